@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tap::cli {
+
+/// The command line, read once. Nothing below sees argv.
+struct Options {
+  std::vector<std::string> configs;
+  bool discover = false;
+  std::optional<std::string> catalog;
+  std::optional<std::string> state;
+
+  std::vector<std::string> select;
+  std::optional<std::string> replication_method;
+  std::optional<std::string> replication_key;
+};
+
+/// Reads the command line. Nothing to do after it (`--help`, `--version` were answered on stdout): nothing.
+/// Throws Error (ExitCode::usage).
+std::optional<Options> parse(int argc, const char* const* argv);
+
+}  // namespace tap::cli

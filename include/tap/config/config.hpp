@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tap/pg/server.hpp>
+#include <tap/value/options.hpp>
+
+namespace tap::config {
+
+/// What the user set. Plain values with their defaults: nothing below sees JSON, files or environment.
+struct Config {
+  pg::Server server;
+
+  std::vector<std::string> filter_dbs;      ///< discover only these; empty: all
+  std::vector<std::string> filter_schemas;  ///< discover only these; empty: all
+  value::Options values;
+
+  std::optional<std::string> default_replication_method;
+  bool schema_in_stream_name = false;  ///< streams are called <schema>_<table>
+
+  std::chrono::duration<double> state_every_time{5};
+  std::uint64_t state_every_rows = 100'000;
+};
+
+/// Reads the config files in order, later ones win key by key. The name `ENV` stands for the environment:
+/// `TAP_POSTGRES_HOST` is the key `host`. An unknown key is a warning; anything wrong is an Error with
+/// ExitCode::usage that names the file, the key and what was expected.
+Config load(const std::vector<std::string>& sources);
+
+}  // namespace tap::config

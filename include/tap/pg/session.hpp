@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tap/pg/rows.hpp>
+#include <tap/pg/server.hpp>
+
+namespace tap::pg {
+
+/// A connection for small queries on the catalog, in one read-only transaction with our settings.
+class Session {
+ public:
+  /// Connects. Throws Error (ExitCode::cannot_connect) with the server's words.
+  Session(const Server& server, const std::string& database);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Runs one statement; `parameters` are bound to $1, $2, ... as text. Throws Error (ExitCode::run_failed).
+  Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tap::pg

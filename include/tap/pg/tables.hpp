@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tap/base/type_row.hpp>
+#include <tap/pg/connection.hpp>
+#include <tap/pg/session.hpp>
+
+namespace tap::pg {
+
+/// What pg_class.relkind says.
+enum class RelationKind : char {
+  table = 'r',
+  view = 'v',
+  materialized_view = 'm',
+  partitioned = 'p',
+  foreign = 'f'
+};
+
+/// A column as pg_attribute has it.
+struct TableColumn {
+  std::string name;
+  Oid type = 0;
+  std::int32_t modifier = -1;
+  std::string type_name;  ///< format_type() without modifiers: "character varying", "integer[]"
+  int key_position = 0;   ///< its place in the primary key from 1; 0 if it is not part of it
+};
+
+struct Table {
+  std::string schema;
+  std::string name;
+  RelationKind kind = RelationKind::table;
+  std::int64_t row_count = 0;  ///< the planner's estimate; 0 if the table was never analyzed
+  std::vector<TableColumn> columns;
+};
+
+/// The databases of the cluster that allow connections, templates and rdsadmin left out, by name. A non-empty
+/// `only` keeps those that it names.
+std::vector<std::string> databases(Session& session, const std::vector<std::string>& only);
+
+/// The tables, views and foreign tables of a database with the columns that the user may read, by schema and
+/// name. Temporary and system tables are left out; a non-empty `schemas` keeps those of these schemas.
+std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas);
+
+/// The types of all columns in the database, and what they are made of.
+TypeRows column_types(Session& session);
+
+/// A table's file of rows: the table itself, or one leaf of a partitioned or inherited one.
+struct Leaf {
+  Oid oid = 0;
+  std::string name;          ///< quoted and qualified
+  bool has_ctid = false;     ///< rows have a place that a copy can resume at
+  Oid relfilenode = 0;       ///< changes when the table is rewritten; 0 for none
+};
+
+/// One table as it is now, with what reading it takes.
+struct Relation {
+  Oid oid = 0;
+  RelationKind kind = RelationKind::table;
+  std::vector<TableColumn> columns;  ///< all of them, readable or not
+  TypeRows types;                    ///< what the columns are made of
+  std::vector<Leaf> leaves;          ///< by OID; more than one, or another than itself, for partitions and heirs
+  bool leaf_by_leaf = true;          ///< the user may read each leaf by itself, and sees the same rows there
+};
+
+/// Looks a table up in the connection's current transaction. Throws StreamError if it is not there.
+Relation find_relation(Connection& connection, const std::string& schema, const std::string& table);
+
+}  // namespace tap::pg

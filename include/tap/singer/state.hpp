@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <tap/base/json.hpp>
+
+namespace tap::singer {
+
+/// What the target has kept: `{"bookmarks": {"<tap_stream_id>": {...}}, "currently_syncing": ...}`. Keys that we
+/// do not know are carried along.
+class State {
+ public:
+  State() : State(Json::object(), "state") {}
+  /// Throws Error (ExitCode::usage) that names `source` and the place if the document has another shape.
+  State(Json document, const std::string& source);
+
+  /// A stream's bookmark, made empty if there is none.
+  Json& bookmark(const std::string& stream);
+
+  [[nodiscard]] std::optional<std::string> currently_syncing() const;
+  /// Nothing: null, no stream is being copied.
+  void set_currently_syncing(const std::optional<std::string>& stream);
+
+  [[nodiscard]] const Json& document() const { return document_; }
+
+ private:
+  Json document_;
+};
+
+}  // namespace tap::singer

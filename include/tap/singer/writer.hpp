@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tap/base/buffer.hpp>
+#include <tap/base/error.hpp>
+#include <tap/base/json.hpp>
+
+namespace tap::singer {
+
+/// The reader of our output has closed it: the run stops without a word.
+class OutputClosed : public Error {
+ public:
+  OutputClosed() : Error(ExitCode::run_failed, "the reader of stdout has closed it") {}
+};
+
+/// The text around the columns of a stream's RECORD lines, made once a stream.
+struct RecordFrame {
+  RecordFrame(std::string_view stream, std::int64_t version, std::string_view time_extracted);
+
+  std::string before;  ///< `{"type":"RECORD","stream":"orders","record":{`
+  std::string after;   ///< `},"version":...,"time_extracted":"..."}` and the end of the line
+};
+
+/// Writes Singer messages, one JSON object a line, whole and in order. What is written waits in a buffer until
+/// there is enough of it, or until a STATE or flush() sends it. Throws OutputClosed, or Error (run_failed) when
+/// the output takes no more, as a full disk does.
+class Writer {
+ public:
+  /// `file` is the descriptor to write to. It is not closed.
+  explicit Writer(int file) : file_(file) {}
+
+  void schema(std::string_view stream, const Json& schema, const std::vector<std::string>& key_properties,
+              const std::vector<std::string>& bookmark_properties);
+  void activate_version(std::string_view stream, std::int64_t version);
+  void state(const Json& state);
+  /// The whole output of discovery, for people to read and edit: a member a line.
+  void catalog(const Json& catalog);
+
+  /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. If it throws, nothing of the line is written.
+  template <class Fill>
+  void record(const RecordFrame& frame, Fill fill) {
+    const std::size_t start = buffer_.size();
+    try {
+      buffer_.append(frame.before);
+      fill(buffer_);
+      buffer_.append(frame.after);
+    } catch (...) {
+      buffer_.truncate(start);
+      throw;
+    }
+    if (buffer_.size() >= kEnough) {
+      flush();
+    }
+  }
+
+  void flush();
+
+ private:
+  static constexpr std::size_t kEnough = 65536;  // what a pipe holds
+
+  void message(const Json& message);
+
+  int file_;
+  Buffer buffer_;
+};
+
+}  // namespace tap::singer

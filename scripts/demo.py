@@ -1,0 +1,114 @@
+"""What scripts/demo shows: a shop's database is discovered and copied."""
+
+import collections
+import json
+import pathlib
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests/integration"))
+from support.server import Server  # noqa: E402  (found only with the path above)
+
+WIDTH = max(80, shutil.get_terminal_size((120, 0)).columns)
+
+
+class Demo:
+    """The tap's side: a folder with its files, and a shell prompt."""
+
+    def __init__(self, binary, folder):
+        self.binary = binary
+        self.folder = folder
+
+    def write(self, name, content):
+        (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+    def read(self, name):
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def lines(self, name):
+        with open(self.folder / name, "rb") as file:
+            yield from file
+
+    def tap(self, arguments, output):
+        """Shows and runs a command of the user; returns how long it took."""
+        say(f"$ tap-postgres {arguments} > {output}")
+        start = time.monotonic()
+        with open(self.folder / output, "wb") as stdout:
+            subprocess.run([self.binary, *shlex.split(arguments)], cwd=self.folder, stdout=stdout, check=True)
+        return time.monotonic() - start
+
+
+def main():
+    binary = pathlib.Path(sys.argv[1]).resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that clean-up runs
+    with tempfile.TemporaryDirectory(prefix="tap-postgres-demo-") as folder, Server() as server:
+        demo = Demo(binary, pathlib.Path(folder))
+        sample_data(demo, server)
+        discovery(demo)
+        full_table(demo)
+    heading("Done: the server is stopped, its folder and the demo's are removed")
+
+
+def sample_data(demo, server):
+    heading("A throwaway PostgreSQL with a shop's data")
+    server.create_database("shop")
+    server.sql((HERE / "demo.sql").read_text(encoding="utf-8"), "shop")
+    say(server.sql("SELECT split_part(version(), ' on ', 1)")[0][0] + f" on {server.host}, port {server.port}")
+    demo.write("config.json", server.config("shop", filter_dbs="shop"))
+
+
+def discovery(demo):
+    heading("Discovery")
+    demo.tap("--config config.json --discover --replication-method FULL_TABLE --select '*' --select '!*.events_20*'", "catalog.json")
+    for stream in demo.read("catalog.json")["streams"]:
+        columns = {tuple(m["breadcrumb"][1:]): m["metadata"] for m in stream["metadata"]}
+        table = columns.pop(())
+        say(f"\n{stream['tap_stream_id']}: {'view' if table['is-view'] else 'table'}, "
+            f"key {', '.join(table['table-key-properties']) or 'none'}, about {table['row-count']:,} rows")
+        for (name,), column in columns.items():
+            say(f"    {name:14} {column['sql-datatype']:28} {json.dumps(stream['schema']['properties'][name])}")
+
+
+def full_table(demo):
+    heading("Full-table sync")
+    seconds = demo.tap("--config config.json --catalog catalog.json", "messages.jsonl")
+    counts = collections.Counter()
+    state = None
+    for line in demo.lines("messages.jsonl"):
+        message = json.loads(line)
+        if message["type"] == "RECORD":
+            counts[message["stream"]] += 1
+            if counts[message["stream"]] == 1:
+                say("\n" + clip(line.decode()))
+        elif message["type"] == "STATE":
+            state = message["value"]
+    say("")
+    for stream, count in counts.items():
+        say(f"{stream:20} {count:10,} rows")
+    total = sum(counts.values())
+    say(f"\n{total:,} rows in {seconds:.2f} s, connecting included: {total / seconds:,.0f} rows a second")
+    say("The state for the next run:\n" + json.dumps(state, indent=2))
+
+
+def heading(text):
+    say(f"\n== {text}\n")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def clip(line, rows=3):
+    """A long line, cut to a few rows of the terminal."""
+    line = line.rstrip("\n")
+    return line if len(line) <= rows * WIDTH else line[:rows * WIDTH - 3] + "..."
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <new>
+
+#include <tap/base/buffer.hpp>
+
+namespace tap {
+
+namespace {
+
+constexpr std::size_t kFirstCapacity = 4096;
+
+}  // namespace
+
+void Buffer::grow(std::size_t size) {
+  const std::size_t capacity = std::max({kFirstCapacity, size_ + size, capacity_ + capacity_ / 2});
+  // realloc moves large blocks by remapping pages: growing to a 100 MB value does not need it twice.
+  char* data = static_cast<char*>(std::realloc(data_.get(), capacity));
+  if (data == nullptr) {
+    throw std::bad_alloc();
+  }
+  (void)data_.release();
+  data_.reset(data);
+  capacity_ = capacity;
+}
+
+void Buffer::shrink(std::size_t capacity) {
+  size_ = 0;
+  if (capacity_ > capacity) {
+    data_.reset();
+    capacity_ = 0;
+  }
+}
+
+}  // namespace tap

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include <tap/base/json.hpp>
+
+namespace tap {
+
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+constexpr std::array kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+constexpr std::size_t kWord = sizeof(std::uint64_t);
+constexpr std::size_t kLongestEscape = 6;  // \u001f
+
+constexpr std::uint64_t every_byte(std::uint8_t byte) { return 0x0101010101010101U * byte; }
+
+/// True if one of the eight bytes is a quote, a backslash, a control character or not ASCII.
+bool needs_care(std::uint64_t word) {
+  const std::uint64_t control = word - every_byte(0x20);
+  const std::uint64_t quote = (word ^ every_byte('"')) - every_byte(1);
+  const std::uint64_t backslash = (word ^ every_byte('\\')) - every_byte(1);
+  return ((control | quote | backslash | word) & every_byte(0x80)) != 0;
+}
+
+/// Length of the valid UTF-8 character (RFC 3629: no surrogates, no overlong forms) that starts at `at`, which
+/// is not ASCII; 0 if there is none.
+std::size_t utf8_length(const unsigned char* at, const unsigned char* end) {
+  const auto continues = [&](std::size_t i) { return at + i < end && (at[i] & 0xC0U) == 0x80; };
+  const unsigned lead = at[0];
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    return continues(1) ? 2 : 0;
+  }
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    if (!continues(1) || !continues(2)) {
+      return 0;
+    }
+    const bool overlong = lead == 0xE0 && at[1] < 0xA0;
+    const bool surrogate = lead == 0xED && at[1] >= 0xA0;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    if (!continues(1) || !continues(2) || !continues(3)) {
+      return 0;
+    }
+    const bool overlong = lead == 0xF0 && at[1] < 0x90;
+    const bool beyond = lead == 0xF4 && at[1] >= 0x90;
+    return overlong || beyond ? 0 : 4;
+  }
+  return 0;
+}
+
+char* write_escape(char* to, unsigned char byte) {
+  *to++ = '\\';
+  switch (byte) {
+    case '"':
+    case '\\':
+      *to++ = static_cast<char>(byte);
+      return to;
+    case '\n':
+      *to++ = 'n';
+      return to;
+    case '\t':
+      *to++ = 't';
+      return to;
+    case '\r':
+      *to++ = 'r';
+      return to;
+    case '\b':
+      *to++ = 'b';
+      return to;
+    case '\f':
+      *to++ = 'f';
+      return to;
+    default:
+      std::memcpy(to, "u00", 3);
+      to[3] = kHex[byte >> 4U];
+      to[4] = kHex[byte & 0xFU];
+      return to + 5;
+  }
+}
+
+}  // namespace
+
+void append_json_characters(Buffer& out, std::string_view text) {
+  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* const end = at + text.size();
+  // Room for the text as it is, and for one word or escape beyond it; characters that grow ask for more.
+  char* to = out.reserve(text.size() + kWord);
+  while (at != end) {
+    while (static_cast<std::size_t>(end - at) >= kWord) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, at, kWord);
+      if (needs_care(word)) {
+        break;
+      }
+      std::memcpy(to, &word, kWord);
+      at += kWord;
+      to += kWord;
+    }
+    // A word's worth one by one: up to the byte that needs care, and what follows it.
+    const auto* const stop = static_cast<std::size_t>(end - at) > kWord ? at + kWord : end;
+    while (at < stop) {
+      const unsigned char byte = *at;
+      if (byte >= 0x80) {
+        const std::size_t length = utf8_length(at, end);
+        const std::size_t grows = length == 0 ? kReplacement.size() : 0;
+        if (grows != 0) {
+          out.commit(to);
+          to = out.reserve(static_cast<std::size_t>(end - at) + grows + kWord);
+        }
+        const auto* from = length == 0 ? reinterpret_cast<const unsigned char*>(kReplacement.data()) : at;
+        const std::size_t size = length == 0 ? kReplacement.size() : length;
+        std::memcpy(to, from, size);
+        to += size;
+        at += length == 0 ? 1 : length;
+      } else if (byte < 0x20 || byte == '"' || byte == '\\') {
+        out.commit(to);
+        to = out.reserve(static_cast<std::size_t>(end - at) + kLongestEscape + kWord);
+        to = write_escape(to, byte);
+        ++at;
+      } else {
+        *to++ = static_cast<char>(byte);
+        ++at;
+      }
+    }
+  }
+  out.commit(to);
+}
+
+void append_json_string(Buffer& out, std::string_view text) {
+  out.push('"');
+  append_json_characters(out, text);
+  out.push('"');
+}
+
+}  // namespace tap

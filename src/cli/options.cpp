@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/error.hpp>
+#include <tap/cli/options.hpp>
+
+namespace tap::cli {
+
+namespace {
+
+/// A long option may be cut short as far as it stays unmistakable: the Python taps' command line allows it.
+std::string complete(const CLI::App& app, const std::string& argument) {
+  const auto end = std::min(argument.find('='), argument.size());
+  if (argument.size() < 3 || argument.compare(0, 2, "--") != 0) {
+    return argument;
+  }
+  const std::string word = argument.substr(2, end - 2);
+  std::vector<std::string> meant;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      if (name == word) {
+        return argument;
+      }
+      if (name.compare(0, word.size(), word) == 0) {
+        meant.push_back(name);
+      }
+    }
+  }
+  return meant.size() == 1 ? "--" + meant.front() + argument.substr(end) : argument;
+}
+
+}  // namespace
+
+std::optional<Options> parse(int argc, const char* const* argv) {
+  Options options;
+  std::optional<std::string> properties;
+  CLI::App app{"Singer tap for PostgreSQL: discovers tables and writes SCHEMA, RECORD and STATE lines to stdout.",
+               "tap-postgres"};
+  app.set_version_flag("--version", "tap-postgres " TAP_VERSION);
+  app.add_option("-c,--config", options.configs, "Config file (JSON); ENV reads TAP_POSTGRES_*. Later ones win")
+      ->required()
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_flag("-d,--discover", options.discover, "Write the catalog of the server's tables to stdout");
+  app.add_option("--catalog", options.catalog,
+                 "Catalog with the streams to sync; with --discover: keep what it selects")
+      ->type_name("FILE");
+  app.add_option("-p,--properties", properties, "Old name of --catalog")->type_name("FILE");
+  app.add_option("-s,--state", options.state, "State to go on from")->type_name("FILE");
+  auto* const select =
+      app.add_option("--select", options.select,
+                     "With --discover: select schema.table or schema.table.column (globs; ! in front excludes)")
+          ->type_name("PATTERN")
+          ->allow_extra_args(false);
+  auto* const method = app.add_option("--replication-method", options.replication_method,
+                                      "With --discover: method of the selected streams")
+                           ->check(CLI::IsMember({"FULL_TABLE", "INCREMENTAL", "LOG_BASED"}))
+                           ->type_name("METHOD");
+  auto* const key = app.add_option("--replication-key", options.replication_key,
+                                   "With --discover: replication key of the selected streams")
+                        ->type_name("COLUMN");
+
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them from the back
+    arguments.push_back(complete(app, argv[i]));
+  }
+  try {
+    app.parse(arguments);
+  } catch (const CLI::Success& answer) {
+    app.exit(answer);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    throw Error(ExitCode::usage, fmt::format("{}; see tap-postgres --help", error.what()));
+  }
+
+  if (options.catalog && properties) {
+    throw Error(ExitCode::usage, "--catalog and --properties are two names for one file: give one of them");
+  }
+  if (properties) {
+    options.catalog = properties;
+  }
+  for (const CLI::Option* option : {select, method, key}) {
+    if (!options.discover && option->count() > 0) {
+      throw Error(ExitCode::usage, fmt::format("{} goes with --discover", option->get_name()));
+    }
+  }
+  return options;
+}
+
+}  // namespace tap::cli

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cctype>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <tap/base/error.hpp>
+#include <tap/base/file.hpp>
+#include <tap/config/config.hpp>
+
+#include "nearest.hpp"
+#include "settings.hpp"
+
+namespace tap::config {
+
+namespace {
+
+constexpr std::string_view kEnvironment = "ENV";
+constexpr std::string_view kPrefix = "TAP_POSTGRES_";
+
+/// TAP_POSTGRES_* as a config object.
+Json from_environment() {
+  Json keys = Json::object();
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const auto equals = text.find('=');
+    if (text.substr(0, kPrefix.size()) != kPrefix || equals == std::string_view::npos) {
+      continue;
+    }
+    std::string key(text.substr(kPrefix.size(), equals - kPrefix.size()));
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    keys[key] = std::string(text.substr(equals + 1));
+  }
+  return keys;
+}
+
+/// The settings whose name or alias is `key`; none if the key is unknown.
+const Setting* find(const std::string& key) {
+  const auto all = settings();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Setting& setting) {
+    return setting.name == key || (!setting.alias.empty() && setting.alias == key);
+  });
+  return found == all.end() ? nullptr : &*found;
+}
+
+void warn_unknown(const std::string& source, const std::string& key) {
+  std::vector<std::string> known(keys_without_effect().begin(), keys_without_effect().end());
+  for (const Setting& setting : settings()) {
+    known.emplace_back(setting.name);
+  }
+  if (const auto meant = nearest(key, known)) {
+    spdlog::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}\"?", source, key, *meant);
+  } else {
+    spdlog::warn("{}: unknown key \"{}\" is ignored", source, key);
+  }
+}
+
+void apply(Config& config, const std::string& source, const std::string& key, const Json& value) {
+  if (value.is_null()) {
+    return;
+  }
+  if (const Setting* setting = find(key)) {
+    setting->set(config, Reader(source, key, value, setting->secret));
+    return;
+  }
+  const auto unused = keys_without_effect();
+  if (std::find(unused.begin(), unused.end(), key) != unused.end()) {
+    spdlog::debug("{}: \"{}\" has no effect in this version", source, key);
+  } else if (pg::is_connection_keyword(key)) {
+    config.server.keywords[key] = Reader(source, key, value, key.find("pass") != std::string::npos).text();
+  } else {
+    warn_unknown(source, key);
+  }
+}
+
+void require(const Config& config, const std::string& sources) {
+  if (config.server.keywords.count("service") != 0 || !pg::connection_default("service").empty()) {
+    return;  // a service file may say all of them
+  }
+  std::string missing;
+  for (const char* key : {"dbname", "host", "user"}) {
+    if (config.server.keywords.count(key) == 0 && pg::connection_default(key).empty()) {
+      missing += (missing.empty() ? "" : ", ") + std::string(key);
+    }
+  }
+  if (!missing.empty()) {
+    throw Error(ExitCode::usage, fmt::format("{}: required keys are missing: {}", sources, missing));
+  }
+}
+
+}  // namespace
+
+Config load(const std::vector<std::string>& sources) {
+  Json merged = Json::object();
+  std::map<std::string, std::string> source_of;
+  std::string names;
+  for (const std::string& source : sources) {
+    const Json keys = source == kEnvironment ? from_environment() : parse_json(read_file(source), source);
+    if (!keys.is_object()) {
+      throw Error(ExitCode::usage, fmt::format("{}: must be a JSON object of settings, but is {}", source,
+                                               keys.type_name()));
+    }
+    for (const auto& [key, value] : keys.items()) {
+      merged[key] = value;
+      source_of[key] = source;
+    }
+    names += (names.empty() ? "" : ", ") + source;
+  }
+
+  Config config;
+  for (const auto& [key, value] : merged.items()) {
+    apply(config, source_of[key], key, value);
+  }
+  if (config.values.schema_dialect == value::Options::Dialect::singer_io && !merged.contains("other_types")) {
+    config.values.other_types = value::Options::OtherTypes::unsupported;
+  }
+  require(config, names);
+  return config;
+}
+
+}  // namespace tap::config

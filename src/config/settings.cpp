@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings.hpp"
+
+#include <array>
+
+#include <spdlog/fmt/fmt.h>
+
+namespace tap::config {
+
+namespace {
+
+template <class Choice>
+using Choices = std::vector<std::pair<std::string_view, Choice>>;
+using value::Options;
+
+void set_keyword(Config& config, const char* keyword, const Reader& value) {
+  config.server.keywords[keyword] = value.text();
+}
+
+void set_port(Config& config, const Reader& value) {
+  const std::uint64_t port = value.count();
+  if (port == 0 || port > 65535) {
+    value.fail("a port, 1 to 65535");
+  }
+  config.server.keywords["port"] = fmt::to_string(port);
+}
+
+void set_default_method(Config& config, const Reader& value) {
+  if (const std::string method = value.text(); !method.empty()) {
+    config.default_replication_method = value.one_of(Choices<std::string>{
+        {"FULL_TABLE", "FULL_TABLE"}, {"INCREMENTAL", "INCREMENTAL"}, {"LOG_BASED", "LOG_BASED"}});
+  }
+}
+
+const auto kSettings = std::to_array<Setting>({
+    {"host", "", "text", "", "server's name, address, or socket folder",
+     [](Config& c, const Reader& v) { set_keyword(c, "host", v); }},
+    {"port", "", "integer", "5432", "server's port", set_port},
+    {"user", "", "text", "", "role to log in as", [](Config& c, const Reader& v) { set_keyword(c, "user", v); }},
+    {"password", "", "text", "", "its password",
+     [](Config& c, const Reader& v) { set_keyword(c, "password", v); }, true},
+    {"dbname", "database", "text", "", "database to connect to",
+     [](Config& c, const Reader& v) { set_keyword(c, "dbname", v); }},
+    {"ssl", "", "boolean", "false", "true: `sslmode=require`, unless `sslmode` says otherwise",
+     [](Config& c, const Reader& v) {
+       if (v.flag()) {
+         c.server.keywords.emplace("sslmode", "require");
+       }
+     }},
+    {"filter_dbs", "", "list", "", "discover these databases only, else every one that the user can reach",
+     [](Config& c, const Reader& v) { c.filter_dbs = v.list(); }},
+    {"filter_schemas", "", "list", "", "discover these schemas only",
+     [](Config& c, const Reader& v) { c.filter_schemas = v.list(); }},
+    {"default_replication_method", "", "text", "", "for streams whose metadata has no `replication-method`",
+     set_default_method},
+    {"include_schemas_in_destination_stream_name", "", "boolean", "false", "streams are called <schema>_<table>",
+     [](Config& c, const Reader& v) { c.schema_in_stream_name = v.flag(); }},
+    {"schema_dialect", "", "text", "portable",
+     "form of the JSON schema: `portable`, valid in every draft, or `singer-io`, the Python tap's to the letter",
+     [](Config& c, const Reader& v) {
+       c.values.schema_dialect = v.one_of(Choices<Options::Dialect>{
+           {"portable", Options::Dialect::portable}, {"singer-io", Options::Dialect::singer_io}});
+     }},
+    {"numeric_as", "", "text", "number",
+     "numeric columns as JSON numbers, or as `decimal-string` with `format: x-singer.decimal`",
+     [](Config& c, const Reader& v) {
+       c.values.numeric_as =
+           v.one_of(Choices<Options::NumericAs>{{"number", Options::NumericAs::number},
+                                                {"decimal-string", Options::NumericAs::decimal_string}});
+     }},
+    {"json_as_object", "", "boolean", "false", "json and jsonb as JSON values, not as strings",
+     [](Config& c, const Reader& v) { c.values.json_as_object = v.flag(); }},
+    {"other_types", "", "text", "string",
+     "types that the Python tap leaves out (interval, bytea, ranges, ...): `string` or `unsupported`; with "
+     "`schema_dialect: singer-io` the default is `unsupported`",
+     [](Config& c, const Reader& v) {
+       c.values.other_types =
+           v.one_of(Choices<Options::OtherTypes>{{"string", Options::OtherTypes::string},
+                                                 {"unsupported", Options::OtherTypes::unsupported}});
+     }},
+    {"non_finite_numbers", "", "text", "null", "NaN and infinities: `null`, or `string`",
+     [](Config& c, const Reader& v) {
+       c.values.non_finite_numbers = v.one_of(Choices<Options::NonFinite>{
+           {"null", Options::NonFinite::null}, {"string", Options::NonFinite::string}});
+     }},
+    {"out_of_range_dates", "", "text", "clamp",
+     "dates before year 1 or after 9999, and infinity: `clamp`, `null`, `string` or `error`",
+     [](Config& c, const Reader& v) {
+       c.values.out_of_range_dates = v.one_of(
+           Choices<Options::OutOfRange>{{"clamp", Options::OutOfRange::clamp},
+                                        {"null", Options::OutOfRange::null},
+                                        {"string", Options::OutOfRange::string},
+                                        {"error", Options::OutOfRange::error}});
+     }},
+    {"state_every_seconds", "", "number", "5", "write STATE at least this often, or by rows, whichever is first",
+     [](Config& c, const Reader& v) { c.state_every_time = std::chrono::duration<double>(v.seconds()); }},
+    {"state_every_rows", "", "integer", "100000", "write STATE after this many rows at the latest",
+     [](Config& c, const Reader& v) {
+       c.state_every_rows = v.count();
+       if (c.state_every_rows == 0) {
+         v.fail("1 or more");
+       }
+     }},
+});
+
+constexpr auto kWithoutEffect = std::to_array<std::string_view>(
+    {"itersize", "frequency_in_minutes", "tap_id", "debug_lsn", "logical_poll_total_seconds",
+     "wal2json_message_format", "max_run_seconds", "break_at_end_lsn", "limit", "use_secondary", "secondary_host",
+     "secondary_port", "max_record_count", "stream_options", "stream_maps", "stream_map_config",
+     "faker_config", "flattening_enabled", "flattening_max_depth", "batch_config", "dates_as_string",
+     "ssl_enable", "ssl_mode", "ssl_certificate_authority", "ssl_client_certificate", "ssl_client_private_key",
+     "ssl_storage_directory", "ssh_tunnel", "sqlalchemy_url", "replication_slot_name",
+     "replication_max_run_seconds", "replication_idle_exit_seconds", "log_based_single_connection",
+     "auto_bootstrap_log_based", "emit_activate_version_messages"});
+
+}  // namespace
+
+std::span<const Setting> settings() { return kSettings; }
+
+std::span<const std::string_view> keys_without_effect() { return kWithoutEffect; }
+
+}  // namespace tap::config

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/base/error.hpp>
+#include <tap/discovery/discovery.hpp>
+#include <tap/pg/session.hpp>
+#include <tap/value/schema.hpp>
+#include <tap/value/type.hpp>
+
+namespace tap::discovery {
+
+namespace {
+
+using value::Options;
+
+constexpr Oid kBit = 1560;
+
+/// The key's columns, in key order.
+std::vector<std::string> key_columns(const pg::Table& table) {
+  std::vector<const pg::TableColumn*> keys;
+  for (const pg::TableColumn& column : table.columns) {
+    if (column.key_position > 0) {
+      keys.push_back(&column);
+    }
+  }
+  std::sort(keys.begin(), keys.end(),
+            [](const auto* a, const auto* b) { return a->key_position < b->key_position; });
+  std::vector<std::string> names;
+  for (const pg::TableColumn* column : keys) {
+    names.push_back(column->name);
+  }
+  return names;
+}
+
+Json metadata_entry(Json breadcrumb, Json metadata) {
+  Json entry = Json::object();
+  entry["breadcrumb"] = std::move(breadcrumb);
+  entry["metadata"] = std::move(metadata);
+  return entry;
+}
+
+Json table_metadata(const std::string& database, const pg::Table& table) {
+  Json about = Json::object();
+  about["table-key-properties"] = key_columns(table);
+  about["schema-name"] = table.schema;
+  about["database-name"] = database;
+  about["row-count"] = table.row_count;
+  about["is-view"] =
+      table.kind == pg::RelationKind::view || table.kind == pg::RelationKind::materialized_view;
+  return metadata_entry(Json::array(), std::move(about));
+}
+
+Json column_metadata(const pg::TableColumn& column, const value::Type& type, const Options& options) {
+  const bool unsupported = value::is_other(type) && options.other_types == Options::OtherTypes::unsupported;
+  const bool long_bit = column.type == kBit && column.modifier > 1;
+  Json about = Json::object();
+  about["sql-datatype"] = long_bit ? fmt::format("bit({})", column.modifier) : column.type_name;
+  about["inclusion"] = unsupported ? "unsupported" : column.key_position > 0 ? "automatic" : "available";
+  about["selected-by-default"] = !unsupported;
+  return metadata_entry({"properties", column.name}, std::move(about));
+}
+
+/// One database's entries, added to `streams`.
+void discover_database(const config::Config& config, pg::Session& session, const std::string& database,
+                       std::vector<DiscoveredStream>& streams) {
+  const TypeRows types = pg::column_types(session);
+  const std::vector<pg::Table> tables = pg::tables(session, config.filter_schemas);
+  for (const pg::Table& table : tables) {
+    streams.push_back({catalog_entry(database, table, types, config.values), table.kind});
+  }
+  spdlog::info("discovered {} tables in database {}", tables.size(), database);
+}
+
+}  // namespace
+
+Json catalog_entry(const std::string& database, const pg::Table& table, const TypeRows& types,
+                   const Options& options) {
+  Json metadata = Json::array();
+  metadata.push_back(table_metadata(database, table));
+  Json properties = Json::object();
+  const bool definitions = options.schema_dialect == Options::Dialect::singer_io;
+  Json defined = definitions ? value::fixed_definitions() : Json();
+  for (const pg::TableColumn& column : table.columns) {
+    const value::Type type = value::resolve(types, column.type, column.modifier);
+    metadata.push_back(column_metadata(column, type, options));
+    // Columns are distinct: no need to look the name up first, which takes long in a wide table.
+    properties.get_ref<Json::object_t&>().push_back(
+        {column.name, value::json_schema(type, column.key_position > 0, options)});
+    if (definitions) {
+      value::add_definitions(defined, type);
+    }
+  }
+
+  Json schema = Json::object();
+  schema["type"] = "object";
+  schema["properties"] = std::move(properties);
+  if (definitions) {
+    schema["definitions"] = std::move(defined);
+  }
+  Json entry = Json::object();
+  entry["table_name"] = table.name;
+  entry["stream"] = table.name;
+  entry["metadata"] = std::move(metadata);
+  entry["tap_stream_id"] = fmt::format("{}-{}-{}", database, table.schema, table.name);
+  entry["schema"] = std::move(schema);
+  return entry;
+}
+
+std::vector<DiscoveredStream> discover(const config::Config& config) {
+  const std::string home = config.server.database();
+  pg::Session session(config.server, home);
+  std::vector<DiscoveredStream> streams;
+  for (const std::string& database : pg::databases(session, config.filter_dbs)) {
+    if (database == home) {
+      discover_database(config, session, database, streams);
+      continue;
+    }
+    try {
+      pg::Session other(config.server, database);
+      discover_database(config, other, database, streams);
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::cannot_connect) {
+        throw;
+      }
+      spdlog::warn("database {} is left out: {}", database, error.what());
+    }
+  }
+  if (streams.empty()) {
+    throw Error(ExitCode::run_failed,
+                fmt::format("0 tables were discovered across the entire cluster: grant {} USAGE on a schema and "
+                            "SELECT on its tables, or widen filter_dbs and filter_schemas",
+                            config.server.describe(home)));
+  }
+  return streams;
+}
+
+Json to_catalog(std::vector<DiscoveredStream> streams) {
+  Json entries = Json::array();
+  for (DiscoveredStream& stream : streams) {
+    entries.push_back(std::move(stream.entry));
+  }
+  Json catalog = Json::object();
+  catalog["streams"] = std::move(entries);
+  return catalog;
+}
+
+}  // namespace tap::discovery

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include <tap/base/error.hpp>
+#include <tap/base/file.hpp>
+#include <tap/base/json.hpp>
+#include <tap/base/log.hpp>
+#include <tap/cli/options.hpp>
+#include <tap/config/config.hpp>
+#include <tap/discovery/discovery.hpp>
+#include <tap/discovery/selection.hpp>
+#include <tap/singer/catalog.hpp>
+#include <tap/singer/state.hpp>
+#include <tap/singer/writer.hpp>
+#include <tap/sync/run.hpp>
+
+namespace {
+
+using namespace tap;
+
+ExitCode discover(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
+  auto streams = discovery::discover(config);
+  if (options.catalog) {
+    Json earlier = parse_json(read_file(*options.catalog), *options.catalog);
+    discovery::keep_selections(streams, earlier, *options.catalog);
+  }
+  discovery::select(streams, {options.select, options.replication_method, options.replication_key});
+  writer.catalog(discovery::to_catalog(std::move(streams)));
+  return ExitCode::done;
+}
+
+ExitCode sync_streams(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
+  singer::State state;
+  if (options.state) {
+    state = singer::State(parse_json(read_file(*options.state), *options.state), *options.state);
+  }
+  std::vector<singer::Stream> catalog;
+  if (options.catalog) {
+    catalog = singer::read_catalog(parse_json(read_file(*options.catalog), *options.catalog), *options.catalog);
+  }
+  return sync::run(config, catalog, std::move(state), writer);
+}
+
+ExitCode run(int argc, const char* const* argv) {
+  const auto options = cli::parse(argc, argv);
+  if (!options) {
+    return ExitCode::done;
+  }
+  const config::Config config = config::load(options->configs);
+  singer::Writer writer(STDOUT_FILENO);
+  return options->discover ? discover(*options, config, writer) : sync_streams(*options, config, writer);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tap::log::start();
+  std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an error of write(), told apart from others there
+  ExitCode code = ExitCode::done;
+  try {
+    code = run(argc, argv);
+  } catch (const singer::OutputClosed& closed) {
+    spdlog::debug("{}", closed.what());
+    code = closed.code();
+  } catch (const Error& error) {
+    spdlog::critical("{}", error.what());
+    code = error.code();
+  } catch (const std::exception& error) {
+    spdlog::critical("{}: this is a defect of tap-postgres, please report it", error.what());
+    code = ExitCode::run_failed;
+  }
+  return static_cast<int>(code);
+}

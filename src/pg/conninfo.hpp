@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tap/pg/server.hpp>
+
+namespace tap::pg {
+
+/// A libpq connection string for one database of the server.
+std::string conninfo(const Server& server, const std::string& database);
+
+/// A message of libpq or the server on one line, without its trailing newline.
+std::string one_line(std::string_view message);
+
+}  // namespace tap::pg

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/pg/tables.hpp>
+
+#include "types.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+// $1 schema, $2 table.
+constexpr const char* kRelation = R"sql(
+SELECT c.oid AS oid, c.relkind AS kind
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+)sql";
+
+// $1 the table's OID.
+constexpr const char* kColumns = R"sql(
+SELECT attname AS name, atttypid AS type, atttypmod AS modifier,
+       pg_catalog.format_type(atttypid, NULL) AS type_name
+  FROM pg_catalog.pg_attribute
+ WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
+ ORDER BY attnum
+)sql";
+
+// $1 the table's OID. Partitioned tables have no rows of their own. Row-level security of the parent does not
+// hold for a leaf that is read by itself.
+constexpr const char* kLeaves = R"sql(
+WITH RECURSIVE tree(oid) AS (
+  SELECT $1::oid
+  UNION
+  SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name, c.relkind IN ('r', 'm') AS has_ctid,
+       pg_catalog.pg_relation_filenode(c.oid) AS relfilenode,
+       c.oid = $1::oid OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                           AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+                           AND NOT pg_catalog.row_security_active($1::oid)) AS by_itself
+  FROM tree
+  JOIN pg_catalog.pg_class c ON c.oid = tree.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind <> 'p'
+ ORDER BY c.oid
+)sql";
+
+}  // namespace
+
+Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {
+  const Rows found = connection.query(kRelation, {schema, table});
+  if (found.size() == 0) {
+    throw StreamError(fmt::format("table {} is not in the database ({}): run discovery again, or take the stream "
+                                  "out of the catalog",
+                                  quote_qualified(schema, table), connection.description()));
+  }
+  Relation relation;
+  relation.oid = found.oid(0, found.column("oid"));
+  relation.kind = static_cast<RelationKind>(found.view(0, found.column("kind")).front());
+  const std::string oid = fmt::to_string(relation.oid);
+
+  const Rows columns = connection.query(kColumns, {oid});
+  const auto name = columns.column("name");
+  const auto type = columns.column("type");
+  const auto modifier = columns.column("modifier");
+  const auto type_name = columns.column("type_name");
+  for (std::size_t row = 0; row < columns.size(); ++row) {
+    TableColumn& column = relation.columns.emplace_back();
+    column.name = columns.text(row, name);
+    column.type = columns.oid(row, type);
+    column.modifier = static_cast<std::int32_t>(columns.number(row, modifier));
+    column.type_name = columns.text(row, type_name);
+  }
+  relation.types = read_types(connection.query(types_query(
+      fmt::format("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0", oid))));
+
+  const Rows leaves = connection.query(kLeaves, {oid});
+  const auto leaf_oid = leaves.column("oid");
+  const auto schema_name = leaves.column("schema_name");
+  const auto table_name = leaves.column("table_name");
+  const auto has_ctid = leaves.column("has_ctid");
+  const auto relfilenode = leaves.column("relfilenode");
+  const auto by_itself = leaves.column("by_itself");
+  for (std::size_t row = 0; row < leaves.size(); ++row) {
+    Leaf& leaf = relation.leaves.emplace_back();
+    leaf.oid = leaves.oid(row, leaf_oid);
+    leaf.name = quote_qualified(leaves.view(row, schema_name), leaves.view(row, table_name));
+    leaf.has_ctid = leaves.flag(row, has_ctid);
+    leaf.relfilenode = leaves.oid(row, relfilenode);
+    relation.leaf_by_leaf = relation.leaf_by_leaf && leaves.flag(row, by_itself);
+  }
+  return relation;
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one file that sees libpqxx. It uses what 6.4 (Debian 12) and 7.10 (Debian 13) have in common.
+#include <pqxx/pqxx>
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/error.hpp>
+#include <tap/pg/session.hpp>
+#include <tap/pg/settings.hpp>
+
+#include "conninfo.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+pqxx::result run(pqxx::transaction_base& transaction, const std::string& sql,
+                 const std::vector<std::string>& parameters) {
+  if (parameters.empty()) {
+    return transaction.exec(sql);
+  }
+#if PQXX_VERSION_MAJOR > 7 || (PQXX_VERSION_MAJOR == 7 && PQXX_VERSION_MINOR >= 9)
+  pqxx::params bound;
+  for (const std::string& parameter : parameters) {
+    bound.append(parameter);
+  }
+  return transaction.exec(sql, bound);
+#else
+  return transaction.exec_params(sql, pqxx::prepare::make_dynamic_params(parameters));
+#endif
+}
+
+}  // namespace
+
+struct Session::Parts {
+  explicit Parts(const std::string& conninfo) : connection(conninfo), transaction(connection) {}
+
+  pqxx::connection connection;
+  pqxx::read_transaction transaction;
+};
+
+Session::Session(const Server& server, const std::string& database) {
+  try {
+    parts_ = std::make_unique<Parts>(conninfo(server, database));
+  } catch (const pqxx::failure& error) {
+    throw Error(ExitCode::cannot_connect,
+                fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
+  }
+  query(pin_settings(true));
+}
+
+Session::~Session() = default;
+
+Rows Session::query(const std::string& sql, const std::vector<std::string>& parameters) {
+  try {
+    auto result = std::make_shared<pqxx::result>(run(parts_->transaction, sql, parameters));
+    std::vector<std::string> columns;
+    for (pqxx::row::size_type i = 0; i < result->columns(); ++i) {
+      columns.emplace_back(result->column_name(i));
+    }
+    std::vector<std::string_view> cells;
+    cells.reserve(static_cast<std::size_t>(result->size()) * columns.size());
+    for (const auto& row : *result) {
+      for (const auto& field : row) {
+        cells.push_back(field.is_null() ? std::string_view() : std::string_view(field.c_str(), field.size()));
+      }
+    }
+    return {std::move(result), std::move(columns), std::move(cells)};
+  } catch (const pqxx::sql_error& error) {
+    throw Error(ExitCode::run_failed, fmt::format("a catalog query failed: {} (SQLSTATE {})",
+                                                  one_line(error.what()), error.sqlstate()));
+  } catch (const pqxx::failure& error) {
+    throw Error(ExitCode::run_failed, fmt::format("the connection was lost: {}", one_line(error.what())));
+  }
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/pg/settings.hpp>
+
+namespace tap::pg {
+
+namespace {
+
+// Values are SQL. Only settings that servers since 9.6 have: an unknown one would end the transaction.
+constexpr std::pair<const char*, const char*> kSettings[] = {
+    // The text of values, which the encoders of the value room read.
+    {"client_encoding", "'UTF8'"},
+    {"datestyle", "'ISO, MDY'"},
+    {"intervalstyle", "'postgres'"},
+    {"timezone", "'UTC'"},
+    {"extra_float_digits", "3"},
+    {"bytea_output", "'hex'"},
+    {"xmloption", "'content'"},
+    {"search_path", "'public'"},
+    // A copy reads in the order of the file, from the start, however long the target takes.
+    {"synchronize_seqscans", "off"},
+    {"max_parallel_workers_per_gather", "0"},
+    {"statement_timeout", "0"},
+    {"idle_in_transaction_session_timeout", "0"},
+};
+
+}  // namespace
+
+std::string pin_settings(bool local) {
+  std::string sql;
+  for (const auto& [name, value] : kSettings) {
+    sql += fmt::format("SET {}{} = {}; ", local ? "LOCAL " : "", name, value);
+  }
+  return sql;
+}
+
+}  // namespace tap::pg

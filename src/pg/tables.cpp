@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tap/base/json.hpp>
+#include <tap/pg/tables.hpp>
+
+#include "types.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+// $1: the schemas to keep as a JSON list, empty for all.
+constexpr const char* kColumns = R"sql(
+SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind AS kind,
+       greatest(c.reltuples, 0)::bigint AS row_count,
+       a.attname AS column_name, a.atttypid AS type, a.atttypmod AS modifier,
+       pg_catalog.format_type(a.atttypid, NULL) AS type_name,
+       pg_catalog.array_position(k.conkey, a.attnum) AS key_position
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+  LEFT JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+ WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
+   AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_toast', 'pg_catalog', 'information_schema')
+   AND ($1 = '[]' OR n.nspname IN (SELECT pg_catalog.json_array_elements_text($1::json)))
+   AND a.attnum > 0 AND NOT a.attisdropped
+   AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+ ORDER BY n.nspname, c.relname, a.attnum
+)sql";
+
+constexpr const char* kDatabases = R"sql(
+SELECT datname AS name
+  FROM pg_catalog.pg_database
+ WHERE NOT datistemplate AND datallowconn AND datname <> 'rdsadmin'
+   AND ($1 = '[]' OR datname IN (SELECT pg_catalog.json_array_elements_text($1::json)))
+ ORDER BY datname
+)sql";
+
+}  // namespace
+
+std::vector<std::string> databases(Session& session, const std::vector<std::string>& only) {
+  const Rows rows = session.query(kDatabases, {to_text(Json(only))});
+  const auto name = rows.column("name");
+  std::vector<std::string> names;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    names.push_back(rows.text(row, name));
+  }
+  return names;
+}
+
+std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas) {
+  const Rows rows = session.query(kColumns, {to_text(Json(schemas))});
+  const auto schema_name = rows.column("schema_name");
+  const auto table_name = rows.column("table_name");
+  const auto kind = rows.column("kind");
+  const auto row_count = rows.column("row_count");
+  const auto column_name = rows.column("column_name");
+  const auto type = rows.column("type");
+  const auto modifier = rows.column("modifier");
+  const auto type_name = rows.column("type_name");
+  const auto key_position = rows.column("key_position");
+
+  std::vector<Table> tables;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const auto schema = rows.view(row, schema_name);
+    const auto name = rows.view(row, table_name);
+    if (tables.empty() || tables.back().name != name || tables.back().schema != schema) {
+      Table& table = tables.emplace_back();
+      table.schema = schema;
+      table.name = name;
+      table.kind = static_cast<RelationKind>(rows.view(row, kind).front());
+      table.row_count = rows.number(row, row_count);
+    }
+    TableColumn& column = tables.back().columns.emplace_back();
+    column.name = rows.text(row, column_name);
+    column.type = rows.oid(row, type);
+    column.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
+    column.type_name = rows.text(row, type_name);
+    column.key_position = static_cast<int>(rows.number(row, key_position));
+  }
+  return tables;
+}
+
+TypeRows column_types(Session& session) {
+  return read_types(session.query(types_query("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attnum > 0")));
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include <tap/base/type_row.hpp>
+#include <tap/pg/rows.hpp>
+
+namespace tap::pg {
+
+/// The query for the types that `seeds` (a query for OIDs) names and all they are made of: what domains are
+/// over, what arrays hold.
+std::string types_query(const std::string& seeds);
+TypeRows read_types(const Rows& rows);
+
+}  // namespace tap::pg

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <cstring>
+
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <tap/singer/writer.hpp>
+
+namespace tap::singer {
+
+namespace {
+
+// A buffer that one huge row has grown beyond this gives its memory back.
+constexpr std::size_t kKeptCapacity = std::size_t{4} << 20U;
+
+}  // namespace
+
+RecordFrame::RecordFrame(std::string_view stream, std::int64_t version, std::string_view time_extracted)
+    : before(fmt::format(R"({{"type":"RECORD","stream":{},"record":{{)", to_text(stream))),
+      after(fmt::format(R"(}},"version":{},"time_extracted":"{}"}})"
+                        "\n",
+                        version, time_extracted)) {}
+
+void Writer::schema(std::string_view stream, const Json& schema, const std::vector<std::string>& key_properties,
+                    const std::vector<std::string>& bookmark_properties) {
+  message({{"type", "SCHEMA"},
+           {"stream", stream},
+           {"schema", schema},
+           {"key_properties", key_properties},
+           {"bookmark_properties", bookmark_properties}});
+}
+
+void Writer::activate_version(std::string_view stream, std::int64_t version) {
+  message({{"type", "ACTIVATE_VERSION"}, {"stream", stream}, {"version", version}});
+}
+
+void Writer::state(const Json& state) {
+  message({{"type", "STATE"}, {"value", state}});
+  flush();
+}
+
+void Writer::catalog(const Json& catalog) {
+  append_json(buffer_, catalog, 2);
+  buffer_.push('\n');
+  flush();
+}
+
+void Writer::message(const Json& message) {
+  append_json(buffer_, message);
+  buffer_.push('\n');
+}
+
+void Writer::flush() {
+  std::string_view left = buffer_.view();
+  while (!left.empty()) {
+    const ssize_t written = ::write(file_, left.data(), left.size());
+    if (written >= 0) {
+      left.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EPIPE) {
+      throw OutputClosed();
+    } else if (errno != EINTR) {
+      throw Error(ExitCode::run_failed, fmt::format("cannot write to stdout: {}", std::strerror(errno)));
+    }
+  }
+  buffer_.clear();
+  buffer_.shrink(kKeptCapacity);
+}
+
+}  // namespace tap::singer

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tap/base/cursor.hpp>
+#include <tap/pg/tables.hpp>
+#include <tap/sync/plan.hpp>
+#include <tap/value/encoder.hpp>
+#include <tap/value/options.hpp>
+
+namespace tap::sync {
+
+/// How the rows of a stream are asked for and turned into records: its synced columns in the order of a record,
+/// each with the encoder that its type calls for.
+class RowShape {
+ public:
+  /// A synced column that the table no longer has is left out with a warning; a key column that is gone is a
+  /// StreamError.
+  RowShape(const StreamPlan& stream, const pg::Relation& relation, const value::Options& options);
+
+  /// The SELECT list: `"id", "name"`.
+  [[nodiscard]] const std::string& select_list() const { return select_list_; }
+  /// The names of the columns, in order.
+  [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
+
+  /// Appends the columns of a row, read from the fields that the SELECT list asked for: `"id":1,"name":"x"`.
+  void append(Cursor& row, Buffer& out) const;
+
+ private:
+  struct Field {
+    std::string key;  ///< `,"name":`
+    value::Encoder encode;
+  };
+
+  std::string select_list_;
+  std::vector<std::string> columns_;
+  std::vector<Field> fields_;
+};
+
+}  // namespace tap::sync

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// date, timestamp and timestamptz. The session's time zone is UTC.
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/base/cursor.hpp>
+#include <tap/base/error.hpp>
+
+#include "clock.hpp"
+#include "column.hpp"
+#include "encoders.hpp"
+
+namespace tap::value {
+
+namespace {
+
+using std::chrono::sys_days;
+using std::chrono::year;
+
+// The binary forms count days and microseconds from here; their least and greatest values are the infinities.
+constexpr sys_days kEpoch = year{2000} / 1 / 1;
+// What JSON readers can hold: the years 1 to 9999.
+constexpr std::int64_t kFirstDay = (sys_days(year{1} / 1 / 1) - kEpoch).count();
+constexpr std::int64_t kLastDay = (sys_days(year{9999} / 12 / 31) - kEpoch).count();
+
+constexpr std::string_view kEarliest = R"("0001-01-01T00:00:00+00:00")";
+constexpr std::string_view kLatest = R"("9999-12-31T23:59:59.999+00:00")";
+constexpr std::string_view kMidnight = R"(T00:00:00+00:00")";
+constexpr std::string_view kOffset = R"(+00:00")";
+constexpr std::string_view kServerOffset = "+00";
+constexpr std::size_t kLongest = 40;
+
+/// A day since kEpoch and the microseconds since its midnight.
+struct Moment {
+  std::int64_t day;
+  std::int64_t micros;
+};
+
+Moment split(std::int64_t micros_since_epoch) {
+  Moment moment = {micros_since_epoch / kMicrosPerDay, micros_since_epoch % kMicrosPerDay};
+  if (moment.micros < 0) {
+    moment.micros += kMicrosPerDay;
+    --moment.day;
+  }
+  return moment;
+}
+
+/// YYYY-MM-DD of a day that is in range.
+char* write_date(char* to, std::int64_t day) {
+  const std::chrono::year_month_day date(kEpoch + std::chrono::days(day));
+  to = write_4_digits(to, static_cast<unsigned>(static_cast<int>(date.year())));
+  *to++ = '-';
+  to = write_2_digits(to, static_cast<unsigned>(date.month()));
+  *to++ = '-';
+  return write_2_digits(to, static_cast<unsigned>(date.day()));
+}
+
+/// What the server would print for a moment out of range; `clock` is what follows the day.
+std::string server_text(std::int64_t day, std::string_view clock) {
+  // std::chrono ends at year 32767, PostgreSQL at 5874897. The calendar repeats itself every 400 years.
+  constexpr std::int64_t cycle_days = 146'097;
+  const std::int64_t cycles = day / cycle_days;
+  const std::chrono::year_month_day date(kEpoch + std::chrono::days(day % cycle_days));
+  const std::int64_t full_year = static_cast<int>(date.year()) + 400 * cycles;
+  const bool before_christ = full_year <= 0;
+  return fmt::format("{:04}-{:02}-{:02}{}{}", before_christ ? 1 - full_year : full_year,
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock,
+                     before_christ ? " BC" : "");
+}
+
+std::string clock_text(std::int64_t micros, std::string_view zone) {
+  char text[kLongest];
+  char* to = text;
+  *to++ = ' ';
+  to = write_short_fraction(write_clock(to, micros), micros);
+  to = std::copy(zone.begin(), zone.end(), to);
+  return {text, to};
+}
+
+template <class Integer>
+bool is_infinity(Integer value) {
+  return value == std::numeric_limits<Integer>::min() || value == std::numeric_limits<Integer>::max();
+}
+
+/// Writes what the options say about a date before the year 1 or after 9999. `text` is the server's.
+void write_out_of_range(const Column& column, std::string_view text, Buffer& out) {
+  const bool early = text.starts_with('-') || text.ends_with("BC");
+  std::string_view instead = early ? kEarliest : kLatest;
+  switch (column.options.out_of_range_dates) {
+    case Options::OutOfRange::string:
+      return append_json_string(out, text);
+    case Options::OutOfRange::error:
+      throw StreamError(
+          fmt::format("{}: {} is outside the years 1 to 9999; set out_of_range_dates to clamp, null "
+                      "or string to send such rows",
+                      column.name, text));
+    case Options::OutOfRange::null:
+      instead = "null";
+      break;
+    case Options::OutOfRange::clamp:
+      break;
+  }
+  if (!column.warned) {
+    column.warned = true;
+    spdlog::warn(
+        "{}: {} is outside the years 1 to 9999 and is sent as {}, as are others like it; "
+        "out_of_range_dates can change this",
+        column.name, text, instead);
+  }
+  out.append(instead);
+}
+
+void write_moment(const Column& column, std::string_view value, std::string_view zone, Buffer& out) {
+  require_size(column, value, sizeof(std::int64_t));
+  const std::int64_t since_epoch = Cursor(value).i64();
+  if (is_infinity(since_epoch)) {
+    return write_out_of_range(column, since_epoch > 0 ? "infinity" : "-infinity", out);
+  }
+  const auto [day, micros] = split(since_epoch);
+  if (day < kFirstDay || day > kLastDay) {
+    return write_out_of_range(column, server_text(day, clock_text(micros, zone)), out);
+  }
+  char* to = out.reserve(kLongest);
+  *to++ = '"';
+  to = write_date(to, day);
+  *to++ = 'T';
+  to = write_fraction(write_clock(to, micros), micros);
+  out.commit(std::copy(kOffset.begin(), kOffset.end(), to));
+}
+
+/// What a moment's text says beyond the fixed places of YYYY-MM-DD HH:MM:SS.
+struct Parts {
+  bool in_range;
+  std::string_view fraction;  ///< with its point
+};
+
+/// Checks "YYYY-MM-DD", then `clock` (" 00:00:00" or nothing), a fraction, the zone, " BC".
+Parts take_apart(const Column& column, std::string_view value, std::string_view clock,
+                 std::string_view zone) {
+  constexpr std::size_t year_digits = 4;  // at least
+  std::string_view left = value;
+  while (!left.empty() && is_digit(left[0])) {
+    left.remove_prefix(1);
+  }
+  const std::size_t year_size = value.size() - left.size();
+  bool fits = year_size >= year_digits && take_shape(left, "-00-00") && take_shape(left, clock);
+  const auto fraction = clock.empty() ? "" : take_fraction(left);
+  fits = fits && left.starts_with(zone);
+  left.remove_prefix(fits ? zone.size() : 0);
+  if (!fits || (!left.empty() && left != " BC")) {
+    malformed(column, value);
+  }
+  return {left.empty() && year_size == year_digits, fraction};
+}
+
+bool is_infinity(std::string_view value) {
+  return value == "infinity" || value == "-infinity";
+}
+
+void write_moment_text(const Column& column, std::string_view value, std::string_view zone, Buffer& out) {
+  if (is_infinity(value)) {
+    return write_out_of_range(column, value, out);
+  }
+  const Parts parts = take_apart(column, value, " 00:00:00", zone);
+  if (!parts.in_range) {
+    return write_out_of_range(column, value, out);
+  }
+  char* to = out.reserve(kLongest);
+  *to++ = '"';
+  to = std::copy_n(value.begin(), 10, to);
+  *to++ = 'T';
+  to = std::copy_n(value.begin() + 11, 8, to);
+  to = write_fraction(to, parts.fraction);
+  out.commit(std::copy(kOffset.begin(), kOffset.end(), to));
+}
+
+}  // namespace
+
+void date_binary(const Column& column, std::string_view value, Buffer& out) {
+  require_size(column, value, sizeof(std::int32_t));
+  const std::int32_t day = Cursor(value).i32();
+  if (is_infinity(day)) {
+    return write_out_of_range(column, day > 0 ? "infinity" : "-infinity", out);
+  }
+  if (day < kFirstDay || day > kLastDay) {
+    return write_out_of_range(column, server_text(day, ""), out);
+  }
+  char* to = out.reserve(kLongest);
+  *to++ = '"';
+  to = write_date(to, day);
+  out.commit(std::copy(kMidnight.begin(), kMidnight.end(), to));
+}
+
+void date_text(const Column& column, std::string_view value, Buffer& out) {
+  if (is_infinity(value) || !take_apart(column, value, "", "").in_range) {
+    return write_out_of_range(column, value, out);
+  }
+  out.push('"');
+  out.append(value);
+  out.append(kMidnight);
+}
+
+void timestamp_binary(const Column& column, std::string_view value, Buffer& out) {
+  write_moment(column, value, "", out);
+}
+
+void timestamp_text(const Column& column, std::string_view value, Buffer& out) {
+  write_moment_text(column, value, "", out);
+}
+
+void timestamptz_binary(const Column& column, std::string_view value, Buffer& out) {
+  write_moment(column, value, kServerOffset, out);
+}
+
+void timestamptz_text(const Column& column, std::string_view value, Buffer& out) {
+  write_moment_text(column, value, kServerOffset, out);
+}
+
+}  // namespace tap::value

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+
+namespace tap::value {
+
+/// "00" to "99", one after the other.
+constexpr std::array<char, 200> kDigitPairs = [] {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+/// Each writes a number below 10^N as N digits and returns where they end.
+inline char* write_2_digits(char* to, unsigned value) {
+  std::memcpy(to, &kDigitPairs[2 * static_cast<std::size_t>(value)], 2);
+  return to + 2;
+}
+inline char* write_4_digits(char* to, unsigned value) {
+  return write_2_digits(write_2_digits(to, value / 100), value % 100);
+}
+inline char* write_6_digits(char* to, unsigned value) {
+  return write_4_digits(write_2_digits(to, value / 10'000), value % 10'000);
+}
+
+constexpr bool is_digit(char character) {
+  return character >= '0' && character <= '9';
+}
+
+}  // namespace tap::value

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+
+#include <tap/base/cursor.hpp>
+
+#include "column.hpp"
+#include "digits.hpp"
+#include "encoders.hpp"
+
+namespace tap::value {
+
+namespace {
+
+// The binary form (src/backend/utils/adt/numeric.c): a header of four int16, then `groups` int16, each four
+// decimal digits; the first one counts 10000^weight. `scale` is how many digits to show after the point.
+constexpr std::size_t kHeaderSize = 8;
+constexpr unsigned kPositive = 0x0000;
+constexpr unsigned kNegative = 0x4000;
+constexpr unsigned kNan = 0xC000;
+constexpr unsigned kInfinity = 0xD000;
+constexpr unsigned kMinusInfinity = 0xF000;
+constexpr unsigned kGreatestScale = 0x3FFF;
+constexpr unsigned kBase = 10'000;
+
+struct Header {
+  int groups;
+  int weight;
+  unsigned sign;
+  unsigned scale;
+};
+
+/// The whole digits at least one, then the point and the digits after it, as the server prints them.
+char* write_digits(const Column& column, const Header& header, std::string_view value, char* to) {
+  const auto group = [&](int i) {
+    if (i < 0 || i >= header.groups) {
+      return 0U;
+    }
+    const unsigned digits = Cursor(value.substr(kHeaderSize + 2 * static_cast<std::size_t>(i))).u16();
+    if (digits >= kBase) {
+      malformed(column, value);
+    }
+    return digits;
+  };
+  if (header.weight > 0 && group(0) == 0) {
+    malformed(column, value);
+  }
+  if (header.weight < 0) {
+    *to++ = '0';
+  } else {
+    to = std::to_chars(to, to + 4, group(0)).ptr;
+  }
+  for (int i = 1; i <= header.weight; ++i) {
+    to = write_4_digits(to, group(i));
+  }
+  if (header.scale == 0) {
+    return to;
+  }
+  *to++ = '.';
+  char* const end = to + header.scale;
+  for (int i = header.weight + 1; to < end; ++i) {
+    to = write_4_digits(to, group(i));
+  }
+  return end;
+}
+
+/// Python's Decimal prints a number with an exponent once five zeros would follow the point: `0.0000010`
+/// stays, `0.00000010` is `1.0E-7`. Rewrites what the server printed in place and returns where it ends now;
+/// it never grows.
+char* use_exponent(char* number, char* end) {
+  char* const whole = *number == '-' ? number + 1 : number;
+  if (end - whole < 2 || whole[0] != '0') {
+    return end;
+  }
+  char* const fraction = whole + 2;
+  // One digit is a number's coefficient even if all of them are zero.
+  char* const first = std::find_if(fraction, end - 1, [](char digit) { return digit != '0'; });
+  constexpr int kMostZeros = 5;
+  if (first - fraction <= kMostZeros) {
+    return end;
+  }
+  const auto exponent = first - fraction + 1;
+  char* to = whole;
+  *to++ = *first;
+  if (first + 1 != end) {
+    *to++ = '.';
+    to = std::copy(first + 1, end, to);
+  }
+  *to++ = 'E';
+  *to++ = '-';
+  return std::to_chars(to, end, exponent).ptr;
+}
+
+bool is_plain_number(std::string_view text) {
+  text.remove_prefix(text.starts_with('-') ? 1 : 0);
+  const auto point = std::min(text.find('.'), text.size());
+  const auto whole = text.substr(0, point);
+  const auto all_digits = [](std::string_view digits) { return std::ranges::all_of(digits, is_digit); };
+  const bool leading_zero = whole.size() > 1 && whole[0] == '0';
+  if (whole.empty() || leading_zero || !all_digits(whole)) {
+    return false;
+  }
+  return point == text.size() || (point + 1 < text.size() && all_digits(text.substr(point + 1)));
+}
+
+bool as_string(const Column& column) {
+  return column.options.numeric_as == Options::NumericAs::decimal_string;
+}
+
+}  // namespace
+
+void numeric_binary(const Column& column, std::string_view value, Buffer& out) {
+  if (value.size() < kHeaderSize) {
+    malformed(column, value);
+  }
+  Cursor from(value);
+  const Header header = {from.i16(), from.i16(), from.u16(), from.u16()};
+  if (header.groups < 0 || from.left() != 2 * static_cast<std::size_t>(header.groups)) {
+    malformed(column, value);
+  }
+  switch (header.sign) {
+    case kPositive:
+    case kNegative:
+      break;
+    case kNan:
+      return write_non_finite(column, "NaN", out);
+    case kInfinity:
+      return write_non_finite(column, "Infinity", out);
+    case kMinusInfinity:
+      return write_non_finite(column, "-Infinity", out);
+    default:
+      malformed(column, value);
+  }
+  if (header.scale > kGreatestScale) {
+    malformed(column, value);
+  }
+  const auto whole = 4 * static_cast<std::size_t>(std::max(header.weight, 0) + 1);
+  // Beyond the digits: sign, point, two quotes, and what the last group of four writes past the scale.
+  char* const start = out.reserve(whole + header.scale + 8);
+  const bool quoted = as_string(column);
+  char* to = start;
+  if (quoted) {
+    *to++ = '"';
+  }
+  char* const number = to;
+  if (header.sign == kNegative) {
+    *to++ = '-';
+  }
+  to = write_digits(column, header, value, to);
+  if (quoted) {
+    *to++ = '"';
+  } else {
+    to = use_exponent(number, to);
+  }
+  out.commit(to);
+}
+
+void numeric_text(const Column& column, std::string_view value, Buffer& out) {
+  if (value == "NaN" || value == "Infinity" || value == "-Infinity") {
+    return write_non_finite(column, value, out);
+  }
+  if (!is_plain_number(value)) {
+    malformed(column, value);
+  }
+  if (as_string(column)) {
+    return append_json_string(out, value);
+  }
+  char* const to = out.reserve(value.size());
+  out.commit(use_exponent(to, std::copy(value.begin(), value.end(), to)));
+}
+
+}  // namespace tap::value

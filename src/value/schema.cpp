@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/value/schema.hpp>
+
+#include "kinds.hpp"
+
+namespace tap::value {
+
+namespace {
+
+struct Digits {
+  int precision;
+  int scale;
+};
+
+// What the Python tap takes for a numeric that does not say, and the most it takes.
+constexpr Digits kMostDigits = {100, 38};
+
+bool is_declared(std::int32_t modifier) {
+  return modifier >= 4;
+}
+
+/// A numeric's modifier is 4 more than precision and scale (eleven bits, signed since PostgreSQL 15).
+Digits declared_digits(std::int32_t modifier) {
+  const int scale = (modifier - 4) & 0x7FF;
+  return {((modifier - 4) >> 16) & 0xFFFF, scale < 0x400 ? scale : scale - 0x800};
+}
+
+Digits capped_digits(std::int32_t modifier) {
+  if (!is_declared(modifier)) {
+    return kMostDigits;
+  }
+  const auto [precision, scale] = declared_digits(modifier);
+  return {std::min(precision, kMostDigits.precision), std::min(scale, kMostDigits.scale)};
+}
+
+void warn_if_capped(std::int32_t modifier) {
+  const Digits capped = capped_digits(modifier);
+  const Digits declared = is_declared(modifier) ? declared_digits(modifier) : capped;
+  if (capped.precision != declared.precision || capped.scale != declared.scale) {
+    spdlog::warn("numeric({},{}) is numeric({},{}) in the JSON schema; a target may cut such values",
+                 declared.precision, declared.scale, capped.precision, capped.scale);
+  }
+}
+
+/// 10^exponent as Python writes it: 100, 0.01, 1e-05.
+Json power_of_ten(int exponent, const char* sign = "") {
+  const auto zeros = [](int count) { return std::string(static_cast<std::size_t>(count), '0'); };
+  std::string digits = "1";
+  if (exponent >= 0) {
+    digits += zeros(exponent);
+  } else if (exponent >= -4) {
+    digits = "0." + zeros(-exponent - 1) + digits;
+  } else {
+    digits += fmt::format("e-{:02}", -exponent);
+  }
+  return parse_json(sign + digits, "a power of ten");
+}
+
+const Type& innermost(const Type& type) {
+  return type.element ? innermost(*type.element) : type;
+}
+
+bool is_bit_string(const Type& type) {
+  return type.kind->family == Family::bit && type.modifier > 1;
+}
+
+/// True if the options make values other than what the Python tap sends, so that its schema cannot fit.
+bool is_sent_otherwise(const Type& type, const Options& options) {
+  return (type.kind->family == Family::numeric && options.numeric_as == Options::NumericAs::decimal_string) ||
+         (type.kind->family == Family::json && options.json_as_object);
+}
+
+/// The JSON types of a value that is not NULL, of a type that is not an array.
+Json json_types(const Type& type, const Options& options) {
+  const bool portable = options.schema_dialect == Options::Dialect::portable;
+  const Json number = portable && options.non_finite_numbers == Options::NonFinite::string
+                          ? Json::array({"number", "string"})
+                          : Json::array({"number"});
+  switch (type.kind->family) {
+    case Family::int2:
+    case Family::int4:
+    case Family::int8:
+      return {"integer"};
+    case Family::floating:
+      return number;
+    case Family::numeric:
+      return is_sent_otherwise(type, options) ? Json::array({"string"}) : number;
+    case Family::boolean:
+      return {"boolean"};
+    case Family::bit:
+      return {is_bit_string(type) ? "string" : "boolean"};
+    case Family::json:
+      return is_sent_otherwise(type, options) ? Json({"object", "array", "string", "number", "boolean"})
+                                              : Json::array({"string"});
+    case Family::hstore:
+      return {"object"};
+    case Family::text:
+    case Family::limited_text:
+    case Family::date_time:
+    case Family::array:
+      break;
+  }
+  return {"string"};
+}
+
+Json type_list(bool nullable, const Json& types) {
+  Json list = Json::array();
+  if (nullable) {
+    list.push_back("null");
+  }
+  list.insert(list.end(), types.begin(), types.end());
+  return list;
+}
+
+/// What a schema says of a value besides its type, alone or in an array.
+void add_format(Json& schema, const Type& type, const Options& options) {
+  if (type.kind->family == Family::date_time) {
+    schema["format"] = "date-time";
+  } else if (type.kind->family == Family::hstore) {
+    schema["additionalProperties"] = {{"type", {"null", "string"}}};
+  } else if (type.kind->family == Family::numeric && is_sent_otherwise(type, options)) {
+    schema["format"] = "x-singer.decimal";
+    if (is_declared(type.modifier)) {
+      const auto [precision, scale] = declared_digits(type.modifier);
+      schema["precision"] = precision;
+      schema["scale"] = scale;
+    }
+  }
+}
+
+template <class Integer>
+void add_range(Json& schema) {
+  schema["minimum"] = std::numeric_limits<Integer>::min();
+  schema["maximum"] = std::numeric_limits<Integer>::max();
+}
+
+/// What a schema says of a column's value only.
+void add_limits(Json& schema, const Type& type) {
+  switch (type.kind->family) {
+    case Family::int2:
+      return add_range<std::int16_t>(schema);
+    case Family::int4:
+      return add_range<std::int32_t>(schema);
+    case Family::int8:
+      return add_range<std::int64_t>(schema);
+    case Family::limited_text:
+      if (is_declared(type.modifier)) {
+        schema["maxLength"] = type.modifier - 4;
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+Json portable(const Type& type, bool is_key, const Options& options) {
+  Json schema;
+  if (!type.element) {
+    schema["type"] = type_list(!is_key, json_types(type, options));
+    add_format(schema, type, options);
+    add_limits(schema, type);
+    return schema;
+  }
+  const Type& element = innermost(type);
+  Json types = json_types(element, options);
+  if (std::ranges::find(types, "array") == types.end()) {
+    types.push_back("array");
+  }
+  Json items;
+  items["type"] = type_list(true, types);
+  add_format(items, element, options);
+  schema["type"] = type_list(!is_key, {"array"});
+  schema["items"] = std::move(items);
+  return schema;
+}
+
+/// The end of a definition's name: sdc_recursive_<this>_array.
+std::string definition_of(const Type& element) {
+  switch (element.kind->family) {
+    case Family::int2:
+    case Family::int4:
+    case Family::int8:
+      return "integer";
+    case Family::floating:
+      return "number";
+    case Family::numeric: {
+      const auto [precision, scale] = capped_digits(element.modifier);
+      return fmt::format("decimal_{}_{}", precision, scale);
+    }
+    case Family::boolean:
+      return "boolean";
+    case Family::bit:
+      return is_bit_string(element) ? "string" : "boolean";
+    case Family::date_time:
+      return "timestamp";
+    case Family::hstore:
+      return "object";
+    default:
+      return "string";
+  }
+}
+
+std::string definition_name(const std::string& kind) {
+  return fmt::format("sdc_recursive_{}_array", kind);
+}
+
+Json reference(const std::string& name) {
+  return {{"$ref", "#/definitions/" + name}};
+}
+
+Json singer_io(const Type& type, bool is_key, const Options& options) {
+  if (is_other(type)) {
+    return Json::object();
+  }
+  const Type& element = innermost(type);
+  if (is_sent_otherwise(element, options)) {
+    return portable(type, is_key, options);
+  }
+  if (element.kind->family == Family::numeric) {
+    warn_if_capped(element.modifier);
+  }
+  Json schema;
+  if (type.element) {
+    schema["type"] = {"null", "array"};
+    schema["items"] = reference(definition_name(definition_of(element)));
+    return schema;
+  }
+  schema["type"] = type_list(!is_key, json_types(type, options));
+  if (type.kind->family == Family::numeric) {
+    const auto [precision, scale] = capped_digits(type.modifier);
+    schema["exclusiveMaximum"] = true;
+    schema["maximum"] = power_of_ten(precision - scale);
+    schema["multipleOf"] = power_of_ten(-scale);
+    schema["exclusiveMinimum"] = true;
+    schema["minimum"] = power_of_ten(precision - scale, "-");
+  } else if (type.kind->family == Family::hstore) {
+    schema["properties"] = Json::object();
+  } else {
+    add_format(schema, type, options);
+    add_limits(schema, type);
+  }
+  return schema;
+}
+
+}  // namespace
+
+Json json_schema(const Type& type, bool is_key, const Options& options) {
+  return options.schema_dialect == Options::Dialect::singer_io ? singer_io(type, is_key, options)
+                                                               : portable(type, is_key, options);
+}
+
+Json fixed_definitions() {
+  Json definitions = Json::object();
+  for (const std::string kind : {"integer", "number", "string", "boolean", "timestamp", "object"}) {
+    const std::string name = definition_name(kind);
+    const bool is_timestamp = kind == "timestamp";
+    Json& definition = definitions[name];
+    definition["type"] = {"null", is_timestamp ? "string" : kind, "array"};
+    if (is_timestamp) {
+      definition["format"] = "date-time";
+    }
+    definition["items"] = reference(name);
+  }
+  return definitions;
+}
+
+void add_definitions(Json& definitions, const Type& type) {
+  const Type& element = innermost(type);
+  if (!type.element || element.kind->family != Family::numeric) {
+    return;
+  }
+  const std::string name = definition_name(definition_of(element));
+  if (definitions.contains(name)) {
+    return;
+  }
+  const auto [precision, scale] = capped_digits(element.modifier);
+  Json definition;
+  definition["type"] = {"null", "number", "array"};
+  definition["multipleOf"] = power_of_ten(-scale);
+  definition["exclusiveMaximum"] = true;
+  definition["maximum"] = power_of_ten(precision - scale);
+  definition["exclusiveMinimum"] = true;
+  definition["minimum"] = power_of_ten(precision - scale, "-");
+  definition["items"] = reference(name);
+  definitions[name] = std::move(definition);
+}
+
+}  // namespace tap::value

@@ -1,0 +1,153 @@
+"""Throwaway PostgreSQL servers. Nothing else in this tree starts one."""
+
+import atexit
+import contextlib
+import functools
+import glob
+import os
+import pathlib
+import pwd
+import socket
+import subprocess
+import tempfile
+
+import psycopg2
+
+SUPERUSER = "tap"
+SETTINGS = {"fsync": "off", "wal_level": "logical", "timezone": "UTC"}
+
+# Stops the server and removes its folder as soon as our end of the pipe closes: in Server.close(), and also when this
+# process dies without a chance to clean up. It leaves our process tree, so that who kills the tree spares it.
+REAPER = """
+exec 3<&0
+{ cat <&3; "$1/pg_ctl" stop -D "$2/data" -m immediate >/dev/null 2>&1; rm -rf "$2"; } &
+"""
+
+
+class Server:
+    """A running cluster in a temporary folder, with a superuser `tap` who needs no password.
+
+    It listens on a unix socket in `folder`, and on 127.0.0.1 unless `tcp` is false.
+    """
+
+    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8")):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tap-postgres-server-"))
+        self.port = free_port()
+        self.host = "127.0.0.1" if tcp else str(self.folder)
+        if os.geteuid() == 0:
+            account = pwd.getpwnam("postgres")
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self.reaper = subprocess.Popen(
+            ["sh", "-c", REAPER, "reaper", bindir(), self.folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, cwd="/", **as_postgres())
+        try:
+            self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "--no-sync", *initdb)
+            self.configure({
+                **SETTINGS,
+                "port": self.port,
+                "listen_addresses": "127.0.0.1" if tcp else "",
+                "unix_socket_directories": self.folder,
+                **(settings or {}),
+            })
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def data(self):
+        return self.folder / "data"
+
+    def configure(self, settings):
+        """Writes settings that hold from the next start."""
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+            for name, value in settings.items():
+                conf.write("%s = '%s'\n" % (name, str(value).replace("'", "''")))
+
+    def start(self):
+        log = self.folder / "log"
+        try:
+            self.run("pg_ctl", "start", "-w", "-D", self.data, "-l", log)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{log.read_text()[-3000:]}") from None
+
+    def stop(self, mode="fast"):
+        self.run("pg_ctl", "stop", "-w", "-D", self.data, "-m", mode)
+
+    def restart(self, mode="fast"):
+        self.stop(mode)
+        self.start()
+
+    def close(self):
+        """Stops the server and removes all that it has written."""
+        with self.reaper:
+            self.reaper.stdin.close()
+            self.reaper.stdout.read()  # until it is done
+
+    def run(self, program, *args):
+        """Runs one of the server's programs as the server's owner; returns what it printed."""
+        command = [os.path.join(bindir(), program), *map(str, args)]
+        # A file, not a pipe: the server that pg_ctl starts keeps this output open for as long as it lives.
+        with tempfile.TemporaryFile() as output:
+            code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
+                                   **as_postgres())
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        if code != 0:
+            raise RuntimeError(f"{' '.join(command)}: exit code {code}\n{text}")
+        return text
+
+    def connect(self, dbname="postgres", user=SUPERUSER):
+        """A psycopg2 connection in autocommit mode."""
+        connection = psycopg2.connect(host=str(self.folder), port=self.port, user=user, dbname=dbname)
+        connection.autocommit = True
+        return connection
+
+    def sql(self, statements, dbname="postgres", user=SUPERUSER):
+        """Runs statements, each in its own transaction if there is one only; returns the last one's rows."""
+        with contextlib.closing(self.connect(dbname, user)) as connection, connection.cursor() as cursor:
+            cursor.execute(statements)
+            return cursor.fetchall() if cursor.description else []
+
+    def create_database(self, name, encoding="UTF8"):
+        """Makes an empty database, in place of an earlier one of that name."""
+        quoted = '"%s"' % name.replace('"', '""')
+        self.sql(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+        self.sql(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING '{encoding}'")
+
+    def config(self, dbname="postgres", **extra):
+        """The tap's config for a database of this server."""
+        return {"host": self.host, "port": str(self.port), "user": SUPERUSER, "password": "unused", "dbname": dbname,
+                **extra}
+
+
+@functools.cache
+def shared():
+    """A server for all tests of this process that need nothing special of it."""
+    server = Server()
+    atexit.register(server.close)
+    return server
+
+
+@functools.cache
+def bindir():
+    """Where initdb and pg_ctl are: Debian does not put them on the PATH."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    return os.path.dirname(found[-1]) if found else subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
+
+
+def as_postgres():
+    """How root runs a server, which refuses to be run by root."""
+    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,120 @@
+"""Runs the real binary as a user would and reads what it says."""
+
+import copy
+import dataclasses
+import decimal
+import functools
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BINARY = os.environ.get("TAP_POSTGRES", str(ROOT / "build/release/tap-postgres"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    command: str
+    code: int
+    stdout: bytes
+    stderr: str
+
+    def __str__(self):
+        return f"$ {self.command}\nexit code {self.code}\nstdout: {self.stdout[:2000]!r}\nstderr:\n{self.stderr[-5000:]}"
+
+    @functools.cached_property
+    def messages(self):
+        """stdout, a dict for each line. Numbers with a fraction are Decimals, so that no digit is lost."""
+        *lines, rest = self.stdout.split(b"\n")
+        assert rest == b"", f"the last line has no end: {rest[-200:]!r}"
+        return [load_strict(line) for line in lines]
+
+    @property
+    def types(self):
+        """The kinds of messages in order."""
+        return [message["type"] for message in self.messages]
+
+    def of_type(self, kind, stream=None):
+        return [m for m in self.messages if m["type"] == kind and stream in (None, m.get("stream"))]
+
+    def records(self, stream=None):
+        return [message["record"] for message in self.of_type("RECORD", stream)]
+
+    def schemas(self):
+        """The SCHEMA message of each stream."""
+        return {message["stream"]: message for message in self.of_type("SCHEMA")}
+
+    @property
+    def states(self):
+        return [message["value"] for message in self.of_type("STATE")]
+
+
+def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0, timeout=120):
+    """Runs the tap in an empty folder and returns a Result.
+
+    config, catalog and state become files; text or bytes are written as they are, anything else as JSON. `files` are
+    further ones, by name. An exit code other than `expect` (None: any) is a failed assertion that shows the command and its stderr.
+    """
+    with tempfile.TemporaryDirectory(prefix="tap-postgres-run-") as folder:
+        command = [BINARY]
+        named = {"config": config, "catalog": catalog, "state": state}
+        for name, content in named.items():
+            if content is not None:
+                write(folder, f"{name}.json", content)
+                command += [f"--{name}", f"{name}.json"]
+        for name, content in (files or {}).items():
+            write(folder, name, content)
+        command += args
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TAP_POSTGRES_"))}
+        done = subprocess.run(command, cwd=folder, env={**clean, **(env or {})}, stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=timeout, check=False)
+    result = Result(shlex.join(command), done.returncode, done.stdout, done.stderr.decode(errors="backslashreplace"))
+    if expect not in (None, result.code):
+        raise AssertionError(f"expected exit code {expect}\n{result}")
+    return result
+
+
+def discover(config, *args):
+    """The catalog that --discover prints."""
+    return json.loads(run(config, "--discover", *args).stdout)
+
+
+def stream(catalog, name):
+    """The one stream of a table name or tap_stream_id."""
+    [found] = [s for s in catalog["streams"] if name in (s["table_name"], s["tap_stream_id"])]
+    return found
+
+
+def metadata(entry, column=None):
+    """The metadata of a stream, or of one of its columns."""
+    breadcrumb = [] if column is None else ["properties", column]
+    [found] = [m["metadata"] for m in entry["metadata"] if m["breadcrumb"] == breadcrumb]
+    return found
+
+
+def select(catalog, *names, method="FULL_TABLE", key=None):
+    """A copy of the catalog with streams (all without names) selected, by metadata as users do it."""
+    catalog = copy.deepcopy(catalog)
+    for entry in [stream(catalog, name) for name in names] or catalog["streams"]:
+        metadata(entry).update({"selected": True, "replication-method": method})
+        if key is not None:
+            metadata(entry)["replication-key"] = key
+    return catalog
+
+
+def load_strict(text):
+    """JSON, and not the words NaN and Infinity that Python takes for it."""
+    def refuse(word):
+        raise ValueError(f"{word} is not JSON")
+    return json.loads(text.decode("utf-8"), parse_float=decimal.Decimal, parse_constant=refuse)
+
+
+def write(folder, name, content):
+    if isinstance(content, str):
+        content = content.encode()
+    if not isinstance(content, bytes):
+        content = json.dumps(content, ensure_ascii=False).encode()
+    (pathlib.Path(folder) / name).write_bytes(content)

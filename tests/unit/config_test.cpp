@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdlib>
+#include <fstream>
+
+#include <tap/base/error.hpp>
+#include <tap/config/config.hpp>
+#include <unistd.h>
+
+#include "catch.hpp"
+
+using namespace tap;
+
+namespace {
+
+/// A config file that goes with the test.
+class ConfigFile {
+ public:
+  explicit ConfigFile(const std::string& text) {
+    const int file = mkstemp(path_.data());
+    REQUIRE(file >= 0);
+    close(file);
+    std::ofstream(path_) << text;
+  }
+  ~ConfigFile() { unlink(path_.c_str()); }
+  ConfigFile(const ConfigFile&) = delete;
+  ConfigFile& operator=(const ConfigFile&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = "/tmp/tap-config-XXXXXX";
+};
+
+const std::string kServer = R"("host": "db", "user": "tap", "dbname": "shop")";
+
+config::Config load(const std::string& more) { return config::load({ConfigFile("{" + kServer + more + "}").path()}); }
+
+std::string complaint(const std::string& text) {
+  const ConfigFile file(text);
+  try {
+    config::load({file.path()});
+  } catch (const Error& error) {
+    CHECK(error.code() == ExitCode::usage);
+    std::string what = error.what();
+    REQUIRE(what.compare(0, file.path().size(), file.path()) == 0);
+    return what.substr(file.path().size());
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("strings and native JSON types are taken alike") {
+  for (const char* port : {"5433", "\"5433\""}) {
+    CHECK(load(std::string(R"(, "port": )") + port).server.keywords.at("port") == "5433");
+  }
+  for (const char* yes : {"true", "\"true\"", "\"True\"", "1"}) {
+    CHECK(load(std::string(R"(, "json_as_object": )") + yes).values.json_as_object);
+  }
+  for (const char* no : {"false", "\"false\"", "\"\"", "null"}) {
+    CHECK_FALSE(load(std::string(R"(, "json_as_object": )") + no).values.json_as_object);
+  }
+  const std::vector<std::string> two = {"a", "b c"};
+  CHECK(load(R"(, "filter_dbs": " a , b c,")").filter_dbs == two);
+  CHECK(load(R"(, "filter_schemas": ["a", "b c"])").filter_schemas == two);
+}
+
+TEST_CASE("the Python taps' names for one key are taken alike") {
+  const ConfigFile file(R"({"host": "db", "user": "tap", "database": "shop"})");
+  CHECK(config::load({file.path()}).server.database() == "shop");
+}
+
+TEST_CASE("ssl true asks for sslmode require, an sslmode of its own wins") {
+  CHECK(load(R"(, "ssl": "true")").server.keywords.at("sslmode") == "require");
+  CHECK(load(R"(, "ssl": "true", "sslmode": "verify-full")").server.keywords.at("sslmode") == "verify-full");
+  CHECK(load(R"(, "sslmode": "verify-full", "ssl": true)").server.keywords.at("sslmode") == "verify-full");
+  CHECK(load(R"(, "ssl": "false")").server.keywords.count("sslmode") == 0);
+}
+
+TEST_CASE("later config files win key by key, ENV reads the environment") {
+  const ConfigFile first("{" + kServer + R"(, "port": 1, "state_every_rows": 7})");
+  const ConfigFile second(R"({"port": 2})");
+  setenv("TAP_POSTGRES_PORT", "3", 1);
+  CHECK(config::load({first.path(), second.path()}).server.keywords.at("port") == "2");
+  CHECK(config::load({first.path(), second.path(), "ENV"}).server.keywords.at("port") == "3");
+  CHECK(config::load({"ENV", first.path()}).server.keywords.at("port") == "1");
+  CHECK(config::load({first.path(), second.path()}).state_every_rows == 7);
+  unsetenv("TAP_POSTGRES_PORT");
+}
+
+TEST_CASE("the singer-io dialect leaves other types out unless they are asked for") {
+  using value::Options;
+  CHECK(load("").values.other_types == Options::OtherTypes::string);
+  CHECK(load(R"(, "schema_dialect": "singer-io")").values.other_types == Options::OtherTypes::unsupported);
+  CHECK(load(R"(, "schema_dialect": "singer-io", "other_types": "string")").values.other_types ==
+        Options::OtherTypes::string);
+}
+
+TEST_CASE("a wrong config is refused by file, key and what is wanted") {
+  CHECK(complaint("{" + kServer + R"(, "port": "abc"})") == ": \"port\" must be a whole number, but is \"abc\"");
+  CHECK(complaint("{" + kServer + R"(, "port": 70000})") == ": \"port\" must be a port, 1 to 65535, but is 70000");
+  CHECK(complaint("{" + kServer + R"(, "json_as_object": "perhaps"})") ==
+        ": \"json_as_object\" must be true or false, but is \"perhaps\"");
+  CHECK(complaint("{" + kServer + R"(, "filter_dbs": 5})") == ": \"filter_dbs\" must be a list of names, but is 5");
+  CHECK(complaint("{" + kServer + R"(, "out_of_range_dates": "drop"})") ==
+        ": \"out_of_range_dates\" must be one of clamp, null, string, error, but is \"drop\"");
+  CHECK(complaint("{" + kServer + R"(, "password": ["x"]})") ==
+        ": \"password\" must be text, but is something else");
+  CHECK(complaint("[]") == ": must be a JSON object of settings, but is array");
+  CHECK(complaint("{") == ": not valid JSON at line 1, column 2");
+  CHECK(complaint(R"({"host": "db"})") == ": required keys are missing: dbname, user");
+}
+
+TEST_CASE("a config file that cannot be read is named") {
+  REQUIRE_THROWS_WITH(config::load({"/nowhere/c.json"}), "/nowhere/c.json: cannot read: No such file or directory");
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of the value room share: types as a server describes them, and bytes as it sends them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tap/base/error.hpp>
+#include <tap/base/json.hpp>
+#include <tap/value/encoder.hpp>
+#include <tap/value/type.hpp>
+
+#include "catch.hpp"
+
+namespace tap::value {
+
+/// Rows of pg_type: built-in types by their OIDs with arrays of them, and some that a user would make.
+inline const TypeRows& type_rows() {
+  static const TypeRows rows = [] {
+    TypeRows types;
+    const std::vector<std::pair<Oid, std::string>> base = {
+        {16, "bool"},     {17, "bytea"},        {18, "char"},      {19, "name"},    {20, "int8"},     {21, "int2"},
+        {23, "int4"},     {25, "text"},         {114, "json"},     {142, "xml"},    {600, "point"},   {603, "box"},
+        {650, "cidr"},    {700, "float4"},      {701, "float8"},   {790, "money"},  {829, "macaddr"}, {869, "inet"},
+        {1042, "bpchar"}, {1043, "varchar"},    {1082, "date"},    {1083, "time"},  {1114, "timestamp"},
+        {1184, "timestamptz"}, {1186, "interval"}, {1266, "timetz"}, {1560, "bit"}, {1562, "varbit"},
+        {1700, "numeric"}, {2950, "uuid"},      {3802, "jsonb"},   {20000, "hstore"}, {20001, "citext"}};
+    for (const auto& [oid, name] : base) {
+      types[oid].name = name;
+    }
+    types[603].delimiter = ';';
+    types[30] = {.name = "oidvector", .category = 'A', .element = 26};
+    types[20002] = {.name = "mood", .kind = 'e', .category = 'E'};
+    types[20003] = {.name = "pair", .kind = 'c', .category = 'C'};
+    types[20010] = {.name = "posint", .kind = 'd', .base = 23};
+    types[20011] = {.name = "price", .kind = 'd', .base = 1700, .modifier = ((12 << 16) | 2) + 4};
+    types[20012] = {.name = "net_price", .kind = 'd', .base = 20011};
+    types[20013] = {.name = "intarr", .kind = 'd', .base = 100023};
+    types[20014] = {.name = "hstore", .kind = 'c', .category = 'C'};  // a user's own, not the extension's
+    std::vector<Oid> elements;
+    for (const auto& [oid, row] : types) {
+      elements.push_back(oid);
+    }
+    for (const Oid oid : elements) {
+      const TypeRow& element = types[oid];
+      types[100000 + oid] = {.name = "_" + element.name,
+                             .category = 'A',
+                             .element = oid,
+                             .is_array = true,
+                             .delimiter = element.delimiter};
+    }
+    return types;
+  }();
+  return rows;
+}
+
+/// A type by its name; "int4[]" is the array of it.
+inline Type type_of(std::string_view name, std::int32_t modifier = -1) {
+  const bool array = name.ends_with("[]");
+  name.remove_suffix(array ? 2 : 0);
+  for (const auto& [oid, row] : type_rows()) {
+    if (row.name == name && oid < 100000 && oid != 20014) {
+      return resolve(type_rows(), array ? 100000 + oid : oid, modifier);
+    }
+  }
+  FAIL("no type " << name);
+  return {};
+}
+
+inline std::int32_t numeric_modifier(int precision, int scale) {
+  return ((precision << 16) | (scale & 0x7FF)) + 4;
+}
+
+/// The JSON of a value of column "t.c".
+inline std::string encode(const Type& type, Wire wire, std::string_view value, const Options& options = {}) {
+  Buffer out;
+  Encoder(type, wire, options, "t.c")(value, out);
+  return std::string(out.view());
+}
+inline std::string from_binary(std::string_view type, std::string_view value, const Options& options = {}) {
+  return encode(type_of(type), Wire::binary, value, options);
+}
+inline std::string from_text(std::string_view type, std::string_view value, const Options& options = {}) {
+  return encode(type_of(type), Wire::text, value, options);
+}
+
+/// Checks that a value given in both forms makes the same JSON.
+inline void check_both(std::string_view type, std::string_view binary, std::string_view text, const std::string& json,
+                       const Options& options = {}) {
+  CAPTURE(type, text);
+  CHECK(from_binary(type, binary, options) == json);
+  CHECK(from_text(type, text, options) == json);
+}
+
+/// Checks that no beginning of the value passes for a whole one in binary, and that in text none does harm.
+inline void check_cuts(std::string_view type, Wire wire, std::string_view value, const Options& options = {}) {
+  for (std::size_t size = 0; size < value.size(); ++size) {
+    CAPTURE(type, size);
+    // A copy of its own, so that the sanitizer sees a read beyond it.
+    const std::vector<char> cut(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(size));
+    const std::string_view view(cut.data(), cut.size());
+    if (wire == Wire::binary) {
+      CHECK_THROWS_AS(from_binary(type, view, options), Error);
+    } else {
+      try {
+        const Json json = parse_json(from_text(type, view, options), "cut value");
+        CHECK(!json.is_discarded());
+      } catch (const Error& error) {
+        CHECK(error.code() == ExitCode::run_failed);  // the encoder's: parse_json() gives ExitCode::usage
+      }
+    }
+  }
+}
+
+/// Big-endian, as in every binary form.
+template <class Integer>
+std::string big_endian(Integer value) {
+  std::string bytes;
+  for (int shift = 8 * (static_cast<int>(sizeof(value)) - 1); shift >= 0; shift -= 8) {
+    bytes += static_cast<char>(static_cast<std::uint64_t>(value) >> shift);
+  }
+  return bytes;
+}
+inline std::string int16(int value) { return big_endian(static_cast<std::int16_t>(value)); }
+inline std::string int32(std::int64_t value) { return big_endian(static_cast<std::int32_t>(value)); }
+inline std::string int64(std::int64_t value) { return big_endian(value); }
+/// A value behind its length.
+inline std::string sized(const std::string& value) { return int32(static_cast<std::int64_t>(value.size())) + value; }
+
+}  // namespace tap::value

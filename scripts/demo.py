@@ -51,7 +51,7 @@ def main():
         demo = Demo(binary, pathlib.Path(folder))
         sample_data(demo, server)
         discovery(demo)
-        full_table(demo)
+        full_table(demo, server)
     heading("Done: the server is stopped, its folder and the demo's are removed")
 
 
@@ -65,17 +65,20 @@ def sample_data(demo, server):
 
 def discovery(demo):
     heading("Discovery")
-    demo.tap("--config config.json --discover --replication-method FULL_TABLE --select '*' --select '!*.events_20*'", "catalog.json")
+    demo.tap("--config config.json --discover --replication-method FULL_TABLE --select '*' --select '!events_20*'",
+             "catalog.json")
     for stream in demo.read("catalog.json")["streams"]:
-        columns = {tuple(m["breadcrumb"][1:]): m["metadata"] for m in stream["metadata"]}
-        table = columns.pop(())
+        table, *columns = [entry["metadata"] for entry in stream["metadata"]]
         say(f"\n{stream['tap_stream_id']}: {'view' if table['is-view'] else 'table'}, "
             f"key {', '.join(table['table-key-properties']) or 'none'}, about {table['row-count']:,} rows")
-        for (name,), column in columns.items():
+        if not table["selected"]:
+            say("    not selected: a partition, which the whole table has the rows of")
+            continue
+        for name, column in zip(stream["schema"]["properties"], columns):
             say(f"    {name:14} {column['sql-datatype']:28} {json.dumps(stream['schema']['properties'][name])}")
 
 
-def full_table(demo):
+def full_table(demo, server):
     heading("Full-table sync")
     seconds = demo.tap("--config config.json --catalog catalog.json", "messages.jsonl")
     counts = collections.Counter()
@@ -88,12 +91,13 @@ def full_table(demo):
                 say("\n" + clip(line.decode()))
         elif message["type"] == "STATE":
             state = message["value"]
-    say("")
+    say(f"\n{'stream':20} {'RECORD lines':>12} {'rows in PostgreSQL':>20}")
     for stream, count in counts.items():
-        say(f"{stream:20} {count:10,} rows")
-    total = sum(counts.values())
+        [[rows]] = server.sql(f'SELECT count(*) FROM "{stream}"', "shop")
+        say(f"{stream:20} {count:12,} {rows:20,}")
+    total = counts.total()
     say(f"\n{total:,} rows in {seconds:.2f} s, connecting included: {total / seconds:,.0f} rows a second")
-    say("The state for the next run:\n" + json.dumps(state, indent=2))
+    say("\nThe state for the next run:\n" + json.dumps(state, indent=2))
 
 
 def heading(text):

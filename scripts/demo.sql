@@ -53,8 +53,8 @@ INSERT INTO orders
     FROM generate_series(1, 20000) i;
 
 INSERT INTO events
-    SELECT md5(i::text)::uuid, timestamptz '2025-01-01 UTC' + i * interval '2 minutes', i % 1000 + 1,
+    SELECT md5(i::text)::uuid, timestamptz '2025-01-01 UTC' + i * interval '3 minutes', i % 1000 + 1,
            (ARRAY['view', 'click', 'buy'])[i % 3 + 1], i % 1000 / 8.0, jsonb_build_object('page', '/item/' || i % 500)
-    FROM generate_series(0, 499999) i;
+    FROM generate_series(0, 299999) i;
 
 ANALYZE;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arrays (src/backend/utils/adt/arrayfuncs.c): array_send and array_out. The bounds of a dimension may start
 // anywhere; JSON has no place for that.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -119,6 +120,9 @@ void array_text(const Column& column, std::string_view value, Buffer& out) {
   if (left.starts_with('[')) {  // [0:1]={1,2}
     left.remove_prefix(std::min(left.find('='), left.size() - 1) + 1);
   }
+  if (!left.starts_with('{')) {
+    malformed(column, value);
+  }
   int depth = 0;
   do {
     if (left.starts_with('{')) {
@@ -128,7 +132,7 @@ void array_text(const Column& column, std::string_view value, Buffer& out) {
       if (!left.starts_with('}')) {
         continue;
       }
-    } else if (depth > 0) {
+    } else {
       take_element(column, value, left, out);
     }
     while (depth > 0 && left.starts_with('}')) {
@@ -144,7 +148,7 @@ void array_text(const Column& column, std::string_view value, Buffer& out) {
       out.push(',');
     }
   } while (depth > 0);
-  if (value.empty() || !left.empty()) {
+  if (!left.empty()) {
     malformed(column, value);
   }
 }

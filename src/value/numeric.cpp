@@ -13,8 +13,9 @@ namespace tap::value {
 
 namespace {
 
-// The binary form (src/backend/utils/adt/numeric.c): a header of four int16, then `groups` int16, each four
-// decimal digits; the first one counts 10000^weight. `scale` is how many digits to show after the point.
+// The binary form (src/backend/utils/adt/numeric.c): a header of four int16 (`groups` unsigned), then
+// `groups` int16, each four decimal digits; the first one counts 10000^weight. `scale` is how many digits to
+// show after the point.
 constexpr std::size_t kHeaderSize = 8;
 constexpr unsigned kPositive = 0x0000;
 constexpr unsigned kNegative = 0x4000;
@@ -115,8 +116,8 @@ void numeric_binary(const Column& column, std::string_view value, Buffer& out) {
     malformed(column, value);
   }
   Cursor from(value);
-  const Header header = {from.i16(), from.i16(), from.u16(), from.u16()};
-  if (header.groups < 0 || from.left() != 2 * static_cast<std::size_t>(header.groups)) {
+  const Header header = {from.u16(), from.i16(), from.u16(), from.u16()};
+  if (from.left() != 2 * static_cast<std::size_t>(header.groups)) {
     malformed(column, value);
   }
   switch (header.sign) {

@@ -191,7 +191,8 @@ class DialectTest(unittest.TestCase):
     def test_json_as_object(self):
         properties = discovered("everything", json_as_object=True)["schema"]["properties"]
         for name in ("json", "jsonb"):
-            self.assertEqual(properties[COLUMN[name]], {"type": ["null", "object", "array", "string", "number", "boolean"]})
+            self.assertEqual(properties[COLUMN[name]],
+                             {"type": ["null", "object", "array", "string", "number", "boolean"]})
 
     def test_other_types_can_be_left_out(self):
         entry = discovered("everything", other_types="unsupported")

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <memory>
-#include <sstream>
-
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
+#include <limits>
 
 #include "value_support.hpp"
 
@@ -18,7 +14,9 @@ constexpr std::int64_t kDay = 24 * kHour;
 constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kInt64Min = std::numeric_limits<std::int64_t>::min();
 
-constexpr Options as(Options::OutOfRange choice) { return {.out_of_range_dates = choice}; }
+constexpr Options on_out_of_range(Options::OutOfRange choice) {
+  return {.out_of_range_dates = choice};
+}
 
 const std::string kEarliest = R"("0001-01-01T00:00:00+00:00")";
 const std::string kLatest = R"("9999-12-31T23:59:59.999+00:00")";
@@ -33,7 +31,7 @@ struct OutOfRange {
 const std::vector<OutOfRange> kOutOfRange = {
     {"date", int32(2147483647), "infinity", false},
     {"date", int32(-2147483648LL), "-infinity", true},
-    {"date", int32(-746351), "0044-03-15 BC", true},
+    {"date", int32(-746117), "0044-03-15 BC", true},
     {"date", int32(3652425), "12000-01-01", false},
     {"date", int32(-730120), "0001-12-31 BC", true},
     {"date", int32(2921940), "10000-01-01", false},
@@ -41,33 +39,13 @@ const std::vector<OutOfRange> kOutOfRange = {
     {"date", int32(-2451545), "4714-11-24 BC", true},
     {"timestamp", int64(kInt64Max), "infinity", false},
     {"timestamp", int64(kInt64Min), "-infinity", true},
-    {"timestamp", int64(-746351 * kDay + 12 * kHour), "0044-03-15 12:00:00 BC", true},
+    {"timestamp", int64(-746117 * kDay + 12 * kHour), "0044-03-15 12:00:00 BC", true},
     {"timestamp", int64(3652425 * kDay), "12000-01-01 00:00:00", false},
     {"timestamp", int64(2921940 * kDay + 500'000), "10000-01-01 00:00:00.5", false},
     {"timestamp", int64(-730119 * kDay - 1), "0001-12-31 23:59:59.999999 BC", true},
     {"timestamp", int64(9223371331200000000 - 1), "294276-12-31 23:59:59.999999", false},
-    {"timestamptz", int64(-746351 * kDay + 12 * kHour), "0044-03-15 12:00:00+00 BC", true},
+    {"timestamptz", int64(-746117 * kDay + 12 * kHour), "0044-03-15 12:00:00+00 BC", true},
     {"timestamptz", int64(3652425 * kDay + 120'000), "12000-01-01 00:00:00.12+00", false},
-};
-
-/// Collects the log while it lives.
-class Log {
- public:
-  Log() : before_(spdlog::default_logger()) {
-    auto sink = std::make_shared<spdlog::sinks::ostream_sink_st>(text_);
-    auto logger = std::make_shared<spdlog::logger>("test", sink);
-    logger->set_pattern("%l %v");
-    spdlog::set_default_logger(logger);
-  }
-  ~Log() { spdlog::set_default_logger(before_); }
-  Log(const Log&) = delete;
-  Log& operator=(const Log&) = delete;
-
-  [[nodiscard]] std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  std::shared_ptr<spdlog::logger> before_;
 };
 
 }  // namespace
@@ -83,31 +61,37 @@ TEST_CASE("a date is its midnight in UTC") {
 TEST_CASE("a timestamp has six digits of its second or none") {
   const std::int64_t noon = -1063 * kDay + 2 * kHour + 122 * kSecond;
   check_both("timestamp", int64(noon), "1997-02-02 02:02:02", R"("1997-02-02T02:02:02+00:00")");
-  check_both("timestamp", int64(noon + 722184), "1997-02-02 02:02:02.722184", R"("1997-02-02T02:02:02.722184+00:00")");
-  check_both("timestamp", int64(noon + 500000), "1997-02-02 02:02:02.5", R"("1997-02-02T02:02:02.500000+00:00")");
-  check_both("timestamp", int64(noon + 1), "1997-02-02 02:02:02.000001", R"("1997-02-02T02:02:02.000001+00:00")");
+  check_both("timestamp", int64(noon + 722184), "1997-02-02 02:02:02.722184",
+             R"("1997-02-02T02:02:02.722184+00:00")");
+  check_both("timestamp", int64(noon + 500000), "1997-02-02 02:02:02.5",
+             R"("1997-02-02T02:02:02.500000+00:00")");
+  check_both("timestamp", int64(noon + 1), "1997-02-02 02:02:02.000001",
+             R"("1997-02-02T02:02:02.000001+00:00")");
   check_both("timestamp", int64(-730119 * kDay), "0001-01-01 00:00:00", R"("0001-01-01T00:00:00+00:00")");
   check_both("timestamp", int64(2921940 * kDay - 1), "9999-12-31 23:59:59.999999",
              R"("9999-12-31T23:59:59.999999+00:00")");
   check_both("timestamptz", int64(noon), "1997-02-02 02:02:02+00", R"("1997-02-02T02:02:02+00:00")");
-  check_both("timestamptz", int64(noon + 123000), "1997-02-02 02:02:02.123+00", R"("1997-02-02T02:02:02.123000+00:00")");
+  check_both("timestamptz", int64(noon + 123000), "1997-02-02 02:02:02.123+00",
+             R"("1997-02-02T02:02:02.123000+00:00")");
   check_both("timestamptz", int64(0), "2000-01-01 00:00:00+00", R"("2000-01-01T00:00:00+00:00")");
 }
 
 TEST_CASE("a date out of range is clamped, null or the server's text") {
+  const Log quiet;
   for (const auto& [type, binary, text, early] : kOutOfRange) {
     check_both(type, binary, text, early ? kEarliest : kLatest);
-    check_both(type, binary, text, "null", as(Options::OutOfRange::null));
-    check_both(type, binary, text, '"' + text + '"', as(Options::OutOfRange::string));
+    check_both(type, binary, text, "null", on_out_of_range(Options::OutOfRange::null));
+    check_both(type, binary, text, '"' + text + '"', on_out_of_range(Options::OutOfRange::string));
   }
 }
 
 TEST_CASE("a date out of range can end the stream with the column, the value and the remedy") {
-  const Options options = as(Options::OutOfRange::error);
+  const Options options = on_out_of_range(Options::OutOfRange::error);
   const std::string message =
-      "t.c: 0044-03-15 BC is outside the years 1 to 9999; set out_of_range_dates to clamp, null or string to send "
+      "t.c: 0044-03-15 BC is outside the years 1 to 9999; set out_of_range_dates to clamp, null or string to "
+      "send "
       "such rows";
-  CHECK_THROWS_WITH(from_binary("date", int32(-746351), options), message);
+  CHECK_THROWS_WITH(from_binary("date", int32(-746117), options), message);
   CHECK_THROWS_WITH(from_text("date", "0044-03-15 BC", options), message);
   CHECK_THROWS_AS(from_text("date", "infinity", options), StreamError);
   CHECK_THROWS_AS(from_text("timestamp[]", "{infinity}", options), StreamError);
@@ -120,13 +104,13 @@ TEST_CASE("a date that is changed is told once per column") {
   for (const char* value : {"2000-01-01", "infinity", "0044-03-15 BC", "infinity"}) {
     encode(value, out);
   }
-  CHECK(log.text() == "warning public.t.day: infinity is outside the years 1 to 9999 and is sent as " + kLatest +
-                          ", as are others like it; out_of_range_dates can change this\n");
+  CHECK(log.text() == "warning public.t.day: infinity is outside the years 1 to 9999 and is sent as " +
+                          kLatest + ", as are others like it; out_of_range_dates can change this\n");
 }
 
 TEST_CASE("a date that is sent as the server's text is not told") {
   const Log log;
-  from_text("date", "infinity", as(Options::OutOfRange::string));
+  from_text("date", "infinity", on_out_of_range(Options::OutOfRange::string));
   CHECK(log.text().empty());
 }
 
@@ -140,7 +124,8 @@ TEST_CASE("a time is the server's text") {
 TEST_CASE("a time with a zone has six digits or none, and its offset in hours and minutes") {
   const std::int64_t time = 12 * kHour + 670 * kSecond;
   check_both("timetz", int64(time) + int32(4 * 3600), "12:11:10-04", R"("12:11:10-04:00")");
-  check_both("timetz", int64(time + 500000) + int32(-19800), "12:11:10.5+05:30", R"("12:11:10.500000+05:30")");
+  check_both("timetz", int64(time + 500000) + int32(-19800), "12:11:10.5+05:30",
+             R"("12:11:10.500000+05:30")");
   check_both("timetz", int64(time) + int32(-19815), "12:11:10+05:30:15", R"("12:11:10+05:30:15")");
   check_both("timetz", int64(time) + int32(15), "12:11:10-00:00:15", R"("12:11:10-00:00:15")");
   check_both("timetz", int64(kDay) + int32(0), "24:00:00+00", R"("24:00:00+00:00")");
@@ -148,6 +133,7 @@ TEST_CASE("a time with a zone has six digits or none, and its offset in hours an
 }
 
 TEST_CASE("bytes that are not a date or time are refused") {
+  const Log quiet;
   check_cuts("date", Wire::binary, int32(0));
   check_cuts("timestamp", Wire::binary, int64(0));
   check_cuts("timestamptz", Wire::binary, int64(0));

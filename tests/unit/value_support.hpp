@@ -3,9 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
@@ -21,12 +26,13 @@ inline const TypeRows& type_rows() {
   static const TypeRows rows = [] {
     TypeRows types;
     const std::vector<std::pair<Oid, std::string>> base = {
-        {16, "bool"},     {17, "bytea"},        {18, "char"},      {19, "name"},    {20, "int8"},     {21, "int2"},
-        {23, "int4"},     {25, "text"},         {114, "json"},     {142, "xml"},    {600, "point"},   {603, "box"},
-        {650, "cidr"},    {700, "float4"},      {701, "float8"},   {790, "money"},  {829, "macaddr"}, {869, "inet"},
-        {1042, "bpchar"}, {1043, "varchar"},    {1082, "date"},    {1083, "time"},  {1114, "timestamp"},
-        {1184, "timestamptz"}, {1186, "interval"}, {1266, "timetz"}, {1560, "bit"}, {1562, "varbit"},
-        {1700, "numeric"}, {2950, "uuid"},      {3802, "jsonb"},   {20000, "hstore"}, {20001, "citext"}};
+        {16, "bool"},     {17, "bytea"},     {18, "char"},        {19, "name"},          {20, "int8"},
+        {21, "int2"},     {23, "int4"},      {25, "text"},        {114, "json"},         {142, "xml"},
+        {600, "point"},   {603, "box"},      {650, "cidr"},       {700, "float4"},       {701, "float8"},
+        {790, "money"},   {829, "macaddr"},  {869, "inet"},       {1042, "bpchar"},      {1043, "varchar"},
+        {1082, "date"},   {1083, "time"},    {1114, "timestamp"}, {1184, "timestamptz"}, {1186, "interval"},
+        {1266, "timetz"}, {1560, "bit"},     {1562, "varbit"},    {1700, "numeric"},     {2950, "uuid"},
+        {3802, "jsonb"},  {20000, "hstore"}, {20001, "citext"}};
     for (const auto& [oid, name] : base) {
       types[oid].name = name;
     }
@@ -87,15 +93,16 @@ inline std::string from_text(std::string_view type, std::string_view value, cons
 }
 
 /// Checks that a value given in both forms makes the same JSON.
-inline void check_both(std::string_view type, std::string_view binary, std::string_view text, const std::string& json,
-                       const Options& options = {}) {
+inline void check_both(std::string_view type, std::string_view binary, std::string_view text,
+                       const std::string& json, const Options& options = {}) {
   CAPTURE(type, text);
   CHECK(from_binary(type, binary, options) == json);
   CHECK(from_text(type, text, options) == json);
 }
 
 /// Checks that no beginning of the value passes for a whole one in binary, and that in text none does harm.
-inline void check_cuts(std::string_view type, Wire wire, std::string_view value, const Options& options = {}) {
+inline void check_cuts(std::string_view type, Wire wire, std::string_view value,
+                       const Options& options = {}) {
   for (std::size_t size = 0; size < value.size(); ++size) {
     CAPTURE(type, size);
     // A copy of its own, so that the sanitizer sees a read beyond it.
@@ -114,6 +121,26 @@ inline void check_cuts(std::string_view type, Wire wire, std::string_view value,
   }
 }
 
+/// Collects the log while it lives.
+class Log {
+ public:
+  Log() : before_(spdlog::default_logger()) {
+    auto sink = std::make_shared<spdlog::sinks::ostream_sink_st>(text_);
+    auto logger = std::make_shared<spdlog::logger>("test", sink);
+    logger->set_pattern("%l %v");
+    spdlog::set_default_logger(logger);
+  }
+  ~Log() { spdlog::set_default_logger(before_); }
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  [[nodiscard]] std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::logger> before_;
+};
+
 /// Big-endian, as in every binary form.
 template <class Integer>
 std::string big_endian(Integer value) {
@@ -123,10 +150,18 @@ std::string big_endian(Integer value) {
   }
   return bytes;
 }
-inline std::string int16(int value) { return big_endian(static_cast<std::int16_t>(value)); }
-inline std::string int32(std::int64_t value) { return big_endian(static_cast<std::int32_t>(value)); }
-inline std::string int64(std::int64_t value) { return big_endian(value); }
+inline std::string int16(int value) {
+  return big_endian(static_cast<std::int16_t>(value));
+}
+inline std::string int32(std::int64_t value) {
+  return big_endian(static_cast<std::int32_t>(value));
+}
+inline std::string int64(std::int64_t value) {
+  return big_endian(value);
+}
 /// A value behind its length.
-inline std::string sized(const std::string& value) { return int32(static_cast<std::int64_t>(value.size())) + value; }
+inline std::string sized(const std::string& value) {
+  return int32(static_cast<std::int64_t>(value.size())) + value;
+}
 
 }  // namespace tap::value

@@ -8,10 +8,13 @@ namespace {
 
 constexpr Options kJsonAsObject = {.json_as_object = true};
 
-std::string jsonb(const std::string& document) { return '\1' + document; }
+std::string jsonb(const std::string& document) {
+  return '\1' + document;
+}
 
 /// hstore: the pairs, and each text behind its length.
-const std::string kPairs = int32(3) + sized("a") + sized("1") + sized("b") + int32(-1) + sized("c d") + sized("x\"y\\");
+const std::string kPairs =
+    int32(3) + sized("a") + sized("1") + sized("b") + int32(-1) + sized("c d") + sized("x\"y\\");
 
 }  // namespace
 
@@ -19,7 +22,8 @@ TEST_CASE("text-like types are strings of the server's text") {
   const auto type = GENERATE(as<std::string>(), "text", "varchar", "bpchar", "name", "citext", "mood");
   check_both(type, "", "", R"("")");
   check_both(type, "ab   ", "ab   ", R"("ab   ")");
-  check_both(type, "tab\tnl\nquote\"back\\ \xC3\xA9 \xF0\x9F\x98\x80", "tab\tnl\nquote\"back\\ \xC3\xA9 \xF0\x9F\x98\x80",
+  check_both(type, "tab\tnl\nquote\"back\\ \xC3\xA9 \xF0\x9F\x98\x80",
+             "tab\tnl\nquote\"back\\ \xC3\xA9 \xF0\x9F\x98\x80",
              "\"tab\\tnl\\nquote\\\"back\\\\ \xC3\xA9 \xF0\x9F\x98\x80\"");
   check_both(type, "\x01\x1F\x7F", "\x01\x1F\x7F", "\"\\u0001\\u001f\x7F\"");
   check_both(type, "caf\xE9", "caf\xE9", "\"caf\xEF\xBF\xBD\"");
@@ -29,7 +33,7 @@ TEST_CASE("types without a binary encoder are strings of what the output functio
   CHECK(from_text("money", "-$5.00") == R"("-$5.00")");
   CHECK(from_text("inet", "10.1.2.3") == R"("10.1.2.3")");
   CHECK(from_text("interval", "1 day 02:00:00") == R"("1 day 02:00:00")");
-  CHECK(from_text("pair", "(1,\"a b\")") == R"("(1,\"a b\")")");
+  CHECK(from_text("pair", R"-((1,"a b"))-") == R"-("(1,\"a b\")")-");
   CHECK(from_text("xml", "<a/>") == R"("<a/>")");
   CHECK(from_text("oidvector", "1 2") == R"("1 2")");
 }
@@ -41,7 +45,8 @@ TEST_CASE("bytea is hex") {
 
 TEST_CASE("uuid is lower-case text") {
   const std::string bytes = "\xA0\xEE\xBC\x99\x9C\x0B\x4E\xF8\xBB\x6D\x6B\xB9\xBD\x38\x0A\x11";
-  check_both("uuid", bytes, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", R"("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")");
+  check_both("uuid", bytes, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+             R"("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")");
   check_cuts("uuid", Wire::binary, bytes);
   CHECK_THROWS_AS(from_binary("uuid", bytes + "x"), Error);
 }
@@ -73,8 +78,8 @@ TEST_CASE("json as a JSON value loses the blanks outside of its strings") {
 }
 
 TEST_CASE("a broken JSON document is refused rather than written into a record") {
-  const auto document = GENERATE(as<std::string>(), "", " ", "{", "[1", "]", "[1]]", R"("a)", R"("a\)", "\"a\nb\"",
-                                 R"("\u12)", R"("\ud83d\ud)");
+  const auto document = GENERATE(as<std::string>(), "", " ", "{", "[1", "]", "[1]]", R"("a)", R"("a\)",
+                                 "\"a\nb\"", R"("\u12)", R"("\ud83d\ud)");
   CAPTURE(document);
   CHECK_THROWS_AS(from_text("json", document, kJsonAsObject), Error);
 }
@@ -86,7 +91,8 @@ TEST_CASE("jsonb of another version is refused") {
 
 TEST_CASE("hstore is an object of strings and nulls in the server's order") {
   check_both("hstore", int32(0), "", "{}");
-  check_both("hstore", kPairs, R"("a"=>"1", "b"=>NULL, "c d"=>"x\"y\\")", R"({"a":"1","b":null,"c d":"x\"y\\"})");
+  check_both("hstore", kPairs, R"("a"=>"1", "b"=>NULL, "c d"=>"x\"y\\")",
+             R"({"a":"1","b":null,"c d":"x\"y\\"})");
   check_both("hstore", int32(1) + sized("") + sized("NULL"), R"(""=>"NULL")", R"({"":"NULL"})");
   check_both("hstore", int32(1) + sized("a\n\xE9") + sized("=>, "), "\"a\n\xE9\"=>\"=>, \"",
              "{\"a\\n\xEF\xBF\xBD\":\"=>, \"}");
@@ -99,8 +105,10 @@ TEST_CASE("a broken hstore is refused") {
   CHECK_THROWS_AS(from_binary("hstore", int32(-1)), Error);
   CHECK_THROWS_AS(from_binary("hstore", int32(1) + int32(-1) + sized("a")), Error);
   CHECK_THROWS_AS(from_binary("hstore", int32(1) + int32(-2) + sized("a")), Error);
-  const auto text = GENERATE(as<std::string>(), "a", R"("a")", R"("a"=)", R"("a"=>1)", R"("a"=>"1")"
-                             R"( "b"=>NULL)", R"("a"=>"1",)", R"("a"=>"1", )", R"("a"=>"1\)", R"("a"=>NULLx)");
+  const auto text = GENERATE(as<std::string>(), "a", R"("a")", R"("a"=)", R"("a"=>1)",
+                             R"("a"=>"1")"
+                             R"( "b"=>NULL)",
+                             R"("a"=>"1",)", R"("a"=>"1", )", R"("a"=>"1\)", R"("a"=>NULLx)");
   CAPTURE(text);
   CHECK_THROWS_AS(from_text("hstore", text), Error);
   check_cuts("hstore", Wire::text, R"("a"=>"1", "b"=>NULL, "c d"=>"x\"y\\")");

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tap/base/error.hpp>
+#include <tap/discovery/selection.hpp>
+#include <tap/singer/catalog.hpp>
+
+#include "catch.hpp"
+
+using namespace tap;
+using discovery::DiscoveredStream;
+using pg::RelationKind;
+
+namespace {
+
+constexpr Oid kInteger = 23;
+
+/// A table with columns a (its key), b and c.
+DiscoveredStream found(const std::string& schema, const std::string& name,
+                       RelationKind kind = RelationKind::table) {
+  TypeRows types;
+  types[kInteger].name = "int4";
+  pg::Table table;
+  table.schema = schema;
+  table.name = name;
+  table.kind = kind;
+  table.columns = {{"a", kInteger, -1, "integer", 1}, {"b", kInteger, -1, "integer", 0}, {"c", kInteger, -1, "integer", 0}};
+  return {discovery::catalog_entry("db", table, types, {}), kind};
+}
+
+std::vector<DiscoveredStream> shop() {
+  return {found("public", "orders"), found("public", "items"), found("audit", "orders"),
+          found("public", "report", RelationKind::view)};
+}
+
+/// The synced columns of each selected stream, read as a run would read them: `audit.orders(a,b,c) `.
+std::string selected(const std::vector<DiscoveredStream>& streams) {
+  std::string text;
+  for (const auto& stream : singer::read_catalog(discovery::to_catalog(streams), "c")) {
+    if (!stream.selected) {
+      continue;
+    }
+    std::string columns;
+    for (const auto& column : stream.columns) {
+      columns += column.synced ? (columns.empty() ? "" : ",") + column.name : "";
+    }
+    text += stream.schema_name + "." + stream.table + "(" + columns + ") ";
+  }
+  return text;
+}
+
+std::string select(const std::vector<std::string>& patterns) {
+  auto streams = shop();
+  discovery::select(streams, {patterns, std::nullopt, std::nullopt});
+  return selected(streams);
+}
+
+}  // namespace
+
+TEST_CASE("patterns select tables and columns, ! excludes") {
+  CHECK(select({"*"}) == "public.orders(a,b,c) public.items(a,b,c) audit.orders(a,b,c) public.report(a,b,c) ");
+  CHECK(select({"public.*", "!*.report"}) == "public.orders(a,b,c) public.items(a,b,c) ");
+  CHECK(select({"orders"}) == "public.orders(a,b,c) audit.orders(a,b,c) ");
+  CHECK(select({"public.orders.b"}) == "public.orders(a,b) ");
+  CHECK(select({"public.orders", "!public.orders.b"}) == "public.orders(a,c) ");
+  CHECK(select({"*.*", "!*.*.[bc]", "!audit.*"}) == "public.orders(a) public.items(a) public.report(a) ");
+  CHECK(select({}).empty());
+}
+
+TEST_CASE("a pattern that matches nothing is refused") {
+  REQUIRE_THROWS_WITH(select({"public.nothing"}), "--select public.nothing: matches nothing that was discovered");
+  REQUIRE_THROWS_WITH(select({"a.b.c.d"}),
+                      "--select a.b.c.d: must be table, schema.table or schema.table.column (write ? for a dot in a "
+                      "name)");
+}
+
+TEST_CASE("method and key go to the selected streams that can have them") {
+  auto streams = shop();
+  discovery::select(streams, {{"*"}, "LOG_BASED", std::nullopt});
+  CHECK(selected(streams) == "public.orders(a,b,c) public.items(a,b,c) audit.orders(a,b,c) ");
+  CHECK(singer::metadata(streams[0].entry, "")["replication-method"] == "LOG_BASED");
+
+  streams = shop();
+  discovery::select(streams, {{"public.report"}, "INCREMENTAL", "b"});
+  CHECK(selected(streams) == "public.report(a,b,c) ");
+  CHECK(singer::metadata(streams[3].entry, "")["replication-key"] == "b");
+  CHECK_FALSE(singer::metadata(streams[0].entry, "").contains("replication-key"));
+
+  streams = shop();
+  discovery::select(streams, {{"*"}, "INCREMENTAL", "updated_at"});
+  CHECK(selected(streams).empty());
+}
+
+TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps' short id") {
+  for (const char* id : {"db-public-orders", "public-orders"}) {
+    auto before = shop();
+    before.erase(before.begin() + 1, before.end());
+    discovery::select(before, {{"public.orders", "!public.orders.c"}, "INCREMENTAL", "b"});
+    before[0].entry["tap_stream_id"] = id;
+    singer::metadata(before[0].entry, "")["view-key-properties"] = {"a"};
+    singer::metadata(before[0].entry, "")["row-count"] = 12345;
+    Json earlier = discovery::to_catalog(before);
+
+    auto streams = shop();
+    discovery::keep_selections(streams, earlier, "old.json");
+    CHECK(selected(streams) == "public.orders(a,b) ");
+    const Json& own = singer::metadata(streams[0].entry, "");
+    CHECK(own["replication-method"] == "INCREMENTAL");
+    CHECK(own["replication-key"] == "b");
+    CHECK(own["view-key-properties"] == Json{"a"});
+    CHECK(own["row-count"] == 0);
+    CHECK(streams[0].entry["tap_stream_id"] == id);
+  }
+}
+
+TEST_CASE("a key that the user gave a keyless table is kept") {
+  auto before = shop();
+  Json earlier = discovery::to_catalog(before);
+  auto streams = shop();
+  singer::metadata(streams[0].entry, "")["table-key-properties"] = Json::array();
+  discovery::keep_selections(streams, earlier, "old.json");
+  CHECK(singer::metadata(streams[0].entry, "")["table-key-properties"] == Json{"a"});
+}

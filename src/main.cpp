@@ -22,10 +22,14 @@ namespace {
 using namespace tap;
 
 ExitCode discover(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
+  Json earlier;
+  if (options.catalog) {
+    earlier = parse_json(read_file(*options.catalog), *options.catalog);
+    singer::read_catalog(earlier, *options.catalog);  // complains before the server is asked
+  }
   auto streams = discovery::discover(config);
   if (options.catalog) {
-    Json earlier = parse_json(read_file(*options.catalog), *options.catalog);
-    discovery::keep_selections(streams, earlier, *options.catalog);
+    discovery::keep_selections(streams, std::move(earlier));
   }
   discovery::select(streams, {options.select, options.replication_method, options.replication_key});
   writer.catalog(discovery::to_catalog(std::move(streams)));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string_view>
-#include <unordered_map>
 
 #include <fnmatch.h>
 #include <spdlog/fmt/fmt.h>
@@ -167,16 +167,15 @@ std::string obstacle(const DiscoveredStream& stream, const Selection& selection)
 
 }  // namespace
 
-void keep_selections(std::vector<DiscoveredStream>& streams, Json& document, const std::string& source) {
-  singer::read_catalog(document, source);  // complains if it is not a catalog
-  std::unordered_map<std::string, Json*> earlier;
-  for (Json& stream : document["streams"]) {
-    earlier.emplace(id_of(stream), &stream);
+void keep_selections(std::vector<DiscoveredStream>& streams, Json earlier) {
+  std::map<std::string, Json*> left;
+  for (Json& stream : earlier["streams"]) {
+    left.emplace(id_of(stream), &stream);
   }
   for (DiscoveredStream& stream : streams) {
-    auto found = earlier.find(id_of(stream.entry));
-    found = found == earlier.end() ? earlier.find(short_id(stream.entry)) : found;
-    if (found == earlier.end()) {
+    auto found = left.find(id_of(stream.entry));
+    found = found == left.end() ? left.find(short_id(stream.entry)) : found;
+    if (found == left.end()) {
       spdlog::info("{} is new", id_of(stream.entry));
       continue;
     }
@@ -185,9 +184,9 @@ void keep_selections(std::vector<DiscoveredStream>& streams, Json& document, con
     // The id names the bookmark in the user's state, the stream its table in the target.
     stream.entry["tap_stream_id"] = before["tap_stream_id"];
     stream.entry["stream"] = before.value("stream", stream.entry["stream"]);
-    earlier.erase(found);
+    left.erase(found);
   }
-  for (const auto& [id, stream] : earlier) {
+  for (const auto& [id, stream] : left) {
     spdlog::info("{} is gone", id);
   }
 }

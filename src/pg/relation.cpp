@@ -26,15 +26,16 @@ SELECT attname AS name, atttypid AS type, atttypmod AS modifier,
  ORDER BY attnum
 )sql";
 
-// $1 the table's OID. Partitioned tables have no rows of their own. Row-level security of the parent does not
-// hold for a leaf that is read by itself.
+// $1 the table's OID. Partitioned tables have no rows of their own. A privilege on some columns does not cover ctid.
+// Row-level security of the parent does not hold for a leaf that is read by itself.
 constexpr const char* kLeaves = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT $1::oid
   UNION
   SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
 )
-SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name, c.relkind IN ('r', 'm') AS has_ctid,
+SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name, 
+       c.relkind IN ('r', 'm') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS has_ctid,
        pg_catalog.pg_relation_filenode(c.oid) AS relfilenode,
        c.oid = $1::oid OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
                            AND pg_catalog.has_table_privilege(c.oid, 'SELECT')

@@ -12,7 +12,6 @@ namespace {
 // Values are SQL. Only settings that servers since 9.6 have: an unknown one would end the transaction.
 constexpr std::pair<const char*, const char*> kSettings[] = {
     // The text of values, which the encoders of the value room read.
-    {"client_encoding", "'UTF8'"},
     {"datestyle", "'ISO, MDY'"},
     {"intervalstyle", "'postgres'"},
     {"timezone", "'UTC'"},
@@ -30,7 +29,11 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
 }  // namespace
 
 std::string pin_settings(bool local) {
-  std::string sql;
+  // A SQL_ASCII server does not know what its bytes are, and would refuse to send those that are not UTF-8.
+  std::string sql = fmt::format(
+      "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') "
+      "WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, {}); ",
+      local);
   for (const auto& [name, value] : kSettings) {
     sql += fmt::format("SET {}{} = {}; ", local ? "LOCAL " : "", name, value);
   }

@@ -144,7 +144,7 @@ void bool_text(const Column& column, std::string_view value, Buffer& out) {
 }
 
 void bit_text(const Column& column, std::string_view value, Buffer& out) {
-  if (value.empty() || value.find_first_not_of("01") != std::string_view::npos) {
+  if (value.find_first_not_of("01") != std::string_view::npos) {
     malformed(column, value);
   }
   if (value.size() == 1) {

@@ -100,7 +100,7 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
     Json earlier = discovery::to_catalog(before);
 
     auto streams = shop();
-    discovery::keep_selections(streams, earlier, "old.json");
+    discovery::keep_selections(streams, earlier);
     CHECK(selected(streams) == "public.orders(a,b) ");
     const Json& own = singer::metadata(streams[0].entry, "");
     CHECK(own["replication-method"] == "INCREMENTAL");
@@ -116,6 +116,6 @@ TEST_CASE("a key that the user gave a keyless table is kept") {
   Json earlier = discovery::to_catalog(before);
   auto streams = shop();
   singer::metadata(streams[0].entry, "")["table-key-properties"] = Json::array();
-  discovery::keep_selections(streams, earlier, "old.json");
+  discovery::keep_selections(streams, earlier);
   CHECK(singer::metadata(streams[0].entry, "")["table-key-properties"] == Json{"a"});
 }

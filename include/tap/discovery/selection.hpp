@@ -19,8 +19,8 @@ struct Selection {
 
 /// Takes over into `streams`, by stream and column, what a user set in an earlier catalog: selections, methods,
 /// keys, and any metadata that discovery does not make. Logs the streams that are new and those that are gone.
-/// Throws Error (ExitCode::usage) if `document` is no catalog.
-void keep_selections(std::vector<DiscoveredStream>& streams, Json& document, const std::string& source);
+/// `earlier` must be a catalog that singer::read_catalog() takes.
+void keep_selections(std::vector<DiscoveredStream>& streams, Json earlier);
 
 /// Selects streams and columns by patterns, then gives the selected streams the method and the key. Views and
 /// foreign tables are left out of LOG_BASED, tables without the key out of a selection by key, with a warning.

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "samples.hpp"
+
+#include <cstdint>
+
+#include <spdlog/fmt/fmt.h>
+
+namespace tap::test {
+
+const char* const kMakeTypes = R"sql(
+CREATE SCHEMA value_test;
+CREATE EXTENSION hstore SCHEMA value_test;
+CREATE EXTENSION citext SCHEMA value_test;
+CREATE TYPE value_test.mood AS ENUM ('ok', 'Happy Day', 'q"uo,te', '{}', '');
+CREATE TYPE value_test.pair AS (number int, word text);
+CREATE DOMAIN value_test.posint AS int CHECK (VALUE > 0);
+CREATE DOMAIN value_test.price AS numeric(12, 2);
+CREATE DOMAIN value_test.net_price AS value_test.price;
+CREATE DOMAIN value_test.word AS varchar(10);
+CREATE DOMAIN value_test.span AS interval;
+CREATE DOMAIN value_test.intarr AS int[];
+CREATE DOMAIN value_test.pricearr AS value_test.price[];
+CREATE DOMAIN value_test.boxarr AS box[];
+)sql";
+
+const std::vector<std::string> kAnyLiterals = {
+    "",
+    "1",
+    "-1",
+    "a",
+    "t",
+    "-",
+    "0/0",
+    "1:1:",
+    "(1,2)",
+    "(0,1)",
+    "1 2",
+    "{1,2,3}",
+    "(1,2),(3,4)",
+    "<(1,2),3>",
+    "[(1,2),(3,4)]",
+    "((0,0),(1,1),(2,0))",
+    "[1,2)",
+    "empty",
+    "{[1,2)}",
+    "[2000-01-01,2001-01-01)",
+    "{[2000-01-01,2001-01-01)}",
+    "08:00:2b:01:02:03",
+    "08:00:2b:01:02:03:04:05",
+    "10.1.2.0/24",
+    "::1",
+    "2000-01-01",
+    "infinity",
+    "12:00",
+    "24:00:00+05:30:15",
+    "1 day",
+    "-1 mon 2 days -3:04:05.6",
+    "101",
+    "fat & (rat | cat)",
+    "a fat cat:3A",
+    "$.a[*] ? (@ > 1)",
+    "pg_class",
+    "int4",
+    "10:20:10,14,15",
+    "=r/tap",
+    "<a b=\"c\">d &amp; \n</a>",
+    "\\x00ff",
+    "[1, {\"a\": null}]",
+    "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+    "$1,234.50",
+};
+
+namespace {
+
+/// Every control character and what a parser may stumble over.
+std::vector<std::string> edge_texts() {
+  std::vector<std::string> texts = {"",
+                                    " ",
+                                    "NULL",
+                                    "null",
+                                    "{}",
+                                    "a,b",
+                                    "it's",
+                                    "q\"x",
+                                    "back\\",
+                                    "\\",
+                                    "\"",
+                                    "{\"a\":1}",
+                                    "line\n",
+                                    "\r\n\t\b\f",
+                                    "\u00e9",
+                                    "\u20ac\u2028",
+                                    "\U0001F600\U0010FFFF",
+                                    "\\u0000",
+                                    "a=>b",
+                                    std::string(5000, 'x')};
+  for (char control = 1; control < 0x20; ++control) {
+    texts.emplace_back(1, control);
+  }
+  texts.emplace_back("\x7f");
+  return texts;
+}
+
+}  // namespace
+
+std::vector<Samples> samples(const Database& database) {
+  const auto quoted = [&database](std::vector<std::string> texts) {
+    for (std::string& text : texts) {
+      text = database.quote(text);
+    }
+    return texts;
+  };
+  const auto any_string = [&database](Random& random) { return database.quote(any_text(random)); };
+  const auto any_short_string = [&database](Random& random) {
+    return "left(" + database.quote(any_text(random)) + ", 5)";
+  };
+  const auto any_of_bits = [](int bits) {
+    return [bits](Random& random) { return fmt::format("({})", any_integer(random) >> (64 - bits)); };
+  };
+  const auto any_document = [&database](Random& random) { return database.quote(any_json(random)); };
+  const auto any_hstore = [&database](Random& random) {
+    const auto pair = [&] {
+      return fmt::format("value_test.hstore({}, {})", database.quote(any_text(random)),
+                         random() % 4 == 0 ? "NULL" : database.quote(any_text(random)));
+    };
+    return fmt::format("{} OPERATOR(value_test.||) {} OPERATOR(value_test.||) {}", pair(), pair(), pair());
+  };
+  const std::vector<std::string> floats = {"'NaN'",     "'Infinity'", "'-Infinity'", "'-0'",   "0",    "1",
+                                           "1.1",       "0.1",        "1e-5",        "0.0001", "1e15", "1e16",
+                                           "123456789", "16777216",   "1e-37",       "3.4e38"};
+  std::vector<std::string> doubles = floats;
+  doubles.insert(doubles.end(),
+                 {"1.7976931348623157e308", "'5e-324'", "9007199254740993", "5.684341886080802e-14",
+                  "9999999999999998", "2.2250738585072014e-308", "1e23", "1e22"});
+  const std::vector<std::string> numerics = {"'NaN'",
+                                             "0",
+                                             "0.0",
+                                             "0.000000",
+                                             "0.0000000",
+                                             "1.10",
+                                             "-0.5",
+                                             "'0.0000001'",
+                                             "'0.00000010'",
+                                             "-0.000001",
+                                             "'1e-38'",
+                                             "1e20",
+                                             "10000",
+                                             "9999",
+                                             "100000000",
+                                             "99999999.0001",
+                                             "'1e-1000'",
+                                             "('1' || repeat('0', 999))::numeric",
+                                             "(repeat('9', 500) || '.' || repeat('9', 500))::numeric",
+                                             "-12345678901234567890.123456789"};
+  const std::vector<std::string> days = {
+      "'infinity'",   "'-infinity'",   "'0044-03-15 BC'", "'0001-12-31 BC'", "'0001-01-01'",
+      "'9999-12-31'", "'10000-01-01'", "'12000-01-01'",   "'4713-01-01 BC'", "'2000-02-29'",
+      "'1999-12-31'", "'1970-01-01'",  "'1900-03-01'"};
+  std::vector<std::string> dates = days;
+  dates.insert(dates.end(), {"'5874897-12-31'", "'4714-11-24 BC'"});
+  std::vector<std::string> moments = days;
+  moments.insert(moments.end(),
+                 {"'294276-12-31 23:59:59.999999'", "'0001-12-31 23:59:59.999999 BC'",
+                  "'9999-12-31 23:59:59.999999'", "'1999-12-31 23:59:59.999999'",
+                  "'2000-01-01 00:00:00.000001'", "'1997-02-02 02:02:02.5'", "'0044-03-15 12:00:00.12 BC'"});
+  const std::vector<std::string> times = {"'00:00:00'", "'24:00:00'", "'12:11:10.123'", "'23:59:59.999999'",
+                                          "'00:00:00.000001'"};
+  const std::vector<std::string> zoned = {"'24:00:00+00'",    "'12:11:10.5-04'",  "'12:00+05:30'",
+                                          "'12:00+05:30:15'", "'00:00-15:59:59'", "'00:00+15:59:59'",
+                                          "'12:00-00:00:15'"};
+  const std::vector<std::string> documents =
+      quoted({"{}", "[]", "null", "\"str\"", "1.50", "-0", "{\"a\": 1.50, \"a\":2,  \"b\\\"\":\"\\u00fc\"}",
+              "[ 1,\n\t2 ]", "\"\\ud83d\\ude00 \\\\ \\\" / \\n\"", "[true, false, {\"a\": {\"b\": []}}]"});
+  const std::vector<std::string> texts = quoted(edge_texts());
+
+  return {
+      {"smallint", {"'-32768'", "32767", "0"}, any_of_bits(16)},
+      {"int", {"'-2147483648'", "2147483647", "0"}, any_of_bits(32)},
+      {"bigint", {"'-9223372036854775808'", "9223372036854775807", "0"}, any_of_bits(64)},
+      {"real", floats, any_real},
+      {"double precision", doubles, any_double},
+      {"numeric", numerics, any_numeric},
+      {"numeric(12,2)",
+       {"'NaN'", "0", "1.1", "'-9999999999.99'"},
+       [](Random& random) { return fmt::format("{}", between(random, -99999, 99999)); }},
+      {"numeric(60,50)",
+       {"0", "'1e-50'"},
+       [](Random& random) {
+         return fmt::format("0.{}{}", std::string(random() % 12, '0'), digits(random, 6));
+       }},
+      {"boolean", {"true", "false"}, {}},
+      {"bit", {"B'0'", "B'1'"}, {}},
+      {"bit(5)", {"B'10101'"}, {}},
+      {"bit varying", {"B''", "B'1'", "B'10101'"}, {}},
+      {"text", texts, any_string},
+      {"varchar", texts, any_string},
+      {"varchar(5)", quoted({"", "a", "\u00e9\u00e9\u00e9\u00e9\u00e9"}), any_short_string},
+      {"char(5)", quoted({"", "ab", "\u00e9"}), any_short_string},
+      {"name", quoted({"n", "a\"b"}), any_string},
+      {"value_test.citext", texts, any_string},
+      {"value_test.mood", {"'ok'", "'Happy Day'", "'q\"uo,te'", "'{}'", "''"}, {}},
+      {"bytea",
+       {"''", "'\\x00'", "'\\x5c22ff0a'"},
+       [](Random& random) { return fmt::format("'\\x{}'", hex(random, between(random, 0, 40))); }},
+      {"uuid",
+       {"'00000000-0000-0000-0000-000000000000'", "'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF'"},
+       [](Random& random) { return fmt::format("'{}'", hex(random, 16)); }},
+      {"date", dates, any_date},
+      {"timestamp", moments, [](Random& random) { return any_moment(random, "timestamp"); }},
+      {"timestamptz", moments, [](Random& random) { return any_moment(random, "timestamptz"); }},
+      {"timestamp(3)", {"'1997-02-02 02:02:02.722184'"}, {}},
+      {"time", times, [](Random& random) { return fmt::format("'{}'", any_time(random)); }},
+      {"timetz", zoned, any_timetz},
+      {"json", documents, any_document},
+      {"jsonb", documents, any_document},
+      {"value_test.hstore", quoted({"", "a=>1, b=>NULL, \"c d\"=>\"x\\\"y\"", "\"\"=>\"\""}), any_hstore},
+      {"value_test.posint", {"1", "2147483647"}, {}},
+      {"value_test.net_price", {"1.1", "'NaN'"}, {}},
+      {"value_test.word", quoted({"", "a b"}), any_short_string},
+      {"value_test.span", {"'1 day 2 hours'"}, {}},
+      {"value_test.pair", {"(1, 'x')", "(NULL, 'a \"b\" \\')", "(NULL, NULL)"}, {}},
+      {"interval",
+       {"'1 day 2 hours'", "'-1 mon -3:04:05.6'", "'0'"},
+       [](Random& random) {
+         return fmt::format("'{} days {} microseconds'", any_integer(random) >> 40, any_integer(random) >> 4);
+       }},
+      {"money", {"1234567.891", "'-5'"}, {}},
+      {"inet", {"'10.1.2.3/32'", "'10.1.2.3/24'", "'::1'"}, {}},
+      {"cidr", {"'10.1.0.0/16'"}, {}},
+      {"box", {"'(1,2),(3,4)'"}, {}},
+      {"xml", {"'<a/>'"}, {}},
+  };
+}
+
+}  // namespace tap::test

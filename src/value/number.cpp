@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include <tap/base/cursor.hpp>
 
@@ -48,7 +49,52 @@ char* write_fixed(char* to, const char* digits, int count, int whole) {
   return to;
 }
 
-/// Writes the shortest digits that give the number back, laid out as Python's repr() does: `5.0`, `1e+16`.
+/// Most numbers have few decimals, and to find those takes less than to find the shortest digits of any
+/// number. A quotient that gives the number back has them: no two decimals of digits10 digits make the same
+/// number. Returns null for other numbers. `value` is not negative.
+template <class Float>
+char* write_few_decimals(char* to, Float value) {
+  constexpr int most_decimals = 4;
+  constexpr Float limit = std::numeric_limits<Float>::digits10 == 15 ? Float(1e15) : Float(1e6);
+  Float scale = 1;
+  for (int decimals = 0; decimals <= most_decimals; ++decimals, scale *= 10) {
+    const Float scaled = value * scale;
+    if (scaled >= limit - 1) {
+      return nullptr;
+    }
+    const auto whole = static_cast<std::int64_t>(scaled + Float(0.5));
+    if (static_cast<Float>(whole) / scale == value) {
+      char digits[kLongestNumber];
+      const char* const end = std::to_chars(digits, digits + kLongestNumber, whole).ptr;
+      const int count = static_cast<int>(end - digits);
+      return write_fixed(to, digits, count, count - decimals);
+    }
+  }
+  return nullptr;
+}
+
+/// The shortest digits that give the number back, as std::to_chars() finds them.
+template <class Float>
+char* write_shortest(char* to, Float value) {
+  // d.ddde+xx. Python's exponents look the same; small ones are spelled out.
+  char* const end = std::to_chars(to, to + kLongestNumber - 1, value, std::chars_format::scientific).ptr;
+  const char* const mark = end[-4] == 'e' ? end - 4 : end - 5;
+  int exponent = 0;
+  std::from_chars(mark + 2, end, exponent);
+  exponent = mark[1] == '-' ? -exponent : exponent;
+  if (exponent < -4 || exponent >= 16) {
+    return end;
+  }
+  char digits[kLongestNumber];
+  digits[0] = to[0];
+  int count = 1;
+  for (const char* at = to + 2; at < mark; ++at) {
+    digits[count++] = *at;
+  }
+  return write_fixed(to, digits, count, exponent + 1);
+}
+
+/// Writes a number as Python's repr() does: `5.0`, `1e+16`.
 template <class Float>
 void write_float(const Column& column, Float value, Buffer& out) {
   if (!std::isfinite(value)) {
@@ -60,23 +106,8 @@ void write_float(const Column& column, Float value, Buffer& out) {
     *to++ = '-';
     value = -value;
   }
-  // d.ddde+xx. Python's exponents look the same; small ones are spelled out.
-  char* const end = std::to_chars(to, to + kLongestNumber - 1, value, std::chars_format::scientific).ptr;
-  const char* const mark = end[-4] == 'e' ? end - 4 : end - 5;
-  int exponent = 0;
-  std::from_chars(mark + 2, end, exponent);
-  exponent = mark[1] == '-' ? -exponent : exponent;
-  if (exponent < -4 || exponent >= 16) {
-    out.commit(end);
-    return;
-  }
-  char digits[kLongestNumber];
-  digits[0] = to[0];
-  int count = 1;
-  for (const char* at = to + 2; at < mark; ++at) {
-    digits[count++] = *at;
-  }
-  out.commit(write_fixed(to, digits, count, exponent + 1));
+  char* const end = write_few_decimals(to, value);
+  out.commit(end != nullptr ? end : write_shortest(to, value));
 }
 
 template <class Number>

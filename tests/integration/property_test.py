@@ -1,4 +1,4 @@
-"""That both encoders of every type agree, whatever the server's settings: the program checks it, this gives it a server."""
+"""That both encoders of every type agree, whatever the server's settings. A program checks it; here is its server."""
 
 import os
 import subprocess

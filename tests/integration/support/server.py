@@ -139,7 +139,9 @@ def shared():
 def bindir():
     """Where initdb and pg_ctl are: Debian does not put them on the PATH."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
-    return os.path.dirname(found[-1]) if found else subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
+    if found:
+        return os.path.dirname(found[-1])
+    return subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
 
 
 def as_postgres():

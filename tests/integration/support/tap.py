@@ -23,7 +23,8 @@ class Result:
     stderr: str
 
     def __str__(self):
-        return f"$ {self.command}\nexit code {self.code}\nstdout: {self.stdout[:2000]!r}\nstderr:\n{self.stderr[-5000:]}"
+        return (f"$ {self.command}\nexit code {self.code}\n"
+                f"stdout: {self.stdout[:2000]!r}\nstderr:\n{self.stderr[-5000:]}")
 
     @functools.cached_property
     def messages(self):
@@ -56,7 +57,8 @@ def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0,
     """Runs the tap in an empty folder and returns a Result.
 
     config, catalog and state become files; text or bytes are written as they are, anything else as JSON. `files` are
-    further ones, by name. An exit code other than `expect` (None: any) is a failed assertion that shows the command and its stderr.
+    further ones, by name. An exit code other than `expect` (None: any) is a failed assertion that shows the command and
+    its stderr.
     """
     with tempfile.TemporaryDirectory(prefix="tap-postgres-run-") as folder:
         command = [BINARY]

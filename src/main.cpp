@@ -8,6 +8,7 @@
 #include <tap/base/file.hpp>
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
+#include <tap/base/stop.hpp>
 #include <tap/cli/options.hpp>
 #include <tap/config/config.hpp>
 #include <tap/discovery/discovery.hpp>
@@ -43,9 +44,10 @@ ExitCode sync_streams(const cli::Options& options, const config::Config& config,
   }
   std::vector<singer::Stream> catalog;
   if (options.catalog) {
-    catalog = singer::read_catalog(parse_json(read_file(*options.catalog), *options.catalog), *options.catalog);
+    catalog =
+        singer::read_catalog(parse_json(read_file(*options.catalog), *options.catalog), *options.catalog);
   }
-  return sync::run(config, catalog, std::move(state), writer);
+  return sync::run(config, catalog, {options.refresh_all, options.refresh}, std::move(state), writer);
 }
 
 ExitCode run(int argc, const char* const* argv) {
@@ -63,9 +65,13 @@ ExitCode run(int argc, const char* const* argv) {
 int main(int argc, char** argv) {
   tap::log::start();
   std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an error of write(), told apart from others there
+  stop::listen();
   ExitCode code = ExitCode::done;
   try {
     code = run(argc, argv);
+  } catch (const Stopped& stopped) {
+    spdlog::warn("{}: the next run goes on from the last STATE", stopped.what());
+    return 128 + stopped.signal();
   } catch (const singer::OutputClosed& closed) {
     spdlog::debug("{}", closed.what());
     code = closed.code();

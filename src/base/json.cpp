@@ -19,8 +19,8 @@ bool is_raw_number(const Json& value) {
   return value.is_binary() && value.get_binary().has_subtype() && value.get_binary().subtype() == kRawNumber;
 }
 
-/// Builds the document from the parser's events (nlohmann's SAX interface), which give a number's own text; its
-/// DOM parser would keep only the double.
+/// Builds the document from the parser's events (nlohmann's SAX interface), which give a number's own text;
+/// its DOM parser would keep only the double.
 class Builder {
  public:
   explicit Builder(const std::string& what, std::string_view text) : what_(what), text_(text) {}
@@ -43,7 +43,8 @@ class Builder {
     key_ = std::move(name);
     return true;
   }
-  bool parse_error(std::size_t position, const std::string& /*token*/, const nlohmann::detail::exception& /*e*/) {
+  bool parse_error(std::size_t position, const std::string& /*token*/,
+                   const nlohmann::detail::exception& /*e*/) {
     std::size_t line = 1;
     std::size_t column = 1;
     for (std::size_t i = 0; i + 1 < position && i < text_.size(); ++i) {
@@ -51,7 +52,8 @@ class Builder {
       line += new_line ? 1 : 0;
       column = new_line ? 1 : column + 1;
     }
-    throw Error(ExitCode::usage, fmt::format("{}: not valid JSON at line {}, column {}", what_, line, column));
+    throw Error(ExitCode::usage,
+                fmt::format("{}: not valid JSON at line {}, column {}", what_, line, column));
   }
 
   Json take() { return std::move(root_); }
@@ -152,9 +154,13 @@ std::string number_text(const Json& number) {
   return {digits.begin(), digits.end()};
 }
 
-bool is_number(const Json& value) { return value.is_number() || is_raw_number(value); }
+bool is_number(const Json& value) {
+  return value.is_number() || is_raw_number(value);
+}
 
-void append_json(Buffer& out, const Json& value, int indent) { write(out, value, indent, 0); }
+void append_json(Buffer& out, const Json& value, int indent) {
+  write(out, value, indent, 0);
+}
 
 std::string to_text(const Json& value, int indent) {
   Buffer out;

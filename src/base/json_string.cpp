@@ -14,7 +14,9 @@ constexpr std::array kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '
 constexpr std::size_t kWord = sizeof(std::uint64_t);
 constexpr std::size_t kLongestEscape = 6;  // \u001f
 
-constexpr std::uint64_t every_byte(std::uint8_t byte) { return 0x0101010101010101U * byte; }
+constexpr std::uint64_t every_byte(std::uint8_t byte) {
+  return 0x0101010101010101U * byte;
+}
 
 /// True if one of the eight bytes is a quote, a backslash, a control character or not ASCII.
 bool needs_care(std::uint64_t word) {
@@ -24,8 +26,8 @@ bool needs_care(std::uint64_t word) {
   return ((control | quote | backslash | word) & every_byte(0x80)) != 0;
 }
 
-/// Length of the valid UTF-8 character (RFC 3629: no surrogates, no overlong forms) that starts at `at`, which
-/// is not ASCII; 0 if there is none.
+/// Length of the valid UTF-8 character (RFC 3629: no surrogates, no overlong forms) that starts at `at`,
+/// which is not ASCII; 0 if there is none.
 std::size_t utf8_length(const unsigned char* at, const unsigned char* end) {
   const auto continues = [&](std::size_t i) { return at + i < end && (at[i] & 0xC0U) == 0x80; };
   const unsigned lead = at[0];

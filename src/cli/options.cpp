@@ -35,10 +35,12 @@ std::string complete(const CLI::App& app, const std::string& argument) {
 std::optional<Options> parse(int argc, const char* const* argv) {
   Options options;
   std::optional<std::string> properties;
-  CLI::App app{"Singer tap for PostgreSQL: discovers tables and writes SCHEMA, RECORD and STATE lines to stdout.",
-               "tap-postgres"};
+  CLI::App app{
+      "Singer tap for PostgreSQL: discovers tables and writes SCHEMA, RECORD and STATE lines to stdout.",
+      "tap-postgres"};
   app.set_version_flag("--version", "tap-postgres " TAP_VERSION);
-  app.add_option("-c,--config", options.configs, "Config file (JSON); ENV reads TAP_POSTGRES_*. Later ones win")
+  app.add_option("-c,--config", options.configs,
+                 "Config file (JSON); ENV reads TAP_POSTGRES_*. Later ones win")
       ->required()
       ->type_name("FILE")
       ->allow_extra_args(false);
@@ -48,9 +50,19 @@ std::optional<Options> parse(int argc, const char* const* argv) {
       ->type_name("FILE");
   app.add_option("-p,--properties", properties, "Old name of --catalog")->type_name("FILE");
   app.add_option("-s,--state", options.state, "State to go on from")->type_name("FILE");
+  auto* const refresh = app.add_option_function<std::vector<std::string>>(
+      "--full-refresh",
+      [&](const std::vector<std::string>& streams) {
+        for (const std::string& stream : streams) {
+          (stream.empty() ? options.refresh_all = true : (options.refresh.push_back(stream), true));
+        }
+      },
+      "Forget the bookmark of this stream, or of all: sync it anew");
+  refresh->expected(0, 1)->type_name("[STREAM]")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   auto* const select =
-      app.add_option("--select", options.select,
-                     "With --discover: select schema.table or schema.table.column (globs; ! in front excludes)")
+      app.add_option(
+             "--select", options.select,
+             "With --discover: select schema.table or schema.table.column (globs; ! in front excludes)")
           ->type_name("PATTERN")
           ->allow_extra_args(false);
   auto* const method = app.add_option("--replication-method", options.replication_method,

@@ -100,8 +100,8 @@ Config load(const std::vector<std::string>& sources) {
   for (const std::string& source : sources) {
     const Json keys = source == kEnvironment ? from_environment() : parse_json(read_file(source), source);
     if (!keys.is_object()) {
-      throw Error(ExitCode::usage, fmt::format("{}: must be a JSON object of settings, but is {}", source,
-                                               keys.type_name()));
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: must be a JSON object of settings, but is {}", source, keys.type_name()));
     }
     for (const auto& [key, value] : keys.items()) {
       merged[key] = value;

@@ -49,7 +49,8 @@ bool Reader::flag() const {
   if (word == "true" || word == "1" || word == "yes" || word == "on") {
     return true;
   }
-  if ((word.empty() && value_.is_string()) || word == "false" || word == "0" || word == "no" || word == "off") {
+  if ((word.empty() && value_.is_string()) || word == "false" || word == "0" || word == "no" ||
+      word == "off") {
     return false;
   }
   fail("true or false");
@@ -63,11 +64,11 @@ std::uint64_t Reader::count() const {
   return number;
 }
 
-double Reader::seconds() const {
+double Reader::amount() const {
   double number = 0;
   if (!(value_.is_string() || is_number(value_)) || !read_whole(trim(text()), number) || !(number >= 0) ||
       std::isinf(number)) {
-    fail("a number of seconds");
+    fail("a number, 0 or more");
   }
   return number;
 }

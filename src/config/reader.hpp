@@ -11,8 +11,9 @@
 
 namespace tap::config {
 
-/// One key's value as the user wrote it, read as the type that the setting wants. Strings and native JSON types
-/// are taken alike: "5432" and 5432, "true" and true. Throws Error (ExitCode::usage) naming file and key.
+/// One key's value as the user wrote it, read as the type that the setting wants. Strings and native JSON
+/// types are taken alike: "5432" and 5432, "true" and true. Throws Error (ExitCode::usage) naming file and
+/// key.
 class Reader {
  public:
   /// `secret` keeps the value out of error texts.
@@ -22,8 +23,9 @@ class Reader {
   [[nodiscard]] std::string text() const;
   [[nodiscard]] bool flag() const;
   [[nodiscard]] std::uint64_t count() const;  ///< a whole number, not negative
-  [[nodiscard]] double seconds() const;       ///< a number, not negative
-  /// A JSON array of strings, or comma-separated text; blanks around names are dropped, empty text is no name.
+  [[nodiscard]] double amount() const;        ///< a number, not negative
+  /// A JSON array of strings, or comma-separated text; blanks around names are dropped, empty text is no
+  /// name.
   [[nodiscard]] std::vector<std::string> list() const;
 
   template <class Choice>

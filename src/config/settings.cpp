@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <spdlog/fmt/fmt.h>
@@ -36,7 +37,8 @@ const auto kSettings = std::to_array<Setting>({
     {"host", "", "text", "", "server's name, address, or socket folder",
      [](Config& c, const Reader& v) { set_keyword(c, "host", v); }},
     {"port", "", "integer", "5432", "server's port", set_port},
-    {"user", "", "text", "", "role to log in as", [](Config& c, const Reader& v) { set_keyword(c, "user", v); }},
+    {"user", "", "text", "", "role to log in as",
+     [](Config& c, const Reader& v) { set_keyword(c, "user", v); }},
     {"password", "", "text", "", "its password",
      [](Config& c, const Reader& v) { set_keyword(c, "password", v); }, true},
     {"dbname", "database", "text", "", "database to connect to",
@@ -53,10 +55,12 @@ const auto kSettings = std::to_array<Setting>({
      [](Config& c, const Reader& v) { c.filter_schemas = v.list(); }},
     {"default_replication_method", "", "text", "", "for streams whose metadata has no `replication-method`",
      set_default_method},
-    {"include_schemas_in_destination_stream_name", "", "boolean", "false", "streams are called <schema>_<table>",
+    {"include_schemas_in_destination_stream_name", "", "boolean", "false",
+     "streams are called <schema>_<table>",
      [](Config& c, const Reader& v) { c.schema_in_stream_name = v.flag(); }},
     {"schema_dialect", "", "text", "portable",
-     "form of the JSON schema: `portable`, valid in every draft, or `singer-io`, the Python tap's to the letter",
+     "form of the JSON schema: `portable`, valid in every draft, or `singer-io`, the Python tap's to the "
+     "letter",
      [](Config& c, const Reader& v) {
        c.values.schema_dialect = v.one_of(Choices<Options::Dialect>{
            {"portable", Options::Dialect::portable}, {"singer-io", Options::Dialect::singer_io}});
@@ -64,9 +68,8 @@ const auto kSettings = std::to_array<Setting>({
     {"numeric_as", "", "text", "number",
      "numeric columns as JSON numbers, or as `decimal-string` with `format: x-singer.decimal`",
      [](Config& c, const Reader& v) {
-       c.values.numeric_as =
-           v.one_of(Choices<Options::NumericAs>{{"number", Options::NumericAs::number},
-                                                {"decimal-string", Options::NumericAs::decimal_string}});
+       c.values.numeric_as = v.one_of(Choices<Options::NumericAs>{
+           {"number", Options::NumericAs::number}, {"decimal-string", Options::NumericAs::decimal_string}});
      }},
     {"json_as_object", "", "boolean", "false", "json and jsonb as JSON values, not as strings",
      [](Config& c, const Reader& v) { c.values.json_as_object = v.flag(); }},
@@ -74,9 +77,8 @@ const auto kSettings = std::to_array<Setting>({
      "types that the Python tap leaves out (interval, bytea, ranges, ...): `string` or `unsupported`; with "
      "`schema_dialect: singer-io` the default is `unsupported`",
      [](Config& c, const Reader& v) {
-       c.values.other_types =
-           v.one_of(Choices<Options::OtherTypes>{{"string", Options::OtherTypes::string},
-                                                 {"unsupported", Options::OtherTypes::unsupported}});
+       c.values.other_types = v.one_of(Choices<Options::OtherTypes>{
+           {"string", Options::OtherTypes::string}, {"unsupported", Options::OtherTypes::unsupported}});
      }},
     {"non_finite_numbers", "", "text", "null", "NaN and infinities: `null`, or `string`",
      [](Config& c, const Reader& v) {
@@ -86,14 +88,27 @@ const auto kSettings = std::to_array<Setting>({
     {"out_of_range_dates", "", "text", "clamp",
      "dates before year 1 or after 9999, and infinity: `clamp`, `null`, `string` or `error`",
      [](Config& c, const Reader& v) {
-       c.values.out_of_range_dates = v.one_of(
-           Choices<Options::OutOfRange>{{"clamp", Options::OutOfRange::clamp},
-                                        {"null", Options::OutOfRange::null},
-                                        {"string", Options::OutOfRange::string},
-                                        {"error", Options::OutOfRange::error}});
+       c.values.out_of_range_dates =
+           v.one_of(Choices<Options::OutOfRange>{{"clamp", Options::OutOfRange::clamp},
+                                                 {"null", Options::OutOfRange::null},
+                                                 {"string", Options::OutOfRange::string},
+                                                 {"error", Options::OutOfRange::error}});
      }},
-    {"state_every_seconds", "", "number", "5", "write STATE at least this often, or by rows, whichever is first",
-     [](Config& c, const Reader& v) { c.state_every_time = std::chrono::duration<double>(v.seconds()); }},
+    {"limit", "max_record_count", "integer", "0",
+     "rows of one incremental run, ties of the last included; 0: all",
+     [](Config& c, const Reader& v) { c.limit = v.count(); }},
+    {"replication_key_lookback", "", "number", "0",
+     "incremental: re-read so much below the bookmark (seconds, or a number) for rows that were committed "
+     "late",
+     [](Config& c, const Reader& v) { c.replication_key_lookback = v.amount(); }},
+    {"max_retries", "", "integer", "5",
+     "reconnections of a run after transient faults, with growing waits between",
+     [](Config& c, const Reader& v) {
+       c.max_retries = static_cast<unsigned>(std::min<std::uint64_t>(v.count(), 1000));
+     }},
+    {"state_every_seconds", "", "number", "5",
+     "write STATE at least this often, or by rows, whichever is first",
+     [](Config& c, const Reader& v) { c.state_every_time = std::chrono::duration<double>(v.amount()); }},
     {"state_every_rows", "", "integer", "100000", "write STATE after this many rows at the latest",
      [](Config& c, const Reader& v) {
        c.state_every_rows = v.count();
@@ -103,20 +118,48 @@ const auto kSettings = std::to_array<Setting>({
      }},
 });
 
-constexpr auto kWithoutEffect = std::to_array<std::string_view>(
-    {"itersize", "frequency_in_minutes", "tap_id", "debug_lsn", "logical_poll_total_seconds",
-     "wal2json_message_format", "max_run_seconds", "break_at_end_lsn", "limit", "use_secondary", "secondary_host",
-     "secondary_port", "max_record_count", "stream_options", "stream_maps", "stream_map_config",
-     "faker_config", "flattening_enabled", "flattening_max_depth", "batch_config", "dates_as_string",
-     "ssl_enable", "ssl_mode", "ssl_certificate_authority", "ssl_client_certificate", "ssl_client_private_key",
-     "ssl_storage_directory", "ssh_tunnel", "sqlalchemy_url", "replication_slot_name",
-     "replication_max_run_seconds", "replication_idle_exit_seconds", "log_based_single_connection",
-     "auto_bootstrap_log_based", "emit_activate_version_messages"});
+constexpr auto kWithoutEffect = std::to_array<std::string_view>({"itersize",
+                                                                 "frequency_in_minutes",
+                                                                 "tap_id",
+                                                                 "debug_lsn",
+                                                                 "logical_poll_total_seconds",
+                                                                 "wal2json_message_format",
+                                                                 "max_run_seconds",
+                                                                 "break_at_end_lsn",
+                                                                 "use_secondary",
+                                                                 "secondary_host",
+                                                                 "secondary_port",
+                                                                 "stream_options",
+                                                                 "stream_maps",
+                                                                 "stream_map_config",
+                                                                 "faker_config",
+                                                                 "flattening_enabled",
+                                                                 "flattening_max_depth",
+                                                                 "batch_config",
+                                                                 "dates_as_string",
+                                                                 "ssl_enable",
+                                                                 "ssl_mode",
+                                                                 "ssl_certificate_authority",
+                                                                 "ssl_client_certificate",
+                                                                 "ssl_client_private_key",
+                                                                 "ssl_storage_directory",
+                                                                 "ssh_tunnel",
+                                                                 "sqlalchemy_url",
+                                                                 "replication_slot_name",
+                                                                 "replication_max_run_seconds",
+                                                                 "replication_idle_exit_seconds",
+                                                                 "log_based_single_connection",
+                                                                 "auto_bootstrap_log_based",
+                                                                 "emit_activate_version_messages"});
 
 }  // namespace
 
-std::span<const Setting> settings() { return kSettings; }
+std::span<const Setting> settings() {
+  return kSettings;
+}
 
-std::span<const std::string_view> keys_without_effect() { return kWithoutEffect; }
+std::span<const std::string_view> keys_without_effect() {
+  return kWithoutEffect;
+}
 
 }  // namespace tap::config

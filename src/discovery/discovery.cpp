@@ -129,10 +129,11 @@ std::vector<DiscoveredStream> discover(const config::Config& config) {
     }
   }
   if (streams.empty()) {
-    throw Error(ExitCode::run_failed,
-                fmt::format("0 tables were discovered across the entire cluster: grant {} USAGE on a schema and "
-                            "SELECT on its tables, or widen filter_dbs and filter_schemas",
-                            config.server.describe(home)));
+    throw Error(
+        ExitCode::run_failed,
+        fmt::format("0 tables were discovered across the entire cluster: grant {} USAGE on a schema and "
+                    "SELECT on its tables, or widen filter_dbs and filter_schemas",
+                    config.server.describe(home)));
   }
   return streams;
 }

@@ -46,10 +46,12 @@ Pattern read_pattern(const std::string& text) {
       parts.back() += c;
     }
   }
-  if (parts.size() > 3 || std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.empty(); })) {
-    throw Error(ExitCode::usage, fmt::format("--select {}: must be table, schema.table or schema.table.column "
-                                             "(write ? for a dot in a name)",
-                                             text));
+  if (parts.size() > 3 ||
+      std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.empty(); })) {
+    throw Error(ExitCode::usage,
+                fmt::format("--select {}: must be table, schema.table or schema.table.column "
+                            "(write ? for a dot in a name)",
+                            text));
   }
   if (parts.size() > 1) {
     pattern.schema = parts[0];
@@ -61,7 +63,9 @@ Pattern read_pattern(const std::string& text) {
   return pattern;
 }
 
-std::string id_of(const Json& stream) { return stream.at("tap_stream_id").get<std::string>(); }
+std::string id_of(const Json& stream) {
+  return stream.at("tap_stream_id").get<std::string>();
+}
 
 bool is_selected(Json& stream) {
   const Json* const own = singer::find_metadata(stream, "");
@@ -114,9 +118,9 @@ void select_stream(Json& stream, std::vector<Pattern>& patterns) {
 
 /// Metadata that discovery makes anew; everything else in an earlier catalog is the user's.
 bool is_discovered(std::string_view key) {
-  constexpr auto discovered = std::to_array<std::string_view>({"table-key-properties", "schema-name",
-                                                               "database-name", "row-count", "is-view",
-                                                               "sql-datatype", "inclusion", "selected-by-default"});
+  constexpr auto discovered =
+      std::to_array<std::string_view>({"table-key-properties", "schema-name", "database-name", "row-count",
+                                       "is-view", "sql-datatype", "inclusion", "selected-by-default"});
   return std::find(discovered.begin(), discovered.end(), key) != discovered.end();
 }
 
@@ -131,8 +135,8 @@ void keep_metadata(Json& stream, Json& earlier) {
     }
     Json& now = entry["metadata"];
     for (const auto& [key, value] : before->items()) {
-      const bool given_key =
-          key == "table-key-properties" && now.contains(key) && now[key].empty();  // a key for a keyless table
+      const bool given_key = key == "table-key-properties" && now.contains(key) &&
+                             now[key].empty();  // a key for a keyless table
       if (!is_discovered(key) || given_key) {
         now[key] = value;
       }
@@ -159,7 +163,8 @@ std::string obstacle(const DiscoveredStream& stream, const Selection& selection)
   if (selection.replication_method == "LOG_BASED" && !changes_are_logged) {
     return "views and foreign tables cannot be log based";
   }
-  if (selection.replication_key && !stream.entry.at("schema").at("properties").contains(*selection.replication_key)) {
+  if (selection.replication_key &&
+      !stream.entry.at("schema").at("properties").contains(*selection.replication_key)) {
     return fmt::format("it has no column {}", *selection.replication_key);
   }
   return "";
@@ -218,7 +223,8 @@ void select(std::vector<DiscoveredStream>& streams, const Selection& selection) 
   }
   for (const Pattern& pattern : patterns) {
     if (!pattern.used) {
-      throw Error(ExitCode::usage, fmt::format("--select {}: matches nothing that was discovered", pattern.text));
+      throw Error(ExitCode::usage,
+                  fmt::format("--select {}: matches nothing that was discovered", pattern.text));
     }
   }
 }

@@ -1,47 +1,156 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <cctype>
+
 #include <libpq-fe.h>
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <tap/base/stop.hpp>
 #include <tap/pg/connection.hpp>
 
 #include "conninfo.hpp"
-#include "result.hpp"
 
 namespace tap::pg {
 
 namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds kForEver{-1};
 
 void log_notice(void* /*context*/, const PGresult* notice) {
   spdlog::debug("server: {}", one_line(PQresultErrorMessage(notice)));
 }
 
 std::string field(const PGresult* result, int code) {
-  const char* const text = PQresultErrorField(result, code);
+  const char* const text = result == nullptr ? nullptr : PQresultErrorField(result, code);
   return text == nullptr ? "" : one_line(text);
+}
+
+/// The server refuses by these for now only (manual: Error Codes): starting up or shutting down, no free
+/// place.
+bool refusal_may_pass(std::string_view sqlstate) {
+  return sqlstate.substr(0, 3) == "57P" || sqlstate.substr(0, 2) == "53" || sqlstate.substr(0, 2) == "08";
+}
+
+/// A refusal as libpq words it at full verbosity: `...: FATAL:  28P01: password authentication failed`, then
+/// the place in the server's source. The code is cut out of it.
+struct Refusal {
+  explicit Refusal(std::string_view message)
+      : text(one_line(message.substr(0, message.find("\nLOCATION:")))) {
+    constexpr std::size_t code_size = 5;
+    for (std::size_t at = text.find(": "); at != std::string::npos; at = text.find(": ", at + 1)) {
+      const std::string code = text.substr(at + 2, code_size);
+      const bool is_code =
+          code.size() == code_size && text.compare(at + 2 + code_size, 2, ": ") == 0 &&
+          code.find_first_of("0123456789") != std::string::npos &&
+          std::ranges::all_of(code, [](unsigned char c) { return std::isupper(c) || std::isdigit(c); });
+      if (is_code) {
+        sqlstate = code;
+        text.erase(at + 2, code_size + 2);
+        text += fmt::format(" (SQLSTATE {})", code);
+        return;
+      }
+    }
+  }
+
+  std::string text;
+  std::string sqlstate;  ///< empty if it was not the server that refused
+};
+
+/// How long to try: connect_timeout for each host.
+seconds connect_timeout(const Server& server) {
+  const auto hosts = server.keywords.find("host");
+  const auto count = hosts == server.keywords.end() ? 1 : 1 + std::ranges::count(hosts->second, ',');
+  return seconds(connect_timeout_seconds(server)) * count;
 }
 
 }  // namespace
 
-void Connection::Close::operator()(pg_conn* connection) const { PQfinish(connection); }
+bool ServerError::may_pass() const {
+  constexpr std::array passing = {"40001", "40P01", "55P03", "55006", "57014"};
+  return std::ranges::find(passing, sqlstate_) != passing.end() || sqlstate_.substr(0, 2) == "53";
+}
+
+void Connection::Close::operator()(pg_conn* connection) const {
+  PQfinish(connection);
+}
 
 Connection::Connection(const Server& server, const std::string& database)
-    : description_(server.describe(database)), connection_(PQconnectdb(conninfo(server, database).c_str())) {
-  if (PQstatus(connection_.get()) != CONNECTION_OK) {
-    throw Error(ExitCode::cannot_connect, fmt::format("cannot connect ({}): {}", description_,
-                                                      one_line(PQerrorMessage(connection_.get()))));
-  }
+    : description_(server.describe(database)),
+      connection_(PQconnectStart(conninfo(server, database).c_str())) {
+  connect(connect_timeout(server));
   PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
+}
+
+void Connection::connect(seconds timeout) {
+  PGconn* const connection = connection_.get();
+  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // so that a refusal comes with its SQLSTATE
+  const auto deadline = Clock::now() + timeout;
+  PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+  while (PQstatus(connection) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+    if (timeout.count() > 0 && left.count() <= 0) {
+      throw ConnectionLost(
+          ExitCode::cannot_connect,
+          fmt::format("cannot connect ({}): no answer in {} seconds", description_, timeout.count()));
+    }
+    const auto what = step == PGRES_POLLING_READING ? stop::For::reading : stop::For::writing;
+    if (stop::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForEver)) {
+      step = PQconnectPoll(connection);
+    }
+  }
+  if (PQstatus(connection) != CONNECTION_OK) {
+    const Refusal refusal(PQerrorMessage(connection));
+    const std::string text = fmt::format("cannot connect ({}): {}", description_, refusal.text);
+    if (refusal.sqlstate.empty() || refusal_may_pass(refusal.sqlstate)) {
+      throw ConnectionLost(ExitCode::cannot_connect, text);
+    }
+    throw Error(ExitCode::cannot_connect, text);
+  }
+  PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+}
+
+void Connection::lost(const std::string& why) const {
+  throw ConnectionLost(ExitCode::run_failed,
+                       fmt::format("the connection was lost ({}): {}", description_, why));
+}
+
+bool Connection::consume() const {
+  stop::wait(PQsocket(connection_.get()), stop::For::reading, kForEver);
+  return PQconsumeInput(connection_.get()) != 0;
+}
+
+Connection::Result Connection::receive() const {
+  Result last(nullptr, PQclear);
+  while (true) {
+    while (PQisBusy(connection_.get()) != 0 && consume()) {
+    }
+    Result next(PQgetResult(connection_.get()), PQclear);
+    if (!next) {
+      return last;
+    }
+    const auto status = PQresultStatus(next.get());
+    last = std::move(next);
+    if (status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+      return last;
+    }
+  }
 }
 
 void Connection::check(const PGresult* result, int expected) const {
   if (result != nullptr && PQresultStatus(result) == expected) {
     return;
   }
-  const std::string sqlstate = result == nullptr ? "" : field(result, PG_DIAG_SQLSTATE);
-  if (PQstatus(connection_.get()) != CONNECTION_OK || sqlstate.empty()) {
-    throw ConnectionLost(fmt::format("the connection was lost ({}): {}", description_,
-                                     one_line(PQerrorMessage(connection_.get()))));
+  const std::string sqlstate = field(result, PG_DIAG_SQLSTATE);
+  const std::string severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (sqlstate.empty()) {
+    const std::string_view message = PQerrorMessage(connection_.get());
+    lost(one_line(message.substr(0, message.find('\n'))));  // what follows is libpq's guess at why
   }
   std::string text = field(result, PG_DIAG_MESSAGE_PRIMARY);
   for (const int more : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT}) {
@@ -49,12 +158,18 @@ void Connection::check(const PGresult* result, int expected) const {
       text += "; " + words;
     }
   }
-  throw ServerError(fmt::format("{} (SQLSTATE {})", text, sqlstate), sqlstate);
+  text += fmt::format(" (SQLSTATE {})", sqlstate);
+  if (severity == "FATAL" || severity == "PANIC") {
+    lost(text);
+  }
+  throw ServerError(text, sqlstate);
 }
 
 void Connection::execute(const std::string& sql) {
-  const Result result(PQexec(connection_.get(), sql.c_str()));
-  check(result.get(), PGRES_COMMAND_OK);
+  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
+    check(nullptr, PGRES_COMMAND_OK);
+  }
+  check(receive().get(), PGRES_COMMAND_OK);
 }
 
 Rows Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
@@ -63,10 +178,11 @@ Rows Connection::query(const std::string& sql, const std::vector<std::string>& p
   for (const std::string& parameter : parameters) {
     values.push_back(parameter.c_str());
   }
-  const std::shared_ptr<PGresult> result(
-      PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr,
-                   nullptr, 0),
-      PQclear);
+  if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                        values.data(), nullptr, nullptr, 0) == 0) {
+    check(nullptr, PGRES_TUPLES_OK);
+  }
+  const std::shared_ptr<PGresult> result = receive();
   check(result.get(), PGRES_TUPLES_OK);
 
   std::vector<std::string> columns;
@@ -84,21 +200,8 @@ Rows Connection::query(const std::string& sql, const std::vector<std::string>& p
   return {result, std::move(columns), std::move(cells)};
 }
 
-int Connection::server_version() const { return PQserverVersion(connection_.get()); }
-
-std::string quote_identifier(std::string_view name) {
-  std::string quoted = "\"";
-  for (const char c : name) {
-    quoted += c;
-    if (c == '"') {
-      quoted += c;
-    }
-  }
-  return quoted + '"';
-}
-
-std::string quote_qualified(std::string_view schema, std::string_view table) {
-  return quote_identifier(schema) + '.' + quote_identifier(table);
+int Connection::server_version() const {
+  return PQserverVersion(connection_.get());
 }
 
 }  // namespace tap::pg

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conninfo.hpp"
 
+#include <cstdlib>
+
 namespace tap::pg {
+
+namespace {
+
+constexpr const char* kConnectTimeout = "30";
+
+}  // namespace
 
 std::string conninfo(const Server& server, const std::string& database) {
   auto keywords = server.keywords;
@@ -9,7 +17,7 @@ std::string conninfo(const Server& server, const std::string& database) {
     keywords["dbname"] = database;
   }
   keywords.emplace("client_encoding", "UTF8");
-  keywords.emplace("connect_timeout", "30");
+  keywords.emplace("connect_timeout", kConnectTimeout);
   std::string text;
   for (const auto& [keyword, value] : keywords) {
     text += keyword + "='";
@@ -22,6 +30,11 @@ std::string conninfo(const Server& server, const std::string& database) {
     text += "' ";
   }
   return text;
+}
+
+long connect_timeout_seconds(const Server& server) {
+  const auto set = server.keywords.find("connect_timeout");
+  return std::strtol(set == server.keywords.end() ? kConnectTimeout : set->second.c_str(), nullptr, 10);
 }
 
 std::string one_line(std::string_view message) {

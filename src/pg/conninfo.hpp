@@ -11,6 +11,9 @@ namespace tap::pg {
 /// A libpq connection string for one database of the server.
 std::string conninfo(const Server& server, const std::string& database);
 
+/// How long libpq may try one host; 0: for ever.
+long connect_timeout_seconds(const Server& server);
+
 /// A message of libpq or the server on one line, without its trailing newline.
 std::string one_line(std::string_view message);
 

@@ -2,9 +2,8 @@
 #include <libpq-fe.h>
 
 #include <tap/base/cursor.hpp>
+#include <tap/base/stop.hpp>
 #include <tap/pg/copy_reader.hpp>
-
-#include "result.hpp"
 
 namespace tap::pg {
 
@@ -13,6 +12,8 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view kSignature = "PGCOPY\n\377\r\n\0"sv;
+constexpr int kNotYet = 0;
+constexpr int kNoMore = -1;
 
 /// Drops the header from the first message, which the server sends together with the first row.
 std::string_view after_header(std::string_view message) {
@@ -27,28 +28,32 @@ std::string_view after_header(std::string_view message) {
 
 }  // namespace
 
-void CopyReader::Free::operator()(char* memory) const { PQfreemem(memory); }
+void CopyReader::Free::operator()(char* memory) const {
+  PQfreemem(memory);
+}
 
 CopyReader::CopyReader(Connection& connection, const std::string& query) : connection_(connection) {
   const std::string sql = "COPY (" + query + ") TO STDOUT (FORMAT binary)";
-  const Result result(PQexec(connection_.connection_.get(), sql.c_str()));
-  connection_.check(result.get(), PGRES_COPY_OUT);
+  if (PQsendQuery(connection_.connection_.get(), sql.c_str()) == 0) {
+    connection_.check(nullptr, PGRES_COPY_OUT);
+  }
+  connection_.check(connection_.receive().get(), PGRES_COPY_OUT);
 }
 
 bool CopyReader::receive(std::string_view& message) {
-  PGconn* const connection = connection_.connection_.get();
+  stop::check();
   char* data = nullptr;
-  const int size = PQgetCopyData(connection, &data, 0);
+  int size = PQgetCopyData(connection_.connection_.get(), &data, 1);
+  while (size == kNotYet) {
+    size = connection_.consume() ? PQgetCopyData(connection_.connection_.get(), &data, 1) : kNoMore;
+  }
   message_.reset(data);
   if (size > 0) {
     message = {data, static_cast<std::size_t>(size)};
     return true;
   }
-  // Done, or failed: in either case the result says which, and a last call takes the connection out of COPY.
-  const Result result(PQgetResult(connection));
-  connection_.check(result.get(), PGRES_COMMAND_OK);
-  while (Result(PQgetResult(connection))) {
-  }
+  // Done, or failed: in either case the result says which.
+  connection_.check(connection_.receive().get(), PGRES_COMMAND_OK);
   return false;
 }
 

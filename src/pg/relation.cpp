@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/pg/quote.hpp>
 #include <tap/pg/tables.hpp>
 
 #include "types.hpp"
@@ -19,15 +20,15 @@ SELECT c.oid AS oid, c.relkind AS kind
 
 // $1 the table's OID.
 constexpr const char* kColumns = R"sql(
-SELECT attname AS name, atttypid AS type, atttypmod AS modifier,
+SELECT attname AS name, atttypid AS type, atttypmod AS modifier, attnotnull AS not_null,
        pg_catalog.format_type(atttypid, NULL) AS type_name
   FROM pg_catalog.pg_attribute
  WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
  ORDER BY attnum
 )sql";
 
-// $1 the table's OID. Partitioned tables have no rows of their own. A privilege on some columns does not cover ctid.
-// Row-level security of the parent does not hold for a leaf that is read by itself.
+// $1 the table's OID. Partitioned tables have no rows of their own. A privilege on some columns does not
+// cover ctid. Row-level security of the parent does not hold for a leaf that is read by itself.
 constexpr const char* kLeaves = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT $1::oid
@@ -52,9 +53,10 @@ SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {
   const Rows found = connection.query(kRelation, {schema, table});
   if (found.size() == 0) {
-    throw StreamError(fmt::format("table {} is not in the database ({}): run discovery again, or take the stream "
-                                  "out of the catalog",
-                                  quote_qualified(schema, table), connection.description()));
+    throw StreamError(
+        fmt::format("table {} is not in the database ({}): run discovery again, or take the stream "
+                    "out of the catalog",
+                    quote_qualified(schema, table), connection.description()));
   }
   Relation relation;
   relation.oid = found.oid(0, found.column("oid"));
@@ -66,12 +68,14 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   const auto type = columns.column("type");
   const auto modifier = columns.column("modifier");
   const auto type_name = columns.column("type_name");
+  const auto not_null = columns.column("not_null");
   for (std::size_t row = 0; row < columns.size(); ++row) {
     TableColumn& column = relation.columns.emplace_back();
     column.name = columns.text(row, name);
     column.type = columns.oid(row, type);
     column.modifier = static_cast<std::int32_t>(columns.number(row, modifier));
     column.type_name = columns.text(row, type_name);
+    column.not_null = columns.flag(row, not_null);
   }
   relation.types = read_types(connection.query(types_query(
       fmt::format("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0", oid))));

@@ -15,7 +15,8 @@ namespace {
 template <class See>
 bool any_keyword(See see) {
   const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> all(PQconndefaults(), PQconninfoFree);
-  for (const PQconninfoOption* option = all.get(); option != nullptr && option->keyword != nullptr; ++option) {
+  for (const PQconninfoOption* option = all.get(); option != nullptr && option->keyword != nullptr;
+       ++option) {
     if (see(*option)) {
       return true;
     }
@@ -33,7 +34,9 @@ std::string or_default(const Server& server, std::string_view keyword, const cha
 
 }  // namespace
 
-std::string Server::database() const { return or_default(*this, "dbname", ""); }
+std::string Server::database() const {
+  return or_default(*this, "dbname", "");
+}
 
 std::string Server::describe(std::string_view database) const {
   return fmt::format("{}:{}, database {}, user {}", or_default(*this, "host", "local socket"),

@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/pg/connection.hpp>
 #include <tap/pg/session.hpp>
 #include <tap/pg/settings.hpp>
 
@@ -42,6 +43,7 @@ Session::Session(const Server& server, const std::string& database) {
   try {
     parts_ = std::make_unique<Parts>(conninfo(server, database));
   } catch (const pqxx::failure& error) {
+    const Connection again(server, database);  // our own knows the SQLSTATE of a refusal
     throw Error(ExitCode::cannot_connect,
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
   }

@@ -107,10 +107,11 @@ Column read_column(const std::string& name, const Metadata& metadata, const std:
     return column;
   }
   const Json& about = *found->second;
-  const std::string inclusion = text(first_of(about, {"inclusion"}), where, "inclusion").value_or("available");
+  const std::string inclusion =
+      text(first_of(about, {"inclusion"}), where, "inclusion").value_or("available");
   const Json* const selected = first_of(about, {"selected"});
-  column.synced = inclusion == "automatic" ||
-                  (inclusion != "unsupported" && (selected == nullptr || is_true(*selected)));
+  column.synced =
+      inclusion == "automatic" || (inclusion != "unsupported" && (selected == nullptr || is_true(*selected)));
   column.sql_datatype = text(first_of(about, {"sql-datatype"}), where, "sql-datatype").value_or("");
   return column;
 }

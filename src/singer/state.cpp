@@ -23,8 +23,9 @@ State::State(Json document, const std::string& source) : document_(std::move(doc
   }
   const auto syncing = document_.find("currently_syncing");
   if (syncing != document_.end() && !syncing->is_null() && !syncing->is_string()) {
-    throw Error(ExitCode::usage, fmt::format("{}: \"currently_syncing\" must be a stream's id or null, but is {}",
-                                             source, syncing->type_name()));
+    throw Error(ExitCode::usage,
+                fmt::format("{}: \"currently_syncing\" must be a stream's id or null, but is {}", source,
+                            syncing->type_name()));
   }
 }
 
@@ -34,6 +35,20 @@ Json& State::bookmark(const std::string& stream) {
     bookmark = Json::object();
   }
   return bookmark;
+}
+
+bool State::has_bookmark(const std::string& stream) const {
+  return document_["bookmarks"].contains(stream);
+}
+
+void State::rename_bookmark(const std::string& from, const std::string& to) {
+  Json& bookmarks = document_["bookmarks"];
+  Json bookmark = std::move(bookmarks[from]);
+  bookmarks.erase(from);
+  bookmarks[to] = std::move(bookmark);
+  if (currently_syncing() == from) {
+    set_currently_syncing(to);
+  }
 }
 
 std::optional<std::string> State::currently_syncing() const {

@@ -22,7 +22,8 @@ RecordFrame::RecordFrame(std::string_view stream, std::int64_t version, std::str
                         "\n",
                         version, time_extracted)) {}
 
-void Writer::schema(std::string_view stream, const Json& schema, const std::vector<std::string>& key_properties,
+void Writer::schema(std::string_view stream, const Json& schema,
+                    const std::vector<std::string>& key_properties,
                     const std::vector<std::string>& bookmark_properties) {
   message({{"type", "SCHEMA"},
            {"stream", stream},

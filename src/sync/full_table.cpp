@@ -1,31 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "full_table.hpp"
 
-#include <chrono>
+#include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
+#include <tap/base/stop.hpp>
 #include <tap/pg/copy_reader.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/pg/settings.hpp>
-
-#include "row_shape.hpp"
-#include "stream_schema.hpp"
 
 namespace tap::sync {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-/// Where a row is in its file: page and place on it.
-struct Ctid {
-  std::uint32_t block = 0;
-  std::uint16_t offset = 0;
-};
-
-/// Reads the tid that leads a row (manual: tidsend gives block and offset).
-Ctid read_ctid(Cursor& row) {
+/// Reads the ctid that leads a row: tidsend gives block and offset.
+Ctid take_ctid(Cursor& row) {
   row.i32();  // its size
   Ctid ctid;
   ctid.block = row.u32();
@@ -33,127 +25,157 @@ Ctid read_ctid(Cursor& row) {
   return ctid;
 }
 
-/// One copy of one table, from SCHEMA to the last STATE.
-class FullTable {
- public:
-  FullTable(pg::Connection& connection, const StreamPlan& plan, const config::Config& config, singer::State& state,
-            singer::Writer& writer)
-      : connection_(connection), plan_(plan), config_(config), state_(state), writer_(writer) {}
+/// The `xmin` that a Python tap left in the middle of a copy.
+std::optional<std::uint32_t> python_xmin(const Json& bookmark) {
+  const auto xmin = bookmark.find("xmin");
+  const bool set = xmin != bookmark.end() && xmin->is_number_unsigned() && !bookmark.contains("copy");
+  return set ? std::optional(xmin->get<std::uint32_t>()) : std::nullopt;
+}
 
-  std::uint64_t run() {
-    connection_.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + pg::pin_settings(true));
-    const pg::Relation relation = pg::find_relation(connection_, plan_.stream.schema_name, plan_.stream.table);
-    const RowShape shape(plan_, relation, config_.values);
-    const std::int64_t version = start(shape);
-
-    const singer::RecordFrame frame(plan_.name, version, utc_now());
-    if (relation.leaf_by_leaf) {
-      for (const pg::Leaf& leaf : relation.leaves) {
-        read(leaf, relation, shape, frame);
-      }
-    } else {
-      const std::string name = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
-      read_rows(fmt::format("SELECT {} FROM {}", shape.select_list(), name), nullptr, shape, frame);
-    }
-    finish(version);
-    connection_.execute("COMMIT");
-    return rows_;
+/// Leaves by what is left of them: those that are done have only their changes to come, which the position
+/// does not count until all of them are in.
+std::vector<pg::Leaf> in_order(std::vector<pg::Leaf> leaves, const std::optional<CopyPosition>& from) {
+  if (from) {
+    std::ranges::stable_sort(leaves, {}, [&](const pg::Leaf& leaf) {
+      return from->is_done(leaf.oid) ? 0 : leaf.oid == from->leaf ? 1 : 2;
+    });
   }
-
- private:
-  Json& bookmark() { return state_.bookmark(plan_.stream.id); }
-
-  std::int64_t start(const RowShape& shape) {
-    const bool first_run = !bookmark().contains("version");
-    const std::int64_t version = epoch_milliseconds();
-    bookmark()["version"] = version;
-    bookmark().erase("xmin");
-    bookmark().erase("copy");
-    state_.set_currently_syncing(plan_.stream.id);
-    writer_.schema(plan_.name, stream_schema(plan_.stream, shape.columns(), config_.values),
-                   plan_.stream.key_properties, {});
-    write_state();
-    if (first_run) {
-      writer_.activate_version(plan_.name, version);
-    }
-    const pg::Rows snapshot = connection_.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
-    snapshot_ = snapshot.text(0, snapshot.column("snapshot"));
-    return version;
-  }
-
-  /// One leaf, in the order of its file where it has one.
-  void read(const pg::Leaf& leaf, const pg::Relation& relation, const RowShape& shape,
-            const singer::RecordFrame& frame) {
-    const bool only = relation.kind == pg::RelationKind::table || relation.kind == pg::RelationKind::partitioned;
-    const std::string query = fmt::format("SELECT {}{} FROM {}{}", leaf.has_ctid ? "ctid, " : "",
-                                          shape.select_list(), only ? "ONLY " : "", leaf.name);
-    read_rows(query, leaf.has_ctid ? &leaf : nullptr, shape, frame);
-  }
-
-  /// The rows of a query. Those of a `leaf` begin with their ctid.
-  void read_rows(const std::string& query, const pg::Leaf* leaf, const RowShape& shape,
-                 const singer::RecordFrame& frame) {
-    constexpr std::uint64_t look_at_clock = 64;  // rows between two looks
-    pg::CopyReader reader(connection_, query);
-    while (const auto bytes = reader.next()) {
-      Cursor row(*bytes);
-      row.i16();  // the number of fields
-      const Ctid ctid = leaf == nullptr ? Ctid() : read_ctid(row);
-      writer_.record(frame, [&](Buffer& out) { shape.append(row, out); });
-      ++rows_;
-      ++rows_since_state_;
-      if (rows_since_state_ >= config_.state_every_rows ||
-          (rows_since_state_ % look_at_clock == 0 && Clock::now() - last_state_ >= config_.state_every_time)) {
-        if (leaf != nullptr) {
-          note_position(*leaf, ctid);
-        }
-        write_state();
-      }
-    }
-  }
-
-  void note_position(const pg::Leaf& leaf, const Ctid& ctid) {
-    Json copy = Json::object();
-    copy["snapshot"] = snapshot_;
-    copy["leaf"] = leaf.oid;
-    copy["relfilenode"] = leaf.relfilenode;
-    copy["position"] = fmt::format("({},{})", ctid.block, ctid.offset);
-    bookmark()["copy"] = std::move(copy);
-  }
-
-  void write_state() {
-    writer_.state(state_.document());
-    rows_since_state_ = 0;
-    last_state_ = Clock::now();
-  }
-
-  void finish(std::int64_t version) {
-    writer_.activate_version(plan_.name, version);
-    bookmark().erase("copy");
-    if (!plan_.stream.is_view) {
-      bookmark()["xmin"] = nullptr;
-    }
-    state_.set_currently_syncing(std::nullopt);
-    write_state();
-  }
-
-  pg::Connection& connection_;
-  const StreamPlan& plan_;
-  const config::Config& config_;
-  singer::State& state_;
-  singer::Writer& writer_;
-
-  std::string snapshot_;
-  std::uint64_t rows_ = 0;
-  std::uint64_t rows_since_state_ = 0;
-  Clock::time_point last_state_;
-};
+  return leaves;
+}
 
 }  // namespace
 
-std::uint64_t copy_full_table(pg::Connection& connection, const StreamPlan& plan, const config::Config& config,
-                              singer::State& state, singer::Writer& writer) {
-  return FullTable(connection, plan, config, state, writer).run();
+void FullTable::attempt(pg::Connection& connection) {
+  try {
+    read_all(connection);
+  } catch (const Stopped&) {
+    note_position();
+    if (begun_) {
+      output_.write_state();
+    }
+    throw;
+  } catch (const Error&) {
+    note_position();
+    throw;
+  }
+}
+
+void FullTable::read_all(pg::Connection& connection) {
+  past_ = false;
+  connection.execute(
+      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + pg::pin_settings(true) +
+      "SET LOCAL max_parallel_workers_per_gather = 0");  // the order of the file is one reader's
+  const pg::Relation relation = pg::find_relation(connection, plan_.stream.schema_name, plan_.stream.table);
+  const RowShape shape(plan_, relation, config_.values);
+  const pg::Rows snapshot = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
+
+  const Json& bookmark = output_.bookmark();
+  reached_ = {};
+  reached_.snapshot = snapshot.text(0, snapshot.column("snapshot"));
+  from_ = bookmark.contains("copy") ? read_position(bookmark["copy"]) : std::nullopt;
+  if (from_) {
+    if (const std::string why = obstacle_to_resume(*from_, relation, reached_.snapshot); !why.empty()) {
+      spdlog::warn("{}: the copy that was cut off cannot go on: {}; it starts anew", plan_.stream.id, why);
+      from_.reset();
+    } else {
+      reached_.done = from_->done;
+    }
+  }
+  const auto xmin = python_xmin(bookmark);
+  written_since_ = xmin ? written_since(*xmin) : "";
+  begin(shape, from_.has_value() || xmin.has_value());
+
+  const auto version = output_.bookmark()["version"].get<std::int64_t>();
+  const singer::RecordFrame frame(plan_.name, version, time_extracted_);
+  if (relation.leaf_by_leaf) {
+    for (const pg::Leaf& leaf : in_order(relation.leaves, from_)) {
+      read_leaf(connection, leaf, relation, shape, frame);
+    }
+  } else {
+    const std::string name = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
+    read_rows(connection, fmt::format("SELECT {} FROM {}", shape.select_list(), name), nullptr, shape, frame);
+  }
+  connection.execute("COMMIT");
+
+  output_.activate_version(version);
+  output_.bookmark().erase("copy");
+  if (!plan_.stream.is_view) {
+    output_.bookmark()["xmin"] = nullptr;
+  }
+  past_ = false;
+  output_.end();
+}
+
+void FullTable::begin(const RowShape& shape, bool resumes) {
+  Json& bookmark = output_.bookmark();
+  const bool first_run = !bookmark.contains("version");
+  // What an earlier attempt of this run has sent without a place to go on from must not outlive it.
+  if ((!begun_ && !resumes) || first_run || (begun_ && !resumes && output_.rows() > 0)) {
+    bookmark["version"] = epoch_milliseconds();
+    bookmark.erase("xmin");
+    bookmark.erase("copy");
+  }
+  if (begun_) {
+    return;
+  }
+  if (resumes) {
+    spdlog::info("{}: going on with the copy that was cut off", plan_.stream.id);
+  }
+  begun_ = true;
+  time_extracted_ = utc_now();
+  const auto version = bookmark["version"].get<std::int64_t>();
+  output_.begin(shape.columns(), {});
+  if (first_run) {
+    output_.activate_version(version);
+  }
+}
+
+void FullTable::read_leaf(pg::Connection& connection, const pg::Leaf& leaf, const pg::Relation& relation,
+                          const RowShape& shape, const singer::RecordFrame& frame) {
+  // A parent's rows are its own here, its heirs' come as their own leaves.
+  const bool only =
+      relation.kind == pg::RelationKind::table || relation.kind == pg::RelationKind::partitioned;
+  std::string query = fmt::format("SELECT {}{} FROM {}{}", leaf.has_ctid ? "ctid, " : "", shape.select_list(),
+                                  only ? "ONLY " : "", leaf.name);
+  const std::string condition = from_ ? rows_to_come(*from_, leaf) : leaf.has_ctid ? written_since_ : "";
+  if (!condition.empty()) {
+    query += " WHERE " + condition;
+  }
+  read_rows(connection, query, leaf.has_ctid ? &leaf : nullptr, shape, frame);
+  if (!reached_.is_done(leaf.oid)) {
+    reached_.done.push_back(leaf.oid);
+  }
+}
+
+void FullTable::read_rows(pg::Connection& connection, const std::string& query, const pg::Leaf* leaf,
+                          const RowShape& shape, const singer::RecordFrame& frame) {
+  // The position follows the rows only where they have not been read before, and not through a copy of
+  // Python's, whose own position is all that can be said.
+  const bool follow = leaf != nullptr && written_since_.empty() && !reached_.is_done(leaf->oid);
+  const Ctid after = follow && from_ && from_->leaf == leaf->oid ? from_->ctid : Ctid();
+  pg::CopyReader reader(connection, query);
+  while (const auto bytes = reader.next()) {
+    Cursor row(*bytes);
+    row.i16();  // the number of fields
+    const Ctid ctid = leaf == nullptr ? Ctid() : take_ctid(row);
+    const bool state_is_due = output_.record(frame, [&](Buffer& out) { shape.append(row, out); });
+    if (follow && ctid > after) {
+      past_ = true;
+      reached_.leaf = leaf->oid;
+      reached_.relfilenode = leaf->relfilenode;
+      reached_.ctid = ctid;
+    }
+    if (state_is_due) {
+      note_position();
+      output_.write_state();
+    }
+  }
+}
+
+void FullTable::note_position() {
+  if (past_) {
+    output_.bookmark()["copy"] = to_json(reached_);
+  }
 }
 
 }  // namespace tap::sync

@@ -1,18 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <tap/config/config.hpp>
+#include <optional>
+#include <string>
+
 #include <tap/pg/connection.hpp>
-#include <tap/singer/state.hpp>
-#include <tap/singer/writer.hpp>
-#include <tap/sync/plan.hpp>
+#include <tap/pg/tables.hpp>
+
+#include "copy_position.hpp"
+#include "row_shape.hpp"
+#include "stream_output.hpp"
 
 namespace tap::sync {
 
-/// Copies a whole table in one snapshot: SCHEMA, RECORDs with STATEs between, the version's activation. Tables
-/// are read in the order of their files, and each STATE says how far: the bookmark's `copy` is there only while
-/// a copy is not done. Returns the number of rows. Throws StreamError, ConnectionLost, and what Writer throws.
-std::uint64_t copy_full_table(pg::Connection& connection, const StreamPlan& plan, const config::Config& config,
-                              singer::State& state, singer::Writer& writer);
+/// The copy of a whole table in one snapshot: SCHEMA, RECORDs with STATEs between, the version's activation.
+/// Tables are read in the order of their files, and each STATE says how far: the bookmark's `copy` is there
+/// only while the copy is not done. A copy that was cut off goes on in a new snapshot from what the bookmark
+/// says, with the rows that were not read and those that have been written since; a view, which has no order
+/// to go on in, starts anew.
+class FullTable {
+ public:
+  FullTable(const StreamPlan& plan, const config::Config& config, StreamOutput& output)
+      : plan_(plan), config_(config), output_(output) {}
+
+  /// Reads from the bookmark to the end. If it throws, the bookmark is up to date, and after ConnectionLost
+  /// or ServerError another attempt goes on from it. Throws StreamError, ConnectionLost, Stopped (after a
+  /// last STATE), and what Writer throws.
+  void attempt(pg::Connection& connection);
+
+ private:
+  void read_all(pg::Connection& connection);
+  void begin(const RowShape& shape, bool resumes);
+  void read_leaf(pg::Connection& connection, const pg::Leaf& leaf, const pg::Relation& relation,
+                 const RowShape& shape, const singer::RecordFrame& frame);
+  void read_rows(pg::Connection& connection, const std::string& query, const pg::Leaf* leaf,
+                 const RowShape& shape, const singer::RecordFrame& frame);
+  void note_position();
+
+  const StreamPlan& plan_;
+  const config::Config& config_;
+  StreamOutput& output_;
+
+  bool begun_ = false;
+  std::string time_extracted_;
+  std::optional<CopyPosition> from_;  ///< where this attempt goes on
+  std::string written_since_;         ///< condition of a copy that the Python tap began; empty without
+  CopyPosition reached_;              ///< what this attempt has come to, once it is past from_
+  bool past_ = false;                 ///< that it is
+};
 
 }  // namespace tap::sync

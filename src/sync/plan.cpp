@@ -12,13 +12,18 @@ namespace tap::sync {
 namespace {
 
 Method method_of(const singer::Stream& stream, const config::Config& config) {
-  const auto& chosen = stream.replication_method ? stream.replication_method : config.default_replication_method;
+  const auto& chosen =
+      stream.replication_method ? stream.replication_method : config.default_replication_method;
   if (chosen == "FULL_TABLE") {
     return Method::full_table;
   }
-  if (chosen == "INCREMENTAL" || chosen == "LOG_BASED") {
+  if (chosen == "INCREMENTAL") {
+    return Method::incremental;
+  }
+  if (chosen == "LOG_BASED") {
     throw Error(ExitCode::usage,
-                fmt::format("replication_method {} of stream {} is not in this version: set FULL_TABLE", *chosen,
+                fmt::format("replication_method LOG_BASED of stream {} is not in this version: set "
+                            "FULL_TABLE or INCREMENTAL",
                             stream.id));
   }
   throw Error(ExitCode::usage,
@@ -40,16 +45,85 @@ const char* name_of(Method method) {
   return "";
 }
 
-/// Notes the method in the bookmark, which starts anew if the last run used another.
-void remember_method(singer::State& state, const StreamPlan& stream) {
-  constexpr const char* key = "last_replication_method";
-  Json& bookmark = state.bookmark(stream.stream.id);
-  if (bookmark.contains(key) && bookmark[key] != name_of(stream.method)) {
-    spdlog::info("{}: the replication method was {}, is {} now: starting anew", stream.stream.id,
-                 to_text(bookmark[key]), name_of(stream.method));
+/// The replication key of an incremental stream, which must be one of its columns.
+void check_key(const singer::Stream& stream) {
+  if (!stream.replication_key) {
+    throw Error(
+        ExitCode::usage,
+        fmt::format(
+            "stream {} is INCREMENTAL but has no replication key: set replication-key in its metadata",
+            stream.id));
+  }
+  if (std::ranges::find(stream.columns, *stream.replication_key, &singer::Column::name) ==
+      stream.columns.end()) {
+    throw Error(ExitCode::usage,
+                fmt::format("replication key {} of stream {} is not one of its columns in the catalog",
+                            *stream.replication_key, stream.id));
+  }
+}
+
+/// A state of a tap that knows one database has ids without it, one of ours has them with it.
+void adopt_bookmark(singer::State& state, const StreamPlan& planned) {
+  const singer::Stream& stream = planned.stream;
+  const std::string short_id = fmt::format("{}-{}", stream.schema_name, stream.table);
+  for (const std::string& id : {short_id, fmt::format("{}-{}", planned.database, short_id)}) {
+    if (!state.has_bookmark(stream.id) && state.has_bookmark(id)) {
+      spdlog::info("{}: going on from the bookmark of {}", stream.id, id);
+      state.rename_bookmark(id, stream.id);
+    }
+  }
+}
+
+/// Why a bookmark is of no use any more; empty if it is.
+std::string reset_reason(const Json& bookmark, const StreamPlan& planned, bool refresh) {
+  const singer::Stream& stream = planned.stream;
+  if (refresh) {
+    return "--full-refresh";
+  }
+  const auto method = bookmark.find("last_replication_method");
+  if (method != bookmark.end() && *method != name_of(planned.method)) {
+    return fmt::format("the replication method was {}, is {} now", to_text(*method), name_of(planned.method));
+  }
+  const auto key = bookmark.find("replication_key");
+  const bool keyed = planned.method == Method::incremental && bookmark.contains("replication_key_value");
+  if (keyed && (key == bookmark.end() || *key != *stream.replication_key)) {
+    return fmt::format("the replication key was {}, is {} now",
+                       key == bookmark.end() ? "unknown" : to_text(*key), to_text(*stream.replication_key));
+  }
+  return "";
+}
+
+/// Brings a stream's bookmark to where the run begins.
+void prepare_bookmark(singer::State& state, const StreamPlan& planned, bool refresh) {
+  adopt_bookmark(state, planned);
+  Json& bookmark = state.bookmark(planned.stream.id);
+  if (const std::string why = reset_reason(bookmark, planned, refresh); !why.empty()) {
+    spdlog::info("{}: starting anew: {}", planned.stream.id, why);
     bookmark = Json::object();
   }
-  bookmark[key] = name_of(stream.method);
+  // The SDK's notes on a run of its own, which are not true of ours.
+  bookmark.erase("starting_replication_value");
+  bookmark.erase("progress_markers");
+  bookmark["last_replication_method"] = name_of(planned.method);
+}
+
+/// Marks which of the streams are to be refreshed; complains of a name that none of them has.
+std::vector<bool> to_refresh(const FullRefresh& refresh, const std::vector<StreamPlan>& planned) {
+  std::vector<bool> marked(planned.size(), refresh.all);
+  for (const std::string& name : refresh.streams) {
+    bool found = false;
+    for (std::size_t i = 0; i < planned.size(); ++i) {
+      const StreamPlan& stream = planned[i];
+      if (name == stream.stream.id || name == stream.name || name == stream.stream.table) {
+        marked[i] = found = true;
+      }
+    }
+    if (!found) {
+      throw Error(ExitCode::usage,
+                  fmt::format("--full-refresh {}: no selected stream has this tap_stream_id or name", name));
+    }
+  }
+  return marked;
 }
 
 StreamPlan plan_stream(const config::Config& config, const singer::Stream& stream) {
@@ -59,8 +133,12 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
       config.schema_in_stream_name ? fmt::format("{}_{}", stream.schema_name, stream.name) : stream.name;
   planned.database = stream.database.empty() ? config.server.database() : stream.database;
   planned.method = method_of(stream, config);
+  if (planned.method == Method::incremental) {
+    check_key(stream);
+  }
   for (const singer::Column& column : stream.columns) {
-    if (column.synced) {
+    const bool is_key = planned.method == Method::incremental && column.name == *stream.replication_key;
+    if (column.synced || is_key) {
       planned.columns.push_back(column.name);
     }
   }
@@ -71,7 +149,7 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
 }  // namespace
 
 std::vector<StreamPlan> plan(const config::Config& config, const std::vector<singer::Stream>& catalog,
-                             singer::State& state) {
+                             const FullRefresh& refresh, singer::State& state) {
   std::vector<StreamPlan> planned;
   for (const singer::Stream& stream : catalog) {
     if (stream.selected) {
@@ -80,13 +158,15 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
   }
   std::sort(planned.begin(), planned.end(),
             [](const StreamPlan& a, const StreamPlan& b) { return a.stream.id < b.stream.id; });
-  for (const StreamPlan& stream : planned) {
-    remember_method(state, stream);
+  const std::vector<bool> refreshed = to_refresh(refresh, planned);
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    prepare_bookmark(state, planned[i], refreshed[i]);
   }
   planned.erase(std::remove_if(planned.begin(), planned.end(),
                                [](const StreamPlan& stream) {
                                  if (stream.columns.empty()) {
-                                   spdlog::warn("{}: no columns are selected, it is skipped", stream.stream.id);
+                                   spdlog::warn("{}: no columns are selected, it is skipped",
+                                                stream.stream.id);
                                  }
                                  return stream.columns.empty();
                                }),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,14 @@
 
 namespace tap::sync {
 
-/// How the rows of a stream are asked for and turned into records: its synced columns in the order of a record,
-/// each with the encoder that its type calls for.
+/// How a column's values are asked for: in binary where its type has an encoder for that.
+value::Wire wire_of(const value::Type& type);
+
+/// The bytes of a row's field, counted from 0; nothing for NULL. `row` stands before the first field.
+std::optional<std::string_view> nth_field(Cursor row, std::size_t position);
+
+/// How the rows of a stream are asked for and turned into records: its synced columns in the order of a
+/// record, each with the encoder that its type calls for.
 class RowShape {
  public:
   /// A synced column that the table no longer has is left out with a warning; a key column that is gone is a
@@ -25,6 +32,8 @@ class RowShape {
   [[nodiscard]] const std::string& select_list() const { return select_list_; }
   /// The names of the columns, in order.
   [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
+  /// The position of a column that is there.
+  [[nodiscard]] std::size_t position(const std::string& column) const;
 
   /// Appends the columns of a row, read from the fields that the SELECT list asked for: `"id":1,"name":"x"`.
   void append(Cursor& row, Buffer& out) const;

@@ -1,62 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
-#include <optional>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <tap/sync/run.hpp>
 
+#include "database.hpp"
 #include "full_table.hpp"
+#include "incremental.hpp"
+#include "stream_output.hpp"
 
 namespace tap::sync {
 
 namespace {
 
-/// The connection in use. Streams of one database share it as long as it is good.
-class Database {
- public:
-  explicit Database(const pg::Server& server) : server_(server) {}
+/// Copies one stream, in as many attempts as it takes.
+template <class Copy>
+void copy(Database& database, const StreamPlan& stream, const config::Config& config, StreamOutput& output) {
+  Copy copy(stream, config, output);
+  database.use(stream.database, stream.stream.id,
+               [&](pg::Connection& connection) { copy.attempt(connection); });
+}
 
-  pg::Connection& connection(const std::string& name) {
-    if (!connection_ || name_ != name) {
-      connection_.reset();
-      connection_.emplace(server_, name);
-      name_ = name;
-    }
-    return *connection_;
+void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,
+                 singer::State& state, singer::Writer& writer) {
+  const auto start = std::chrono::steady_clock::now();
+  StreamOutput output(stream, config, state, writer);
+  if (stream.method == Method::incremental) {
+    copy<Incremental>(database, stream, config, output);
+  } else {
+    copy<FullTable>(database, stream, config, output);
   }
-  /// After a fault in the middle of something a new connection is the simplest way out of it.
-  void drop() { connection_.reset(); }
-
- private:
-  const pg::Server& server_;
-  std::string name_;
-  std::optional<pg::Connection> connection_;
-};
-
-void log_copied(const StreamPlan& stream, std::uint64_t rows, std::chrono::duration<double> took) {
-  spdlog::info(R"(METRIC: {{"type":"counter","metric":"record_count","value":{},"tags":{{"stream":{}}}}})", rows,
-               to_text(stream.name));
-  spdlog::info("{}: {} rows in {:.1f} s", stream.stream.id, rows, took.count());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  spdlog::info(R"(METRIC: {{"type":"counter","metric":"record_count","value":{},"tags":{{"stream":{}}}}})",
+               output.rows(), to_text(stream.name));
+  spdlog::info("{}: {} rows in {:.1f} s", stream.stream.id, output.rows(), took.count());
 }
 
 }  // namespace
 
-ExitCode run(const config::Config& config, const std::vector<singer::Stream>& catalog, singer::State state,
-             singer::Writer& writer) {
-  const std::vector<StreamPlan> streams = plan(config, catalog, state);
+ExitCode run(const config::Config& config, const std::vector<singer::Stream>& catalog,
+             const FullRefresh& refresh, singer::State state, singer::Writer& writer) {
+  const std::vector<StreamPlan> streams = plan(config, catalog, refresh, state);
   if (streams.empty()) {
     spdlog::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
   }
-  Database database(config.server);
+  Database database(config);
   std::string failed;
   for (const StreamPlan& stream : streams) {
-    const auto start = std::chrono::steady_clock::now();
     try {
-      const std::uint64_t rows =
-          copy_full_table(database.connection(stream.database), stream, config, state, writer);
-      log_copied(stream, rows, std::chrono::steady_clock::now() - start);
+      sync_stream(database, stream, config, state, writer);
     } catch (const StreamError& error) {
       spdlog::error("stream {}: {}", stream.stream.id, error.what());
       failed += (failed.empty() ? "" : ", ") + stream.stream.id;

@@ -87,6 +87,18 @@ bool has_binary(const Type& type) {
   return type.element ? has_binary(*type.element) : type.kind->binary != nullptr;
 }
 
+bool is_scalar(const Type& type) {
+  switch (type.kind->family) {
+    case Family::array:
+    case Family::hstore:
+    case Family::json:
+    case Family::bit:
+      return false;
+    default:
+      return true;
+  }
+}
+
 bool is_other(const Type& type) {
   if (type.element) {
     // The Python tap takes an array of any other type, as one of strings.

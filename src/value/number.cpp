@@ -55,7 +55,13 @@ char* write_fixed(char* to, const char* digits, int count, int whole) {
 template <class Float>
 char* write_few_decimals(char* to, Float value) {
   constexpr int most_decimals = 4;
-  constexpr Float limit = std::numeric_limits<Float>::digits10 == 15 ? Float(1e15) : Float(1e6);
+  constexpr Float limit = [] {
+    Float power = 1;
+    for (int i = 0; i < std::numeric_limits<Float>::digits10; ++i) {
+      power *= 10;
+    }
+    return power;
+  }();
   Float scale = 1;
   for (int decimals = 0; decimals <= most_decimals; ++decimals, scale *= 10) {
     const Float scaled = value * scale;

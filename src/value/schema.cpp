@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
@@ -78,28 +79,35 @@ bool is_sent_otherwise(const Type& type, const Options& options) {
          (type.kind->family == Family::json && options.json_as_object);
 }
 
+/// A number, and what it may be instead: the Python tap knows no numbers as strings.
+std::vector<std::string> number_types(const Options& options) {
+  if (options.schema_dialect == Options::Dialect::portable &&
+      options.non_finite_numbers == Options::NonFinite::string) {
+    return {"number", "string"};
+  }
+  return {"number"};
+}
+
 /// The JSON types of a value that is not NULL, of a type that is not an array.
-Json json_types(const Type& type, const Options& options) {
-  const bool portable = options.schema_dialect == Options::Dialect::portable;
-  const Json number = portable && options.non_finite_numbers == Options::NonFinite::string
-                          ? Json::array({"number", "string"})
-                          : Json::array({"number"});
+std::vector<std::string> json_types(const Type& type, const Options& options) {
   switch (type.kind->family) {
     case Family::int2:
     case Family::int4:
     case Family::int8:
       return {"integer"};
     case Family::floating:
-      return number;
+      return number_types(options);
     case Family::numeric:
-      return is_sent_otherwise(type, options) ? Json::array({"string"}) : number;
+      return is_sent_otherwise(type, options) ? std::vector<std::string>{"string"} : number_types(options);
     case Family::boolean:
       return {"boolean"};
     case Family::bit:
       return {is_bit_string(type) ? "string" : "boolean"};
     case Family::json:
-      return is_sent_otherwise(type, options) ? Json({"object", "array", "string", "number", "boolean"})
-                                              : Json::array({"string"});
+      if (is_sent_otherwise(type, options)) {
+        return {"object", "array", "string", "number", "boolean"};
+      }
+      return {"string"};
     case Family::hstore:
       return {"object"};
     case Family::text:
@@ -111,13 +119,11 @@ Json json_types(const Type& type, const Options& options) {
   return {"string"};
 }
 
-Json type_list(bool nullable, const Json& types) {
-  Json list = Json::array();
+std::vector<std::string> type_list(bool nullable, std::vector<std::string> types) {
   if (nullable) {
-    list.push_back("null");
+    types.insert(types.begin(), "null");
   }
-  list.insert(list.end(), types.begin(), types.end());
-  return list;
+  return types;
 }
 
 /// What a schema says of a value besides its type, alone or in an array.
@@ -170,9 +176,9 @@ Json portable(const Type& type, bool is_key, const Options& options) {
     return schema;
   }
   const Type& element = innermost(type);
-  Json types = json_types(element, options);
+  auto types = json_types(element, options);
   if (std::ranges::find(types, "array") == types.end()) {
-    types.push_back("array");
+    types.emplace_back("array");
   }
   Json items;
   items["type"] = type_list(true, types);

@@ -118,7 +118,8 @@ std::string any_json(Random& random) {
 }
 
 std::string any_time(Random& random) {
-  const std::string fraction = random() % 2 == 0 ? "." + digits(random, between(random, 1, 6)) : "";
+  const std::string fraction =
+      random() % 2 == 0 ? fmt::format(".{}", digits(random, between(random, 1, 6))) : "";
   return fmt::format("{:02}:{:02}:{:02}{}", between(random, 0, 23), between(random, 0, 59),
                      between(random, 0, 59), fraction);
 }

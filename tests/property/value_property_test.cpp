@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <tap/base/error.hpp>
@@ -152,7 +153,7 @@ void make_table(Database& database, const std::string& type) {
 void insert(Database& database, const std::string& type, const std::vector<std::string>& values) {
   std::string sql = "INSERT INTO pg_temp.sample (v) VALUES ";
   for (const std::string& value : values) {
-    sql += "((" + value + ")::" + type + "),";
+    sql += fmt::format("(({})::{}),", value, type);
   }
   sql.pop_back();
   database.query(sql);

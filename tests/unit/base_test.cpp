@@ -19,7 +19,9 @@ std::string json_string(std::string_view text) {
 }
 
 /// What a document becomes when it is read and written again.
-std::string again(std::string_view text) { return to_text(parse_json(text, "test.json")); }
+std::string again(std::string_view text) {
+  return to_text(parse_json(text, "test.json"));
+}
 
 }  // namespace
 
@@ -59,17 +61,18 @@ TEST_CASE("text becomes a JSON string whatever it holds") {
   CHECK(json_string("a \"quote\" and a \\ in the middle") == R"("a \"quote\" and a \\ in the middle")");
   CHECK(json_string("tab\tnl\ncr\rbs\bff\f") == R"("tab\tnl\ncr\rbs\bff\f")");
   CHECK(json_string("\x01\x1f\x7f\0"sv) == "\"\\u0001\\u001f\x7f\\u0000\"");
-  CHECK(json_string("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80") == "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\"");
+  CHECK(json_string("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80") ==
+        "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\"");
 }
 
 TEST_CASE("bytes that are not UTF-8 become U+FFFD") {
   const std::string bad = "\xef\xbf\xbd";
   CHECK(json_string("a\xff"
                     "b") == "\"a" + bad + "b\"");
-  CHECK(json_string("\xe4\xf6\xfc") == "\"" + bad + bad + bad + "\"");             // latin-1 umlauts
-  CHECK(json_string("\xc0\xaf") == "\"" + bad + bad + "\"");                       // overlong slash
-  CHECK(json_string("\xed\xa0\x80") == "\"" + bad + bad + bad + "\"");             // a surrogate
-  CHECK(json_string("\xf4\x90\x80\x80") == "\"" + bad + bad + bad + bad + "\"");   // beyond U+10FFFF
+  CHECK(json_string("\xe4\xf6\xfc") == "\"" + bad + bad + bad + "\"");            // latin-1 umlauts
+  CHECK(json_string("\xc0\xaf") == "\"" + bad + bad + "\"");                      // overlong slash
+  CHECK(json_string("\xed\xa0\x80") == "\"" + bad + bad + bad + "\"");            // a surrogate
+  CHECK(json_string("\xf4\x90\x80\x80") == "\"" + bad + bad + bad + bad + "\"");  // beyond U+10FFFF
   CHECK(json_string("cut \xe2\x82") == "\"cut " + bad + bad + "\"");
   CHECK(json_string(std::string(100, '\xff')) == [&] {
     std::string all = "\"";

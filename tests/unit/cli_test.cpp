@@ -31,6 +31,14 @@ TEST_CASE("config and select are repeatable") {
   CHECK(options->select == std::vector<std::string>{"x.*", "!x.y"});
 }
 
+TEST_CASE("a full refresh is of all streams, or of those that are named") {
+  CHECK(parse({"-c", "c", "--full-refresh"})->refresh_all);
+  CHECK(parse({"-c", "c", "--full-refresh", "--catalog", "x"})->refresh_all);
+  const auto named = parse({"-c", "c", "--full-refresh", "a", "--full-refresh", "b", "--catalog", "x"});
+  CHECK(named->refresh == std::vector<std::string>{"a", "b"});
+  CHECK_FALSE(named->refresh_all);
+}
+
 TEST_CASE("a wrong command line is refused with what to do") {
   REQUIRE_THROWS_WITH(parse({"-d"}), "--config is required; see tap-postgres --help");
   REQUIRE_THROWS_WITH(parse({"-c", "c", "--catalog", "x", "-p", "y"}),

@@ -2,9 +2,10 @@
 #include <cstdlib>
 #include <fstream>
 
+#include <unistd.h>
+
 #include <tap/base/error.hpp>
 #include <tap/config/config.hpp>
-#include <unistd.h>
 
 #include "catch.hpp"
 
@@ -33,7 +34,9 @@ class ConfigFile {
 
 const std::string kServer = R"("host": "db", "user": "tap", "dbname": "shop")";
 
-config::Config load(const std::string& more) { return config::load({ConfigFile("{" + kServer + more + "}").path()}); }
+config::Config load(const std::string& more) {
+  return config::load({ConfigFile("{" + kServer + more + "}").path()});
+}
 
 std::string complaint(const std::string& text) {
   const ConfigFile file(text);
@@ -97,11 +100,14 @@ TEST_CASE("the singer-io dialect leaves other types out unless they are asked fo
 }
 
 TEST_CASE("a wrong config is refused by file, key and what is wanted") {
-  CHECK(complaint("{" + kServer + R"(, "port": "abc"})") == ": \"port\" must be a whole number, but is \"abc\"");
-  CHECK(complaint("{" + kServer + R"(, "port": 70000})") == ": \"port\" must be a port, 1 to 65535, but is 70000");
+  CHECK(complaint("{" + kServer + R"(, "port": "abc"})") ==
+        ": \"port\" must be a whole number, but is \"abc\"");
+  CHECK(complaint("{" + kServer + R"(, "port": 70000})") ==
+        ": \"port\" must be a port, 1 to 65535, but is 70000");
   CHECK(complaint("{" + kServer + R"(, "json_as_object": "perhaps"})") ==
         ": \"json_as_object\" must be true or false, but is \"perhaps\"");
-  CHECK(complaint("{" + kServer + R"(, "filter_dbs": 5})") == ": \"filter_dbs\" must be a list of names, but is 5");
+  CHECK(complaint("{" + kServer + R"(, "filter_dbs": 5})") ==
+        ": \"filter_dbs\" must be a list of names, but is 5");
   CHECK(complaint("{" + kServer + R"(, "out_of_range_dates": "drop"})") ==
         ": \"out_of_range_dates\" must be one of clamp, null, string, error, but is \"drop\"");
   CHECK(complaint("{" + kServer + R"(, "password": ["x"]})") ==
@@ -112,5 +118,6 @@ TEST_CASE("a wrong config is refused by file, key and what is wanted") {
 }
 
 TEST_CASE("a config file that cannot be read is named") {
-  REQUIRE_THROWS_WITH(config::load({"/nowhere/c.json"}), "/nowhere/c.json: cannot read: No such file or directory");
+  REQUIRE_THROWS_WITH(config::load({"/nowhere/c.json"}),
+                      "/nowhere/c.json: cannot read: No such file or directory");
 }

@@ -35,7 +35,9 @@ std::string ids(const std::vector<sync::StreamPlan>& planned) {
   return all;
 }
 
-singer::State state(const std::string& text) { return {parse_json(text, "s"), "s"}; }
+singer::State state(const std::string& text) {
+  return {parse_json(text, "s"), "s"};
+}
 
 }  // namespace
 
@@ -44,7 +46,7 @@ TEST_CASE("selected streams are planned by id, their synced columns by name") {
   auto unselected = stream("b", "FULL_TABLE");
   unselected.selected = false;
   const auto planned =
-      sync::plan(shop(), {stream("c", "FULL_TABLE"), unselected, stream("a", "FULL_TABLE")}, state);
+      sync::plan(shop(), {stream("c", "FULL_TABLE"), unselected, stream("a", "FULL_TABLE")}, {}, state);
   CHECK(ids(planned) == "a c ");
   CHECK(planned[0].columns == std::vector<std::string>{"a", "b"});
   CHECK(planned[0].database == "shop");
@@ -62,7 +64,8 @@ TEST_CASE("the stream that the last run was cut off in goes first") {
 TEST_CASE("a bookmark of another method is emptied, one of the same or of none is kept") {
   auto before = state(R"({"bookmarks": {"a": {"last_replication_method": "LOG_BASED", "lsn": 5},
     "b": {"last_replication_method": "FULL_TABLE", "version": 1}, "c": {"version": 2}}})");
-  sync::plan(shop(), {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE"), stream("c", "FULL_TABLE")}, before);
+  sync::plan(shop(), {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE"), stream("c", "FULL_TABLE")}, {},
+             before);
   CHECK(to_text(before.document()["bookmarks"]) ==
         R"({"a":{"last_replication_method":"FULL_TABLE"},)"
         R"("b":{"last_replication_method":"FULL_TABLE","version":1},)"
@@ -75,29 +78,100 @@ TEST_CASE("a stream without synced columns is skipped") {
     column.synced = false;
   }
   singer::State state;
-  CHECK(sync::plan(shop(), {bare}, state).empty());
+  CHECK(sync::plan(shop(), {bare}, {}, state).empty());
 }
 
 TEST_CASE("the schema goes in front of the stream's name on demand") {
   auto with_schema = shop();
   with_schema.schema_in_stream_name = true;
   singer::State state;
-  CHECK(sync::plan(with_schema, {stream("a", "FULL_TABLE")}, state)[0].name == "public_a");
+  CHECK(sync::plan(with_schema, {stream("a", "FULL_TABLE")}, {}, state)[0].name == "public_a");
 }
 
 TEST_CASE("a stream without its own method takes the default one") {
   auto with_default = shop();
   with_default.default_replication_method = "FULL_TABLE";
   singer::State state;
-  CHECK(sync::plan(with_default, {stream("a", "")}, state)[0].method == sync::Method::full_table);
+  CHECK(sync::plan(with_default, {stream("a", "")}, {}, state)[0].method == sync::Method::full_table);
 }
 
 TEST_CASE("an unknown method is refused with the stream and the remedy") {
   singer::State state;
-  REQUIRE_THROWS_WITH(sync::plan(shop(), {stream("a", "SOMETIMES")}, state),
-                      "Unrecognized replication_method SOMETIMES for stream a: set replication-method in the stream's "
-                      "metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED");
-  REQUIRE_THROWS_WITH(sync::plan(shop(), {stream("a", "")}, state),
-                      "Unrecognized replication_method None for stream a: set replication-method in the stream's "
-                      "metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED");
+  REQUIRE_THROWS_WITH(
+      sync::plan(shop(), {stream("a", "SOMETIMES")}, {}, state),
+      "Unrecognized replication_method SOMETIMES for stream a: set replication-method in the stream's "
+      "metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED");
+  REQUIRE_THROWS_WITH(
+      sync::plan(shop(), {stream("a", "")}, {}, state),
+      "Unrecognized replication_method None for stream a: set replication-method in the stream's "
+      "metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED");
+}
+
+TEST_CASE("an incremental stream needs a replication key among its columns, which is then synced") {
+  auto incremental = stream("a", "INCREMENTAL");
+  singer::State state;
+  REQUIRE_THROWS_WITH(
+      sync::plan(shop(), {incremental}, {}, state),
+      "stream a is INCREMENTAL but has no replication key: set replication-key in its metadata");
+  incremental.replication_key = "nothing";
+  REQUIRE_THROWS_WITH(sync::plan(shop(), {incremental}, {}, state),
+                      "replication key nothing of stream a is not one of its columns in the catalog");
+  incremental.replication_key = "left_out";
+  CHECK(sync::plan(shop(), {incremental}, {}, state)[0].columns ==
+        std::vector<std::string>{"a", "b", "left_out"});
+}
+
+TEST_CASE("a bookmark of another replication key is emptied") {
+  auto incremental = stream("a", "INCREMENTAL");
+  incremental.replication_key = "b";
+  auto same =
+      state(R"({"bookmarks": {"a": {"replication_key": "b", "replication_key_value": 0, "version": 1}}})");
+  sync::plan(shop(), {incremental}, {}, same);
+  CHECK(same.bookmark("a")["replication_key_value"] == 0);
+  auto other =
+      state(R"({"bookmarks": {"a": {"replication_key": "a", "replication_key_value": 5, "version": 1}}})");
+  sync::plan(shop(), {incremental}, {}, other);
+  CHECK(to_text(other.bookmark("a")) == R"({"last_replication_method":"INCREMENTAL"})");
+}
+
+TEST_CASE("bookmarks are found under ids with and without the database") {
+  auto ours = stream("shop-public-t", "FULL_TABLE");
+  ours.table = "t";
+  auto theirs = state(R"({"bookmarks": {"public-t": {"version": 1}}, "currently_syncing": "public-t"})");
+  sync::plan(shop(), {ours}, {}, theirs);
+  CHECK(to_text(theirs.document()) ==
+        R"({"bookmarks":{"shop-public-t":{"version":1,"last_replication_method":"FULL_TABLE"}},)"
+        R"("currently_syncing":"shop-public-t"})");
+
+  ours.id = "public-t";
+  auto singer_io = state(R"({"bookmarks": {"shop-public-t": {"version": 1}}})");
+  sync::plan(shop(), {ours}, {}, singer_io);
+  CHECK(to_text(singer_io.document()["bookmarks"]) ==
+        R"({"public-t":{"version":1,"last_replication_method":"FULL_TABLE"}})");
+}
+
+TEST_CASE("the SDK's notes on a run of its own are dropped, its bookmark is kept") {
+  auto incremental = stream("a", "INCREMENTAL");
+  incremental.replication_key = "b";
+  auto sdk = state(R"({"bookmarks": {"a": {"replication_key": "b", "replication_key_value": 5, "mine": 1,
+    "starting_replication_value": 4, "progress_markers": {"Note": "..."}}}})");
+  sync::plan(shop(), {incremental}, {}, sdk);
+  CHECK(
+      to_text(sdk.bookmark("a")) ==
+      R"({"replication_key":"b","replication_key_value":5,"mine":1,"last_replication_method":"INCREMENTAL"})");
+}
+
+TEST_CASE("a full refresh forgets the bookmarks of all streams, or of those that are named") {
+  const std::string before = R"({"bookmarks": {"a": {"version": 1}, "b": {"version": 2}}})";
+  const std::vector<singer::Stream> catalog = {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE")};
+  auto all = state(before);
+  sync::plan(shop(), catalog, {true, {}}, all);
+  CHECK_FALSE(all.bookmark("a").contains("version"));
+  CHECK_FALSE(all.bookmark("b").contains("version"));
+  auto one = state(before);
+  sync::plan(shop(), catalog, {false, {"b"}}, one);
+  CHECK(one.bookmark("a")["version"] == 1);
+  CHECK_FALSE(one.bookmark("b").contains("version"));
+  REQUIRE_THROWS_WITH(sync::plan(shop(), catalog, {false, {"c"}}, one),
+                      "--full-refresh c: no selected stream has this tap_stream_id or name");
 }

@@ -22,7 +22,9 @@ DiscoveredStream found(const std::string& schema, const std::string& name,
   table.schema = schema;
   table.name = name;
   table.kind = kind;
-  table.columns = {{"a", kInteger, -1, "integer", 1}, {"b", kInteger, -1, "integer", 0}, {"c", kInteger, -1, "integer", 0}};
+  table.columns = {{"a", kInteger, -1, "integer", true, 1},
+                   {"b", kInteger, -1, "integer", false, 0},
+                   {"c", kInteger, -1, "integer", false, 0}};
   return {discovery::catalog_entry("db", table, types, {}), kind};
 }
 
@@ -56,7 +58,8 @@ std::string select(const std::vector<std::string>& patterns) {
 }  // namespace
 
 TEST_CASE("patterns select tables and columns, ! excludes") {
-  CHECK(select({"*"}) == "public.orders(a,b,c) public.items(a,b,c) audit.orders(a,b,c) public.report(a,b,c) ");
+  CHECK(select({"*"}) ==
+        "public.orders(a,b,c) public.items(a,b,c) audit.orders(a,b,c) public.report(a,b,c) ");
   CHECK(select({"public.*", "!*.report"}) == "public.orders(a,b,c) public.items(a,b,c) ");
   CHECK(select({"orders"}) == "public.orders(a,b,c) audit.orders(a,b,c) ");
   CHECK(select({"public.orders.b"}) == "public.orders(a,b) ");
@@ -66,10 +69,12 @@ TEST_CASE("patterns select tables and columns, ! excludes") {
 }
 
 TEST_CASE("a pattern that matches nothing is refused") {
-  REQUIRE_THROWS_WITH(select({"public.nothing"}), "--select public.nothing: matches nothing that was discovered");
-  REQUIRE_THROWS_WITH(select({"a.b.c.d"}),
-                      "--select a.b.c.d: must be table, schema.table or schema.table.column (write ? for a dot in a "
-                      "name)");
+  REQUIRE_THROWS_WITH(select({"public.nothing"}),
+                      "--select public.nothing: matches nothing that was discovered");
+  REQUIRE_THROWS_WITH(
+      select({"a.b.c.d"}),
+      "--select a.b.c.d: must be table, schema.table or schema.table.column (write ? for a dot in a "
+      "name)");
 }
 
 TEST_CASE("method and key go to the selected streams that can have them") {

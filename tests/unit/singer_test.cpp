@@ -13,7 +13,9 @@ using singer::read_catalog;
 
 namespace {
 
-std::vector<singer::Stream> read(const std::string& text) { return read_catalog(parse_json(text, "c"), "c"); }
+std::vector<singer::Stream> read(const std::string& text) {
+  return read_catalog(parse_json(text, "c"), "c");
+}
 
 /// A catalog of one stream with this metadata, and columns a and b.
 std::vector<singer::Stream> with_metadata(const std::string& metadata) {
@@ -22,7 +24,9 @@ std::vector<singer::Stream> with_metadata(const std::string& metadata) {
               metadata + "]}]}");
 }
 
-std::string own(const std::string& metadata) { return R"({"breadcrumb": [], "metadata": )" + metadata + "}"; }
+std::string own(const std::string& metadata) {
+  return R"({"breadcrumb": [], "metadata": )" + metadata + "}";
+}
 std::string of_a(const std::string& metadata) {
   return R"({"breadcrumb": ["properties", "a"], "metadata": )" + metadata + "}";
 }
@@ -84,25 +88,29 @@ TEST_CASE("what the user wrote into the metadata is taken") {
   CHECK(stream.replication_method == "INCREMENTAL");
   CHECK(stream.replication_key == "b");
 
-  const auto view = with_metadata(
-      own(R"({"is-view": true, "table-key-properties": ["a"], "view-key-properties": ["b"], "replication-key": null})"))[0];
+  const auto view = with_metadata(own(
+      R"({"is-view": true, "table-key-properties": ["a"], "view-key-properties": ["b"], "replication-key": null})"))
+      [0];
   CHECK(view.is_view);
   CHECK(view.key_properties == std::vector<std::string>{"b"});
   CHECK_FALSE(view.replication_key);
 }
 
 TEST_CASE("catalogs of the other two taps are understood") {
-  const auto stream = read(R"({"streams": [{"tap_stream_id": "public-t", "stream": "public-t", "table_name": "t",
+  const auto stream =
+      read(R"({"streams": [{"tap_stream_id": "public-t", "stream": "public-t", "table_name": "t",
     "key_properties": ["a"], "replication_method": "FULL_TABLE", "replication_key": "a", "is_view": false,
     "schema": {"properties": {"a": {}}},
-    "metadata": [{"breadcrumb": [], "metadata": {"schema-name": "public", "selected": true, "inclusion": "available"}}]}]})")[0];
+    "metadata": [{"breadcrumb": [], "metadata": {"schema-name": "public", "selected": true, "inclusion": "available"}}]}]})")
+          [0];
   CHECK(stream.name == "public-t");
   CHECK(stream.table == "t");
   CHECK(stream.database.empty());
   CHECK(stream.key_properties == std::vector<std::string>{"a"});
   CHECK(stream.replication_method == "FULL_TABLE");
 
-  const auto pipelinewise = read(R"({"streams": [{"tap_stream_id": "public-t", "stream": "t", "table_name": "t",
+  const auto pipelinewise =
+      read(R"({"streams": [{"tap_stream_id": "public-t", "stream": "t", "table_name": "t",
     "schema": {"properties": {"a": {}}},
     "metadata": [{"breadcrumb": [], "metadata": {"schema-name": "public"}}]}]})")[0];
   CHECK(pipelinewise.name == "public-t");
@@ -151,7 +159,8 @@ TEST_CASE("messages are written whole, in order, a line each") {
   singer::Writer writer(output.file());
   writer.schema("t", parse_json(R"({"properties": {"a": {}}})", "x"), {"a"}, {});
   writer.activate_version("t", 7);
-  writer.record({"t \"quoted\"", 7, "2026-01-31T08:15:30.000000Z"}, [](Buffer& out) { out.append("\"a\":1"); });
+  writer.record({"t \"quoted\"", 7, "2026-01-31T08:15:30.000000Z"},
+                [](Buffer& out) { out.append("\"a\":1"); });
   const auto failing = [&] {
     writer.record({"t", 7, ""}, [](Buffer& out) {
       out.append("half");
@@ -160,13 +169,14 @@ TEST_CASE("messages are written whole, in order, a line each") {
   };
   REQUIRE_THROWS_AS(failing(), StreamError);
   writer.state(parse_json(R"({"bookmarks": {}})", "x"));
-  CHECK(output.read() ==
-        R"({"type":"SCHEMA","stream":"t","schema":{"properties":{"a":{}}},"key_properties":["a"],"bookmark_properties":[]})"
-        "\n"
-        R"({"type":"ACTIVATE_VERSION","stream":"t","version":7})"
-        "\n"
-        R"({"type":"RECORD","stream":"t \"quoted\"","record":{"a":1},"version":7,"time_extracted":"2026-01-31T08:15:30.000000Z"})"
-        "\n"
-        R"({"type":"STATE","value":{"bookmarks":{}}})"
-        "\n");
+  CHECK(
+      output.read() ==
+      R"({"type":"SCHEMA","stream":"t","schema":{"properties":{"a":{}}},"key_properties":["a"],"bookmark_properties":[]})"
+      "\n"
+      R"({"type":"ACTIVATE_VERSION","stream":"t","version":7})"
+      "\n"
+      R"({"type":"RECORD","stream":"t \"quoted\"","record":{"a":1},"version":7,"time_extracted":"2026-01-31T08:15:30.000000Z"})"
+      "\n"
+      R"({"type":"STATE","value":{"bookmarks":{}}})"
+      "\n");
 }

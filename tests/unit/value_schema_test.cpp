@@ -188,7 +188,7 @@ TEST_CASE("the Python tap's numeric has bounds of powers of ten") {
     return R"({"type":["null","number"],"exclusiveMaximum":true,"maximum":)" + maximum + R"(,"multipleOf":)" +
            multiple + R"(,"exclusiveMinimum":true,"minimum":-)" + maximum + "}";
   };
-  const auto power = [](std::size_t exponent) { return "1" + std::string(exponent, '0'); };
+  const auto power = [](std::size_t exponent) { return std::string("1").append(exponent, '0'); };
   CHECK(singer_io("numeric") == numeric(power(62), "1e-38"));
   CHECK(singer_io("numeric", numeric_modifier(12, 2)) == numeric(power(10), "0.01"));
   CHECK(singer_io("numeric", numeric_modifier(12, 5)) == numeric(power(7), "1e-05"));

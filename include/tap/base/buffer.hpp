@@ -9,8 +9,8 @@
 
 namespace tap {
 
-/// Growing run of bytes that output is appended to. Its memory is kept when it is cleared, so that a row costs
-/// no allocation once the buffer has held one of its size.
+/// Growing run of bytes that output is appended to. Its memory is kept when it is cleared, so that a row
+/// costs no allocation once the buffer has held one of its size.
 class Buffer {
  public:
   /// Room for `size` more bytes. Write there, then commit() the end of what was written. The pointer is good

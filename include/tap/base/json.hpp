@@ -11,8 +11,8 @@
 namespace tap {
 
 /// JSON documents (config, catalog, state, schemas). Keys keep their order. A number that neither a 64-bit
-/// integer nor the shortest text of a double can give back digit by digit (a numeric bookmark, `maximum: 10^62`)
-/// is held as its text, see raw_number(); only append_json() can write it.
+/// integer nor the shortest text of a double can give back digit by digit (a numeric bookmark, `maximum:
+/// 10^62`) is held as its text, see raw_number(); only append_json() can write it.
 using Json = nlohmann::ordered_json;
 
 /// Parses a whole document. `what` names it in the error: "catalog.json" gives

@@ -5,8 +5,8 @@
 
 namespace tap::log {
 
-/// Sends the log to stderr as `LEVEL message` lines. stdout is the target's: nothing may be logged before this.
-/// Everything logs through spdlog::info() and its kin.
+/// Sends the log to stderr as `LEVEL message` lines. stdout is the target's: nothing may be logged before
+/// this. Everything logs through spdlog::info() and its kin.
 void start();
 
 }  // namespace tap::log

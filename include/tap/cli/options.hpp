@@ -13,6 +13,8 @@ struct Options {
   bool discover = false;
   std::optional<std::string> catalog;
   std::optional<std::string> state;
+  bool refresh_all = false;          ///< --full-refresh without a stream
+  std::vector<std::string> refresh;  ///< --full-refresh STREAM
 
   std::vector<std::string> select;
   std::optional<std::string> replication_method;

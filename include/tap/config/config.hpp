@@ -23,6 +23,10 @@ struct Config {
   std::optional<std::string> default_replication_method;
   bool schema_in_stream_name = false;  ///< streams are called <schema>_<table>
 
+  std::uint64_t limit = 0;              ///< rows of one incremental run, about; 0: no limit
+  double replication_key_lookback = 0;  ///< re-read so much below the bookmark: seconds, or a number
+  unsigned max_retries = 5;             ///< reconnections of a run
+
   std::chrono::duration<double> state_every_time{5};
   std::uint64_t state_every_rows = 100'000;
 };

@@ -22,7 +22,8 @@ struct DiscoveredStream {
 };
 
 /// The entries of every table that the user can read: in all databases of the cluster, or in those that
-/// `filter_dbs` names. A database that cannot be entered is a warning. Throws Error if there is no table at all.
+/// `filter_dbs` names. A database that cannot be entered is a warning. Throws Error if there is no table at
+/// all.
 std::vector<DiscoveredStream> discover(const config::Config& config);
 
 /// The catalog of what was discovered: `{"streams": [...]}`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,19 +16,22 @@ struct pg_result;  // libpq's PGresult
 
 namespace tap::pg {
 
-/// The connection broke: what was read from it so far is good, nothing more will come.
+/// The connection broke, or could not be made for a reason that may pass: what was read so far is good, a new
+/// connection may do.
 class ConnectionLost : public Error {
  public:
-  explicit ConnectionLost(const std::string& text) : Error(ExitCode::run_failed, text) {}
+  ConnectionLost(ExitCode code, const std::string& text) : Error(code, text) {}
 };
 
-/// Of a server's complaint that does not break the connection: one stream's fault, unless the caller knows more.
+/// A server's complaint that does not break the connection: one stream's fault, unless the caller knows more.
 class ServerError : public StreamError {
  public:
   ServerError(const std::string& text, std::string sqlstate)
       : StreamError(text), sqlstate_(std::move(sqlstate)) {}
 
   [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
+  /// True if the same may go well a little later: a standby's recovery conflict, a deadlock, a lock timeout.
+  [[nodiscard]] bool may_pass() const;
 
  private:
   std::string sqlstate_;
@@ -37,12 +41,14 @@ class ServerError : public StreamError {
 /// must not be lost to a silent reconnection.
 class Connection {
  public:
-  /// Connects. Throws Error (ExitCode::cannot_connect) with the server's words.
+  /// Connects. Throws with ExitCode::cannot_connect and the server's words: ConnectionLost if a later try may
+  /// go well, else Error. Here and below, whatever waits throws Stopped when a signal asks for it.
   Connection(const Server& server, const std::string& database);
 
   /// Runs statements without an answer.
   void execute(const std::string& sql);
-  /// Runs one statement; `parameters` are bound to $1, $2, ... as text. Both throw ServerError, ConnectionLost.
+  /// Runs one statement; `parameters` are bound to $1, $2, ... as text. Both throw ServerError,
+  /// ConnectionLost.
   Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
 
   /// The server's version as libpq gives it: 150020 is 15.20.
@@ -57,16 +63,21 @@ class Connection {
     void operator()(pg_conn* connection) const;
   };
 
+  using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
+
+  void connect(std::chrono::seconds timeout);
+
+  /// The last result of what was sent; a COPY's first one.
+  Result receive() const;
+  /// Waits for more from the server, and takes it in. False: it closed the connection; the next result says
+  /// why.
+  bool consume() const;
   /// Throws ServerError or ConnectionLost for a result that is not what was `expected` (ExecStatusType).
   void check(const pg_result* result, int expected) const;
+  [[noreturn]] void lost(const std::string& why) const;
 
   std::string description_;
   std::unique_ptr<pg_conn, Close> connection_;
 };
-
-/// `name` as an SQL identifier, always quoted.
-std::string quote_identifier(std::string_view name);
-/// `"schema"."table"`.
-std::string quote_qualified(std::string_view schema, std::string_view table);
 
 }  // namespace tap::pg

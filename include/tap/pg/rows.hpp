@@ -15,7 +15,8 @@ namespace tap::pg {
 class Rows {
  public:
   /// `cells` are row by row and point into what `owner` keeps alive; a NULL has no data().
-  Rows(std::shared_ptr<const void> owner, std::vector<std::string> columns, std::vector<std::string_view> cells)
+  Rows(std::shared_ptr<const void> owner, std::vector<std::string> columns,
+       std::vector<std::string_view> cells)
       : owner_(std::move(owner)), columns_(std::move(columns)), cells_(std::move(cells)) {}
 
   [[nodiscard]] std::size_t size() const { return columns_.empty() ? 0 : cells_.size() / columns_.size(); }

@@ -21,8 +21,8 @@ struct Server {
 /// True for a connection keyword of the libpq we run with ("sslrootcert").
 bool is_connection_keyword(std::string_view name);
 
-/// What the environment says for `keyword` (PGHOST for `host`), which libpq uses if the config is silent; empty
-/// if nothing.
+/// What the environment says for `keyword` (PGHOST for `host`), which libpq uses if the config is silent;
+/// empty if nothing.
 std::string connection_default(std::string_view keyword);
 
 }  // namespace tap::pg

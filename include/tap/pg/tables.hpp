@@ -26,7 +26,8 @@ struct TableColumn {
   Oid type = 0;
   std::int32_t modifier = -1;
   std::string type_name;  ///< format_type() without modifiers: "character varying", "integer[]"
-  int key_position = 0;   ///< its place in the primary key from 1; 0 if it is not part of it
+  bool not_null = false;
+  int key_position = 0;  ///< its place in the primary key from 1; 0 if it is not part of it
 };
 
 struct Table {
@@ -51,9 +52,9 @@ TypeRows column_types(Session& session);
 /// A table's file of rows: the table itself, or one leaf of a partitioned or inherited one.
 struct Leaf {
   Oid oid = 0;
-  std::string name;          ///< quoted and qualified
-  bool has_ctid = false;     ///< rows have a place that a copy can resume at
-  Oid relfilenode = 0;       ///< changes when the table is rewritten; 0 for none
+  std::string name;       ///< quoted and qualified
+  bool has_ctid = false;  ///< rows have a place that a copy can resume at
+  Oid relfilenode = 0;    ///< changes when the table is rewritten; 0 for none
 };
 
 /// One table as it is now, with what reading it takes.
@@ -62,8 +63,8 @@ struct Relation {
   RelationKind kind = RelationKind::table;
   std::vector<TableColumn> columns;  ///< all of them, readable or not
   TypeRows types;                    ///< what the columns are made of
-  std::vector<Leaf> leaves;          ///< by OID; more than one, or another than itself, for partitions and heirs
-  bool leaf_by_leaf = true;          ///< the user may read each leaf by itself, and sees the same rows there
+  std::vector<Leaf> leaves;  ///< by OID; more than one, or another than itself, for partitions and heirs
+  bool leaf_by_leaf = true;  ///< the user may read each leaf by itself, and sees the same rows there
 };
 
 /// Looks a table up in the connection's current transaction. Throws StreamError if it is not there.

@@ -13,14 +13,14 @@ namespace tap::singer {
 /// A column of a stream, as the catalog has it.
 struct Column {
   std::string name;
-  bool synced = true;         ///< by its inclusion and selection, see read_catalog()
-  std::string sql_datatype;   ///< empty if the catalog does not say
+  bool synced = true;        ///< by its inclusion and selection, see read_catalog()
+  std::string sql_datatype;  ///< empty if the catalog does not say
 };
 
 /// A stream of the catalog. What the user edited there (keys, methods, schema) is taken as it stands.
 struct Stream {
-  std::string id;        ///< tap_stream_id: its name in the state
-  std::string name;      ///< its name in messages, before any schema prefix
+  std::string id;    ///< tap_stream_id: its name in the state
+  std::string name;  ///< its name in messages, before any schema prefix
   std::string table;
   std::string schema_name;
   std::string database;  ///< empty: the one that the config connects to
@@ -39,8 +39,8 @@ struct Stream {
 /// place.
 std::vector<Stream> read_catalog(const Json& document, const std::string& source);
 
-/// The metadata of a stream's entry in a catalog document, by breadcrumb: the stream's own if `column` is empty.
-/// Null if there is none.
+/// The metadata of a stream's entry in a catalog document, by breadcrumb: the stream's own if `column` is
+/// empty. Null if there is none.
 Json* find_metadata(Json& stream, std::string_view column);
 /// The same, made if there is none.
 Json& metadata(Json& stream, std::string_view column);

@@ -26,9 +26,9 @@ struct RecordFrame {
   std::string after;   ///< `},"version":...,"time_extracted":"..."}` and the end of the line
 };
 
-/// Writes Singer messages, one JSON object a line, whole and in order. What is written waits in a buffer until
-/// there is enough of it, or until a STATE or flush() sends it. Throws OutputClosed, or Error (run_failed) when
-/// the output takes no more, as a full disk does.
+/// Writes Singer messages, one JSON object a line, whole and in order. What is written waits in a buffer
+/// until there is enough of it, or until a STATE or flush() sends it. Throws OutputClosed, or Error
+/// (run_failed) when the output takes no more, as a full disk does.
 class Writer {
  public:
   /// `file` is the descriptor to write to. It is not closed.

@@ -15,16 +15,23 @@ enum class Method { full_table, incremental, log_based };
 /// What a run does with one stream.
 struct StreamPlan {
   singer::Stream stream;
-  std::string name;                  ///< the stream's name in messages
-  std::string database;              ///< where it is read
+  std::string name;      ///< the stream's name in messages
+  std::string database;  ///< where it is read
   Method method = Method::full_table;
   std::vector<std::string> columns;  ///< the synced ones, by name: their order in a record
 };
 
-/// The selected streams in the order of work: by tap_stream_id, the one that the last run was cut off in first.
-/// Every mistake in catalog and state surfaces here, before a byte is written: Error (ExitCode::usage). Bookmarks
-/// whose method has changed are emptied, and each selected stream's gets its `last_replication_method`.
+/// Which streams start anew, their bookmarks forgotten.
+struct FullRefresh {
+  bool all = false;
+  std::vector<std::string> streams;  ///< by id, or by name
+};
+
+/// The selected streams in the order of work: by tap_stream_id, the one that the last run was cut off in
+/// first. Every mistake in catalog and state surfaces here, before a byte is written: Error
+/// (ExitCode::usage). Each selected stream's bookmark is found under its id with or without the database, is
+/// emptied if it is to be refreshed or its method or key has changed, and gets its `last_replication_method`.
 std::vector<StreamPlan> plan(const config::Config& config, const std::vector<singer::Stream>& catalog,
-                             singer::State& state);
+                             const FullRefresh& refresh, singer::State& state);
 
 }  // namespace tap::sync

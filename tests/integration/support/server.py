@@ -27,10 +27,11 @@ exec 3<&0
 class Server:
     """A running cluster in a temporary folder, with a superuser `tap` who needs no password.
 
-    It listens on a unix socket in `folder`, and on 127.0.0.1 unless `tcp` is false.
+    It listens on a unix socket in `folder`, and on 127.0.0.1 unless `tcp` is false. With a `primary` (another
+    Server) it is its hot standby.
     """
 
-    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8")):
+    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8"), primary=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tap-postgres-server-"))
         self.port = free_port()
         self.host = "127.0.0.1" if tcp else str(self.folder)
@@ -41,7 +42,11 @@ class Server:
             ["sh", "-c", REAPER, "reaper", bindir(), self.folder],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, cwd="/", **as_postgres())
         try:
-            self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "--no-sync", *initdb)
+            if primary is None:
+                self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "--no-sync", *initdb)
+            else:
+                self.run("pg_basebackup", "-D", self.data, "-h", primary.folder, "-p", primary.port, "-U", SUPERUSER,
+                         "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
             self.configure({
                 **SETTINGS,
                 "port": self.port,

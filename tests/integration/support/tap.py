@@ -52,6 +52,17 @@ class Result:
     def states(self):
         return [message["value"] for message in self.of_type("STATE")]
 
+    @property
+    def state_texts(self):
+        """The values of the STATE messages to the letter, as a target hands them back."""
+        before, after = b'{"type":"STATE","value":', b"}"
+        return [line.removeprefix(before).removesuffix(after).decode()
+                for line in self.stdout.splitlines() if line.startswith(before)]
+
+    @property
+    def last_state(self):
+        return self.state_texts[-1]
+
 
 def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0, timeout=120):
     """Runs the tap in an empty folder and returns a Result.
@@ -61,22 +72,32 @@ def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0,
     its stderr.
     """
     with tempfile.TemporaryDirectory(prefix="tap-postgres-run-") as folder:
-        command = [BINARY]
-        named = {"config": config, "catalog": catalog, "state": state}
-        for name, content in named.items():
-            if content is not None:
-                write(folder, f"{name}.json", content)
-                command += [f"--{name}", f"{name}.json"]
-        for name, content in (files or {}).items():
-            write(folder, name, content)
-        command += args
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TAP_POSTGRES_"))}
-        done = subprocess.run(command, cwd=folder, env={**clean, **(env or {})}, stdin=subprocess.DEVNULL,
+        command = prepare(folder, config, *args, catalog=catalog, state=state, files=files)
+        done = subprocess.run(command, cwd=folder, env=clean_environment(env), stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=timeout, check=False)
     result = Result(shlex.join(command), done.returncode, done.stdout, done.stderr.decode(errors="backslashreplace"))
     if expect not in (None, result.code):
         raise AssertionError(f"expected exit code {expect}\n{result}")
     return result
+
+
+def prepare(folder, config, *args, catalog=None, state=None, files=None):
+    """Writes the files of a run into a folder; returns the command to be run in there."""
+    command = [BINARY]
+    named = {"config": config, "catalog": catalog, "state": state}
+    for name, content in named.items():
+        if content is not None:
+            write(folder, f"{name}.json", content)
+            command += [f"--{name}", f"{name}.json"]
+    for name, content in (files or {}).items():
+        write(folder, name, content)
+    return command + list(args)
+
+
+def clean_environment(extra=None):
+    """Ours, without what would steer libpq or the tap."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TAP_POSTGRES_"))}
+    return {**clean, **(extra or {})}
 
 
 def discover(config, *args):

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <stdexcept>
+
+namespace tap {
+
+/// A signal asked the run to stop. Not an Error: nothing is wrong, and nobody but main may take it for good.
+class Stopped : public std::runtime_error {
+ public:
+  explicit Stopped(int signal);
+
+  [[nodiscard]] int signal() const noexcept { return signal_; }
+
+ private:
+  int signal_;
+};
+
+namespace stop {
+
+/// From now on SIGTERM and SIGINT ask the run to stop at the next row, so that it can write its STATE. A run
+/// that has not ended some seconds later (its target reads no more) is ended as it stands.
+void listen();
+
+/// True once a signal has asked.
+bool requested();
+
+/// Throws Stopped once a signal has asked.
+void check();
+
+/// Waits until `file` can be read (or written), for at most `timeout`; negative: for ever. False: it cannot
+/// yet. Throws Stopped when a signal asks.
+enum class For { reading, writing };
+bool wait(int file, For what, std::chrono::milliseconds timeout);
+/// Waits for nothing but a signal.
+void sleep(std::chrono::milliseconds time);
+
+}  // namespace stop
+
+}  // namespace tap

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tap::pg {
+
+/// `name` as an SQL identifier, always quoted.
+std::string quote_identifier(std::string_view name);
+/// `"schema"."table"`.
+std::string quote_qualified(std::string_view schema, std::string_view table);
+/// `text` as an SQL string, whatever standard_conforming_strings says.
+std::string quote_literal(std::string_view text);
+
+}  // namespace tap::pg

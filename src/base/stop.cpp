@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include <poll.h>
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <tap/base/stop.hpp>
+
+namespace tap {
+
+Stopped::Stopped(int signal)
+    : std::runtime_error(fmt::format("stopped by signal {}", signal)), signal_(signal) {}
+
+namespace stop {
+
+namespace {
+
+constexpr unsigned kGraceSeconds = 10;
+constexpr int kSignals[] = {SIGTERM, SIGINT};
+
+volatile std::sig_atomic_t g_signal = 0;
+
+void on_signal(int signal) {
+  g_signal = signal;
+  alarm(kGraceSeconds);
+}
+
+void on_alarm(int /*signal*/) {
+  _exit(128 + g_signal);
+}
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);  // without SA_RESTART: a call that waits ends
+}
+
+timespec to_timespec(std::chrono::milliseconds time) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+  return {seconds.count(), std::chrono::nanoseconds(time - seconds).count()};
+}
+
+/// poll() that a signal cannot slip past: the signals are let in during the wait alone.
+bool poll_or_stop(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
+  sigset_t ours;
+  sigset_t before;
+  sigemptyset(&ours);
+  for (const int signal : kSignals) {
+    sigaddset(&ours, signal);
+  }
+  sigprocmask(SIG_BLOCK, &ours, &before);
+  int ready = 0;
+  int error = 0;
+  if (g_signal == 0) {
+    const timespec limit = to_timespec(timeout);
+    ready = ppoll(file, count, timeout.count() < 0 ? nullptr : &limit, &before);
+    error = errno;
+  }
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  check();
+  return ready > 0 || (ready < 0 && error != EINTR);  // an error shows in the read or write that follows
+}
+
+}  // namespace
+
+void listen() {
+  for (const int signal : kSignals) {
+    handle(signal, on_signal);
+  }
+  handle(SIGALRM, on_alarm);
+}
+
+bool requested() {
+  return g_signal != 0;
+}
+
+void check() {
+  if (requested()) {
+    throw Stopped(g_signal);
+  }
+}
+
+bool wait(int file, For what, std::chrono::milliseconds timeout) {
+  pollfd entry{file, static_cast<short>(what == For::reading ? POLLIN : POLLOUT), 0};
+  return poll_or_stop(&entry, 1, timeout);
+}
+
+void sleep(std::chrono::milliseconds time) {
+  poll_or_stop(nullptr, 0, time);
+}
+
+}  // namespace stop
+
+}  // namespace tap

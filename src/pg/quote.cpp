@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tap/pg/quote.hpp>
+
+namespace tap::pg {
+
+namespace {
+
+/// `text` between two `mark`s, what `doubled` holds written twice.
+std::string between(char mark, std::string_view text, std::string_view doubled) {
+  std::string quoted(1, mark);
+  for (const char c : text) {
+    quoted += c;
+    if (doubled.find(c) != std::string_view::npos) {
+      quoted += c;
+    }
+  }
+  return quoted + mark;
+}
+
+}  // namespace
+
+std::string quote_identifier(std::string_view name) {
+  return between('"', name, "\"");
+}
+
+std::string quote_qualified(std::string_view schema, std::string_view table) {
+  return quote_identifier(schema) + '.' + quote_identifier(table);
+}
+
+std::string quote_literal(std::string_view text) {
+  const bool escapes = text.find('\\') != std::string_view::npos;
+  return (escapes ? " E" : "") + between('\'', text, escapes ? "'\\" : "'");
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <tap/base/json.hpp>
+#include <tap/base/type_row.hpp>
+
+namespace tap::sync {
+
+/// An incremental bookmark's value as the server reads it; nothing if there is none yet. 0, "" and false are
+/// values.
+std::optional<std::string> bookmark_text(const Json& bookmark);
+
+/// SQL for the key that lies `lookback` (seconds or a number, by the type) below the bookmark, which is given
+/// as a literal; empty if the type has no such distance.
+std::string lookback_start(const TypeRows& types, Oid type, const std::string& bookmark, double lookback);
+
+}  // namespace tap::sync

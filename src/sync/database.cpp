@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "database.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <spdlog/spdlog.h>
+
+#include <tap/base/stop.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstWait{500};
+constexpr milliseconds kLongestWait{30'000};
+
+milliseconds wait_before(unsigned retry) {
+  constexpr unsigned most_doublings = 10;
+  return std::min(kFirstWait * (1U << std::min(retry, most_doublings)), kLongestWait);
+}
+
+}  // namespace
+
+pg::Connection& Database::connect(const std::string& name) {
+  if (!connection_ || name_ != name) {
+    connection_.reset();
+    connection_.emplace(config_.server, name);
+    name_ = name;
+    ever_connected_ = true;
+  }
+  return *connection_;
+}
+
+void Database::wait_or_give_up(const Error& fault, const std::string& stream) {
+  drop();
+  if (!ever_connected_ || retries_ >= config_.max_retries) {
+    throw;
+  }
+  const milliseconds wait = wait_before(retries_);
+  ++retries_;
+  spdlog::warn("{}: {}; trying again in {:.1f} s ({} of {})", stream, fault.what(),
+               std::chrono::duration<double>(wait).count(), retries_, config_.max_retries);
+  stop::sleep(wait);
+}
+
+}  // namespace tap::sync

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "incremental.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/base/clock.hpp>
+#include <tap/base/stop.hpp>
+#include <tap/pg/copy_reader.hpp>
+#include <tap/pg/quote.hpp>
+#include <tap/pg/settings.hpp>
+
+#include "bookmark.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+const pg::TableColumn& find_key(const StreamPlan& plan, const pg::Relation& relation) {
+  const auto column =
+      std::ranges::find(relation.columns, *plan.stream.replication_key, &pg::TableColumn::name);
+  if (column == relation.columns.end()) {
+    throw StreamError(
+        fmt::format("replication key {} is no longer in the table: run discovery again and choose "
+                    "another replication-key",
+                    *plan.stream.replication_key));
+  }
+  return *column;
+}
+
+/// The bookmark's own values: what the user may ask of a record's would lose digits, or days.
+value::Options bookmark_options() {
+  value::Options options;
+  options.non_finite_numbers = value::Options::NonFinite::string;
+  options.out_of_range_dates = value::Options::OutOfRange::string;
+  return options;
+}
+
+/// The server does not take the bookmark for a value of the key's type (manual: Error Codes, class 22).
+bool is_unfit_value(const pg::ServerError& error) {
+  constexpr std::array codes = {"22P02", "22007", "22008", "22003", "42883"};
+  return std::ranges::find(codes, error.sqlstate()) != codes.end();
+}
+
+}  // namespace
+
+void Incremental::attempt(pg::Connection& connection) {
+  try {
+    read_all(connection);
+  } catch (const Stopped&) {
+    note_key();
+    if (begun_) {
+      output_.write_state();
+    }
+    throw;
+  } catch (const Error&) {
+    note_key();
+    throw;
+  }
+}
+
+void Incremental::read_all(pg::Connection& connection) {
+  connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + pg::pin_settings(true));
+  const pg::Relation relation = pg::find_relation(connection, plan_.stream.schema_name, plan_.stream.table);
+  const pg::TableColumn& key = find_key(plan_, relation);
+  const value::Type type = value::resolve(relation.types, key.type, key.modifier);
+  if (!value::is_scalar(type)) {
+    throw StreamError(
+        fmt::format("replication key {} is {}, which has no order that a bookmark can keep: choose "
+                    "another replication-key, or FULL_TABLE",
+                    key.name, key.type_name));
+  }
+  bookmark_encoder_.emplace(type, wire_of(type), bookmark_options(), key.name);
+  table_ = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
+  key_ = pg::quote_identifier(key.name);
+
+  const RowShape shape(plan_, relation, config_.values);
+  begin(shape);
+  const auto version = output_.bookmark()["version"].get<std::int64_t>();
+  const singer::RecordFrame frame(plan_.name, version, time_extracted_);
+  const auto bookmark = bookmark_text(output_.bookmark());
+  try {
+    for (const Part& part : parts(connection, relation)) {
+      read_part(connection, part, shape, frame);
+    }
+  } catch (const pg::ServerError& error) {
+    if (!bookmark || !is_unfit_value(error)) {
+      throw;
+    }
+    throw StreamError(
+        fmt::format("the bookmark {} does not fit replication key {}, which is {} now: sync the stream "
+                    "anew with --full-refresh {} ({})",
+                    *bookmark, key.name, key.type_name, plan_.stream.id, error.what()));
+  }
+  connection.execute("COMMIT");
+  note_key();
+  reached_ = false;
+  output_.end();
+}
+
+void Incremental::begin(const RowShape& shape) {
+  if (begun_) {
+    return;
+  }
+  Json& bookmark = output_.bookmark();
+  bookmark["replication_key"] = *plan_.stream.replication_key;
+  if (!bookmark.contains("version")) {
+    bookmark["version"] = epoch_milliseconds();
+  }
+  begun_ = true;
+  time_extracted_ = utc_now();
+  const auto version = bookmark["version"].get<std::int64_t>();
+  output_.begin(shape.columns(), {*plan_.stream.replication_key});
+  output_.activate_version(version);
+}
+
+std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, const pg::Relation& relation) {
+  const pg::TableColumn& key = find_key(plan_, relation);
+  const auto bookmark = bookmark_text(output_.bookmark());
+  if (!bookmark) {
+    if (key.not_null) {
+      return {{"true" + up_to_limit(connection, "true"), true}};
+    }
+    const std::string with_key = key_ + " IS NOT NULL";
+    return {{key_ + " IS NULL", false}, {with_key + up_to_limit(connection, with_key), true}};
+  }
+  const std::string at = pg::quote_literal(*bookmark);
+  std::vector<Part> parts;
+  if (config_.replication_key_lookback > 0) {
+    const std::string from = lookback_start(relation.types, key.type, at, config_.replication_key_lookback);
+    if (from.empty()) {
+      spdlog::warn("{}: replication_key_lookback has no effect on a key of type {}", plan_.stream.id,
+                   key.type_name);
+    } else {
+      parts.push_back({fmt::format("{0} >= {1} AND {0} < {2}", key_, from, at), false});
+    }
+  }
+  // The type of the literal is the column's own: the server gives it that of the other side.
+  parts.push_back(
+      {fmt::format("{} >= {}", key_, at) + up_to_limit(connection, fmt::format("{} > {}", key_, at)), true});
+  return parts;
+}
+
+/// What ends the rows where `limit` says: the key of the last of so many rows `above` the bookmark. Rows that
+/// tie with it all come, and those at the bookmark, which come again, do not count.
+std::string Incremental::up_to_limit(pg::Connection& connection, const std::string& above) {
+  if (config_.limit == 0) {
+    return "";
+  }
+  if (!greatest_) {
+    const pg::Rows last = connection.query(fmt::format(
+        "SELECT pg_catalog.format('%s', {0}) AS key FROM {1} WHERE {2} ORDER BY {0} OFFSET {3} LIMIT 1", key_,
+        table_, above, config_.limit - 1));
+    if (last.size() == 0) {
+      return "";
+    }
+    greatest_ = last.text(0, last.column("key"));
+  }
+  return fmt::format(" AND {} <= {}", key_, pg::quote_literal(*greatest_));
+}
+
+void Incremental::read_part(pg::Connection& connection, const Part& part, const RowShape& shape,
+                            const singer::RecordFrame& frame) {
+  const auto field = shape.position(*plan_.stream.replication_key);
+  std::string query = fmt::format("SELECT {} FROM {} WHERE {}", shape.select_list(), table_, part.condition);
+  if (part.moves_bookmark) {
+    query += " ORDER BY " + key_;
+  }
+  pg::CopyReader reader(connection, query);
+  while (const auto bytes = reader.next()) {
+    Cursor row(*bytes);
+    row.i16();  // the number of fields
+    Cursor again = row;
+    const bool state_is_due = output_.record(frame, [&](Buffer& out) { shape.append(row, out); });
+    if (part.moves_bookmark) {
+      if (const auto value = nth_field(again, field)) {
+        last_value_ = *value;
+        reached_ = true;
+      }
+    }
+    if (state_is_due) {
+      note_key();
+      output_.write_state();
+    }
+  }
+}
+
+void Incremental::note_key() {
+  if (!reached_) {
+    return;
+  }
+  Buffer json;
+  (*bookmark_encoder_)(last_value_, json);
+  output_.bookmark()["replication_key_value"] = parse_json(json.view(), "replication_key_value");
+}
+
+}  // namespace tap::sync

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tap/pg/connection.hpp>
+#include <tap/pg/tables.hpp>
+
+#include "row_shape.hpp"
+#include "stream_output.hpp"
+
+namespace tap::sync {
+
+/// The rows whose replication key is at or above the bookmark, in its order. No STATE has a key below which
+/// rows are unsent. Rows without a key come while there is no bookmark, before the others.
+class Incremental {
+ public:
+  Incremental(const StreamPlan& plan, const config::Config& config, StreamOutput& output)
+      : plan_(plan), config_(config), output_(output) {}
+
+  /// Reads from the bookmark to the end, see FullTable::attempt().
+  void attempt(pg::Connection& connection);
+
+ private:
+  /// One query of a run.
+  struct Part {
+    std::string condition;
+    bool moves_bookmark;
+  };
+
+  void read_all(pg::Connection& connection);
+  void begin(const RowShape& shape);
+  std::vector<Part> parts(pg::Connection& connection, const pg::Relation& relation);
+  std::string up_to_limit(pg::Connection& connection, const std::string& above);
+  void read_part(pg::Connection& connection, const Part& part, const RowShape& shape,
+                 const singer::RecordFrame& frame);
+  void note_key();
+
+  const StreamPlan& plan_;
+  const config::Config& config_;
+  StreamOutput& output_;
+
+  bool begun_ = false;
+  std::string time_extracted_;
+  std::string table_;       ///< quoted, as is
+  std::string key_;         ///< this, too
+  std::string last_value_;  ///< the key of the last row, in its wire's bytes
+  bool reached_ = false;    ///< that there is one to note
+  std::optional<value::Encoder> bookmark_encoder_;
+  std::optional<std::string> greatest_;  ///< the last key that the limit lets in; once a run
+};
+
+}  // namespace tap::sync

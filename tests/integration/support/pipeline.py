@@ -1,0 +1,211 @@
+"""The tap while it runs, alone or with the target behind it, stopped wherever a test wants it to be."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from support import tap
+
+TARGET = pathlib.Path(__file__).with_name("target.py")
+PATIENCE = 60  # seconds until a test that waits in vain fails
+
+
+def until(condition, what, patience=PATIENCE):
+    """Waits until condition() is true; returns what it returned."""
+    deadline = time.monotonic() + patience
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {patience} s in vain: {what() if callable(what) else what}")
+        time.sleep(0.005)
+    return found
+
+
+class Process:
+    """A program that runs in a folder of its own, its stderr in a file there."""
+
+    def __init__(self, command, folder, env=None, **files):
+        self.folder = folder
+        self.command = command
+        self._log = pathlib.Path(folder.name, "stderr")
+        with open(self._log, "wb") as log:
+            self.process = subprocess.Popen(command, cwd=folder.name, env=env, stderr=log, **files)
+
+    @property
+    def log(self):
+        """What it has written to stderr so far."""
+        return self._log.read_text(errors="backslashreplace")
+
+    def __str__(self):
+        return f"$ {' '.join(self.command)}\nexit code {self.process.poll()}\nstderr:\n{self.log[-5000:]}"
+
+    def wait_for_log(self, pattern):
+        """Waits for a line that matches."""
+        return until(lambda: re.search(pattern, self.log), lambda: f"no line matches {pattern}\n{self}")
+
+    def wait(self, patience=PATIENCE):
+        """The exit code, once it is there; -n for an end by signal n."""
+        try:
+            return self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"no end after {patience} s\n{self}") from None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def close(self):
+        """Ends it if it still runs, and removes its folder."""
+        if self.process.poll() is None:
+            self.process.kill()
+        for file in (self.process.stdin, self.process.stdout):
+            if file:
+                file.close()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Tap(Process):
+    """A tap that runs. Unless `stdout` says otherwise its output is a pipe that is read here: while nobody reads, it
+    comes to a stop as soon as the pipe and its own buffer are full."""
+
+    def __init__(self, config, *args, catalog=None, state=None, files=None, env=None, stdout=subprocess.PIPE):
+        folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
+        command = tap.prepare(folder.name, config, *args, catalog=catalog, state=state, files=files)
+        super().__init__(command, folder, tap.clean_environment(env), stdin=subprocess.DEVNULL, stdout=stdout)
+        self.output = self.process.stdout
+
+    def read(self, lines):
+        """The next lines of its output, parsed."""
+        found = [self.output.readline() for _ in range(lines)]
+        assert all(line.endswith(b"\n") for line in found), f"the output ended too early\n{self}"
+        return [tap.load_strict(line) for line in found]
+
+    def read_rest(self):
+        """All further lines, parsed; one without end, which a killed tap may leave, is left out."""
+        return [tap.load_strict(line) for line in self.output if line.endswith(b"\n")]
+
+    def read_until(self, wanted):
+        """Lines up to the first message for which wanted(message) is true."""
+        messages = []
+        while not messages or not wanted(messages[-1]):
+            messages += self.read(1)
+        return messages
+
+
+class Target(Process):
+    """A target that runs. What it writes is a file, so that it never waits for us."""
+
+    def __init__(self, dsn, *args):
+        folder = tempfile.TemporaryDirectory(prefix="tap-postgres-target-")
+        self._states = pathlib.Path(folder.name, "states")
+        command = [sys.executable, str(TARGET), "--dsn", dsn, *args]
+        with open(self._states, "wb") as states:
+            super().__init__(command, folder, stdin=subprocess.PIPE, stdout=states, bufsize=0)
+        self.input = self.process.stdin
+
+    @property
+    def states(self):
+        """The whole states that it has confirmed so far, as text."""
+        return self._states.read_text().split("\n")[:-1]
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a run through the pipe has come to."""
+
+    state: str  # the last one that the target has confirmed, or the one given, as text; None: there is none
+    tap_code: int
+    target_code: int
+    lines: int  # that went through
+    tap_log: str
+    target_log: str
+
+    @property
+    def bookmarks(self):
+        return json.loads(self.state)["bookmarks"] if self.state else {}
+
+
+class Pipeline:
+    """tap | target, with us in the place of the pipe."""
+
+    def __init__(self, config, catalog, state, dsn, *target_args, tap_args=()):
+        self.given = state if state is None or isinstance(state, str) else json.dumps(state)
+        self.tap = Tap(config, *tap_args, catalog=catalog, state=self.given)
+        self.target = Target(dsn, *target_args)
+        self.lines = 0
+        self._whole = True
+
+    def relay(self, lines=None, part=0):
+        """Passes on so many lines (None: all) and the first `part` bytes of the next; true if there was as much."""
+        left = lines
+        while left is None or left > 0:
+            line = self.tap.output.readline()
+            if not line:
+                return left is None
+            if not self._pass_on(line):
+                return False
+            self.lines += 1
+            if left is not None:
+                left -= 1
+        if part:
+            self._pass_on(self.tap.output.readline()[:part])
+            self._whole = False  # what would follow is no line
+        return True
+
+    def _pass_on(self, data):
+        try:
+            self.target.input.write(data)
+            return True
+        except BrokenPipeError:
+            return False
+
+    def kill_tap(self, number=signal.SIGKILL):
+        self.tap.signal(number)
+
+    def kill_target(self, number=signal.SIGKILL):
+        """What it has not read is lost, as in a pipe."""
+        self.target.signal(number)
+        self.target.wait()
+
+    def finish(self):
+        """Passes on what is left, waits for both, and returns the Outcome."""
+        try:
+            if self._whole:
+                self.relay()
+            self.tap.output.close()  # a tap whose target is gone is told so
+            self.target.input.close()
+            tap_code, target_code = self.tap.wait(), self.target.wait()
+            states = self.target.states
+            return Outcome(states[-1] if states else self.given, tap_code, target_code, self.lines, self.tap.log,
+                           self.target.log)
+        finally:
+            self.close()
+
+    def close(self):
+        self.tap.close()
+        self.target.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def sync(config, catalog, state, dsn, *target_args, tap_args=()):
+    """One run from end to end, which must go well."""
+    outcome = Pipeline(config, catalog, state, dsn, *target_args, tap_args=tap_args).finish()
+    assert (outcome.tap_code, outcome.target_code) == (0, 0), \
+        f"exit codes {outcome.tap_code}, {outcome.target_code}\n{outcome.tap_log}\n{outcome.target_log}"
+    return outcome

@@ -1,0 +1,95 @@
+"""A TCP proxy before a server: what goes wrong on a network goes wrong here on command."""
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+
+
+class Proxy:
+    """Listens on 127.0.0.1:`port` and passes all on to 127.0.0.1:`target_port`."""
+
+    def __init__(self, target_port):
+        self.target_port = target_port
+        self.accepted = 0  # connections so far
+        self.received = 0  # bytes from the server so far, over all connections
+        self._limit = None
+        self._frozen = threading.Event()
+        self._pairs = []
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+        self.reset()
+
+    def reset(self):
+        """Breaks all connections: both ends see `connection reset by peer`."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for end in pair:
+                reset(end)
+
+    def reset_after(self, count):
+        """Breaks the connections once, when so many more bytes have come from the server: exactly these get through."""
+        self._limit = self.received + count
+
+    def freeze(self):
+        """From now on nothing gets through, and nobody is told: a cable pulled out."""
+        self._frozen.set()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                client, _ = self._listener.accept()
+                self.accepted += 1
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target_port))
+                except OSError:
+                    reset(client)
+                    continue
+                with self._lock:
+                    self._pairs.append((client, server))
+                threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
+
+    def _pass_on(self, client, server):
+        with contextlib.suppress(OSError, ValueError):  # reset() has closed them
+            while True:
+                ready, _, _ = select.select([client, server], [], [])
+                for end in ready:
+                    data = end.recv(65536)
+                    if not data:
+                        client.close()
+                        server.close()
+                        return
+                    if self._frozen.is_set():
+                        continue
+                    if end is client:
+                        server.sendall(data)
+                    else:
+                        self._from_server(client, data)
+
+    def _from_server(self, client, data):
+        cut = self._limit is not None and self.received + len(data) >= self._limit
+        if cut:
+            data = data[:self._limit - self.received]
+            self._limit = None
+        client.sendall(data)
+        self.received += len(data)
+        if cut:
+            self.reset()
+
+
+def reset(end):
+    """Closes a socket by a RST."""
+    with contextlib.suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end.shutdown(socket.SHUT_RD)
+    end.close()

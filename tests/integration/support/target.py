@@ -1,0 +1,183 @@
+"""The target of the tests: reads Singer messages on stdin and keeps the streams as tables of a database.
+
+    target.py --dsn "host=/tmp/x dbname=copy" --schema public < messages > states
+
+Each stream is a table "<schema>"."<stream>" (key jsonb UNIQUE, record jsonb, version bigint): `key` is the list of the
+key's values, null for a stream without key. A STATE is written to stdout once all that came before it is committed,
+never earlier: that is the promise by which a tap may go on from it. A last line without its end is what a killed tap
+leaves behind, and is dropped. What cannot be right (a RECORD before its SCHEMA, a column that the SCHEMA does not have)
+is an error.
+"""
+
+import argparse
+import decimal
+import io
+import json
+import sys
+
+import psycopg2
+
+BATCH_ROWS = 20000  # in memory before they go to the server, in the same transaction
+LOCK = 7401  # held as long as a target works on a schema: one that was killed must be gone before the next begins
+
+
+def refuse(word):
+    raise ValueError(f"{word} is not JSON")
+
+
+DECODER = json.JSONDecoder(parse_float=decimal.Decimal, parse_constant=refuse)
+
+
+class Stream:
+    """A table, and what came for it since the last flush: each key's last line, and lines without key."""
+
+    def __init__(self, table, schema):
+        self.table = table
+        self.keys = schema["key_properties"]
+        self.columns = set(schema["schema"]["properties"])
+        self.lines = {}
+        self.keyless = []
+
+    def add(self, message, line):
+        record = message["record"]
+        unknown = record.keys() - self.columns
+        if unknown:
+            raise ValueError(f"{self.table}: not in the SCHEMA: {sorted(unknown)}")
+        deleted = record.get("_sdc_deleted_at") is not None
+        if not self.keys:
+            if deleted:
+                raise ValueError(f"{self.table}: a delete for a stream without key")
+            self.keyless.append((line, message.get("version")))
+            return
+        key = tuple(as_key(record[name]) for name in self.keys)
+        self.lines[key] = (line, message.get("version"), deleted)
+
+    @property
+    def rows(self):
+        return len(self.lines) + len(self.keyless)
+
+    def flush(self, cursor):
+        if not self.rows:
+            return
+        keys = ", ".join("line -> 'record' -> %s" % quote_literal(name) for name in self.keys)
+        key = f"jsonb_build_array({keys})"
+        copy_in(cursor, [(line, version) for line, version, deleted in self.lines.values() if not deleted])
+        cursor.execute(f"""INSERT INTO {self.table} SELECT {key}, line -> 'record', version FROM staging
+            ON CONFLICT (key) DO UPDATE SET record = excluded.record, version = excluded.version""")
+        copy_in(cursor, self.keyless)
+        cursor.execute(f"INSERT INTO {self.table} SELECT NULL, line -> 'record', version FROM staging")
+        copy_in(cursor, [(line, version) for line, version, deleted in self.lines.values() if deleted])
+        cursor.execute(f"DELETE FROM {self.table} USING staging WHERE key = {key}")
+        self.lines.clear()
+        self.keyless.clear()
+
+
+class Target:
+    """Applies messages in one transaction after another; each ends with a STATE."""
+
+    def __init__(self, dsn, schema="public"):
+        self.connection = psycopg2.connect(dsn)
+        self.cursor = self.connection.cursor()
+        self.schema = quote_identifier(schema)
+        self.cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (LOCK, schema))
+        self.cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+        self.cursor.execute("CREATE TEMPORARY TABLE staging (line jsonb, version bigint)")
+        self.connection.commit()
+        self.streams = {}
+
+    def close(self):
+        """Forgets what no STATE has confirmed."""
+        self.connection.close()
+
+    def apply(self, lines, confirm):
+        """Takes in lines (bytes); `confirm` is given each STATE's value as text once it holds."""
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            text = line.decode("utf-8")
+            message = DECODER.decode(text)
+            kind = message["type"]
+            if kind == "RECORD":
+                stream = self.streams[message["stream"]]
+                stream.add(message, text)
+                if stream.rows >= BATCH_ROWS:
+                    stream.flush(self.cursor)
+            elif kind == "STATE":
+                self.commit()
+                confirm(value_as_written(text))
+            elif kind == "SCHEMA":
+                self.start_stream(message)
+            elif kind == "ACTIVATE_VERSION":
+                stream = self.streams[message["stream"]]
+                stream.flush(self.cursor)
+                self.cursor.execute(
+                    f"DELETE FROM {stream.table} WHERE version IS DISTINCT FROM {int(message['version'])}")
+            else:
+                raise ValueError(f"a message of type {kind}")
+
+    def commit(self):
+        for stream in self.streams.values():
+            stream.flush(self.cursor)
+        self.connection.commit()
+
+    def start_stream(self, message):
+        name = message["stream"]
+        if name in self.streams:
+            self.streams[name].flush(self.cursor)
+        table = f"{self.schema}.{quote_identifier(name)}"
+        self.cursor.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} (key jsonb UNIQUE, record jsonb NOT NULL, version bigint)")
+        self.streams[name] = Stream(table, message)
+
+
+def copy_in(cursor, rows):
+    """Fills the staging table with (line, version) in place of what it held."""
+    cursor.execute("TRUNCATE staging")
+    text = io.StringIO()
+    for line, version in rows:
+        line = line.rstrip("\n").replace("\\", "\\\\").replace("\t", "\\t")
+        text.write(f"{line}\t{chr(92) + 'N' if version is None else version}\n")
+    text.seek(0)
+    cursor.copy_expert("COPY staging FROM STDIN", text)
+
+
+def as_key(value):
+    """A value by which equal keys are found in a dict, as jsonb finds them."""
+    return value if value.__hash__ else json.dumps(value, sort_keys=True, default=str)
+
+
+def value_as_written(text):
+    """The value of a STATE, to the letter: bookmarks must keep their digits."""
+    start = text.index("{", text.index('"value"'))
+    _, end = DECODER.raw_decode(text, start)
+    return text[start:end]
+
+
+def quote_identifier(name):
+    return '"%s"' % name.replace('"', '""')
+
+
+def quote_literal(text):
+    return "'%s'" % text.replace("'", "''")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--dsn", required=True)
+    parser.add_argument("--schema", default="public")
+    parser.add_argument("--keep-unconfirmed", action="store_true",
+                        help="commit at the end of the input too, what follows the last STATE")
+    options = parser.parse_args()
+
+    def confirm(state):
+        print(state, flush=True)
+
+    target = Target(options.dsn, options.schema)
+    target.apply(sys.stdin.buffer, confirm)
+    if options.keep_unconfirmed:
+        target.commit()
+    target.close()
+
+
+if __name__ == "__main__":
+    main()

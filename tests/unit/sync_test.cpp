@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catch.hpp"
+#include "sync/bookmark.hpp"
+#include "sync/copy_position.hpp"
+
+using namespace tap;
+using namespace tap::sync;
+
+namespace {
+
+constexpr const char *kCopy = R"({"snapshot":"5000:5007:5003","leaf":11,"relfilenode":111,"position":"(12,3)",
+                     "done" : [ 7, 9 ]
+})";
+
+CopyPosition position() {
+  return *read_position(parse_json(kCopy, "test"));
+}
+
+pg::Leaf leaf(Oid oid, Oid relfilenode) {
+  return {oid, "\"s\".\"t\"", true, relfilenode};
+}
+
+pg::Relation relation() {
+  pg::Relation relation;
+  relation.leaves = {leaf(7, 107), leaf(9, 109), leaf(11, 111), leaf(13, 113)};
+  return relation;
+}
+
+}  // namespace
+
+TEST_CASE("a copy's position is kept in the bookmark and read back") {
+  CHECK(to_text(to_json(position())) == kCopy);
+  CHECK(position().is_done(9));
+  CHECK_FALSE(position().is_done(11));
+  const std::string first = R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)"
+})";
+  CHECK(to_text(to_json(*read_position(parse_json(first, "test")))) == first);
+}
+
+TEST_CASE("what is not a position is none") {
+  for (const char* copy : {"5", "{}", R"({"snapshot":"x","leaf":1,"relfilenode":2,"position":"(0,1)"})
+    ",
+    R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"0,1"})",
+        R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,99999)"
+})",
+        R"({"snapshot":"5:5:","leaf":-1,"relfilenode":2,"position":"(0,1)"
+})",
+        R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)","done":["x"]
+})"}) {
+    CAPTURE(copy);
+CHECK_FALSE(read_position(parse_json(copy, "test")).has_value());
+}
+}
+
+TEST_CASE(
+    "of a leaf that is done its changes are to come, of the one in work what follows too, of the others "
+    "all") {
+  const std::string since = "pg_catalog.age(xmin) <= pg_catalog.age('5000'::pg_catalog.xid)";
+  CHECK(rows_to_come(position(), leaf(7, 107)) == since);
+  CHECK(rows_to_come(position(), leaf(11, 111)) == "ctid > '(12,3)'::pg_catalog.tid OR " + since);
+  CHECK(rows_to_come(position(), leaf(13, 113)).empty());
+}
+
+TEST_CASE("transaction IDs lose their epoch where rows are compared") {
+  auto late = position();
+  late.snapshot = "4294967301:4294967301:";
+  CHECK(rows_to_come(late, leaf(7, 107)) == "pg_catalog.age(xmin) <= pg_catalog.age('5'::pg_catalog.xid)");
+}
+
+TEST_CASE("a copy goes on only in the same file and history") {
+  CHECK(obstacle_to_resume(position(), relation(), "6000:6000:").empty());
+
+  auto rewritten = relation();
+  rewritten.leaves[2].relfilenode = 999;
+  CHECK(obstacle_to_resume(position(), rewritten, "6000:6000:") ==
+        "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)");
+
+  auto gone = relation();
+  gone.leaves.erase(gone.leaves.begin() + 2);
+  CHECK(obstacle_to_resume(position(), gone, "6000:6000:") ==
+        "the part of the table that it had come to is gone");
+
+  CHECK(obstacle_to_resume(position(), relation(), "4000:4000:") == "the server has another history");
+  CHECK(obstacle_to_resume(position(), relation(), "2147488648:2147488648:") ==
+        "it is too many transactions ago");
+}
+
+TEST_CASE("a bookmark's value is read as the server reads it") {
+  const auto text = [](const std::string& value) {
+    return bookmark_text(parse_json(R"({"replication_key_value": )" + value + "}", "test"));
+  };
+  CHECK(text(R"("it's")") == "it's");
+  CHECK(text("12345678901234567890.12345") == "12345678901234567890.12345");
+  CHECK(text("0") == "0");
+  CHECK(text(R"("")")->empty());
+  CHECK(text("false") == "false");
+  CHECK_FALSE(text("null").has_value());
+  CHECK_FALSE(bookmark_text(Json::object()).has_value());
+}
+
+TEST_CASE("a lookback is a distance of the key's own kind") {
+  TypeRows types;
+  types[20].name = "int8";
+  types[1184].name = "timestamptz";
+  types[1082].name = "date";
+  types[25].name = "text";
+  types[99].kind = 'd';
+  types[99].base = 20;
+  CHECK(lookback_start(types, 20, "'7'", 10) ==
+        "greatest('7'::pg_catalog.numeric - pg_catalog.ceil(10), -9223372036854775808)::pg_catalog.int8");
+  CHECK(lookback_start(types, 99, "'7'", 10) == lookback_start(types, 20, "'7'", 10));
+  CHECK(lookback_start(types, 1184, "'x'", 1.5) ==
+        "'x'::pg_catalog.timestamptz - pg_catalog.make_interval(secs => 1.5)");
+  CHECK(lookback_start(types, 1082, "'x'", 60) ==
+        "'x'::pg_catalog.timestamp - pg_catalog.make_interval(secs => 60)");
+  CHECK(lookback_start(types, 25, "'x'", 60).empty());
+}

@@ -33,7 +33,7 @@ ExitCode discover(const cli::Options& options, const config::Config& config, sin
     discovery::keep_selections(streams, std::move(earlier));
   }
   discovery::select(streams, {options.select, options.replication_method, options.replication_key});
-  writer.catalog(discovery::to_catalog(std::move(streams)));
+  writer.catalog(discovery::to_entries(std::move(streams)));
   return ExitCode::done;
 }
 

@@ -158,8 +158,8 @@ bool is_number(const Json& value) {
   return value.is_number() || is_raw_number(value);
 }
 
-void append_json(Buffer& out, const Json& value, int indent) {
-  write(out, value, indent, 0);
+void append_json(Buffer& out, const Json& value, int indent, int depth) {
+  write(out, value, indent, depth);
 }
 
 std::string to_text(const Json& value, int indent) {

@@ -29,6 +29,7 @@ std::vector<std::string> key_columns(const pg::Table& table) {
   std::sort(keys.begin(), keys.end(),
             [](const auto* a, const auto* b) { return a->key_position < b->key_position; });
   std::vector<std::string> names;
+  names.reserve(keys.size());
   for (const pg::TableColumn* column : keys) {
     names.push_back(column->name);
   }
@@ -66,6 +67,7 @@ Json column_metadata(const pg::TableColumn& column, const value::Type& type, con
 /// One database's entries, added to `streams`.
 void discover_database(const config::Config& config, pg::Session& session, const std::string& database,
                        std::vector<DiscoveredStream>& streams) {
+  session.query("SET LOCAL work_mem = '64MB'");  // so that sorting many columns stays in memory
   const TypeRows types = pg::column_types(session);
   const std::vector<pg::Table> tables = pg::tables(session, config.filter_schemas);
   for (const pg::Table& table : tables) {
@@ -138,14 +140,12 @@ std::vector<DiscoveredStream> discover(const config::Config& config) {
   return streams;
 }
 
-Json to_catalog(std::vector<DiscoveredStream> streams) {
+Json to_entries(std::vector<DiscoveredStream> streams) {
   Json entries = Json::array();
   for (DiscoveredStream& stream : streams) {
     entries.push_back(std::move(stream.entry));
   }
-  Json catalog = Json::object();
-  catalog["streams"] = std::move(entries);
-  return catalog;
+  return entries;
 }
 
 }  // namespace tap::discovery

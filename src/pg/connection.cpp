@@ -26,8 +26,9 @@ void log_notice(void* /*context*/, const PGresult* notice) {
   spdlog::debug("server: {}", one_line(PQresultErrorMessage(notice)));
 }
 
-std::string field(const PGresult* result, int code) {
-  const char* const text = result == nullptr ? nullptr : PQresultErrorField(result, code);
+std::string field(const PGresult* result, char code) {
+  const char* const text =
+      result == nullptr ? nullptr : PQresultErrorField(result, static_cast<unsigned char>(code));
   return text == nullptr ? "" : one_line(text);
 }
 
@@ -153,7 +154,7 @@ void Connection::check(const PGresult* result, int expected) const {
     lost(one_line(message.substr(0, message.find('\n'))));  // what follows is libpq's guess at why
   }
   std::string text = field(result, PG_DIAG_MESSAGE_PRIMARY);
-  for (const int more : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT}) {
+  for (const char more : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT}) {
     if (const std::string words = field(result, more); !words.empty()) {
       text += "; " + words;
     }
@@ -187,6 +188,7 @@ Rows Connection::query(const std::string& sql, const std::vector<std::string>& p
 
   std::vector<std::string> columns;
   std::vector<std::string_view> cells;
+  columns.reserve(static_cast<std::size_t>(PQnfields(result.get())));
   for (int i = 0; i < PQnfields(result.get()); ++i) {
     columns.emplace_back(PQfname(result.get(), i));
   }

@@ -48,6 +48,13 @@ SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
  ORDER BY c.oid
 )sql";
 
+// $1 the OIDs. The column is the snapshot's, the function looks past it.
+constexpr const char* kRewritten = R"sql(
+SELECT 1
+  FROM pg_catalog.pg_class
+ WHERE oid = ANY ($1::oid[]) AND relkind IN ('r', 'm') AND relfilenode <> pg_catalog.pg_relation_filenode(oid)
+)sql";
+
 }  // namespace
 
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {
@@ -96,6 +103,16 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     relation.leaf_by_leaf = relation.leaf_by_leaf && leaves.flag(row, by_itself);
   }
   return relation;
+}
+
+bool lock_against_rewrite(Connection& connection, const Relation& relation, const std::string& schema,
+                          const std::string& table) {
+  connection.query(fmt::format("SELECT 1 FROM {} LIMIT 0", quote_qualified(schema, table)));
+  std::string oids;
+  for (const Leaf& leaf : relation.leaves) {
+    oids += fmt::format("{}{}", oids.empty() ? "" : ",", leaf.oid);
+  }
+  return connection.query(kRewritten, {"{" + oids + "}"}).size() == 0;
 }
 
 }  // namespace tap::pg

@@ -21,7 +21,6 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
     {"search_path", "'public'"},
     // A copy reads in the order of the file, from the start, however long the target takes.
     {"synchronize_seqscans", "off"},
-    {"max_parallel_workers_per_gather", "0"},
     {"statement_timeout", "0"},
     {"idle_in_transaction_session_timeout", "0"},
 };

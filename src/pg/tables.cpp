@@ -83,7 +83,7 @@ std::vector<Table> tables(Session& session, const std::vector<std::string>& sche
 
 TypeRows column_types(Session& session) {
   return read_types(
-      session.query(types_query("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attnum > 0")));
+      session.query(types_query("SELECT DISTINCT atttypid FROM pg_catalog.pg_attribute WHERE attnum > 0")));
 }
 
 }  // namespace tap::pg

@@ -16,10 +16,11 @@ WITH RECURSIVE used(type) AS (
    CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) part(type)
    WHERE part.type <> 0
 )
-SELECT t.oid AS oid, t.typname AS name, t.typtype AS kind, t.typcategory AS category, t.typbasetype AS base,
+SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS kind, t.typcategory AS category, t.typbasetype AS base,
        t.typtypmod AS modifier, t.typelem AS element, t.typdelim AS delimiter,
        t.typinput = 'pg_catalog.array_in'::pg_catalog.regproc AS is_array
   FROM pg_catalog.pg_type t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
  WHERE t.oid IN (SELECT type FROM used)
 )sql",
                      seeds);
@@ -28,6 +29,7 @@ SELECT t.oid AS oid, t.typname AS name, t.typtype AS kind, t.typcategory AS cate
 TypeRows read_types(const Rows& rows) {
   const auto oid = rows.column("oid");
   const auto name = rows.column("name");
+  const auto schema_name = rows.column("schema_name");
   const auto kind = rows.column("kind");
   const auto category = rows.column("category");
   const auto base = rows.column("base");
@@ -39,6 +41,7 @@ TypeRows read_types(const Rows& rows) {
   for (std::size_t row = 0; row < rows.size(); ++row) {
     TypeRow& type = types[rows.oid(row, oid)];
     type.name = rows.text(row, name);
+    type.schema = rows.text(row, schema_name);
     type.kind = rows.view(row, kind).front();
     type.category = rows.view(row, category).front();
     type.base = rows.oid(row, base);

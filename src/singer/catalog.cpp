@@ -96,7 +96,9 @@ bool is_true(const Json& value) {
   if (is_number(value)) {
     return number_text(value) != "0";
   }
-  return value.is_boolean() ? value.get<bool>() : !value.empty() && value != "" && value != "false";
+  return value.is_boolean() ? value.get<bool>()
+                            : !value.empty() && value != "false" &&
+                                  !(value.is_string() && value.get_ref<const std::string&>().empty());
 }
 
 Column read_column(const std::string& name, const Metadata& metadata, const std::string& where) {

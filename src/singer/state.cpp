@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
@@ -6,26 +9,64 @@
 
 namespace tap::singer {
 
+namespace {
+
+bool is_whole_number(const Json& value) {
+  return value.is_number_integer();
+}
+bool is_text(const Json& value) {
+  return value.is_string();
+}
+bool is_scalar(const Json& value) {
+  return value.is_string() || value.is_boolean() || is_number(value);
+}
+
+/// What a bookmark's keys must be if they are there.
+struct BookmarkKey {
+  std::string_view name;
+  bool (*fits)(const Json& value);
+  const char* wanted;
+};
+constexpr BookmarkKey kBookmarkKeys[] = {
+    {"version", is_whole_number, "a whole number"},
+    {"xmin", is_whole_number, "a whole number"},
+    {"last_replication_method", is_text, "text"},
+    {"replication_key", is_text, "text"},
+    {"replication_key_value", is_scalar, "a number, text, true or false"},
+};
+
+}  // namespace
+
 State::State(Json document, const std::string& source) : document_(std::move(document)) {
-  const auto must_be_object = [&](const Json& value, const std::string& place) {
-    if (!value.is_object()) {
-      throw Error(ExitCode::usage,
-                  fmt::format("{}: {} must be an object, but is {}", source, place, value.type_name()));
+  const auto require = [&](bool good, const std::string& place, const char* wanted, const Json& value) {
+    if (!good) {
+      throw Error(ExitCode::usage, fmt::format("{}: {} must be {}, but is {}", source, place, wanted,
+                                               is_number(value) ? "number" : value.type_name()));
     }
   };
-  must_be_object(document_, "the state");
+  require(document_.is_object(), "the state", "an object", document_);
   if (!document_.contains("bookmarks") || document_["bookmarks"].is_null()) {
     document_["bookmarks"] = Json::object();
   }
-  must_be_object(document_["bookmarks"], "\"bookmarks\"");
-  for (const auto& [stream, bookmark] : document_["bookmarks"].items()) {
-    must_be_object(bookmark, fmt::format("the bookmark of \"{}\"", stream));
+  Json& bookmarks = document_["bookmarks"];
+  require(bookmarks.is_object(), "\"bookmarks\"", "an object", bookmarks);
+  for (auto& [stream, bookmark] : bookmarks.items()) {
+    const std::string place = fmt::format("the bookmark of \"{}\"", stream);
+    if (bookmark.is_null()) {
+      bookmark = Json::object();
+    }
+    require(bookmark.is_object(), place, "an object", bookmark);
+    for (const auto& [key, value] : bookmark.items()) {
+      if (const auto known = std::ranges::find(kBookmarkKeys, key, &BookmarkKey::name);
+          known != std::end(kBookmarkKeys) && !value.is_null()) {
+        require(known->fits(value), fmt::format("{}: \"{}\"", place, key), known->wanted, value);
+      }
+    }
   }
   const auto syncing = document_.find("currently_syncing");
-  if (syncing != document_.end() && !syncing->is_null() && !syncing->is_string()) {
-    throw Error(ExitCode::usage,
-                fmt::format("{}: \"currently_syncing\" must be a stream's id or null, but is {}", source,
-                            syncing->type_name()));
+  if (syncing != document_.end()) {
+    require(syncing->is_null() || syncing->is_string(), "\"currently_syncing\"", "a stream's id or null",
+            *syncing);
   }
 }
 

@@ -16,11 +16,11 @@ constexpr std::size_t kKeptCapacity = std::size_t{4} << 20U;
 
 }  // namespace
 
-RecordFrame::RecordFrame(std::string_view stream, std::int64_t version, std::string_view time_extracted)
+RecordFrame::RecordFrame(std::string_view stream, std::optional<std::int64_t> version,
+                         std::string_view time_extracted)
     : before(fmt::format(R"({{"type":"RECORD","stream":{},"record":{{)", to_text(stream))),
-      after(fmt::format(R"(}},"version":{},"time_extracted":"{}"}})"
-                        "\n",
-                        version, time_extracted)) {}
+      after(fmt::format("}}{},\"time_extracted\":\"{}\"}}\n",
+                        version ? fmt::format(",\"version\":{}", *version) : "", time_extracted)) {}
 
 void Writer::schema(std::string_view stream, const Json& schema,
                     const std::vector<std::string>& key_properties,
@@ -41,9 +41,19 @@ void Writer::state(const Json& state) {
   flush();
 }
 
-void Writer::catalog(const Json& catalog) {
-  append_json(buffer_, catalog, 2);
-  buffer_.push('\n');
+void Writer::catalog(Json entries) {
+  buffer_.append("{\n  \"streams\": [");
+  bool first = true;
+  for (Json& entry : entries) {
+    buffer_.append(first ? "\n    " : ",\n    ");
+    first = false;
+    append_json(buffer_, entry, 2, 2);
+    entry = nullptr;
+    if (buffer_.size() >= kEnough) {
+      flush();
+    }
+  }
+  buffer_.append(first ? "]\n}\n" : "\n  ]\n}\n");
   flush();
 }
 

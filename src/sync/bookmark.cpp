@@ -3,7 +3,22 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/pg/quote.hpp>
+
 namespace tap::sync {
+
+namespace {
+
+/// The type that a domain is over in the end, or the type itself.
+const TypeRows::value_type& base_of(const TypeRows& types, Oid type) {
+  auto row = types.find(type);
+  while (row->second.kind == 'd') {
+    row = types.find(row->second.base);
+  }
+  return *row;
+}
+
+}  // namespace
 
 std::optional<std::string> bookmark_text(const Json& bookmark) {
   const auto value = bookmark.find("replication_key_value");
@@ -13,12 +28,14 @@ std::optional<std::string> bookmark_text(const Json& bookmark) {
   return value->is_string() ? value->get<std::string>() : to_text(*value);
 }
 
+std::string operator_schema(const TypeRows& types, Oid type) {
+  const auto& [oid, row] = base_of(types, type);
+  constexpr Oid first_of_users = 16384;  // FirstNormalObjectId
+  return pg::quote_identifier(row.kind == 'b' && oid >= first_of_users ? row.schema : "pg_catalog");
+}
+
 std::string lookback_start(const TypeRows& types, Oid type, const std::string& bookmark, double lookback) {
-  const TypeRow* row = &types.at(type);
-  while (row->kind == 'd') {
-    row = &types.at(row->base);
-  }
-  const std::string& name = row->name;
+  const std::string& name = base_of(types, type).second.name;
   if (name == "int2" || name == "int4" || name == "int8") {
     return fmt::format(
         "greatest({}::pg_catalog.numeric - pg_catalog.ceil({}), -9223372036854775808)::pg_catalog.int8",

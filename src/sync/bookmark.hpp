@@ -13,6 +13,10 @@ namespace tap::sync {
 /// values.
 std::optional<std::string> bookmark_text(const Json& bookmark);
 
+/// The schema, quoted, of the operators that order a type: its own for a base type that an extension brings
+/// (citext compared by pg_catalog's would be text), else pg_catalog.
+std::string operator_schema(const TypeRows& types, Oid type);
+
 /// SQL for the key that lies `lookback` (seconds or a number, by the type) below the bookmark, which is given
 /// as a literal; empty if the type has no such distance.
 std::string lookback_start(const TypeRows& types, Oid type, const std::string& bookmark, double lookback);

@@ -76,11 +76,11 @@ void Incremental::read_all(pg::Connection& connection) {
   bookmark_encoder_.emplace(type, wire_of(type), bookmark_options(), key.name);
   table_ = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
   key_ = pg::quote_identifier(key.name);
+  operators_ = operator_schema(relation.types, key.type);
 
   const RowShape shape(plan_, relation, config_.values);
   begin(shape);
-  const auto version = output_.bookmark()["version"].get<std::int64_t>();
-  const singer::RecordFrame frame(plan_.name, version, time_extracted_);
+  const singer::RecordFrame frame(plan_.name, version(), time_extracted_);
   const auto bookmark = bookmark_text(output_.bookmark());
   try {
     for (const Part& part : parts(connection, relation)) {
@@ -107,14 +107,26 @@ void Incremental::begin(const RowShape& shape) {
   }
   Json& bookmark = output_.bookmark();
   bookmark["replication_key"] = *plan_.stream.replication_key;
-  if (!bookmark.contains("version")) {
+  if (!bookmark.contains("version") && !bookmark_text(bookmark)) {
     bookmark["version"] = epoch_milliseconds();
   }
   begun_ = true;
   time_extracted_ = utc_now();
-  const auto version = bookmark["version"].get<std::int64_t>();
   output_.begin(shape.columns(), {*plan_.stream.replication_key});
-  output_.activate_version(version);
+  if (const auto known = version()) {
+    output_.activate_version(*known);
+  }
+}
+
+std::optional<std::int64_t> Incremental::version() {
+  const Json& bookmark = output_.bookmark();
+  const auto version = bookmark.find("version");
+  return version == bookmark.end() || version->is_null() ? std::nullopt
+                                                         : std::optional(version->get<std::int64_t>());
+}
+
+std::string Incremental::compare_key(const char* comparison, const std::string& literal) const {
+  return fmt::format("{} OPERATOR({}.{}) {}", key_, operators_, comparison, literal);
 }
 
 std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, const pg::Relation& relation) {
@@ -138,9 +150,7 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
       parts.push_back({fmt::format("{0} >= {1} AND {0} < {2}", key_, from, at), false});
     }
   }
-  // The type of the literal is the column's own: the server gives it that of the other side.
-  parts.push_back(
-      {fmt::format("{} >= {}", key_, at) + up_to_limit(connection, fmt::format("{} > {}", key_, at)), true});
+  parts.push_back({compare_key(">=", at) + up_to_limit(connection, compare_key(">", at)), true});
   return parts;
 }
 
@@ -159,7 +169,7 @@ std::string Incremental::up_to_limit(pg::Connection& connection, const std::stri
     }
     greatest_ = last.text(0, last.column("key"));
   }
-  return fmt::format(" AND {} <= {}", key_, pg::quote_literal(*greatest_));
+  return " AND " + compare_key("<=", pg::quote_literal(*greatest_));
 }
 
 void Incremental::read_part(pg::Connection& connection, const Part& part, const RowShape& shape,

@@ -31,7 +31,11 @@ class Incremental {
   };
 
   void read_all(pg::Connection& connection);
+  /// A bookmark without a version is of a tap that sends none: to activate one would drop its rows.
+  std::optional<std::int64_t> version();
   void begin(const RowShape& shape);
+  /// `key >= literal`. The server gives the literal the key's own type.
+  std::string compare_key(const char* comparison, const std::string& literal) const;
   std::vector<Part> parts(pg::Connection& connection, const pg::Relation& relation);
   std::string up_to_limit(pg::Connection& connection, const std::string& above);
   void read_part(pg::Connection& connection, const Part& part, const RowShape& shape,
@@ -46,6 +50,7 @@ class Incremental {
   std::string time_extracted_;
   std::string table_;       ///< quoted, as is
   std::string key_;         ///< this, too
+  std::string operators_;   ///< the schema of the key type's operators, this, too
   std::string last_value_;  ///< the key of the last row, in its wire's bytes
   bool reached_ = false;    ///< that there is one to note
   std::optional<value::Encoder> bookmark_encoder_;

@@ -6,64 +6,15 @@
 #include <vector>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/value/schema.hpp>
 
 #include "kinds.hpp"
+#include "precision.hpp"
 
 namespace tap::value {
 
 namespace {
-
-struct Digits {
-  int precision;
-  int scale;
-};
-
-// What the Python tap takes for a numeric that does not say, and the most it takes.
-constexpr Digits kMostDigits = {100, 38};
-
-bool is_declared(std::int32_t modifier) {
-  return modifier >= 4;
-}
-
-/// A numeric's modifier is 4 more than precision and scale (eleven bits, signed since PostgreSQL 15).
-Digits declared_digits(std::int32_t modifier) {
-  const int scale = (modifier - 4) & 0x7FF;
-  return {((modifier - 4) >> 16) & 0xFFFF, scale < 0x400 ? scale : scale - 0x800};
-}
-
-Digits capped_digits(std::int32_t modifier) {
-  if (!is_declared(modifier)) {
-    return kMostDigits;
-  }
-  const auto [precision, scale] = declared_digits(modifier);
-  return {std::min(precision, kMostDigits.precision), std::min(scale, kMostDigits.scale)};
-}
-
-void warn_if_capped(std::int32_t modifier) {
-  const Digits capped = capped_digits(modifier);
-  const Digits declared = is_declared(modifier) ? declared_digits(modifier) : capped;
-  if (capped.precision != declared.precision || capped.scale != declared.scale) {
-    spdlog::warn("numeric({},{}) is numeric({},{}) in the JSON schema; a target may cut such values",
-                 declared.precision, declared.scale, capped.precision, capped.scale);
-  }
-}
-
-/// 10^exponent as Python writes it: 100, 0.01, 1e-05.
-Json power_of_ten(int exponent, const char* sign = "") {
-  const auto zeros = [](int count) { return std::string(static_cast<std::size_t>(count), '0'); };
-  std::string digits = "1";
-  if (exponent >= 0) {
-    digits += zeros(exponent);
-  } else if (exponent >= -4) {
-    digits = "0." + zeros(-exponent - 1) + digits;
-  } else {
-    digits += fmt::format("e-{:02}", -exponent);
-  }
-  return parse_json(sign + digits, "a power of ten");
-}
 
 const Type& innermost(const Type& type) {
   return type.element ? innermost(*type.element) : type;
@@ -134,10 +85,9 @@ void add_format(Json& schema, const Type& type, const Options& options) {
     schema["additionalProperties"] = {{"type", {"null", "string"}}};
   } else if (type.kind->family == Family::numeric && is_sent_otherwise(type, options)) {
     schema["format"] = "x-singer.decimal";
-    if (is_declared(type.modifier)) {
-      const auto [precision, scale] = declared_digits(type.modifier);
-      schema["precision"] = precision;
-      schema["scale"] = scale;
+    if (const auto declared = declared_precision(type.modifier)) {
+      schema["precision"] = declared->precision;
+      schema["scale"] = declared->scale;
     }
   }
 }
@@ -158,8 +108,8 @@ void add_limits(Json& schema, const Type& type) {
     case Family::int8:
       return add_range<std::int64_t>(schema);
     case Family::limited_text:
-      if (is_declared(type.modifier)) {
-        schema["maxLength"] = type.modifier - 4;
+      if (type.modifier > kVarHeaderSize) {
+        schema["maxLength"] = type.modifier - kVarHeaderSize;
       }
       return;
     default:
@@ -198,7 +148,7 @@ std::string definition_of(const Type& element) {
     case Family::floating:
       return "number";
     case Family::numeric: {
-      const auto [precision, scale] = capped_digits(element.modifier);
+      const auto [precision, scale] = capped_precision(element.modifier);
       return fmt::format("decimal_{}_{}", precision, scale);
     }
     case Family::boolean:
@@ -241,7 +191,7 @@ Json singer_io(const Type& type, bool is_key, const Options& options) {
   }
   schema["type"] = type_list(!is_key, json_types(type, options));
   if (type.kind->family == Family::numeric) {
-    const auto [precision, scale] = capped_digits(type.modifier);
+    const auto [precision, scale] = capped_precision(type.modifier);
     schema["exclusiveMaximum"] = true;
     schema["maximum"] = power_of_ten(precision - scale);
     schema["multipleOf"] = power_of_ten(-scale);
@@ -287,7 +237,7 @@ void add_definitions(Json& definitions, const Type& type) {
   if (definitions.contains(name)) {
     return;
   }
-  const auto [precision, scale] = capped_digits(element.modifier);
+  const auto [precision, scale] = capped_precision(element.modifier);
   Json definition;
   definition["type"] = {"null", "number", "array"};
   definition["multipleOf"] = power_of_ten(-scale);

@@ -59,16 +59,16 @@ TypeRows read_types(Database& database) {
       " typinput = 'array_in'::regproc FROM pg_type");
   TypeRows types;
   for (int row = 0; row < rows.size(); ++row) {
-    types[static_cast<Oid>(std::stoul(rows.text(row, 0)))] = {
-        .name = rows.text(row, 1),
-        .kind = rows.text(row, 2)[0],
-        .category = rows.text(row, 3)[0],
-        .base = static_cast<Oid>(std::stoul(rows.text(row, 4))),
-        .modifier = rows.number(row, 5),
-        .element = static_cast<Oid>(std::stoul(rows.text(row, 6))),
-        .is_array = rows.text(row, 8) == "t",
-        .delimiter = rows.text(row, 7)[0],
-    };
+    const auto oid = [&](int column) { return static_cast<Oid>(std::stoul(rows.text(row, column))); };
+    TypeRow& type = types[oid(0)];
+    type.name = rows.text(row, 1);
+    type.kind = rows.text(row, 2)[0];
+    type.category = rows.text(row, 3)[0];
+    type.base = oid(4);
+    type.modifier = rows.number(row, 5);
+    type.element = oid(6);
+    type.delimiter = rows.text(row, 7)[0];
+    type.is_array = rows.text(row, 8) == "t";
   }
   return types;
 }

@@ -33,10 +33,14 @@ std::vector<DiscoveredStream> shop() {
           found("public", "report", RelationKind::view)};
 }
 
+Json catalog_of(const std::vector<DiscoveredStream>& streams) {
+  return {{"streams", discovery::to_entries(streams)}};
+}
+
 /// The synced columns of each selected stream, read as a run would read them: `audit.orders(a,b,c) `.
 std::string selected(const std::vector<DiscoveredStream>& streams) {
   std::string text;
-  for (const auto& stream : singer::read_catalog(discovery::to_catalog(streams), "c")) {
+  for (const auto& stream : singer::read_catalog(catalog_of(streams), "c")) {
     if (!stream.selected) {
       continue;
     }
@@ -102,7 +106,7 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
     before[0].entry["tap_stream_id"] = id;
     singer::metadata(before[0].entry, "")["view-key-properties"] = {"a"};
     singer::metadata(before[0].entry, "")["row-count"] = 12345;
-    Json earlier = discovery::to_catalog(before);
+    Json earlier = catalog_of(before);
 
     auto streams = shop();
     discovery::keep_selections(streams, earlier);
@@ -118,7 +122,7 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
 
 TEST_CASE("a key that the user gave a keyless table is kept") {
   auto before = shop();
-  Json earlier = discovery::to_catalog(before);
+  Json earlier = catalog_of(before);
   auto streams = shop();
   singer::metadata(streams[0].entry, "")["table-key-properties"] = Json::array();
   discovery::keep_selections(streams, earlier);

@@ -33,29 +33,40 @@ inline const TypeRows& type_rows() {
         {1082, "date"},   {1083, "time"},    {1114, "timestamp"}, {1184, "timestamptz"}, {1186, "interval"},
         {1266, "timetz"}, {1560, "bit"},     {1562, "varbit"},    {1700, "numeric"},     {2950, "uuid"},
         {3802, "jsonb"},  {20000, "hstore"}, {20001, "citext"}};
+    const auto add = [&types](Oid oid, const std::string& name, char kind, char category) -> TypeRow& {
+      TypeRow& row = types[oid];
+      row.name = name;
+      row.kind = kind;
+      row.category = category;
+      return row;
+    };
+    const auto add_domain = [&add](Oid oid, const std::string& name, Oid over, std::int32_t modifier) {
+      TypeRow& row = add(oid, name, 'd', 'U');
+      row.base = over;
+      row.modifier = modifier;
+    };
     for (const auto& [oid, name] : base) {
-      types[oid].name = name;
+      add(oid, name, 'b', 'U');
     }
     types[603].delimiter = ';';
-    types[30] = {.name = "oidvector", .category = 'A', .element = 26};
-    types[20002] = {.name = "mood", .kind = 'e', .category = 'E'};
-    types[20003] = {.name = "pair", .kind = 'c', .category = 'C'};
-    types[20010] = {.name = "posint", .kind = 'd', .base = 23};
-    types[20011] = {.name = "price", .kind = 'd', .base = 1700, .modifier = ((12 << 16) | 2) + 4};
-    types[20012] = {.name = "net_price", .kind = 'd', .base = 20011};
-    types[20013] = {.name = "intarr", .kind = 'd', .base = 100023};
-    types[20014] = {.name = "hstore", .kind = 'c', .category = 'C'};  // a user's own, not the extension's
+    add(30, "oidvector", 'b', 'A').element = 26;
+    add(20002, "mood", 'e', 'E');
+    add(20003, "pair", 'c', 'C');
+    add_domain(20010, "posint", 23, -1);
+    add_domain(20011, "price", 1700, ((12 << 16) | 2) + 4);
+    add_domain(20012, "net_price", 20011, -1);
+    add_domain(20013, "intarr", 100023, -1);
+    add(20014, "hstore", 'c', 'C');  // a user's own, not the extension's
     std::vector<Oid> elements;
     for (const auto& [oid, row] : types) {
       elements.push_back(oid);
     }
     for (const Oid oid : elements) {
-      const TypeRow& element = types[oid];
-      types[100000 + oid] = {.name = "_" + element.name,
-                             .category = 'A',
-                             .element = oid,
-                             .is_array = true,
-                             .delimiter = element.delimiter};
+      const TypeRow element = types[oid];
+      TypeRow& array = add(100000 + oid, "_" + element.name, 'b', 'A');
+      array.element = oid;
+      array.is_array = true;
+      array.delimiter = element.delimiter;
     }
     return types;
   }();

@@ -26,8 +26,9 @@ std::string number_text(const Json& number);
 /// True for number values of either kind.
 bool is_number(const Json& value);
 
-/// Writes a document: compact with indent 0, else one member a line, `indent` blanks a level.
-void append_json(Buffer& out, const Json& value, int indent = 0);
+/// Writes a document: compact with indent 0, else one member a line, `indent` blanks a level. `depth` is the
+/// level that it stands on itself.
+void append_json(Buffer& out, const Json& value, int indent = 0, int depth = 0);
 std::string to_text(const Json& value, int indent = 0);
 
 /// Writes text as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so that a line stays

@@ -12,6 +12,7 @@ using Oid = std::uint32_t;
 /// A row of pg_type (manual: System Catalogs, pg_type), as far as a value's JSON depends on it.
 struct TypeRow {
   std::string name;     ///< typname: "int4", "_int4", "hstore", an enum's own name
+  std::string schema;   ///< its typnamespace's name
   char kind = 'b';      ///< typtype: b base, c composite, d domain, e enum, r range, m multirange, p pseudo
   char category = 'U';  ///< typcategory: 'A' for arrays
   Oid base = 0;         ///< typbasetype: what a domain is over, else 0

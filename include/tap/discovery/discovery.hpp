@@ -26,7 +26,7 @@ struct DiscoveredStream {
 /// all.
 std::vector<DiscoveredStream> discover(const config::Config& config);
 
-/// The catalog of what was discovered: `{"streams": [...]}`.
-Json to_catalog(std::vector<DiscoveredStream> streams);
+/// The entries alone, as a list.
+Json to_entries(std::vector<DiscoveredStream> streams);
 
 }  // namespace tap::discovery

@@ -70,4 +70,10 @@ struct Relation {
 /// Looks a table up in the connection's current transaction. Throws StreamError if it is not there.
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table);
 
+/// Locks the table, with its leaves, against being rewritten until the transaction ends. False if that has
+/// happened since the transaction's snapshot was taken: to the snapshot such a table is empty, so it takes a
+/// new one.
+bool lock_against_rewrite(Connection& connection, const Relation& relation, const std::string& schema,
+                          const std::string& table);
+
 }  // namespace tap::pg

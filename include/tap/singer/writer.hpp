@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,8 @@ class OutputClosed : public Error {
 
 /// The text around the columns of a stream's RECORD lines, made once a stream.
 struct RecordFrame {
-  RecordFrame(std::string_view stream, std::int64_t version, std::string_view time_extracted);
+  /// Without a version, RECORDs have none.
+  RecordFrame(std::string_view stream, std::optional<std::int64_t> version, std::string_view time_extracted);
 
   std::string before;  ///< `{"type":"RECORD","stream":"orders","record":{`
   std::string after;   ///< `},"version":...,"time_extracted":"..."}` and the end of the line
@@ -38,8 +40,9 @@ class Writer {
               const std::vector<std::string>& bookmark_properties);
   void activate_version(std::string_view stream, std::int64_t version);
   void state(const Json& state);
-  /// The whole output of discovery, for people to read and edit: a member a line.
-  void catalog(const Json& catalog);
+  /// The whole output of discovery, for people to read and edit: a member a line. Each entry is gone once
+  /// written.
+  void catalog(Json entries);
 
   /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. If it throws, nothing of the line is written.
   template <class Fill>

@@ -9,24 +9,26 @@ from support.server import SUPERUSER, shared
 
 
 class SchemaTest(unittest.TestCase):
-    """Subclasses name their source database in `database`; the destination is `<database>_copy`."""
+    """Subclasses name their source database in `database`; the destination is `<database>_copy`, on the shared server."""
 
     database = None
+    server = None  # of the source; None: the shared one
     made = set()
 
     @classmethod
     def setUpClass(cls):
-        for name in (cls.database, cls.destination):
-            if name not in cls.made:
-                cls.made.add(name)
-                shared().create_database(name)
+        cls.server = cls.server or shared()
+        for server, name in ((cls.server, cls.database), (shared(), cls.destination)):
+            if (server, name) not in cls.made:
+                cls.made.add((server, name))
+                server.create_database(name)
 
     def setUp(self):
         self.schema = self._testMethodName.removeprefix("test_")[:63].rstrip("_")
         self.sql(f"CREATE SCHEMA {self.schema}")
         self.addCleanup(self.sql, f"DROP SCHEMA {self.schema} CASCADE")
         self.addCleanup(shared().sql, f"DROP SCHEMA IF EXISTS {self.schema} CASCADE", self.destination)
-        self.config = shared().config(self.database, filter_dbs=self.database, filter_schemas=self.schema,
+        self.config = self.server.config(self.database, filter_dbs=self.database, filter_schemas=self.schema,
                                       state_every_seconds=3600)
 
     @classmethod
@@ -41,11 +43,11 @@ class SchemaTest(unittest.TestCase):
 
     def sql(self, statements):
         """Runs SQL at the source; {s} is the test's schema."""
-        return shared().sql(statements.replace("{s}", self.schema), self.database)
+        return self.server.sql(statements.replace("{s}", self.schema), self.database)
 
     def session(self):
         """A connection to the source for what needs one of its own, closed after the test."""
-        connection = shared().connect(self.database)
+        connection = self.server.connect(self.database)
         self.addCleanup(connection.close)
         return connection
 
@@ -103,7 +105,7 @@ class SchemaTest(unittest.TestCase):
 
     def check_equal(self, table, extra_allowed=False, keys=None):
         """Fails if the destination is not what the table is now."""
-        with contextlib.closing(shared().connect(self.database)) as source, \
+        with contextlib.closing(self.server.connect(self.database)) as source, \
                 contextlib.closing(shared().connect(self.destination)) as destination:
             compare.check_equal(source, f'{self.schema}."{table}"', destination, f"{self.schema}.{table}",
                                 extra_allowed, keys)

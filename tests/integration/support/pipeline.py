@@ -1,7 +1,9 @@
 """The tap while it runs, alone or with the target behind it, stopped wherever a test wants it to be."""
 
+import collections
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import signal
@@ -127,7 +129,7 @@ class Outcome:
     state: str  # the last one that the target has confirmed, or the one given, as text; None: there is none
     tap_code: int
     target_code: int
-    lines: int  # that went through
+    kinds: collections.Counter  # of the messages that went through
     tap_log: str
     target_log: str
 
@@ -139,11 +141,13 @@ class Outcome:
 class Pipeline:
     """tap | target, with us in the place of the pipe."""
 
-    def __init__(self, config, catalog, state, dsn, *target_args, tap_args=()):
+    def __init__(self, config, catalog, state, dsn, *target_args, tap_args=(), record=None):
+        """`record` names a file for all that goes through."""
         self.given = state if state is None or isinstance(state, str) else json.dumps(state)
         self.tap = Tap(config, *tap_args, catalog=catalog, state=self.given)
         self.target = Target(dsn, *target_args)
-        self.lines = 0
+        self.kinds = collections.Counter()  # of the messages that have gone through
+        self._record = open(record or os.devnull, "wb")
         self._whole = True
 
     def relay(self, lines=None, part=0):
@@ -155,7 +159,8 @@ class Pipeline:
                 return left is None
             if not self._pass_on(line):
                 return False
-            self.lines += 1
+            if line.endswith(b"\n"):
+                self.kinds[kind_of(line)] += 1
             if left is not None:
                 left -= 1
         if part:
@@ -164,6 +169,7 @@ class Pipeline:
         return True
 
     def _pass_on(self, data):
+        self._record.write(data)
         try:
             self.target.input.write(data)
             return True
@@ -187,7 +193,7 @@ class Pipeline:
             self.target.input.close()
             tap_code, target_code = self.tap.wait(), self.target.wait()
             states = self.target.states
-            return Outcome(states[-1] if states else self.given, tap_code, target_code, self.lines, self.tap.log,
+            return Outcome(states[-1] if states else self.given, tap_code, target_code, self.kinds, self.tap.log,
                            self.target.log)
         finally:
             self.close()
@@ -195,6 +201,7 @@ class Pipeline:
     def close(self):
         self.tap.close()
         self.target.close()
+        self._record.close()
 
     def __enter__(self):
         return self
@@ -203,9 +210,6 @@ class Pipeline:
         self.close()
 
 
-def sync(config, catalog, state, dsn, *target_args, tap_args=()):
-    """One run from end to end, which must go well."""
-    outcome = Pipeline(config, catalog, state, dsn, *target_args, tap_args=tap_args).finish()
-    assert (outcome.tap_code, outcome.target_code) == (0, 0), \
-        f"exit codes {outcome.tap_code}, {outcome.target_code}\n{outcome.tap_log}\n{outcome.target_log}"
-    return outcome
+def kind_of(line):
+    """The type of a message, without parsing all of it."""
+    return line[:40].split(b'"')[3].decode()

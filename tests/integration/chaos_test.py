@@ -1,0 +1,209 @@
+"""Writers at work, and a run after a run that is cut off at a random place by a random hand; nothing may be missing at the end.
+
+Each round is by itself: tables of its own, filled and changed from the seed. TAP_ROUNDS says how many (30), TAP_SEED which
+ones: `TAP_SEED=17.4 TAP_ROUNDS=1` is round 4 of seed 17 alone. What the writers get done between two events depends on the
+machine, all else on the seed. The log of a round that fails stays in a folder that is named.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
+import tempfile
+import threading
+import unittest
+
+import psycopg2
+
+from support import compare, pipeline, tap, workload
+from support.proxy import Proxy
+from support.server import SUPERUSER, Server
+
+SEED, _, FIRST = os.environ.get("TAP_SEED", str(random.randrange(10**6))).partition(".")
+ROUNDS = int(os.environ.get("TAP_ROUNDS") or 30)
+
+SOURCE, COPY = "source", "copy"
+# What befalls a run: how often, and the exit codes of tap and target that may come of it. A tap that is done before gives 0.
+EVENTS = {
+    "kill the tap": (4, {-9}, {0}),
+    "stop the tap": (2, {128 + signal.SIGTERM}, {0}),
+    "kill the target": (4, {1}, {-9}),
+    "terminate the backend": (3, set(), {0}),
+    "reset the network": (2, set(), {0}),
+    "crash the server": (1, set(), {0}),
+}
+
+
+def setUpModule():
+    ChaosTest.source = Server()
+    unittest.addModuleCleanup(ChaosTest.source.close)
+    ChaosTest.destination = Server()
+    unittest.addModuleCleanup(ChaosTest.destination.close)
+    ChaosTest.source.create_database(SOURCE)
+    ChaosTest.source.sql("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+    ChaosTest.destination.create_database(COPY)
+
+
+class Writing:
+    """The writers of a schema's tables, each a thread with a connection, until they are told to stop."""
+
+    def __init__(self, server, schema, seed):
+        self.server = server
+        self.schema = schema
+        self.over = threading.Event()
+        self.faults = []
+        self.steps = 0
+        self.threads = [threading.Thread(target=self.run, args=(table, random.Random(f"{seed} {table}")), daemon=True)
+                        for table in workload.FULL + workload.INCREMENTAL]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, table, rng):
+        writer = workload.Writer(table, None, rng)
+        while not self.over.is_set():
+            try:
+                with contextlib.closing(self.server.connect(SOURCE)) as connection, connection.cursor() as cursor:
+                    cursor.execute(f"SET search_path TO {self.schema}")
+                    writer.use(cursor)
+                    while not self.over.wait(rng.random() / 50):
+                        writer.step()
+                        self.steps += 1
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                self.over.wait(0.05)  # the server is away
+            except Exception as fault:  # pylint: disable=broad-except
+                self.faults.append(fault)
+                return
+
+    def stop(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+        if self.faults:
+            raise self.faults[0]
+
+
+class ChaosTest(unittest.TestCase):
+    source = destination = None  # servers
+
+    def test_source_and_destination_are_equal_after_every_round(self):
+        rounds = [int(FIRST)] if FIRST else range(1, ROUNDS + 1)
+        for number in rounds:
+            with self.subTest(replay=f"TAP_SEED={SEED}.{number}"):
+                Round(f"{SEED}.{number}", self.source, self.destination).run()
+
+    @classmethod
+    def setUpClass(cls):
+        print(f"TAP_SEED={SEED} TAP_ROUNDS={ROUNDS}", flush=True)
+
+
+class Round:
+    def __init__(self, seed, source, destination):
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.source = source
+        self.destination = destination
+        self.schema = "round_" + seed.partition(".")[2]
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"tap-postgres-chaos-{seed}-"))
+        self.runs = 0
+
+    def run(self):
+        try:
+            self.play()
+        except BaseException as fault:
+            self.note(f"{fault}")
+            raise AssertionError(f"{fault}\nthe log is in {self.folder}") from fault
+        for file in self.folder.iterdir():
+            file.unlink()
+        self.folder.rmdir()
+
+    def play(self):
+        with contextlib.closing(self.source.connect(SOURCE)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA {self.schema}; SET search_path TO {self.schema}")
+            workload.setup(cursor, rows=self.rng.choice((50, 150, 300)))
+        with Proxy(self.source.port) as proxy:
+            config = {**self.source.config(SOURCE, filter_dbs=SOURCE, filter_schemas=self.schema), "user": "reader",
+                      "port": proxy.port, "state_every_rows": self.rng.choice((1, 7, 40, 200))}
+            catalog = tap.select(tap.discover(config), *workload.FULL)
+            catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
+            tap.metadata(tap.stream(catalog, "part"))["table-key-properties"] = workload.KEYS["part"]
+            state = None
+            writing = Writing(self.source, self.schema, self.seed)
+            try:
+                for _ in range(self.rng.randint(2, 4)):
+                    state = self.cut_off(config, catalog, state, proxy)
+            finally:
+                writing.stop()
+            self.note(f"the writers have done {writing.steps} steps")
+            # A resumed copy has every row that there is, and perhaps some that are no more.
+            state = self.to_the_end(config, catalog, state)
+            self.check(extra_allowed=True)
+            self.to_the_end(config, catalog, state)
+            self.check(extra_allowed=False)
+        self.source.sql(f"DROP SCHEMA {self.schema} CASCADE", SOURCE)
+        self.destination.sql(f"DROP SCHEMA {self.schema} CASCADE", COPY)
+
+    def pipeline(self, config, catalog, state):
+        self.runs += 1
+        dsn = f"host={self.destination.folder} port={self.destination.port} user={SUPERUSER} dbname={COPY}"
+        args = ["--schema", self.schema] + ["--keep-unconfirmed"] * (self.rng.random() < 0.5)
+        (self.folder / f"state{self.runs}.json").write_text(state or "")
+        (self.folder / f"catalog{self.runs}.json").write_text(json.dumps(catalog))
+        return pipeline.Pipeline(config, catalog, state, dsn, *args, record=self.folder / f"messages{self.runs}.jsonl")
+
+    def cut_off(self, config, catalog, state, proxy):
+        """A run, and what befalls it; returns the target's last state."""
+        what = self.rng.choices(list(EVENTS), [often for often, _, _ in EVENTS.values()])[0]
+        lines = int(2 ** self.rng.uniform(0, 11))
+        part = self.rng.choice((0, 0, 20))
+        running = self.pipeline(config, catalog, state)
+        self.note(f"run {self.runs}: {what} after {lines} lines")
+        if running.relay(lines):
+            if what == "kill the tap":
+                if part:
+                    running.relay(0, part)
+                running.kill_tap()
+            elif what == "stop the tap":
+                running.kill_tap(signal.SIGTERM)
+            elif what == "kill the target":
+                running.kill_target()
+            elif what == "terminate the backend":
+                self.source.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'")
+            elif what == "reset the network":
+                proxy.reset()
+            else:
+                self.source.restart("immediate")
+        outcome = self.finish(running)
+        _, tap_codes, target_codes = EVENTS[what]
+        assert outcome.tap_code in tap_codes | {0} and outcome.target_code in target_codes | {0}, \
+            f"{what}: exit codes {outcome.tap_code}, {outcome.target_code}"
+        return outcome.state
+
+    def to_the_end(self, config, catalog, state):
+        """A run that nothing befalls."""
+        outcome = self.finish(self.pipeline(config, catalog, state))
+        assert (outcome.tap_code, outcome.target_code) == (0, 0), \
+            f"exit codes {outcome.tap_code}, {outcome.target_code} of a run that nothing has befallen"
+        return outcome.state
+
+    def finish(self, running):
+        outcome = running.finish()
+        self.note(f"run {self.runs}: exit codes {outcome.tap_code}, {outcome.target_code}; {dict(outcome.kinds)}\n"
+                  f"{outcome.tap_log}{outcome.target_log}state {outcome.state}\n")
+        return outcome
+
+    def check(self, extra_allowed):
+        with contextlib.closing(self.source.connect(SOURCE)) as source, \
+                contextlib.closing(self.destination.connect(COPY)) as destination:
+            for table in workload.FULL + workload.INCREMENTAL:
+                compare.check_equal(source, f'{self.schema}."{table}"', destination, f"{self.schema}.{table}",
+                                    extra_allowed and table in workload.FULL, workload.KEYS[table])
+
+    def note(self, text):
+        with open(self.folder / "log", "a", encoding="utf-8") as log:
+            log.write(text + "\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -204,7 +204,12 @@ void Incremental::note_key() {
   }
   Buffer json;
   (*bookmark_encoder_)(last_value_, json);
-  output_.bookmark()["replication_key_value"] = parse_json(json.view(), "replication_key_value");
+  // JSON readers, ours among them, refuse numbers beyond a double's range; as text the server takes them,
+  // too.
+  constexpr std::size_t safe_digits = 300;
+  const bool huge = json.size() > safe_digits && json.view().front() != '"';
+  output_.bookmark()["replication_key_value"] =
+      huge ? Json(json.view()) : parse_json(json.view(), "replication_key_value");
 }
 
 }  // namespace tap::sync

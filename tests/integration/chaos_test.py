@@ -63,18 +63,23 @@ class Writing:
     def run(self, table, rng):
         writer = workload.Writer(table, None, rng)
         while not self.over.is_set():
+            connection = None
             try:
-                with contextlib.closing(self.server.connect(SOURCE)) as connection, connection.cursor() as cursor:
+                connection = self.server.connect(SOURCE)
+                with connection.cursor() as cursor:
                     cursor.execute(f"SET search_path TO {self.schema}")
                     writer.use(cursor)
                     while not self.over.wait(rng.random() / 50):
                         writer.step()
                         self.steps += 1
-            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            except psycopg2.Error as fault:
+                if (fault.pgcode or "57P")[:3] != "57P":
+                    self.faults.append(fault)
+                    return
                 self.over.wait(0.05)  # the server is away
-            except Exception as fault:  # pylint: disable=broad-except
-                self.faults.append(fault)
-                return
+            finally:
+                if connection:
+                    connection.close()
 
     def stop(self):
         self.over.set()
@@ -124,7 +129,7 @@ class Round:
             workload.setup(cursor, rows=self.rng.choice((50, 150, 300)))
         with Proxy(self.source.port) as proxy:
             config = {**self.source.config(SOURCE, filter_dbs=SOURCE, filter_schemas=self.schema), "user": "reader",
-                      "port": proxy.port, "state_every_rows": self.rng.choice((1, 7, 40, 200))}
+                      "port": proxy.port, "state_every_rows": self.rng.choice((3, 20, 100))}
             catalog = tap.select(tap.discover(config), *workload.FULL)
             catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
             tap.metadata(tap.stream(catalog, "part"))["table-key-properties"] = workload.KEYS["part"]

@@ -6,7 +6,6 @@ import unittest
 from support import tap
 from support.case import SchemaTest
 from support.pipeline import until
-from support.server import shared
 
 # type, three values in SQL in ascending order (None: there is none), and the middle one's bookmark in JSON.
 # Neighbours where the type has them: a bookmark that lost a digit gives the low row again, or not the middle one.

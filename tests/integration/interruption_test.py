@@ -6,7 +6,6 @@ import random
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 import unittest
@@ -17,7 +16,7 @@ from support import tap
 from support.case import SchemaTest
 from support.pipeline import until
 from support.proxy import Proxy
-from support.server import SUPERUSER, Server, shared
+from support.server import Server
 
 ROWS = 30000
 # More than the buffers between server and tap hold: who stops reading at some row stops the server's reading, too.

@@ -57,7 +57,7 @@ TEST_CASE("selected streams are planned by id, their synced columns by name") {
 TEST_CASE("the stream that the last run was cut off in goes first") {
   auto before = state(R"({"currently_syncing": "b"})");
   const auto planned = sync::plan(
-      shop(), {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE"), stream("c", "FULL_TABLE")}, before);
+      shop(), {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE"), stream("c", "FULL_TABLE")}, {}, before);
   CHECK(ids(planned) == "b a c ");
 }
 

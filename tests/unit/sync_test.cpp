@@ -8,9 +8,8 @@ using namespace tap::sync;
 
 namespace {
 
-constexpr const char *kCopy = R"({"snapshot":"5000:5007:5003","leaf":11,"relfilenode":111,"position":"(12,3)",
-                     "done" : [ 7, 9 ]
-})";
+constexpr const char* kCopy =
+    R"j({"snapshot":"5000:5007:5003","leaf":11,"relfilenode":111,"position":"(12,3)","done":[7,9]})j";
 
 CopyPosition position() {
   return *read_position(parse_json(kCopy, "test"));
@@ -32,24 +31,20 @@ TEST_CASE("a copy's position is kept in the bookmark and read back") {
   CHECK(to_text(to_json(position())) == kCopy);
   CHECK(position().is_done(9));
   CHECK_FALSE(position().is_done(11));
-  const std::string first = R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)"
-})";
+  const std::string first = R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)"})j";
   CHECK(to_text(to_json(*read_position(parse_json(first, "test")))) == first);
 }
 
 TEST_CASE("what is not a position is none") {
-  for (const char* copy : {"5", "{}", R"({"snapshot":"x","leaf":1,"relfilenode":2,"position":"(0,1)"})
-    ",
-    R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"0,1"})",
-        R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,99999)"
-})",
-        R"({"snapshot":"5:5:","leaf":-1,"relfilenode":2,"position":"(0,1)"
-})",
-        R"({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)","done":["x"]
-})"}) {
+  for (const char* copy :
+       {"5", "{}", R"j({"snapshot":"x","leaf":1,"relfilenode":2,"position":"(0,1)"})j",
+        R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"0,1"})j",
+        R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,99999)"})j",
+        R"j({"snapshot":"5:5:","leaf":-1,"relfilenode":2,"position":"(0,1)"})j",
+        R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)","done":["x"]})j"}) {
     CAPTURE(copy);
-CHECK_FALSE(read_position(parse_json(copy, "test")).has_value());
-}
+    CHECK_FALSE(read_position(parse_json(copy, "test")).has_value());
+  }
 }
 
 TEST_CASE(

@@ -11,11 +11,11 @@ using Oid = std::uint32_t;
 
 /// A row of pg_type (manual: System Catalogs, pg_type), as far as a value's JSON depends on it.
 struct TypeRow {
-  std::string name;     ///< typname: "int4", "_int4", "hstore", an enum's own name
-  std::string schema;   ///< its typnamespace's name
-  char kind = 'b';      ///< typtype: b base, c composite, d domain, e enum, r range, m multirange, p pseudo
-  char category = 'U';  ///< typcategory: 'A' for arrays
-  Oid base = 0;         ///< typbasetype: what a domain is over, else 0
+  std::string name;      ///< typname: "int4", "_int4", "hstore", an enum's own name
+  std::string schema{};  ///< its typnamespace's name
+  char kind = 'b';       ///< typtype: b base, c composite, d domain, e enum, r range, m multirange, p pseudo
+  char category = 'U';   ///< typcategory: 'A' for arrays
+  Oid base = 0;          ///< typbasetype: what a domain is over, else 0
   std::int32_t modifier = -1;  ///< typtypmod: the modifier a domain gives its base type
   Oid element = 0;             ///< typelem: an array's element type (also set for name, point, ...), else 0
   bool is_array = false;       ///< a true array (typlen -1 and typsubscript/array_in), not name or point

@@ -26,6 +26,8 @@ class Proxy:
         return self
 
     def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         self.reset()
 
@@ -60,14 +62,12 @@ class Proxy:
                 threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
 
     def _pass_on(self, client, server):
-        with contextlib.suppress(OSError, ValueError):  # reset() has closed them
+        with contextlib.suppress(OSError, ValueError), client, server:  # an end that breaks ends the other, too
             while True:
                 ready, _, _ = select.select([client, server], [], [])
                 for end in ready:
                     data = end.recv(65536)
                     if not data:
-                        client.close()
-                        server.close()
                         return
                     if self._frozen.is_set():
                         continue

@@ -11,7 +11,6 @@ is an error.
 
 import argparse
 import decimal
-import io
 import json
 import sys
 
@@ -47,10 +46,10 @@ class Stream:
         if not self.keys:
             if deleted:
                 raise ValueError(f"{self.table}: a delete for a stream without key")
-            self.keyless.append((line, message.get("version")))
+            self.keyless.append(line)
             return
         key = tuple(as_key(record[name]) for name in self.keys)
-        self.lines[key] = (line, message.get("version"), deleted)
+        self.lines[key] = (line, deleted)
 
     @property
     def rows(self):
@@ -59,15 +58,18 @@ class Stream:
     def flush(self, cursor):
         if not self.rows:
             return
-        keys = ", ".join("line -> 'record' -> %s" % quote_literal(name) for name in self.keys)
-        key = f"jsonb_build_array({keys})"
-        copy_in(cursor, [(line, version) for line, version, deleted in self.lines.values() if not deleted])
-        cursor.execute(f"""INSERT INTO {self.table} SELECT {key}, line -> 'record', version FROM staging
-            ON CONFLICT (key) DO UPDATE SET record = excluded.record, version = excluded.version""")
-        copy_in(cursor, self.keyless)
-        cursor.execute(f"INSERT INTO {self.table} SELECT NULL, line -> 'record', version FROM staging")
-        copy_in(cursor, [(line, version) for line, version, deleted in self.lines.values() if deleted])
-        cursor.execute(f"DELETE FROM {self.table} USING staging WHERE key = {key}")
+        key = "jsonb_build_array(%s)" % ", ".join("line -> 'record' -> %s" % quote_literal(name) for name in self.keys)
+        for rows, statement in (
+                ([line for line, deleted in self.lines.values() if not deleted], f"""
+                    INSERT INTO {self.table} SELECT {key}, line -> 'record', (line ->> 'version')::bigint FROM lines
+                    ON CONFLICT (key) DO UPDATE SET record = excluded.record, version = excluded.version"""),
+                (self.keyless,
+                 f"INSERT INTO {self.table} SELECT NULL, line -> 'record', (line ->> 'version')::bigint FROM lines"),
+                ([line for line, deleted in self.lines.values() if deleted],
+                 f"DELETE FROM {self.table} USING lines WHERE key = {key}")):
+            if rows:
+                cursor.execute("WITH lines AS (SELECT line FROM jsonb_array_elements(%s) line) "
+                               + statement.replace("%", "%%"), (f"[{','.join(rows)}]",))
         self.lines.clear()
         self.keyless.clear()
 
@@ -81,7 +83,6 @@ class Target:
         self.schema = quote_identifier(schema)
         self.cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (LOCK, schema))
         self.cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
-        self.cursor.execute("CREATE TEMPORARY TABLE staging (line jsonb, version bigint)")
         self.connection.commit()
         self.streams = {}
 
@@ -128,17 +129,6 @@ class Target:
         self.cursor.execute(
             f"CREATE TABLE IF NOT EXISTS {table} (key jsonb UNIQUE, record jsonb NOT NULL, version bigint)")
         self.streams[name] = Stream(table, message)
-
-
-def copy_in(cursor, rows):
-    """Fills the staging table with (line, version) in place of what it held."""
-    cursor.execute("TRUNCATE staging")
-    text = io.StringIO()
-    for line, version in rows:
-        line = line.rstrip("\n").replace("\\", "\\\\").replace("\t", "\\t")
-        text.write(f"{line}\t{chr(92) + 'N' if version is None else version}\n")
-    text.seek(0)
-    cursor.copy_expert("COPY staging FROM STDIN", text)
 
 
 def as_key(value):

@@ -58,11 +58,11 @@ class Writer:
     def step(self):
         """One change, committed when this returns."""
         if self.table in INCREMENTAL:
-            change = self.rng.choices((self.insert, self.bump, self.roll_back), (4, 6, 1))[0]
+            change = self.rng.choices((self.insert, self.bump, self.roll_back), (2, 8, 1))[0]
         else:
             change = self.rng.choices(
                 (self.insert, self.update, self.grow, self.delete, self.several, self.roll_back, self.vacuum, self.rewrite),
-                (6, 8, 4, 6, 3, 1, 0.5, 0.1))[0]
+                (3, 8, 4, 6, 2, 1, 0.5, 0.1))[0]
         change()
 
     def insert(self, rows=None):

@@ -403,7 +403,7 @@ class EveryStateTest(SchemaTest):
         self.addCleanup(lambda: self._outcome.success or print(f"TAP_SEED={seed}"))
         self.cursor = self.session().cursor()
         self.cursor.execute(f"SET search_path TO {self.schema}")
-        workload.setup(self.cursor, rows=60)
+        workload.setup(self.cursor, rows=45)
         self.writers = [workload.Writer(table, self.cursor, random.Random(f"{seed} {table}"))
                         for table in workload.FULL + workload.INCREMENTAL]
         catalog = tap.select(tap.discover(self.config), *workload.FULL)

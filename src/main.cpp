@@ -23,17 +23,25 @@ namespace {
 using namespace tap;
 
 ExitCode discover(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
-  Json earlier;
+  std::optional<discovery::EarlierCatalog> earlier;
   if (options.catalog) {
-    earlier = parse_json(read_file(*options.catalog), *options.catalog);
-    singer::read_catalog(earlier, *options.catalog);  // complains before the server is asked
+    Json catalog = parse_json(read_file(*options.catalog), *options.catalog);
+    singer::read_catalog(catalog, *options.catalog);  // complains before the server is asked
+    earlier.emplace(std::move(catalog));
   }
-  auto streams = discovery::discover(config);
-  if (options.catalog) {
-    discovery::keep_selections(streams, std::move(earlier));
+  discovery::Selector selector({options.select, options.replication_method, options.replication_key});
+  discovery::discover(config, [&](discovery::DiscoveredStream& stream) {
+    if (earlier) {
+      earlier->keep(stream.entry);
+    }
+    selector.apply(stream);
+    writer.catalog_entry(stream.entry);
+  });
+  if (earlier) {
+    earlier->log_gone();
   }
-  discovery::select(streams, {options.select, options.replication_method, options.replication_key});
-  writer.catalog(discovery::to_entries(std::move(streams)));
+  selector.check_all_used();
+  writer.end_catalog();
   return ExitCode::done;
 }
 

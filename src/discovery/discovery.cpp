@@ -64,16 +64,18 @@ Json column_metadata(const pg::TableColumn& column, const value::Type& type, con
   return metadata_entry({"properties", column.name}, std::move(about));
 }
 
-/// One database's entries, added to `streams`.
-void discover_database(const config::Config& config, pg::Session& session, const std::string& database,
-                       std::vector<DiscoveredStream>& streams) {
+/// Hands over one database's entries and tells how many there were.
+std::size_t discover_database(const config::Config& config, pg::Session& session, const std::string& database,
+                              const std::function<void(DiscoveredStream&)>& found) {
   session.query("SET LOCAL work_mem = '64MB'");  // so that sorting many columns stays in memory
   const TypeRows types = pg::column_types(session);
   const std::vector<pg::Table> tables = pg::tables(session, config.filter_schemas);
   for (const pg::Table& table : tables) {
-    streams.push_back({catalog_entry(database, table, types, config.values), table.kind});
+    DiscoveredStream stream{catalog_entry(database, table, types, config.values), table.kind};
+    found(stream);
   }
   spdlog::info("discovered {} tables in database {}", tables.size(), database);
+  return tables.size();
 }
 
 }  // namespace
@@ -111,18 +113,18 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
   return entry;
 }
 
-std::vector<DiscoveredStream> discover(const config::Config& config) {
+void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found) {
   const std::string home = config.server.database();
   pg::Session session(config.server, home);
-  std::vector<DiscoveredStream> streams;
+  std::size_t tables = 0;
   for (const std::string& database : pg::databases(session, config.filter_dbs)) {
     if (database == home) {
-      discover_database(config, session, database, streams);
+      tables += discover_database(config, session, database, found);
       continue;
     }
     try {
       pg::Session other(config.server, database);
-      discover_database(config, other, database, streams);
+      tables += discover_database(config, other, database, found);
     } catch (const Error& error) {
       if (error.code() != ExitCode::cannot_connect) {
         throw;
@@ -130,22 +132,13 @@ std::vector<DiscoveredStream> discover(const config::Config& config) {
       spdlog::warn("database {} is left out: {}", database, error.what());
     }
   }
-  if (streams.empty()) {
+  if (tables == 0) {
     throw Error(
         ExitCode::run_failed,
         fmt::format("0 tables were discovered across the entire cluster: grant {} USAGE on a schema and "
                     "SELECT on its tables, or widen filter_dbs and filter_schemas",
                     config.server.describe(home)));
   }
-  return streams;
-}
-
-Json to_entries(std::vector<DiscoveredStream> streams) {
-  Json entries = Json::array();
-  for (DiscoveredStream& stream : streams) {
-    entries.push_back(std::move(stream.entry));
-  }
-  return entries;
 }
 
 }  // namespace tap::discovery

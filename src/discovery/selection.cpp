@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <map>
 #include <string_view>
 
 #include <fnmatch.h>
@@ -16,23 +15,14 @@ namespace tap::discovery {
 
 namespace {
 
-/// A pattern of --select, in its parts.
-struct Pattern {
-  std::string text;
-  bool excludes = false;
-  std::string schema = "*";
-  std::string table;
-  std::string column;  ///< empty: the whole table
-  bool used = false;
+bool matches_table(const Pattern& pattern, const std::string& schema, const std::string& table) {
+  return fnmatch(pattern.schema.c_str(), schema.c_str(), 0) == 0 &&
+         fnmatch(pattern.table.c_str(), table.c_str(), 0) == 0;
+}
 
-  [[nodiscard]] bool matches_table(const std::string& schema_name, const std::string& table_name) const {
-    return fnmatch(schema.c_str(), schema_name.c_str(), 0) == 0 &&
-           fnmatch(table.c_str(), table_name.c_str(), 0) == 0;
-  }
-  [[nodiscard]] bool matches_column(const std::string& name) const {
-    return fnmatch(column.c_str(), name.c_str(), 0) == 0;
-  }
-};
+bool matches_column(const Pattern& pattern, const std::string& name) {
+  return !pattern.column.empty() && fnmatch(pattern.column.c_str(), name.c_str(), 0) == 0;
+}
 
 Pattern read_pattern(const std::string& text) {
   Pattern pattern;
@@ -78,7 +68,7 @@ void select_stream(Json& stream, std::vector<Pattern>& patterns) {
   const std::string table = stream.at("table_name");
   std::vector<Pattern*> matching;
   for (Pattern& pattern : patterns) {
-    if (pattern.matches_table(schema, table)) {
+    if (matches_table(pattern, schema, table)) {
       matching.push_back(&pattern);
     }
   }
@@ -101,9 +91,7 @@ void select_stream(Json& stream, std::vector<Pattern>& patterns) {
       continue;
     }
     const std::string column = entry["breadcrumb"][1];
-    const auto by_name = [&](const Pattern& pattern) {
-      return !pattern.column.empty() && pattern.matches_column(column);
-    };
+    const auto by_name = [&](const Pattern& pattern) { return matches_column(pattern, column); };
     const bool named = any(false, by_name);
     const bool left_out = any(true, by_name);
     some_column = some_column || (named && !left_out);
@@ -172,56 +160,62 @@ std::string obstacle(const DiscoveredStream& stream, const Selection& selection)
 
 }  // namespace
 
-void keep_selections(std::vector<DiscoveredStream>& streams, Json earlier) {
-  std::map<std::string, Json*> left;
-  for (Json& stream : earlier["streams"]) {
-    left.emplace(id_of(stream), &stream);
+EarlierCatalog::EarlierCatalog(Json catalog) : catalog_(std::move(catalog)) {
+  for (Json& stream : catalog_["streams"]) {
+    left_.emplace(id_of(stream), &stream);
   }
-  for (DiscoveredStream& stream : streams) {
-    auto found = left.find(id_of(stream.entry));
-    found = found == left.end() ? left.find(short_id(stream.entry)) : found;
-    if (found == left.end()) {
-      spdlog::info("{} is new", id_of(stream.entry));
-      continue;
-    }
-    Json& before = *found->second;
-    keep_metadata(stream.entry, before);
-    // The id names the bookmark in the user's state, the stream its table in the target.
-    stream.entry["tap_stream_id"] = before["tap_stream_id"];
-    stream.entry["stream"] = before.value("stream", stream.entry["stream"]);
-    left.erase(found);
+}
+
+void EarlierCatalog::keep(Json& stream) {
+  auto found = left_.find(id_of(stream));
+  found = found == left_.end() ? left_.find(short_id(stream)) : found;
+  if (found == left_.end()) {
+    spdlog::info("{} is new", id_of(stream));
+    return;
   }
-  for (const auto& [id, stream] : left) {
+  Json& before = *found->second;
+  keep_metadata(stream, before);
+  // The id names the bookmark in the user's state, the stream its table in the target.
+  stream["tap_stream_id"] = before["tap_stream_id"];
+  stream["stream"] = before.value("stream", stream["stream"]);
+  left_.erase(found);
+}
+
+void EarlierCatalog::log_gone() const {
+  for (const auto& [id, stream] : left_) {
     spdlog::info("{} is gone", id);
   }
 }
 
-void select(std::vector<DiscoveredStream>& streams, const Selection& selection) {
-  std::vector<Pattern> patterns;
-  for (const std::string& text : selection.patterns) {
-    patterns.push_back(read_pattern(text));
+Selector::Selector(Selection selection) : selection_(std::move(selection)) {
+  for (const std::string& text : selection_.patterns) {
+    patterns_.push_back(read_pattern(text));
   }
-  for (DiscoveredStream& stream : streams) {
-    if (!patterns.empty()) {
-      select_stream(stream.entry, patterns);
-    }
-    if (!is_selected(stream.entry)) {
-      continue;
-    }
-    Json& own = singer::metadata(stream.entry, "");
-    if (const std::string why = obstacle(stream, selection); !why.empty()) {
-      spdlog::warn("{} is not selected: {}", id_of(stream.entry), why);
-      own["selected"] = false;
-      continue;
-    }
-    if (selection.replication_method) {
-      own["replication-method"] = *selection.replication_method;
-    }
-    if (selection.replication_key) {
-      own["replication-key"] = *selection.replication_key;
-    }
+}
+
+void Selector::apply(DiscoveredStream& stream) {
+  if (!patterns_.empty()) {
+    select_stream(stream.entry, patterns_);
   }
-  for (const Pattern& pattern : patterns) {
+  if (!is_selected(stream.entry)) {
+    return;
+  }
+  Json& own = singer::metadata(stream.entry, "");
+  if (const std::string why = obstacle(stream, selection_); !why.empty()) {
+    spdlog::warn("{} is not selected: {}", id_of(stream.entry), why);
+    own["selected"] = false;
+    return;
+  }
+  if (selection_.replication_method) {
+    own["replication-method"] = *selection_.replication_method;
+  }
+  if (selection_.replication_key) {
+    own["replication-key"] = *selection_.replication_key;
+  }
+}
+
+void Selector::check_all_used() const {
+  for (const Pattern& pattern : patterns_) {
     if (!pattern.used) {
       throw Error(ExitCode::usage,
                   fmt::format("--select {}: matches nothing that was discovered", pattern.text));

@@ -41,19 +41,13 @@ void Writer::state(const Json& state) {
   flush();
 }
 
-void Writer::catalog(Json entries) {
-  buffer_.append("{\n  \"streams\": [");
-  bool first = true;
-  for (Json& entry : entries) {
-    buffer_.append(first ? "\n    " : ",\n    ");
-    first = false;
-    append_json(buffer_, entry, 2, 2);
-    entry = nullptr;
-    if (buffer_.size() >= kEnough) {
-      flush();
-    }
-  }
-  buffer_.append(first ? "]\n}\n" : "\n  ]\n}\n");
+void Writer::catalog_entry(const Json& entry) {
+  buffer_.append(buffer_.size() == 0 ? "{\n  \"streams\": [\n    " : ",\n    ");
+  append_json(buffer_, entry, 2, 2);
+}
+
+void Writer::end_catalog() {
+  buffer_.append("\n  ]\n}\n");
   flush();
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
@@ -37,6 +38,24 @@ value::Options bookmark_options() {
   options.non_finite_numbers = value::Options::NonFinite::string;
   options.out_of_range_dates = value::Options::OutOfRange::string;
   return options;
+}
+
+/// An encoder's JSON as a bookmark. A target that reads numbers as doubles would hand a long one back
+/// rounded, and the next run would skip rows; some refuse a number beyond a double's range. The server takes
+/// text as well.
+Json bookmark_value(std::string_view json) {
+  constexpr std::size_t longest_number = 300;  // a double's range ends at 308 digits
+  constexpr auto exact_digits = std::numeric_limits<double>::digits10;
+  if (json.front() == '"') {
+    return parse_json(json, "replication_key_value");
+  }
+  if (json.size() > longest_number) {
+    return json;
+  }
+  Json number = parse_json(json, "replication_key_value");
+  const bool is_double_or_integer = number.is_number();
+  const auto digits = std::ranges::count_if(json, [](char c) { return c >= '0' && c <= '9'; });
+  return is_double_or_integer || digits <= exact_digits ? std::move(number) : Json(json);
 }
 
 /// The server does not take the bookmark for a value of the key's type (manual: Error Codes, class 22).
@@ -204,12 +223,7 @@ void Incremental::note_key() {
   }
   Buffer json;
   (*bookmark_encoder_)(last_value_, json);
-  // JSON readers, ours among them, refuse numbers beyond a double's range; as text the server takes them,
-  // too.
-  constexpr std::size_t safe_digits = 300;
-  const bool huge = json.size() > safe_digits && json.view().front() != '"';
-  output_.bookmark()["replication_key_value"] =
-      huge ? Json(json.view()) : parse_json(json.view(), "replication_key_value");
+  output_.bookmark()["replication_key_value"] = bookmark_value(json.view());
 }
 
 }  // namespace tap::sync

@@ -1,5 +1,6 @@
 """Incremental sync: which rows come, in which order, and what the bookmark is, for every kind of table and key."""
 
+import json
 import re
 import unittest
 
@@ -14,7 +15,7 @@ KEYS = [
     ("integer", "-2147483648", "-2147483647", "7", "-2147483647"),
     ("bigint", "9223372036854775805", "9223372036854775806", "9223372036854775807", "9223372036854775806"),
     ("numeric", "123456789012345678901234567890.123456788", "123456789012345678901234567890.123456789",
-     "123456789012345678901234567890.12345679", "123456789012345678901234567890.123456789"),
+     "123456789012345678901234567890.12345679", '"123456789012345678901234567890.123456789"'),
     ("numeric(10,2)", "1.09", "1.10", "1.11", "1.10"),
     ("numeric", "'1e-38'", "'2e-38'", "1e-37", "2E-38"),
     ("numeric", "1e300", "'Infinity'", "'NaN'", '"Infinity"'),
@@ -244,6 +245,20 @@ class KeyTypesTest(IncrementalTest):
                 second = self.sync(self.catalog(), first.last_state, **extra)
                 self.assertEqual((self.ids(second, "n"), self.ids(second, "t")), ([2], [2]))
                 self.sql("DELETE FROM {s}.t WHERE id = 3; DELETE FROM {s}.n WHERE id = 3")
+
+    def test_a_bookmark_survives_a_target_that_reads_numbers_as_doubles(self):
+        self.sql("""CREATE TABLE {s}.t AS SELECT i AS id, '1234567890123456.01'::numeric + i / 100.0 AS k
+                        FROM generate_series(1, 9) i;
+                    CREATE TABLE {s}.n AS SELECT i AS id, '123456789012345678901234567890'::numeric + i AS k
+                        FROM generate_series(1, 9) i;
+                    CREATE TABLE {s}.d AS SELECT i AS id, 0.1::float8 + i / 3.0::float8 AS k
+                        FROM generate_series(1, 9) i;""")
+        first = self.sync(self.catalog())
+        as_doubles = json.dumps(json.loads(first.state_texts[-1], parse_int=lambda digits: int(float(digits))))
+        second = self.sync(self.catalog(), as_doubles)
+        for table in "tnd":
+            self.assertEqual((self.ids(first, table), self.ids(second, table)), ([*range(1, 10)], [9]))
+        self.assertEqual(self.bookmark(first.last_state, "t")["replication_key_value"], "1234567890123456.10000000000000000000")
 
 
 class RelationsTest(IncrementalTest):

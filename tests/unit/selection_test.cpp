@@ -34,7 +34,26 @@ std::vector<DiscoveredStream> shop() {
 }
 
 Json catalog_of(const std::vector<DiscoveredStream>& streams) {
-  return {{"streams", discovery::to_entries(streams)}};
+  Json entries = Json::array();
+  for (const DiscoveredStream& stream : streams) {
+    entries.push_back(stream.entry);
+  }
+  return {{"streams", std::move(entries)}};
+}
+
+void select(std::vector<DiscoveredStream>& streams, discovery::Selection selection) {
+  discovery::Selector selector(std::move(selection));
+  for (DiscoveredStream& stream : streams) {
+    selector.apply(stream);
+  }
+  selector.check_all_used();
+}
+
+void keep_selections(std::vector<DiscoveredStream>& streams, const Json& earlier) {
+  discovery::EarlierCatalog catalog(earlier);
+  for (DiscoveredStream& stream : streams) {
+    catalog.keep(stream.entry);
+  }
 }
 
 /// The synced columns of each selected stream, read as a run would read them: `audit.orders(a,b,c) `.
@@ -55,7 +74,7 @@ std::string selected(const std::vector<DiscoveredStream>& streams) {
 
 std::string select(const std::vector<std::string>& patterns) {
   auto streams = shop();
-  discovery::select(streams, {patterns, std::nullopt, std::nullopt});
+  select(streams, {patterns, std::nullopt, std::nullopt});
   return selected(streams);
 }
 
@@ -83,18 +102,18 @@ TEST_CASE("a pattern that matches nothing is refused") {
 
 TEST_CASE("method and key go to the selected streams that can have them") {
   auto streams = shop();
-  discovery::select(streams, {{"*"}, "LOG_BASED", std::nullopt});
+  select(streams, {{"*"}, "LOG_BASED", std::nullopt});
   CHECK(selected(streams) == "public.orders(a,b,c) public.items(a,b,c) audit.orders(a,b,c) ");
   CHECK(singer::metadata(streams[0].entry, "")["replication-method"] == "LOG_BASED");
 
   streams = shop();
-  discovery::select(streams, {{"public.report"}, "INCREMENTAL", "b"});
+  select(streams, {{"public.report"}, "INCREMENTAL", "b"});
   CHECK(selected(streams) == "public.report(a,b,c) ");
   CHECK(singer::metadata(streams[3].entry, "")["replication-key"] == "b");
   CHECK_FALSE(singer::metadata(streams[0].entry, "").contains("replication-key"));
 
   streams = shop();
-  discovery::select(streams, {{"*"}, "INCREMENTAL", "updated_at"});
+  select(streams, {{"*"}, "INCREMENTAL", "updated_at"});
   CHECK(selected(streams).empty());
 }
 
@@ -102,14 +121,14 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
   for (const char* id : {"db-public-orders", "public-orders"}) {
     auto before = shop();
     before.erase(before.begin() + 1, before.end());
-    discovery::select(before, {{"public.orders", "!public.orders.c"}, "INCREMENTAL", "b"});
+    select(before, {{"public.orders", "!public.orders.c"}, "INCREMENTAL", "b"});
     before[0].entry["tap_stream_id"] = id;
     singer::metadata(before[0].entry, "")["view-key-properties"] = {"a"};
     singer::metadata(before[0].entry, "")["row-count"] = 12345;
     Json earlier = catalog_of(before);
 
     auto streams = shop();
-    discovery::keep_selections(streams, earlier);
+    keep_selections(streams, earlier);
     CHECK(selected(streams) == "public.orders(a,b) ");
     const Json& own = singer::metadata(streams[0].entry, "");
     CHECK(own["replication-method"] == "INCREMENTAL");
@@ -125,6 +144,6 @@ TEST_CASE("a key that the user gave a keyless table is kept") {
   Json earlier = catalog_of(before);
   auto streams = shop();
   singer::metadata(streams[0].entry, "")["table-key-properties"] = Json::array();
-  discovery::keep_selections(streams, earlier);
+  keep_selections(streams, earlier);
   CHECK(singer::metadata(streams[0].entry, "")["table-key-properties"] == Json{"a"});
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
-#include <vector>
 
 #include <tap/base/json.hpp>
 #include <tap/config/config.hpp>
@@ -21,12 +21,9 @@ struct DiscoveredStream {
   pg::RelationKind kind;
 };
 
-/// The entries of every table that the user can read: in all databases of the cluster, or in those that
-/// `filter_dbs` names. A database that cannot be entered is a warning. Throws Error if there is no table at
-/// all.
-std::vector<DiscoveredStream> discover(const config::Config& config);
-
-/// The entries alone, as a list.
-Json to_entries(std::vector<DiscoveredStream> streams);
+/// Hands over every table that the user can read, one by one so that a large cluster's catalog need not be
+/// held: in all databases, or in those that `filter_dbs` names. A database that cannot be entered is a
+/// warning. Throws Error if there is no table at all.
+void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found);
 
 }  // namespace tap::discovery

@@ -40,9 +40,10 @@ class Writer {
               const std::vector<std::string>& bookmark_properties);
   void activate_version(std::string_view stream, std::int64_t version);
   void state(const Json& state);
-  /// The whole output of discovery, for people to read and edit: a member a line. Each entry is gone once
-  /// written.
-  void catalog(Json entries);
+  /// The output of discovery, for people to read and edit: a member a line. Nothing of it goes out before
+  /// end_catalog(), so that a run that fails leaves stdout empty.
+  void catalog_entry(const Json& entry);
+  void end_catalog();
 
   /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. If it throws, nothing of the line is written.
   template <class Fill>

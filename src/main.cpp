@@ -55,7 +55,8 @@ ExitCode sync_streams(const cli::Options& options, const config::Config& config,
     catalog =
         singer::read_catalog(parse_json(read_file(*options.catalog), *options.catalog), *options.catalog);
   }
-  return sync::run(config, catalog, {options.refresh_all, options.refresh}, std::move(state), writer);
+  return sync::run(config, catalog, {options.refresh_all, options.refresh}, std::move(state), options.state,
+                   writer);
 }
 
 ExitCode run(int argc, const char* const* argv) {

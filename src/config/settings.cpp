@@ -33,6 +33,12 @@ void set_default_method(Config& config, const Reader& value) {
   }
 }
 
+/// 0 is no limit.
+std::optional<std::chrono::duration<double>> duration(const Reader& value) {
+  const double seconds = value.amount();
+  return seconds > 0 ? std::optional<std::chrono::duration<double>>(seconds) : std::nullopt;
+}
+
 const auto kSettings = std::to_array<Setting>({
     {"host", "", "text", "", "server's name, address, or socket folder",
      [](Config& c, const Reader& v) { set_keyword(c, "host", v); }},
@@ -101,6 +107,41 @@ const auto kSettings = std::to_array<Setting>({
      "incremental: re-read so much below the bookmark (seconds, or a number) for rows that were committed "
      "late",
      [](Config& c, const Reader& v) { c.replication_key_lookback = v.amount(); }},
+    {"replication_slot", "replication_slot_name", "text", "",
+     "log based: slot to read; else `stitch_<dbname>`, then `stitch`",
+     [](Config& c, const Reader& v) { c.log.slot = v.text(); }},
+    {"create_replication_slot", "", "boolean", "false", "log based: make the slot if it is missing",
+     [](Config& c, const Reader& v) { c.log.create_slot = v.flag(); }},
+    {"logical_decoding_plugin", "", "text", "auto",
+     "log based: `wal2json`, or `auto`, which follows the slot",
+     [](Config& /*c*/, const Reader& v) { v.one_of(Choices<int>{{"auto", 0}, {"wal2json", 0}}); }},
+    {"wal2json_message_format", "", "text", "2", "log based: `1` for a wal2json that does not know format 2",
+     [](Config& c, const Reader& v) {
+       using Format = LogSettings::Format;
+       c.log.format = v.one_of(Choices<Format>{{"1", Format::v1}, {"2", Format::v2}, {"", Format::newest}});
+     }},
+    {"break_at_end_lsn", "", "boolean", "true", "log based: false follows the log for ever",
+     [](Config& c, const Reader& v) { c.log.stop_at_end = v.flag(); }},
+    {"max_run_seconds", "replication_max_run_seconds", "number", "0",
+     "log based: end after so long, at the next commit; 0: no limit",
+     [](Config& c, const Reader& v) { c.log.max_run = duration(v); }},
+    {"logical_poll_total_seconds", "replication_idle_exit_seconds", "number", "0",
+     "log based: end when no change has come for so long; 0: no limit",
+     [](Config& c, const Reader& v) { c.log.max_idle = duration(v); }},
+    {"unsent_columns", "", "text", "fetch",
+     "log based: large columns that an update leaves as they are, which the log does not have: `fetch` reads "
+     "them from the table, `omit` leaves them out",
+     [](Config& c, const Reader& v) {
+       c.log.fetch_unsent = v.one_of(Choices<bool>{{"fetch", true}, {"omit", false}});
+     }},
+    {"debug_lsn", "", "boolean", "false", "log based: records have `_sdc_lsn`",
+     [](Config& c, const Reader& v) { c.log.lsn_column = v.flag(); }},
+    {"record_sequence", "", "boolean", "false",
+     "log based: RECORDs have a growing `sequence`, for targets that order by it",
+     [](Config& c, const Reader& v) { c.log.sequence = v.flag(); }},
+    {"tap_id", "", "text", "",
+     "log based: the slot is `pipelinewise_<dbname>[_<tap_id>]`, and streams take new columns",
+     [](Config& c, const Reader& v) { c.log.tap_id = v.text(); }},
     {"max_retries", "", "integer", "5",
      "reconnections of a run after transient faults, with growing waits between",
      [](Config& c, const Reader& v) {
@@ -120,12 +161,6 @@ const auto kSettings = std::to_array<Setting>({
 
 constexpr auto kWithoutEffect = std::to_array<std::string_view>({"itersize",
                                                                  "frequency_in_minutes",
-                                                                 "tap_id",
-                                                                 "debug_lsn",
-                                                                 "logical_poll_total_seconds",
-                                                                 "wal2json_message_format",
-                                                                 "max_run_seconds",
-                                                                 "break_at_end_lsn",
                                                                  "use_secondary",
                                                                  "secondary_host",
                                                                  "secondary_port",
@@ -145,9 +180,6 @@ constexpr auto kWithoutEffect = std::to_array<std::string_view>({"itersize",
                                                                  "ssl_storage_directory",
                                                                  "ssh_tunnel",
                                                                  "sqlalchemy_url",
-                                                                 "replication_slot_name",
-                                                                 "replication_max_run_seconds",
-                                                                 "replication_idle_exit_seconds",
                                                                  "log_based_single_connection",
                                                                  "auto_bootstrap_log_based",
                                                                  "emit_activate_version_messages"});

@@ -183,6 +183,17 @@ Rows Connection::query(const std::string& sql, const std::vector<std::string>& p
                         values.data(), nullptr, nullptr, 0) == 0) {
     check(nullptr, PGRES_TUPLES_OK);
   }
+  return receive_rows();
+}
+
+Rows Connection::simple_query(const std::string& sql) {
+  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
+    check(nullptr, PGRES_TUPLES_OK);
+  }
+  return receive_rows();
+}
+
+Rows Connection::receive_rows() {
   const std::shared_ptr<PGresult> result = receive();
   check(result.get(), PGRES_TUPLES_OK);
 

@@ -37,6 +37,11 @@ long connect_timeout_seconds(const Server& server) {
   return std::strtol(set == server.keywords.end() ? kConnectTimeout : set->second.c_str(), nullptr, 10);
 }
 
+Server for_replication(Server server) {
+  server.keywords["replication"] = "database";
+  return server;
+}
+
 std::string one_line(std::string_view message) {
   std::string line;
   for (const char c : message) {

@@ -14,6 +14,9 @@ std::string conninfo(const Server& server, const std::string& database);
 /// How long libpq may try one host; 0: for ever.
 long connect_timeout_seconds(const Server& server);
 
+/// The same server, entered to read a database's log.
+Server for_replication(Server server);
+
 /// A message of libpq or the server on one line, without its trailing newline.
 std::string one_line(std::string_view message);
 

@@ -30,6 +30,7 @@ struct BookmarkKey {
 constexpr BookmarkKey kBookmarkKeys[] = {
     {"version", is_whole_number, "a whole number"},
     {"xmin", is_whole_number, "a whole number"},
+    {"lsn", is_whole_number, "a whole number"},
     {"last_replication_method", is_text, "text"},
     {"replication_key", is_text, "text"},
     {"replication_key_value", is_scalar, "a number, text, true or false"},

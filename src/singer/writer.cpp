@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
+#include <poll.h>
 #include <spdlog/fmt/fmt.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <tap/singer/writer.hpp>
@@ -56,10 +60,30 @@ void Writer::message(const Json& message) {
   buffer_.push('\n');
 }
 
+void Writer::while_blocked(std::function<void()> meanwhile) {
+  struct stat status {};
+  may_block_ = ::fstat(file_, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode);
+  meanwhile_ = std::move(meanwhile);
+}
+
+std::size_t Writer::wait_for_room(std::size_t size) {
+  constexpr std::size_t surely_free = PIPE_BUF;  // poll() promises no more of a pipe
+  constexpr int one_second = 1000;
+  if (!may_block_) {
+    return size;
+  }
+  pollfd output{file_, POLLOUT, 0};
+  while (::poll(&output, 1, one_second) == 0) {
+    meanwhile_();
+  }
+  return std::min(size, surely_free);
+}
+
 void Writer::flush() {
   std::string_view left = buffer_.view();
   while (!left.empty()) {
-    const ssize_t written = ::write(file_, left.data(), left.size());
+    const ssize_t written =
+        ::write(file_, left.data(), meanwhile_ ? wait_for_room(left.size()) : left.size());
     if (written >= 0) {
       left.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EPIPE) {

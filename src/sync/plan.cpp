@@ -20,11 +20,14 @@ Method method_of(const singer::Stream& stream, const config::Config& config) {
   if (chosen == "INCREMENTAL") {
     return Method::incremental;
   }
-  if (chosen == "LOG_BASED") {
+  if (chosen == "LOG_BASED" && stream.is_view) {
     throw Error(ExitCode::usage,
-                fmt::format("replication_method LOG_BASED of stream {} is not in this version: set "
-                            "FULL_TABLE or INCREMENTAL",
+                fmt::format("Logical Replication is NOT supported for views. Please change the "
+                            "replication method for {}",
                             stream.id));
+  }
+  if (chosen == "LOG_BASED") {
+    return Method::log_based;
   }
   throw Error(ExitCode::usage,
               fmt::format("Unrecognized replication_method {} for stream {}: set replication-method in the "
@@ -93,6 +96,24 @@ std::string reset_reason(const Json& bookmark, const StreamPlan& planned, bool r
   return "";
 }
 
+/// Takes over what other taps have noted of the log.
+void read_log_bookmark(Json& bookmark, const std::string& stream) {
+  const auto value = bookmark.find("replication_key_value");
+  if (bookmark.value("replication_key", Json()) == "_sdc_lsn" && value != bookmark.end() &&
+      value->is_number_integer() && !bookmark.contains("lsn")) {  // the SDK's form
+    bookmark["lsn"] = *value;
+    bookmark.erase("replication_key");
+    bookmark.erase("replication_key_value");
+  }
+  if (bookmark.contains("xmin") && !bookmark["xmin"].is_null() && !bookmark.contains("lsn")) {
+    throw Error(
+        ExitCode::usage,
+        fmt::format("the bookmark of {} has an xmin, of a copy that was cut off, but no lsn to go on from "
+                    "after it: sync the stream anew with --full-refresh {}",
+                    stream, stream));
+  }
+}
+
 /// Brings a stream's bookmark to where the run begins.
 void prepare_bookmark(singer::State& state, const StreamPlan& planned, bool refresh) {
   adopt_bookmark(state, planned);
@@ -100,6 +121,9 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, bool refr
   if (const std::string why = reset_reason(bookmark, planned, refresh); !why.empty()) {
     spdlog::info("{}: starting anew: {}", planned.stream.id, why);
     bookmark = Json::object();
+  }
+  if (planned.method == Method::log_based) {
+    read_log_bookmark(bookmark, planned.stream.id);
   }
   // The SDK's notes on a run of its own, which are not true of ours.
   bookmark.erase("starting_replication_value");

@@ -12,6 +12,22 @@
 
 namespace tap::config {
 
+/// What concerns log-based replication.
+struct LogSettings {
+  std::string slot;                                              ///< empty: by the database's name
+  bool create_slot = false;                                      ///< make it if it is missing
+  std::string tap_id;                                            ///< pipelinewise's: part of the slot's name
+  enum class Format { newest, v1, v2 } format = Format::newest;  ///< of wal2json's messages
+
+  bool stop_at_end = true;                                ///< the run ends where the log ended when it began
+  std::optional<std::chrono::duration<double>> max_run;   ///< or after so long
+  std::optional<std::chrono::duration<double>> max_idle;  ///< or when nothing has come for so long
+
+  bool fetch_unsent = true;  ///< TOAST columns that an update did not send are read from the table
+  bool lsn_column = false;   ///< records have `_sdc_lsn`
+  bool sequence = false;     ///< RECORDs have a growing `sequence`
+};
+
 /// What the user set. Plain values with their defaults: nothing below sees JSON, files or environment.
 struct Config {
   pg::Server server;
@@ -26,6 +42,8 @@ struct Config {
   std::uint64_t limit = 0;              ///< rows of one incremental run, about; 0: no limit
   double replication_key_lookback = 0;  ///< re-read so much below the bookmark: seconds, or a number
   unsigned max_retries = 5;             ///< reconnections of a run
+
+  LogSettings log;
 
   std::chrono::duration<double> state_every_time{5};
   std::uint64_t state_every_rows = 100'000;

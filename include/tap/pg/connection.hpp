@@ -50,6 +50,8 @@ class Connection {
   /// Runs one statement; `parameters` are bound to $1, $2, ... as text. Both throw ServerError,
   /// ConnectionLost.
   Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
+  /// The same for what only the simple protocol takes: the commands of a replication connection.
+  Rows simple_query(const std::string& sql);
 
   /// The server's version as libpq gives it: 150020 is 15.20.
   [[nodiscard]] int server_version() const;
@@ -58,12 +60,16 @@ class Connection {
 
  private:
   friend class CopyReader;
+  friend class ReplicationStream;
 
   struct Close {
     void operator()(pg_conn* connection) const;
   };
 
   using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
+
+  /// The rows of what was sent.
+  Rows receive_rows();
 
   void connect(std::chrono::seconds timeout);
 

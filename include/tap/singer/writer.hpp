@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,15 +63,31 @@ class Writer {
     }
   }
 
+  /// Lines that are made elsewhere, in pieces; end_of_line() after the last of them.
+  void part(std::string_view text) { buffer_.append(text); }
+  void end_of_line() {
+    if (buffer_.size() >= kEnough) {
+      flush();
+    }
+  }
+
   void flush();
+
+  /// `meanwhile` is called about once a second while the reader of our output keeps us waiting. It must not
+  /// write. Empty: nothing is called.
+  void while_blocked(std::function<void()> meanwhile);
 
  private:
   static constexpr std::size_t kEnough = 65536;  // what a pipe holds
 
   void message(const Json& message);
+  /// How much of `size` bytes can be written without being blocked; waits until some can.
+  std::size_t wait_for_room(std::size_t size);
 
   int file_;
   Buffer buffer_;
+  std::function<void()> meanwhile_;
+  bool may_block_ = false;  ///< it is no regular file
 };
 
 }  // namespace tap::singer

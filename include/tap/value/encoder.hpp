@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <tap/base/buffer.hpp>
+#include <tap/base/error.hpp>
 #include <tap/value/options.hpp>
 #include <tap/value/type.hpp>
 
@@ -20,6 +21,12 @@ enum class Wire {
 struct Column;  // what an encode function knows of its column: src/value/column.hpp
 using Encode = void (*)(const Column& column, std::string_view value, Buffer& out);
 
+/// The bytes are not what the column's type sends: the column has changed, or we do not know the server.
+class Malformed : public StreamError {
+ public:
+  using StreamError::StreamError;
+};
+
 /// Turns one value of a column into JSON text. Chosen once per column at plan time; calling it costs one call
 /// through a function pointer and allocates nothing. An encoder belongs to one thread.
 class Encoder {
@@ -32,7 +39,7 @@ class Encoder {
   ~Encoder();
 
   /// Appends the JSON of a value that is not NULL. Both wires give the same JSON for the same value. Throws
-  /// Error if the bytes are not such a value, StreamError if a date is out of range and the options say
+  /// Malformed if the bytes are not such a value, StreamError if a date is out of range and the options say
   /// error; what was appended until then is of no use. A date that had to be changed is logged as a warning,
   /// once per encoder.
   void operator()(std::string_view value, Buffer& out) const { encode_(*column_, value, out); }

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tap {
+
+/// A place in the server's write-ahead log, in bytes from its beginning (manual: WAL Internals).
+struct Lsn {
+  std::uint64_t value = 0;
+
+  auto operator<=>(const Lsn&) const = default;
+};
+
+/// As the server writes it: `16/B374D848`.
+std::string to_text(Lsn lsn);
+/// Nothing if the text is not one.
+std::optional<Lsn> read_lsn(std::string_view text);
+
+}  // namespace tap

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tap/pg/connection.hpp>
+
+namespace tap::pg {
+
+/// A table by its names.
+struct TableName {
+  std::string schema;
+  std::string table;
+
+  auto operator<=>(const TableName&) const = default;
+};
+
+/// What the log has of a table.
+struct LoggedTable {
+  TableName name;
+  bool is_partitioned = false;        ///< it has no rows of its own: the log names its partitions
+  bool is_logged = true;              ///< false for UNLOGGED
+  std::vector<std::string> identity;  ///< columns of the replica identity: what comes with a delete
+  bool is_full = false;               ///< REPLICA IDENTITY FULL: `identity` is every column
+};
+
+/// The table and all that inherit from it, partitions included. Empty if it is not there.
+std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& table);
+
+/// What the table inherits from or is a partition of, at any remove.
+std::vector<TableName> ancestors(Connection& connection, const TableName& table);
+
+}  // namespace tap::pg

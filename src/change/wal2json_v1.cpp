@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+
+#include <tap/change/decoder.hpp>
+
+#include "payload.hpp"
+
+namespace tap::change {
+
+namespace {
+
+using simdjson::ondemand::value;
+
+Change::Kind kind_of(std::string_view kind) {
+  if (kind == "insert") {
+    return Change::Kind::insert;
+  }
+  if (kind == "update") {
+    return Change::Kind::update;
+  }
+  if (kind == "delete") {
+    return Change::Kind::remove;
+  }
+  if (kind == "truncate") {
+    return Change::Kind::truncate;
+  }
+  if (kind == "message") {
+    return Change::Kind::other;
+  }
+  throw simdjson::simdjson_error(simdjson::INCORRECT_TYPE);
+}
+
+std::string_view without_edges(std::string_view message) {
+  constexpr const char* blanks = " \t\r\n";
+  const auto first = message.find_first_not_of(blanks);
+  return first == std::string_view::npos
+             ? std::string_view()
+             : message.substr(first, message.find_last_not_of(blanks) + 1 - first);
+}
+
+/// Names and values come as two lists.
+void read_names(value list, std::vector<Field>& fields) {
+  for (auto name : list.get_array()) {
+    fields.emplace_back().name = name.get_string();
+  }
+}
+
+void read_values(value list, std::vector<Field>& fields) {
+  auto field = fields.begin();
+  for (auto entry : list.get_array()) {
+    if (field == fields.end()) {
+      throw simdjson::simdjson_error(simdjson::INDEX_OUT_OF_BOUNDS);
+    }
+    field->value = read_value(entry.value());
+    ++field;
+  }
+  if (field != fields.end()) {
+    throw simdjson::simdjson_error(simdjson::INDEX_OUT_OF_BOUNDS);
+  }
+}
+
+/// A message for each transaction, `{"nextlsn":"0/1","timestamp":"...","change":[{...},{...}]}`, or its
+/// pieces: up to the bracket, then each change with the comma before it, then `]}`.
+class Wal2jsonV1 : public Decoder {
+ public:
+  explicit Wal2jsonV1(std::string_view server_encoding) : payload_(server_encoding) {}
+
+  void decode(std::string_view message, Lsn lsn, const Sink& sink) override {
+    const std::string_view text = without_edges(message);
+    reading(message, lsn, [&] {
+      if (text == "]}") {
+        require(in_chunks_);
+        in_chunks_ = false;
+        finish(sink);
+      } else if (!text.empty() && text.back() == '[') {
+        require(!in_chunks_);
+        in_chunks_ = true;
+        read_transaction(std::string(text) + "]}", sink);
+      } else if (in_chunks_ && !is_transaction(text)) {
+        auto document = payload_.open(text.front() == ',' ? text.substr(1) : text);
+        read_change(document.get_value(), sink);
+      } else {
+        read_transaction(text, sink);
+        if (!in_chunks_ && has_end_) {
+          finish(sink);
+        }
+      }
+    });
+  }
+
+  void restart() override { in_chunks_ = false; }
+
+ private:
+  static void require(bool good) {
+    if (!good) {
+      throw simdjson::simdjson_error(simdjson::TAPE_ERROR);
+    }
+  }
+
+  /// A transaction's members come before its changes; a message outside of any transaction has none.
+  static bool is_transaction(std::string_view text) {
+    return text.starts_with(R"({"change")") || text.starts_with(R"({"nextlsn")") ||
+           text.starts_with(R"({"xid")") || text.starts_with(R"({"timestamp")");
+  }
+
+  void read_transaction(std::string_view text, const Sink& sink) {
+    has_end_ = false;
+    auto document = payload_.open(text);
+    for (auto member : document.get_object()) {
+      const std::string_view key = member.unescaped_key();
+      value content = member.value();
+      if (key == "nextlsn") {
+        commit_end_ = read_lsn_value(content);
+        has_end_ = true;
+      } else if (key == "timestamp") {
+        commit_time_ = content.get_string().value();
+      } else if (key == "change") {
+        if (has_end_) {
+          begin(sink);
+        }
+        for (auto entry : content.get_array()) {
+          read_change(entry.value(), sink);
+        }
+      }
+    }
+    require(is_at_end(document));
+  }
+
+  void read_change(value entry, const Sink& sink) {
+    clear();
+    for (auto member : entry.get_object()) {
+      const std::string_view key = member.unescaped_key();
+      value content = member.value();
+      if (key == "kind") {
+        change_.kind = kind_of(content.get_string());
+      } else if (key == "schema") {
+        change_.schema = content.get_string();
+      } else if (key == "table") {
+        change_.table = content.get_string();
+      } else if (key == "columnnames") {
+        read_names(content, change_.columns);
+      } else if (key == "columnvalues") {
+        read_values(content, change_.columns);
+      } else if (key == "oldkeys") {
+        read_old_keys(content);
+      }
+    }
+    sink(change_);
+  }
+
+  void read_old_keys(value keys) {
+    for (auto member : keys.get_object()) {
+      const std::string_view key = member.unescaped_key();
+      if (key == "keynames") {
+        read_names(member.value(), change_.identity);
+      } else if (key == "keyvalues") {
+        read_values(member.value(), change_.identity);
+      }
+    }
+  }
+
+  void begin(const Sink& sink) {
+    clear();
+    change_.kind = Change::Kind::begin;
+    sink(change_);
+  }
+
+  void finish(const Sink& sink) {
+    clear();
+    change_.kind = Change::Kind::commit;
+    sink(change_);
+  }
+
+  void clear() {
+    change_.kind = Change::Kind::other;
+    change_.schema = {};
+    change_.table = {};
+    change_.columns.clear();
+    change_.identity.clear();
+    change_.commit_end = commit_end_;
+    change_.commit_time = commit_time_;
+  }
+
+  Payload payload_;
+  Change change_;
+  Lsn commit_end_;
+  std::string commit_time_;
+  bool has_end_ = false;    ///< the last transaction said where its commit ends
+  bool in_chunks_ = false;  ///< a transaction that comes in pieces is not at its end
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> wal2json_v1(std::string_view server_encoding) {
+  return std::make_unique<Wal2jsonV1>(server_encoding);
+}
+
+}  // namespace tap::change

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tap/change/decoder.hpp>
+
+#include "payload.hpp"
+
+namespace tap::change {
+
+namespace {
+
+using simdjson::ondemand::value;
+
+Change::Kind kind_of(std::string_view action) {
+  switch (action.size() == 1 ? action.front() : '\0') {
+    case 'B':
+      return Change::Kind::begin;
+    case 'C':
+      return Change::Kind::commit;
+    case 'I':
+      return Change::Kind::insert;
+    case 'U':
+      return Change::Kind::update;
+    case 'D':
+      return Change::Kind::remove;
+    case 'T':
+      return Change::Kind::truncate;
+    case 'M':
+      return Change::Kind::other;
+    default:
+      throw simdjson::simdjson_error(simdjson::INCORRECT_TYPE);
+  }
+}
+
+/// `[{"name":"id","value":1}, ...]`
+void read_fields(value list, std::vector<Field>& fields) {
+  for (auto entry : list.get_array()) {
+    Field& field = fields.emplace_back();
+    bool has_value = false;
+    for (auto member : entry.get_object()) {
+      const std::string_view key = member.unescaped_key();
+      if (key == "name") {
+        field.name = member.value().get_string();
+      } else if (key == "value") {
+        field.value = read_value(member.value());
+        has_value = true;
+      }
+    }
+    if (!has_value || field.name.data() == nullptr) {
+      throw simdjson::simdjson_error(simdjson::NO_SUCH_FIELD);
+    }
+  }
+}
+
+/// A message for each event: `{"action":"I","schema":"public","table":"t","columns":[...]}`.
+class Wal2jsonV2 : public Decoder {
+ public:
+  explicit Wal2jsonV2(std::string_view server_encoding) : payload_(server_encoding) {}
+
+  void decode(std::string_view message, Lsn lsn, const Sink& sink) override {
+    reading(message, lsn, [&] { read(message); });
+    sink(change_);
+  }
+
+ private:
+  void read(std::string_view message) {
+    change_.schema = {};
+    change_.table = {};
+    change_.columns.clear();
+    change_.identity.clear();
+    bool has_action = false;
+    auto document = payload_.open(message);
+    for (auto member : document.get_object()) {
+      const std::string_view key = member.unescaped_key();
+      value content = member.value();
+      if (key == "action") {
+        change_.kind = kind_of(content.get_string());
+        has_action = true;
+      } else if (key == "schema") {
+        change_.schema = content.get_string();
+      } else if (key == "table") {
+        change_.table = content.get_string();
+      } else if (key == "columns") {
+        read_fields(content, change_.columns);
+      } else if (key == "identity") {
+        read_fields(content, change_.identity);
+      } else if (key == "nextlsn") {
+        change_.commit_end = read_lsn_value(content);
+      } else if (key == "timestamp" && content.type() == simdjson::ondemand::json_type::string) {
+        change_.commit_time = content.get_string();
+      }
+    }
+    if (!has_action || !is_at_end(document)) {
+      throw simdjson::simdjson_error(simdjson::TAPE_ERROR);
+    }
+  }
+
+  Payload payload_;
+  Change change_;
+};
+
+}  // namespace
+
+std::unique_ptr<Decoder> wal2json_v2(std::string_view server_encoding) {
+  return std::make_unique<Wal2jsonV2>(server_encoding);
+}
+
+}  // namespace tap::change

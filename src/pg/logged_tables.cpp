@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tap/base/json.hpp>
+#include <tap/pg/logged_tables.hpp>
+
+namespace tap::pg {
+
+namespace {
+
+// $1 schema, $2 table. An index that is dropped leaves REPLICA IDENTITY USING INDEX without columns.
+constexpr const char* kTree = R"sql(
+WITH RECURSIVE tree(oid) AS (
+  SELECT c.oid
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
+  UNION
+  SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_partitioned,
+       c.relpersistence = 'p' AS is_logged, c.relreplident = 'f' AS is_full,
+       pg_catalog.to_json(ARRAY(
+         SELECT a.attname::text
+           FROM pg_catalog.pg_attribute a
+          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            AND (c.relreplident = 'f' OR EXISTS (
+                  SELECT 1
+                    FROM pg_catalog.pg_index x
+                   WHERE x.indrelid = c.oid AND a.attnum = ANY (x.indkey)
+                     AND (c.relreplident = 'd' AND x.indisprimary OR c.relreplident = 'i' AND x.indisreplident)))
+       )) AS identity
+  FROM tree
+  JOIN pg_catalog.pg_class c ON c.oid = tree.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+)sql";
+
+// $1 schema, $2 table.
+constexpr const char* kAncestors = R"sql(
+WITH RECURSIVE tree(oid) AS (
+  SELECT i.inhparent
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+   WHERE n.nspname = $1 AND c.relname = $2
+  UNION
+  SELECT i.inhparent FROM tree JOIN pg_catalog.pg_inherits i ON i.inhrelid = tree.oid
+)
+SELECT n.nspname AS schema_name, c.relname AS table_name
+  FROM tree
+  JOIN pg_catalog.pg_class c ON c.oid = tree.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+)sql";
+
+}  // namespace
+
+std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& table) {
+  const Rows rows = connection.query(kTree, {table.schema, table.table});
+  const auto schema_name = rows.column("schema_name");
+  const auto table_name = rows.column("table_name");
+  const auto is_partitioned = rows.column("is_partitioned");
+  const auto is_logged = rows.column("is_logged");
+  const auto is_full = rows.column("is_full");
+  const auto identity = rows.column("identity");
+  std::vector<LoggedTable> tables;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    LoggedTable& logged = tables.emplace_back();
+    logged.name = {rows.text(row, schema_name), rows.text(row, table_name)};
+    logged.is_partitioned = rows.flag(row, is_partitioned);
+    logged.is_logged = rows.flag(row, is_logged);
+    logged.is_full = rows.flag(row, is_full);
+    logged.identity =
+        parse_json(rows.view(row, identity), "replica identity").get<std::vector<std::string>>();
+  }
+  return tables;
+}
+
+std::vector<TableName> ancestors(Connection& connection, const TableName& table) {
+  const Rows rows = connection.query(kAncestors, {table.schema, table.table});
+  const auto schema_name = rows.column("schema_name");
+  const auto table_name = rows.column("table_name");
+  std::vector<TableName> names;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    names.push_back({rows.text(row, schema_name), rows.text(row, table_name)});
+  }
+  return names;
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include <libpq-fe.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/cursor.hpp>
+#include <tap/base/stop.hpp>
+#include <tap/pg/quote.hpp>
+#include <tap/pg/replication_stream.hpp>
+#include <tap/pg/settings.hpp>
+
+#include "conninfo.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kStatusEvery{10};  // wal_sender_timeout is 60 s by default
+constexpr milliseconds kFarewell{2000};
+// Kinds of messages inside CopyData.
+constexpr char kData = 'w';
+constexpr char kKeepalive = 'k';
+constexpr char kStatus = 'r';
+
+std::string start_command(const std::string& slot, Lsn start, const ReplicationStream::Options& options) {
+  std::string list;
+  for (const auto& [name, value] : options) {
+    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", quote_identifier(name), quote_literal(value));
+  }
+  return fmt::format("START_REPLICATION SLOT {} LOGICAL {}{}", quote_identifier(slot), to_text(start),
+                     list.empty() ? "" : " (" + list + ")");
+}
+
+void put(char*& to, std::uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8) {
+    *to++ = static_cast<char>(value >> static_cast<unsigned>(shift));
+  }
+}
+
+/// Microseconds since 2000, as the server counts.
+std::uint64_t server_time() {
+  using std::chrono::sys_days;
+  using std::chrono::year;
+  constexpr auto epoch = sys_days(year(2000) / 1 / 1);
+  const auto since = std::chrono::system_clock::now() - epoch;
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+}
+
+void free_message(char* message) {
+  PQfreemem(message);
+}
+
+}  // namespace
+
+ReplicationStream::ReplicationStream(const Server& server, const std::string& database,
+                                     const std::string& slot, Lsn start, const Options& options)
+    : connection_(for_replication(server), database), message_(nullptr, free_message) {
+  connection_.execute(pin_settings(false));
+  if (PQsendQuery(connection_.connection_.get(), start_command(slot, start, options).c_str()) == 0) {
+    fail();
+  }
+  connection_.check(connection_.receive().get(), PGRES_COPY_BOTH);
+  progress_.written = start;
+}
+
+void ReplicationStream::fail() {
+  connection_.check(connection_.receive().get(), PGRES_COPY_BOTH);
+  connection_.lost("the server has ended the stream");
+}
+
+bool ReplicationStream::receive(milliseconds patience) {
+  PGconn* const connection = connection_.connection_.get();
+  char* data = nullptr;
+  int size = PQgetCopyData(connection, &data, 1);
+  if (size == 0) {
+    if (!stop::wait(PQsocket(connection), stop::For::reading, patience)) {
+      return false;
+    }
+    if (PQconsumeInput(connection) == 0) {
+      fail();
+    }
+    size = PQgetCopyData(connection, &data, 1);
+  }
+  if (size < 0) {
+    fail();
+  }
+  message_.reset(data);
+  size_ = static_cast<std::size_t>(size);
+  return size > 0;
+}
+
+ReplicationStream::Event ReplicationStream::next(milliseconds patience) {
+  stop::check();
+  stay_alive();
+  if (!receive(patience)) {
+    return Event::nothing;
+  }
+  Cursor message({message_.get(), size_});
+  const char kind = static_cast<char>(message.u8());
+  if (kind == kData) {
+    lsn_ = {message.u64()};
+    message.u64();  // the same again: nothing that a logical stream needs
+    message.u64();  // the server's clock
+    payload_ = message.rest();
+    progress_.written = std::max(progress_.written, lsn_);
+    return Event::message;
+  }
+  if (kind != kKeepalive) {
+    throw Error(ExitCode::run_failed,
+                fmt::format("the server sent an unknown replication message, {:#x}", kind));
+  }
+  sent_up_to_ = {message.u64()};
+  message.u64();  // the server's clock
+  if (message.u8() != 0) {
+    send_status(false);
+  }
+  return Event::keepalive;
+}
+
+bool ReplicationStream::send_status(bool ask_for_keepalive) noexcept {
+  std::array<char, 34> status{};
+  char* to = status.data();
+  *to++ = kStatus;
+  for (const Lsn position : {progress_.written, progress_.flushed, progress_.applied}) {
+    put(to, position.value);
+  }
+  put(to, server_time());
+  *to = ask_for_keepalive ? 1 : 0;
+  last_status_ = Clock::now();
+  PGconn* const connection = connection_.connection_.get();
+  return PQputCopyData(connection, status.data(), static_cast<int>(status.size())) == 1 &&
+         PQflush(connection) == 0;
+}
+
+void ReplicationStream::set_flushed(Lsn flushed) {
+  if (flushed > progress_.flushed) {
+    progress_.flushed = flushed;
+    progress_.applied = flushed;
+    progress_.written = std::max(progress_.written, flushed);
+    send_status(false);
+  }
+}
+
+void ReplicationStream::ask() {
+  send_status(true);
+}
+
+void ReplicationStream::stay_alive() noexcept {
+  if (Clock::now() - last_status_ >= kStatusEvery) {
+    send_status(false);
+  }
+}
+
+void ReplicationStream::finish() noexcept {
+  PGconn* const connection = connection_.connection_.get();
+  send_status(false);
+  if (PQputCopyEnd(connection, nullptr) != 1 || PQflush(connection) != 0) {
+    return;
+  }
+  try {
+    const auto deadline = Clock::now() + kFarewell;
+    while (Clock::now() < deadline) {
+      char* data = nullptr;
+      const int size = PQgetCopyData(connection, &data, 1);
+      free_message(data);
+      if (size < 0) {
+        return;
+      }
+      if (size == 0 && stop::wait(PQsocket(connection), stop::For::reading, kFarewell) &&
+          PQconsumeInput(connection) == 0) {
+        return;
+      }
+    }
+  } catch (const std::exception&) {
+    return;  // stopped: closing the connection does as well
+  }
+}
+
+}  // namespace tap::pg

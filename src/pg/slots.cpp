@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <tap/pg/quote.hpp>
+#include <tap/pg/slots.hpp>
+
+#include "conninfo.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+// Columns that came with later servers are taken from the row's JSON, where they may be absent.
+constexpr const char* kSlots = R"sql(
+SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active AS active,
+       s.active_pid AS active_pid, a.application_name AS application,
+       s.confirmed_flush_lsn AS confirmed_flush, s.restart_lsn AS restart,
+       pg_catalog.to_jsonb(s) ->> 'wal_status' AS wal_status,
+       pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size,
+       (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+             ELSE pg_catalog.pg_current_wal_lsn() END - s.restart_lsn)::bigint AS retained
+  FROM pg_catalog.pg_replication_slots s
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid
+ WHERE s.slot_type = 'logical'
+ ORDER BY s.slot_name
+)sql";
+
+constexpr const char* kStatus = R"sql(
+SELECT pg_catalog.current_setting('wal_level') AS wal_level,
+       pg_catalog.current_setting('server_encoding') AS server_encoding,
+       pg_catalog.pg_is_in_recovery() AS in_recovery,
+       pg_catalog.current_setting('rds.logical_replication', true) IS NOT NULL AS is_rds,
+       CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+            ELSE pg_catalog.pg_current_wal_flush_lsn() END AS flushed
+)sql";
+
+Lsn lsn_of(const Rows& rows, std::size_t row, std::size_t column) {
+  return read_lsn(rows.view(row, column)).value_or(Lsn());
+}
+
+}  // namespace
+
+std::vector<Slot> logical_slots(Connection& connection) {
+  const Rows rows = connection.query(kSlots);
+  const auto name = rows.column("name");
+  const auto plugin = rows.column("plugin");
+  const auto database = rows.column("database");
+  const auto active = rows.column("active");
+  const auto active_pid = rows.column("active_pid");
+  const auto application = rows.column("application");
+  const auto confirmed_flush = rows.column("confirmed_flush");
+  const auto restart = rows.column("restart");
+  const auto wal_status = rows.column("wal_status");
+  const auto safe_wal_size = rows.column("safe_wal_size");
+  const auto retained = rows.column("retained");
+  std::vector<Slot> slots;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    Slot& slot = slots.emplace_back();
+    slot.name = rows.text(row, name);
+    slot.plugin = rows.text(row, plugin);
+    slot.database = rows.text(row, database);
+    slot.active = rows.flag(row, active);
+    slot.active_pid = rows.text(row, active_pid);
+    slot.application = rows.text(row, application);
+    slot.confirmed_flush = lsn_of(rows, row, confirmed_flush);
+    slot.restart = lsn_of(rows, row, restart);
+    slot.wal_status = rows.text(row, wal_status);
+    slot.safe_wal_size = rows.text(row, safe_wal_size);
+    if (!rows.is_null(row, retained)) {
+      slot.retained = rows.number(row, retained);
+    }
+  }
+  return slots;
+}
+
+std::optional<Slot> find_slot(Connection& connection, const std::string& name) {
+  for (Slot& slot : logical_slots(connection)) {
+    if (slot.name == name) {
+      return std::move(slot);
+    }
+  }
+  return std::nullopt;
+}
+
+void create_slot(Connection& connection, const std::string& name, const std::string& plugin) {
+  connection.query("SELECT pg_catalog.pg_create_logical_replication_slot($1, $2)", {name, plugin});
+}
+
+void drop_slot(Connection& connection, const std::string& name) {
+  connection.query("SELECT pg_catalog.pg_drop_replication_slot($1)", {name});
+}
+
+LogStatus log_status(Connection& connection) {
+  const Rows row = connection.query(kStatus);
+  LogStatus status;
+  status.wal_level = row.text(0, row.column("wal_level"));
+  status.server_encoding = row.text(0, row.column("server_encoding"));
+  status.in_recovery = row.flag(0, row.column("in_recovery"));
+  status.is_rds = row.flag(0, row.column("is_rds"));
+  status.flushed = lsn_of(row, 0, row.column("flushed"));
+  return status;
+}
+
+ExportedSnapshot::ExportedSnapshot(const Server& server, const std::string& database,
+                                   std::chrono::seconds patience)
+    : connection_(for_replication(server), database) {
+  connection_.execute(fmt::format("SET lock_timeout = '{}s'", patience.count()));
+  const Rows row = connection_.simple_query(
+      fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",
+                  quote_identifier(fmt::format("tap_postgres_copy_{}", ::getpid()))));
+  name_ = row.text(0, row.column("snapshot_name"));
+  lsn_ = read_lsn(row.view(0, row.column("consistent_point"))).value_or(Lsn());
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "held_records.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/pg/quote.hpp>
+
+#include "bookmark.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+constexpr std::size_t kMostRows = 200;         // of one query
+constexpr std::size_t kMostBytes = 1U << 20U;  // of lines that wait, and of what is read for them, about
+constexpr std::size_t kGrowth = 4;             // of a query after one that brought little
+
+std::string condition_of(const RowToFetch& row) {
+  std::string condition;
+  for (const auto& [name, value] : row.key) {
+    const auto column = std::ranges::find(row.relation->columns, name, &pg::TableColumn::name);
+    const std::string operators = column == row.relation->columns.end()
+                                      ? "pg_catalog"
+                                      : operator_schema(row.relation->types, column->type);
+    condition += fmt::format("{}{} OPERATOR({}.=) {}", condition.empty() ? "" : " AND ",
+                             pg::quote_identifier(name), operators, pg::quote_literal(value));
+  }
+  return condition;
+}
+
+}  // namespace
+
+bool HeldRecords::is_full() const {
+  return holes_.size() >= batch_ || text_.size() >= kMostBytes;
+}
+
+void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& holes) {
+  std::string columns;
+  for (const LogColumn* column : holes.front()->row.columns) {
+    columns += ", " + pg::quote_identifier(column->name);
+  }
+  std::string query;
+  for (std::size_t i = 0; i < holes.size(); ++i) {
+    const RowToFetch& row = holes[i]->row;
+    query += fmt::format("{}(SELECT {}{} FROM {} WHERE {} LIMIT 1)", i == 0 ? "" : " UNION ALL ", i, columns,
+                         row.table, condition_of(row));
+  }
+  const pg::Rows rows = connection.query(query);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
+    Buffer filling;
+    for (std::size_t column = 0; column < hole.row.columns.size(); ++column) {
+      filling.push(',');
+      hole.row.shape->append_from_server(*hole.row.columns[column], rows.view(i, column + 1), filling);
+    }
+    hole.filling = filling.view();
+  }
+}
+
+void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
+  std::map<std::pair<std::string, std::vector<LogColumn*>>, std::vector<Hole*>> alike;
+  for (Hole& hole : holes_) {
+    alike[{hole.row.table, hole.row.columns}].push_back(&hole);
+  }
+  for (const auto& [what, holes] : alike) {
+    try {
+      fill(connection, holes);
+    } catch (const pg::ServerError& error) {
+      if (error.may_pass()) {
+        throw;
+      }
+      spdlog::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
+                   what.first, error.what());
+    }
+  }
+  const std::string_view text = text_.view();
+  std::size_t written = 0;
+  std::size_t read = 0;
+  for (const Hole& hole : holes_) {
+    writer.part(text.substr(written, hole.at - written));
+    writer.part(hole.filling);
+    written = hole.at;
+    read += hole.filling.size();
+  }
+  writer.part(text.substr(written));
+  writer.end_of_line();
+  if (!holes_.empty()) {
+    const std::size_t affordable = kMostBytes / (read / holes_.size() + 1);
+    batch_ = std::clamp(affordable, std::size_t{1}, std::min(kMostRows, batch_ * kGrowth));
+  }
+  forget();
+}
+
+void HeldRecords::forget() {
+  text_.clear();
+  holes_.clear();
+}
+
+}  // namespace tap::sync

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tap/base/buffer.hpp>
+#include <tap/pg/connection.hpp>
+#include <tap/pg/tables.hpp>
+#include <tap/singer/writer.hpp>
+
+#include "log_shape.hpp"
+
+namespace tap::sync {
+
+/// A row that is to be read again: columns of a table, by key (names, and values as text).
+struct RowToFetch {
+  std::string table;  ///< quoted and qualified
+  const pg::Relation* relation = nullptr;
+  LogShape* shape = nullptr;
+  std::vector<LogColumn*> columns;
+  std::vector<std::pair<std::string, std::string>> key;
+};
+
+/// Records that wait for columns which the log does not have, and those that come after them, in order. The
+/// columns are read from the table, many rows at a time: newer values are fine, since their change follows.
+class HeldRecords {
+ public:
+  [[nodiscard]] bool empty() const { return text_.empty(); }
+  /// Enough is held to be read.
+  [[nodiscard]] bool is_full() const;
+
+  /// A RECORD, see singer::Writer. `row`, unless it is null, has columns to be added to it.
+  template <class Fill>
+  void record(const singer::RecordFrame& frame, Fill fill, const RowToFetch* row) {
+    const std::size_t start = text_.size();
+    try {
+      text_.append(frame.before);
+      fill(text_);
+      const std::size_t end = text_.size();
+      text_.append(frame.after);
+      if (row != nullptr) {
+        holes_.push_back({end, *row, ""});
+      }
+    } catch (...) {
+      text_.truncate(start);
+      throw;
+    }
+  }
+
+  /// Reads what is missing and writes all that is held. A row that is gone keeps its gap: its delete follows.
+  void release(pg::Connection& connection, singer::Writer& writer);
+  /// Forgets what is held: it comes again.
+  void forget();
+
+ private:
+  struct Hole {
+    std::size_t at;  ///< in the text: behind the record's last column
+    RowToFetch row;
+    std::string filling;
+  };
+
+  static void fill(pg::Connection& connection, const std::vector<Hole*>& holes);
+
+  Buffer text_;
+  std::vector<Hole> holes_;
+  std::size_t batch_ = 8;  ///< rows to read at once: few, until it is known how large they are
+};
+
+}  // namespace tap::sync

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "log_pass.hpp"
+
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/base/clock.hpp>
+#include <tap/base/stop.hpp>
+#include <tap/pg/settings.hpp>
+
+#include "slot_choice.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+using change::Change;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAskEvery{50};  // whether the end has come
+constexpr milliseconds kFollowPatience{500};
+constexpr std::uint64_t kLookAtClock = 64;  // messages between two looks
+
+/// The option that a plugin does not know, by its complaint `option "x" = "y" is unknown`.
+std::string unknown_option(const pg::ServerError& error) {
+  const std::string_view text = error.what();
+  constexpr std::string_view before = "option \"";
+  const auto start = text.find(before);
+  if (error.sqlstate() != "22023" || start == std::string_view::npos) {
+    return "";
+  }
+  const auto name = text.substr(start + before.size());
+  return std::string(name.substr(0, name.find('"')));
+}
+
+const char* without_option(const std::string& option) {
+  if (option == "format-version") {
+    return "using format 1, which does not tell of TRUNCATE";
+  }
+  return option == "numeric-data-types-as-string" ? "NaN and infinities come as null" : "going on without it";
+}
+
+}  // namespace
+
+LogPass::LogPass(const config::Config& config, const LogSource& source,
+                 std::vector<const StreamPlan*> streams, Acknowledgement& acknowledgement,
+                 singer::State& state, singer::Writer& writer)
+    : config_(config),
+      source_(source),
+      plans_(std::move(streams)),
+      acknowledgement_(acknowledgement),
+      state_(state),
+      writer_(writer),
+      time_extracted_(utc_now()),
+      old_format_(config.log.format == config::LogSettings::Format::v1),
+      records_(config, writer, time_extracted_) {}
+
+void LogPass::attempt(pg::Connection& connection) {
+  connection.execute(pg::pin_settings(false));
+  look_up_streams(connection);
+  if (streams_.empty()) {
+    return;
+  }
+  in_transaction_ = false;
+  records_.restart();
+  const auto log = open(connection);
+  writer_.while_blocked([&] { log->stay_alive(); });
+  try {
+    follow(connection, *log);
+    write_state(connection);
+  } catch (const Stopped&) {
+    note_positions();
+    writer_.state(state_.document());
+    log->finish();
+    writer_.while_blocked({});
+    throw;
+  } catch (...) {
+    note_positions();
+    writer_.while_blocked({});
+    throw;
+  }
+  if (const auto flushed = acknowledgement_.flushed()) {
+    log->set_flushed(*flushed);
+  }
+  log->finish();
+  writer_.while_blocked({});
+}
+
+void LogPass::look_up_streams(pg::Connection& connection) {
+  if (streams_.empty()) {
+    failed_.clear();
+    std::deque<LogStream> found;
+    for (const StreamPlan* plan : plans_) {
+      try {
+        found.emplace_back(*plan, connection, config_, state_.bookmark(plan->stream.id), time_extracted_);
+      } catch (const pg::ServerError& error) {
+        if (error.may_pass()) {
+          throw;
+        }
+        fail(*plan, error);
+      } catch (const StreamError& error) {
+        fail(*plan, error);
+      }
+    }
+    streams_ = std::move(found);
+    for (const LogStream& stream : streams_) {
+      stream.warn_of_gaps();
+      writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
+    }
+  }
+  routes_.emplace(streams_);
+}
+
+void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
+  spdlog::error("stream {}: {}", stream.stream.id, error.what());
+  failed_.push_back(stream.stream.id);
+}
+
+pg::ReplicationStream::Options LogPass::plugin_options() const {
+  pg::ReplicationStream::Options options = {{"format-version", old_format_ ? "1" : "2"},
+                                            {"include-lsn", "true"},
+                                            {"include-timestamp", "true"},
+                                            {"include-types", "false"}};
+  if (old_format_) {
+    options.emplace_back("write-in-chunks", "true");
+  }
+  if (config_.values.non_finite_numbers == value::Options::NonFinite::string) {
+    options.emplace_back("numeric-data-types-as-string", "true");
+  }
+  if (std::string tables = routes_->tables_to_send(); !tables.empty()) {
+    options.emplace_back("add-tables", std::move(tables));
+  }
+  std::erase_if(options,
+                [&](const auto& option) { return std::ranges::count(unknown_options_, option.first) > 0; });
+  return options;
+}
+
+std::unique_ptr<pg::ReplicationStream> LogPass::open(const pg::Connection& connection) {
+  safe_ = std::ranges::min_element(streams_, {}, &LogStream::bookmark)->bookmark;
+  reached_ = safe_;
+  while (true) {
+    decoder_ = old_format_ ? change::wal2json_v1(source_.server_encoding)
+                           : change::wal2json_v2(source_.server_encoding);
+    try {
+      return std::make_unique<pg::ReplicationStream>(config_.server, source_.database, source_.slot, safe_,
+                                                     plugin_options());
+    } catch (const pg::ServerError& error) {
+      const std::string option = unknown_option(error);
+      if (option.empty() && error.may_pass()) {
+        throw;
+      }
+      if (option.empty()) {
+        refuse_slot(error, source_.slot, connection.description());
+      }
+      spdlog::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
+      old_format_ = old_format_ || option == "format-version";
+      unknown_options_.push_back(option);
+    }
+  }
+}
+
+bool LogPass::is_at_end() const {
+  return config_.log.stop_at_end && reached_ >= source_.end;
+}
+
+bool LogPass::is_out_of_time() const {
+  const auto now = Clock::now();
+  return (config_.log.max_run && now - started_ >= *config_.log.max_run) ||
+         (config_.log.max_idle && now - last_news_ >= *config_.log.max_idle);
+}
+
+void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
+  messages_ = 0;
+  log.ask();
+  while (true) {
+    const bool look_at_clock = messages_ % kLookAtClock == 0;
+    if (look_at_clock) {
+      if (const auto flushed = acknowledgement_.flushed()) {
+        log.set_flushed(*flushed);
+      }
+    }
+    if (!in_transaction_) {
+      if (is_at_end() || (look_at_clock && is_out_of_time())) {
+        return;
+      }
+      if (state_needed_ || (look_at_clock && state_is_due())) {
+        write_state(connection);
+      }
+    }
+    on_event(connection, log);
+  }
+}
+
+void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log) {
+  using Event = pg::ReplicationStream::Event;
+  const bool impatient = config_.log.stop_at_end || records_.holds_any();
+  switch (log.next(impatient ? kAskEvery : kFollowPatience)) {
+    case Event::message:
+      if (++messages_ % kLookAtClock == 1) {
+        last_news_ = Clock::now();
+      }
+      decoder_->decode(log.payload(), log.lsn(),
+                       [&](const Change& change) { on_change(connection, change, log.lsn()); });
+      break;
+    case Event::keepalive:
+      messages_ = 0;
+      if (!in_transaction_) {
+        reach(log.sent_up_to());
+      }
+      break;
+    case Event::nothing:
+      messages_ = 0;
+      release(connection);
+      writer_.flush();  // somebody may be waiting for the last change
+      if (config_.log.stop_at_end) {
+        log.ask();
+      }
+      break;
+  }
+}
+
+void LogPass::on_change(pg::Connection& connection, const Change& change, Lsn lsn) {
+  switch (change.kind) {
+    case Change::Kind::begin:
+      // What was committed after the run began is the next one's.
+      in_transaction_ = !config_.log.stop_at_end || change.commit_end <= source_.end;
+      commit_end_ = change.commit_end;
+      if (!in_transaction_) {
+        reach(source_.end);
+      }
+      break;
+    case Change::Kind::commit:
+      if (std::exchange(in_transaction_, false)) {
+        state_needed_ = records_.end_transaction() || state_needed_;
+        reach(change.commit_end);
+      }
+      break;
+    case Change::Kind::other:
+      break;
+    default:
+      if (in_transaction_) {
+        on_row(connection, change, lsn);
+      }
+  }
+}
+
+void LogPass::on_row(pg::Connection& connection, const Change& change, Lsn lsn) {
+  LogStream* const stream = routes_->find(connection, change);
+  if (stream == nullptr || stream->failed || commit_end_ <= stream->bookmark) {
+    return;
+  }
+  try {
+    records_.write(connection, *stream, change, lsn);
+  } catch (const pg::ServerError& error) {
+    if (error.may_pass()) {
+      throw;
+    }
+    stream->failed = true;
+    fail(stream->plan, error);
+  } catch (const StreamError& error) {
+    stream->failed = true;
+    fail(stream->plan, error);
+  }
+}
+
+void LogPass::reach(Lsn lsn) {
+  reached_ = std::max(reached_, lsn);
+  if (!records_.holds_any()) {
+    safe_ = reached_;
+  }
+}
+
+void LogPass::release(pg::Connection& connection) {
+  records_.release(connection);
+  if (!in_transaction_) {
+    safe_ = reached_;
+  }
+}
+
+void LogPass::note_positions() {
+  for (LogStream& stream : streams_) {
+    Json& bookmark = state_.bookmark(stream.plan.stream.id);
+    if (!stream.failed) {
+      stream.bookmark = std::max(stream.bookmark, safe_);
+    }
+    bookmark["lsn"] = stream.bookmark.value;
+    if (stream.version) {
+      bookmark["version"] = *stream.version;
+    }
+  }
+}
+
+void LogPass::write_state(pg::Connection& connection) {
+  release(connection);
+  note_positions();
+  writer_.state(state_.document());
+  last_state_ = Clock::now();
+  records_at_state_ = records_.count();
+  state_needed_ = false;
+}
+
+bool LogPass::state_is_due() const {
+  return records_.count() - records_at_state_ >= config_.state_every_rows ||
+         Clock::now() - last_state_ >= config_.state_every_time;
+}
+
+}  // namespace tap::sync

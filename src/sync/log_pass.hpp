@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tap/change/decoder.hpp>
+#include <tap/pg/replication_stream.hpp>
+#include <tap/singer/state.hpp>
+
+#include "log_position.hpp"
+#include "log_records.hpp"
+#include "log_routes.hpp"
+#include "log_stream.hpp"
+
+namespace tap::sync {
+
+/// Where a database's log is read: settled before anything is written.
+struct LogSource {
+  std::string database;
+  std::string slot;
+  std::string server_encoding;
+  Lsn end;  ///< where the log ended when the run began: the run goes so far
+};
+
+/// One reading of a database's log, for all of its streams at once.
+///
+/// Positions: what the server has sent moves `reached_`, from the end of one transaction to the next; `safe_`
+/// follows once all before it has been written. STATEs say `safe_`, and never more.
+class LogPass {
+ public:
+  LogPass(const config::Config& config, const LogSource& source, std::vector<const StreamPlan*> streams,
+          Acknowledgement& acknowledgement, singer::State& state, singer::Writer& writer);
+
+  /// Reads from the bookmarks to the end. After ConnectionLost another attempt goes on from where this one
+  /// came to. Throws what FullTable::attempt() does, Stopped after a last STATE; Error (log_based_unprepared)
+  /// if the slot refuses.
+  void attempt(pg::Connection& connection);
+
+  /// The streams that had a fault of their own, which the others have gone on without.
+  [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
+  [[nodiscard]] const std::deque<LogStream>& streams() const { return streams_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void look_up_streams(pg::Connection& connection);
+  std::unique_ptr<pg::ReplicationStream> open(const pg::Connection& connection);
+  [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
+  void follow(pg::Connection& connection, pg::ReplicationStream& log);
+  void on_event(pg::Connection& connection, pg::ReplicationStream& log);
+  void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
+  void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
+  void fail(const StreamPlan& stream, const StreamError& error);
+
+  [[nodiscard]] bool is_at_end() const;
+  [[nodiscard]] bool is_out_of_time() const;
+  void reach(Lsn lsn);
+  void release(pg::Connection& connection);
+  void note_positions();
+  void write_state(pg::Connection& connection);
+  [[nodiscard]] bool state_is_due() const;
+
+  const config::Config& config_;
+  const LogSource& source_;
+  std::vector<const StreamPlan*> plans_;
+  Acknowledgement& acknowledgement_;
+  singer::State& state_;
+  singer::Writer& writer_;
+
+  std::string time_extracted_;
+  bool old_format_;  ///< the config, or the server's wal2json, knows format 1 only
+  std::vector<std::string> unknown_options_;
+  std::unique_ptr<change::Decoder> decoder_;
+  std::deque<LogStream> streams_;  ///< looked up by the first attempt; they do not move
+  std::vector<std::string> failed_;
+  std::optional<LogRoutes> routes_;
+  LogRecords records_;
+
+  bool in_transaction_ = false;
+  Lsn commit_end_;  ///< of the transaction in hand
+  Lsn reached_;
+  Lsn safe_;
+
+  const Clock::time_point started_ = Clock::now();
+  Clock::time_point last_news_ = started_;
+  Clock::time_point last_state_ = started_;
+  std::uint64_t messages_ = 0;  ///< since the last look at the clock, and some
+  std::uint64_t records_at_state_ = 0;
+  bool state_needed_ = false;
+};
+
+}  // namespace tap::sync

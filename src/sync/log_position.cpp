@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "log_position.hpp"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include <tap/base/error.hpp>
+#include <tap/base/file.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+constexpr std::chrono::seconds kReadAgain{10};
+
+std::optional<Lsn> lsn_of(const Json& object) {
+  const auto lsn = object.find("lsn");
+  return lsn != object.end() && lsn->is_number_integer() ? std::optional(Lsn{lsn->get<std::uint64_t>()})
+                                                         : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Lsn> log_position(const Json& bookmark) {
+  const auto xmin = bookmark.find("xmin");
+  const bool copying = bookmark.contains("copy") || (xmin != bookmark.end() && !xmin->is_null());
+  return copying ? std::nullopt : lsn_of(bookmark);
+}
+
+std::optional<Lsn> needed_from(const Json& bookmark) {
+  const auto copy = bookmark.find("copy");
+  return copy != bookmark.end() && copy->is_object() ? lsn_of(*copy) : lsn_of(bookmark);
+}
+
+Acknowledgement::Acknowledgement(const std::vector<const StreamPlan*>& streams, const singer::State& given,
+                                 std::optional<std::string> state_file)
+    : state_file_(std::move(state_file)) {
+  for (const StreamPlan* stream : streams) {
+    kept_[stream->stream.id] =
+        needed_from(given.document()["bookmarks"].value(stream->stream.id, Json::object()));
+  }
+}
+
+void Acknowledgement::hold(const std::string& stream, Lsn from) {
+  held_.emplace(stream, from);
+}
+
+std::optional<Lsn> Acknowledgement::flushed() {
+  if (state_file_ && Clock::now() - last_read_ >= kReadAgain) {
+    read_again();
+  }
+  std::optional<Lsn> least;
+  bool any_kept = false;
+  for (const auto& [stream, kept] : kept_) {
+    const auto held = held_.find(stream);
+    const auto from = kept ? kept : held != held_.end() ? std::optional(held->second) : std::nullopt;
+    any_kept = any_kept || kept;
+    if (from) {
+      least = least ? std::min(*least, *from) : *from;
+    }
+  }
+  return any_kept ? least : std::nullopt;
+}
+
+void Acknowledgement::read_again() {
+  last_read_ = Clock::now();
+  try {
+    const singer::State state(parse_json(read_file(*state_file_), *state_file_), *state_file_);
+    for (auto& [stream, kept] : kept_) {
+      const auto now = needed_from(state.document()["bookmarks"].value(stream, Json::object()));
+      if (now && (!kept || *now > *kept)) {
+        kept = now;
+      }
+    }
+  } catch (const Error& error) {
+    spdlog::debug("not read again: {}", error.what());  // being written, perhaps
+  }
+}
+
+}  // namespace tap::sync

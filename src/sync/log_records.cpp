@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "log_records.hpp"
+
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/base/clock.hpp>
+#include <tap/pg/quote.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+using change::Change;
+using change::Field;
+
+value::Encoder timestamptz_encoder(const config::Config& config) {
+  constexpr Oid timestamptz = 1184;
+  TypeRows types;
+  types[timestamptz].name = "timestamptz";
+  return {value::resolve(types, timestamptz, -1), value::Wire::text, config.values, "_sdc_deleted_at"};
+}
+
+const Field* find_field(const std::vector<Field>& fields, std::string_view name) {
+  const auto field = std::ranges::find(fields, name, &Field::name);
+  return field == fields.end() ? nullptr : &*field;
+}
+
+bool is_same(std::string_view a, std::string_view b) {
+  return (a.data() == nullptr) == (b.data() == nullptr) && a == b;
+}
+
+/// The row has another key now: the target knows it by the old one.
+bool changes_key(const LogStream& stream, const Change& change) {
+  return std::ranges::any_of(stream.plan.stream.key_properties, [&](const std::string& name) {
+    const Field* const before = find_field(change.identity, name);
+    const Field* const now = find_field(change.columns, name);
+    return before != nullptr && now != nullptr && !is_same(before->value, now->value);
+  });
+}
+
+/// How to find the row of a change in its table; empty if there is no way.
+std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const Change& change) {
+  std::vector<std::pair<std::string, std::string>> key;
+  for (const std::string& name : stream.key) {
+    const Field* field = find_field(change.columns, name);
+    field = field == nullptr ? find_field(change.identity, name) : field;
+    if (field == nullptr || field->value.data() == nullptr) {
+      return {};
+    }
+    std::size_t hint = 0;
+    const LogColumn* const column = stream.shape.find(name, hint);
+    const bool is_bytea = column != nullptr && column->is_bytea;
+    key.emplace_back(name, (is_bytea ? "\\x" : "") + std::string(field->value));
+  }
+  return key;
+}
+
+}  // namespace
+
+LogRecords::LogRecords(const config::Config& config, singer::Writer& writer, std::string time_extracted)
+    : config_(config),
+      writer_(writer),
+      time_extracted_(std::move(time_extracted)),
+      commit_time_(timestamptz_encoder(config)) {}
+
+void LogRecords::write(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+  if (change.kind == Change::Kind::remove) {
+    write_delete(stream, change, lsn);
+  } else if (change.kind == Change::Kind::truncate) {
+    truncate(connection, stream, change);
+  } else {
+    resolve(connection, stream, change.columns);
+    write_new_row(connection, stream, change, lsn);
+  }
+  if (held_.is_full()) {
+    release(connection);
+  }
+}
+
+void LogRecords::restart() {
+  held_.forget();
+  truncated_parts_.clear();
+  renewed_.clear();
+}
+
+template <class Fill>
+void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view deleted_at, const RowToFetch* row,
+                              Fill fill) {
+  if (config_.log.sequence) {
+    sequence_ = std::max(sequence_, epoch_milliseconds());
+    stream.set_sequence(sequence_);
+  }
+  const auto fill_all = [&](Buffer& out) {
+    const std::size_t start = out.size();
+    fill(out);
+    out.append(out.size() == start ? R"("_sdc_deleted_at":)" : R"(,"_sdc_deleted_at":)");
+    if (deleted_at.empty()) {
+      out.append("null");
+    } else {
+      commit_time_(deleted_at, out);
+    }
+    if (config_.log.lsn_column) {
+      out.append(fmt::format(R"(,"_sdc_lsn":"{}")", lsn.value));
+    }
+  };
+  if (row == nullptr && held_.empty()) {
+    writer_.record(stream.frame, fill_all);
+  } else {
+    held_.record(stream.frame, fill_all, row);
+  }
+  ++stream.records;
+  ++count_;
+}
+
+void LogRecords::look_again(pg::Connection& connection, LogStream& stream) {
+  release(connection);  // what is held points at the columns as they were
+  if (stream.look_again(connection, config_)) {
+    spdlog::info("{}: the table has other columns now", stream.plan.stream.id);
+    writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
+  }
+}
+
+void LogRecords::resolve(pg::Connection& connection, LogStream& stream, const std::vector<Field>& fields) {
+  columns_.clear();
+  std::size_t hint = 0;
+  for (const Field& field : fields) {
+    LogColumn* const column = stream.shape.find(field.name, hint);
+    if (column == nullptr && stream.absent.insert(std::string(field.name)).second) {
+      look_again(connection, stream);
+      resolve(connection, stream, fields);
+      return;
+    }
+    columns_.push_back(column);
+  }
+}
+
+void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+  const auto is_synced = [](const LogColumn* column) { return column != nullptr && column->synced; };
+  RowToFetch row;
+  std::vector<std::pair<LogColumn*, std::string_view>> unchanged;
+  if (static_cast<std::size_t>(std::ranges::count_if(columns_, is_synced)) < stream.shape.synced()) {
+    for (LogColumn& column : stream.shape.columns()) {
+      if (!column.synced || std::ranges::find(columns_, &column) != columns_.end()) {
+        continue;
+      }
+      if (const Field* const before = find_field(change.identity, column.name)) {
+        unchanged.emplace_back(&column, before->value);
+        continue;
+      }
+      if (change.kind == Change::Kind::insert && stream.absent.insert(column.name).second) {
+        look_again(connection, stream);  // dropped, perhaps: an insert has every column that there is
+        resolve(connection, stream, change.columns);
+        write_new_row(connection, stream, change, lsn);
+        return;
+      }
+      row.columns.push_back(&column);
+    }
+  }
+  if (!row.columns.empty()) {
+    row.key = config_.log.fetch_unsent ? key_of(stream, change) : decltype(row.key)();
+    if (row.key.empty() && !std::exchange(stream.warned_of_unsent, true)) {
+      spdlog::warn(
+          "{}: column {} is left out of records of updates that do not change it, since the log does not "
+          "have it: ALTER TABLE {} REPLICA IDENTITY FULL",
+          stream.plan.stream.id, row.columns.front()->name, pg::quote_qualified(change.schema, change.table));
+    }
+    row.table = pg::quote_qualified(stream.plan.stream.schema_name, stream.plan.stream.table);
+    row.relation = &stream.relation;
+    row.shape = &stream.shape;
+  }
+  if (change.kind == Change::Kind::update && changes_key(stream, change)) {
+    write_delete(stream, change, lsn);
+  }
+  write_record(stream, lsn, "", row.key.empty() ? nullptr : &row, [&](Buffer& out) {
+    bool first = true;
+    const auto append = [&](LogColumn& column, std::string_view value) {
+      if (!first) {
+        out.push(',');
+      }
+      first = false;
+      stream.shape.append(column, value, out);
+    };
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      if (is_synced(columns_[i])) {
+        append(*columns_[i], change.columns[i].value);
+      }
+    }
+    for (const auto& [column, value] : unchanged) {
+      append(*column, value);
+    }
+  });
+}
+
+void LogRecords::write_delete(LogStream& stream, const Change& change, Lsn lsn) {
+  write_record(stream, lsn, change.commit_time, nullptr, [&](Buffer& out) {
+    std::size_t hint = 0;
+    bool first = true;
+    for (const Field& field : change.identity) {
+      LogColumn* const column = stream.shape.find(field.name, hint);
+      if (column != nullptr && column->synced) {
+        if (!first) {
+          out.push(',');
+        }
+        first = false;
+        stream.shape.append(*column, field.value, out);
+      }
+    }
+  });
+}
+
+void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const Change& change) {
+  const bool is_own =
+      stream.own_name() == pg::TableName{std::string(change.schema), std::string(change.table)};
+  const bool is_whole = is_own && (stream.tables.front().is_partitioned || !stream.has_partitions());
+  if (!is_whole || !stream.version) {
+    truncated_parts_.emplace_back(&stream, pg::quote_qualified(change.schema, change.table));
+    return;
+  }
+  renewed_.insert(&stream);
+  release(connection);
+  stream.start_new_version(time_extracted_);
+  writer_.activate_version(stream.plan.name, *stream.version);
+}
+
+bool LogRecords::end_transaction() {
+  for (const auto& [stream, table] : truncated_parts_) {
+    if (!renewed_.contains(stream)) {
+      spdlog::warn(
+          "{}: {} was truncated; its rows stay in the target, since Singer can only empty a whole stream: "
+          "sync "
+          "it anew with --full-refresh {}",
+          stream->plan.stream.id, table, stream->plan.stream.id);
+    }
+  }
+  truncated_parts_.clear();
+  return !std::exchange(renewed_, {}).empty();
+}
+
+}  // namespace tap::sync

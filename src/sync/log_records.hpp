@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tap/change/change.hpp>
+#include <tap/config/config.hpp>
+#include <tap/singer/writer.hpp>
+#include <tap/value/encoder.hpp>
+
+#include "held_records.hpp"
+#include "log_stream.hpp"
+
+namespace tap::sync {
+
+/// Turns changes into messages.
+class LogRecords {
+ public:
+  LogRecords(const config::Config& config, singer::Writer& writer, std::string time_extracted);
+
+  /// Writes the messages of an insert, update, delete or truncate of `stream`; `lsn` is the change's. The
+  /// connection is for looking things up. Throws StreamError for a fault of the stream alone, ConnectionLost
+  /// and ServerError of that connection, and what Writer throws.
+  void write(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
+  /// The transaction in hand is complete. True if a stream has begun a new version in it: a STATE should
+  /// follow.
+  bool end_transaction();
+
+  /// Writes what is held back till now.
+  void release(pg::Connection& connection) { held_.release(connection, writer_); }
+  [[nodiscard]] bool holds_any() const { return !held_.empty(); }
+  /// Forgets what is held, and the transaction in hand: they come again.
+  void restart();
+
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  void write_new_row(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
+  void write_delete(LogStream& stream, const change::Change& change, Lsn lsn);
+  void truncate(pg::Connection& connection, LogStream& stream, const change::Change& change);
+  /// Finds the columns of a row; looks at the table again for one that is not known.
+  void resolve(pg::Connection& connection, LogStream& stream, const std::vector<change::Field>& fields);
+  void look_again(pg::Connection& connection, LogStream& stream);
+  template <class Fill>
+  void write_record(LogStream& stream, Lsn lsn, std::string_view deleted_at, const RowToFetch* row,
+                    Fill fill);
+
+  const config::Config& config_;
+  singer::Writer& writer_;
+  std::string time_extracted_;
+  value::Encoder commit_time_;
+  HeldRecords held_;
+  std::vector<LogColumn*> columns_;  ///< of the row in hand; null for one that is left out
+  std::set<LogStream*> renewed_;     ///< emptied in the transaction in hand
+  std::vector<std::pair<LogStream*, std::string>> truncated_parts_;  ///< in it, too: a part of the stream
+  std::int64_t sequence_ = 0;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace tap::sync

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tap/config/config.hpp>
+#include <tap/singer/state.hpp>
+#include <tap/singer/writer.hpp>
+#include <tap/sync/plan.hpp>
+
+#include "database.hpp"
+#include "log_pass.hpp"
+#include "log_position.hpp"
+
+namespace tap::sync {
+
+/// The log-based streams of a run, by database.
+class LogReplication {
+ public:
+  /// `state` is as it was given, once the plan is made; `state_file` is where it came from.
+  LogReplication(const config::Config& config, const std::vector<StreamPlan>& streams, singer::State& state,
+                 const std::optional<std::string>& state_file);
+
+  /// Checks that each database's log can be read from where its streams are. Throws Error
+  /// (log_based_unprepared) with the remedy: before anything is written, and before a first copy whose
+  /// changes would not be kept.
+  void prepare(Database& database);
+
+  /// True if the stream's first copy was done when the run began: follow() reads its changes.
+  [[nodiscard]] bool follows(const StreamPlan& stream) const;
+  /// The slot that keeps the log of a stream's database.
+  [[nodiscard]] const std::string& slot_of(const StreamPlan& stream) const;
+  /// A stream's first copy has been begun in this run: the log is needed from there.
+  void note_copy(const StreamPlan& stream);
+
+  /// Reads the logs for the streams whose copy was done when the run began. Returns those that failed.
+  std::vector<std::string> follow(Database& database, singer::Writer& writer);
+
+ private:
+  struct Group {
+    std::vector<const StreamPlan*> streams;    ///< all of them
+    std::vector<const StreamPlan*> to_follow;  ///< whose copy was done before
+    LogSource source;
+    std::optional<Acknowledgement> acknowledgement;
+  };
+
+  void prepare_group(pg::Connection& connection, Group& group);
+
+  const config::Config& config_;
+  singer::State& state_;
+  std::map<std::string, Group> groups_;  ///< by database
+};
+
+}  // namespace tap::sync

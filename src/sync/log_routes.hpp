@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <tap/change/change.hpp>
+
+#include "log_stream.hpp"
+
+namespace tap::sync {
+
+/// Whose a change is: the log names tables and partitions, the user has selected tables and roots.
+class LogRoutes {
+ public:
+  explicit LogRoutes(std::deque<LogStream>& streams);
+
+  /// The stream that the change's table belongs to; null if none. A partition that was attached while we read
+  /// is looked up.
+  LogStream* find(pg::Connection& connection, const change::Change& change);
+
+  /// The tables that the server should send, as wal2json's add-tables; empty for all: the partitions of a
+  /// table cannot be known beforehand.
+  [[nodiscard]] std::string tables_to_send() const;
+
+ private:
+  LogStream* look_up(pg::Connection& connection, const pg::TableName& table);
+
+  std::map<pg::TableName, LogStream*> by_table_;
+  bool any_partitions_ = false;
+  /// Tables that were nobody's at that time, as timestamptz text in UTC. They may become a partition later.
+  std::map<pg::TableName, std::string> nobodys_;
+  pg::TableName last_table_;  // of the last change, since the next is often of the same
+  LogStream* last_stream_ = nullptr;
+};
+
+}  // namespace tap::sync

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "log_shape.hpp"
+
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/value/schema.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+constexpr Oid kBytea = 17;
+
+Json nullable_text() {
+  Json type = Json::array({"null", "string"});
+  return {{"type", std::move(type)}};
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// The catalog's word for a column's type; empty if it has none.
+std::string known_type(const singer::Stream& stream, const std::string& column) {
+  const auto known = std::ranges::find(stream.columns, column, &singer::Column::name);
+  return known == stream.columns.end() ? "" : known->sql_datatype;
+}
+
+}  // namespace
+
+LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config)
+    : table_(fmt::format("{}.{}", plan.stream.schema_name, plan.stream.table)) {
+  const singer::Stream& stream = plan.stream;
+  const bool takes_new_columns = !config.log.tap_id.empty();
+  for (const pg::TableColumn& column : relation.columns) {
+    const value::Type type = value::resolve(relation.types, column.type, column.modifier);
+    const bool is_new =
+        std::ranges::find(stream.columns, column.name, &singer::Column::name) == stream.columns.end();
+    const bool synced = contains(plan.columns, column.name) || (is_new && takes_new_columns);
+    const std::string before = known_type(stream, column.name);
+    const bool retyped = !before.empty() && before != column.type_name && !before.starts_with("bit(");
+    const bool is_key = contains(stream.key_properties, column.name);
+    columns_.push_back(
+        {.name = column.name,
+         .key = to_text(Json(column.name)) + ":",
+         .type_name = column.type_name,
+         .synced = synced,
+         .is_new = is_new,
+         .is_bytea = column.type == kBytea,
+         .warned = false,
+         .encode = value::Encoder(type, value::Wire::text, config.values,
+                                  fmt::format("{}.{}", table_, column.name)),
+         .schema = is_new || retyped ? value::json_schema(type, is_key, config.values) : Json()});
+    synced_ += synced ? 1 : 0;
+  }
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    by_name_.emplace(columns_[i].name, i);
+  }
+}
+
+LogColumn* LogShape::find(std::string_view name, std::size_t& hint) {
+  if (hint >= columns_.size() || columns_[hint].name != name) {
+    const auto found = by_name_.find(name);
+    if (found == by_name_.end()) {
+      return nullptr;
+    }
+    hint = found->second;
+  }
+  return &columns_[hint++];
+}
+
+void LogShape::append(LogColumn& column, std::string_view value, Buffer& out) {
+  if (column.is_bytea && value.data() != nullptr) {
+    scratch_.clear();
+    scratch_.append("\\x");
+    scratch_.append(value);
+    value = scratch_.view();
+  }
+  append_from_server(column, value, out);
+}
+
+void LogShape::append_from_server(LogColumn& column, std::string_view value, Buffer& out) {
+  out.append(column.key);
+  if (value.data() == nullptr) {
+    out.append("null");
+    return;
+  }
+  const std::size_t start = out.size();
+  try {
+    column.encode(value, out);
+  } catch (const value::Malformed&) {
+    if (!column.warned) {
+      column.warned = true;
+      spdlog::warn("{}.{}: values that were written when the column was not yet {} go out as text", table_,
+                   column.name, column.type_name);
+    }
+    out.truncate(start);
+    append_json_string(out, value);
+  }
+}
+
+Json LogShape::schema(const Json& catalog, const config::Config& config) const {
+  const bool all = config.values.schema_dialect == value::Options::Dialect::singer_io;
+  Json properties = Json::object();
+  for (const auto& [name, property] : catalog["properties"].items()) {
+    const auto column = by_name_.find(name);
+    const bool synced = column != by_name_.end() && columns_[column->second].synced;
+    if (synced || all) {
+      const bool retyped = column != by_name_.end() && !columns_[column->second].schema.is_null();
+      properties[name] = retyped ? columns_[column->second].schema : property;
+    }
+  }
+  for (const LogColumn& column : columns_) {
+    if (column.is_new && column.synced) {
+      properties[column.name] = column.schema;
+    }
+  }
+  Json deleted_at = nullable_text();
+  deleted_at["format"] = "date-time";
+  properties["_sdc_deleted_at"] = std::move(deleted_at);
+  if (config.log.lsn_column) {
+    properties["_sdc_lsn"] = nullable_text();
+  }
+  Json schema = catalog;
+  schema["properties"] = std::move(properties);
+  return schema;
+}
+
+}  // namespace tap::sync

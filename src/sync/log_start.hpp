@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <tap/config/config.hpp>
+#include <tap/pg/slots.hpp>
+
+namespace tap::sync {
+
+/// Where the log takes over from a stream's first copy.
+struct LogStart {
+  Lsn lsn;  ///< changes after it are not in the copy, or come twice
+  /// To be imported by the copy, and let go then. Null if none could be had: any snapshot that is taken later
+  /// will do, and changes between come twice.
+  std::unique_ptr<pg::ExportedSnapshot> snapshot;
+};
+
+/// The place in the log that a copy begun now goes on from. `slot` is what keeps the log.
+LogStart find_log_start(const config::Config& config, pg::Connection& connection, const std::string& database,
+                        const std::string& slot);
+
+}  // namespace tap::sync

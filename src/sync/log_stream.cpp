@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "log_stream.hpp"
+
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/base/clock.hpp>
+#include <tap/pg/quote.hpp>
+
+#include "log_position.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+std::optional<std::int64_t> version_of(const Json& bookmark) {
+  const auto version = bookmark.find("version");
+  return version == bookmark.end() || version->is_null() ? std::nullopt
+                                                         : std::optional(version->get<std::int64_t>());
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+}  // namespace
+
+LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
+                     const Json& state, const std::string& time_extracted)
+    : plan(stream),
+      bookmark(log_position(state).value_or(Lsn())),
+      version(version_of(state)),
+      relation(pg::find_relation(connection, stream.stream.schema_name, stream.stream.table)),
+      shape(stream, relation, config),
+      schema(shape.schema(stream.stream.schema, config)),
+      frame(stream.name, version, time_extracted),
+      closing(frame.after),
+      tables(pg::logged_tables(connection, own_name())) {
+  if (tables.empty()) {
+    throw StreamError("it is no longer a table whose changes are logged: run discovery again");
+  }
+  warn_of_new_columns();
+  key = tables.front().is_full || tables.front().identity.empty() ? plan.stream.key_properties
+                                                                  : tables.front().identity;
+}
+
+bool LogStream::look_again(pg::Connection& connection, const config::Config& config) {
+  try {
+    relation = pg::find_relation(connection, plan.stream.schema_name, plan.stream.table);
+  } catch (const pg::ServerError&) {
+    throw;
+  } catch (const StreamError&) {
+    return false;  // dropped meanwhile: what the log has of it goes out as it was
+  }
+  shape = LogShape(plan, relation, config);
+  warn_of_new_columns();
+  Json now = shape.schema(plan.stream.schema, config);
+  std::swap(schema, now);
+  return schema != now;
+}
+
+void LogStream::start_new_version(const std::string& time_extracted) {
+  version = std::max(epoch_milliseconds(), *version + 1);
+  frame = singer::RecordFrame(plan.name, version, time_extracted);
+  closing = frame.after;
+}
+
+void LogStream::set_sequence(std::int64_t sequence) {
+  frame.after = fmt::format("}},\"sequence\":{}{}", sequence, std::string_view(closing).substr(1));
+}
+
+void LogStream::warn_of_new_columns() {
+  for (const LogColumn& column : shape.columns()) {
+    if (column.is_new && !column.synced && left_out.insert(column.name).second) {
+      spdlog::warn("{}: column {} is not in the catalog, it is left out: run discovery again to sync it",
+                   plan.stream.id, column.name);
+    }
+  }
+}
+
+pg::TableName LogStream::own_name() const {
+  return {plan.stream.schema_name, plan.stream.table};
+}
+
+bool LogStream::has_partitions() const {
+  return tables.size() > 1 || tables.front().is_partitioned;
+}
+
+void LogStream::warn_of_gaps() const {
+  for (const pg::LoggedTable& table : tables) {
+    const std::string name = pg::quote_qualified(table.name.schema, table.name.table);
+    if (table.is_partitioned) {
+      continue;
+    }
+    if (!table.is_logged) {
+      spdlog::warn("{}: {} is UNLOGGED, none of its changes are in the log: ALTER TABLE {} SET LOGGED",
+                   plan.stream.id, name, name);
+    } else if (table.identity.empty()) {
+      spdlog::warn(
+          "{}: updates and deletes of {} are not in the log, since it has no replica identity: give it a "
+          "primary key, or ALTER TABLE {} REPLICA IDENTITY FULL",
+          plan.stream.id, name, name);
+    } else if (!std::ranges::all_of(plan.stream.key_properties,
+                                    [&](const auto& column) { return contains(table.identity, column); })) {
+      spdlog::warn(
+          "{}: deletes of {} come without a column of the stream's key, since it is not in the replica "
+          "identity: ALTER TABLE {} REPLICA IDENTITY FULL",
+          plan.stream.id, name, name);
+    }
+  }
+}
+
+}  // namespace tap::sync

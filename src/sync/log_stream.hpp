@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <tap/pg/logged_tables.hpp>
+#include <tap/singer/writer.hpp>
+#include <tap/sync/plan.hpp>
+
+#include "log_shape.hpp"
+
+namespace tap::sync {
+
+/// A stream whose changes are read from the log.
+struct LogStream {
+  /// Looks the table up. Throws StreamError if it is not there.
+  LogStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
+            const Json& bookmark, const std::string& time_extracted);
+
+  /// Looks the table up again: the log has a column that it had not. True if its SCHEMA is another now.
+  bool look_again(pg::Connection& connection, const config::Config& config);
+  /// All rows of before are gone. The stream must have a version.
+  void start_new_version(const std::string& time_extracted);
+  void set_sequence(std::int64_t sequence);
+  /// The name of the table itself; its changes may come under those of its partitions.
+  [[nodiscard]] pg::TableName own_name() const;
+  /// Changes of other tables are this stream's, too.
+  [[nodiscard]] bool has_partitions() const;
+  /// Says which columns are not synced since the catalog does not know them, once each.
+  void warn_of_new_columns();
+  /// Says which changes the log will not have, and what mends that.
+  void warn_of_gaps() const;
+
+  const StreamPlan& plan;
+  Lsn bookmark;  ///< transactions up to here have been sent
+  std::optional<std::int64_t> version;
+  pg::Relation relation;
+  LogShape shape;
+  Json schema;  ///< as it was sent
+  singer::RecordFrame frame;
+  std::string closing;                  ///< the frame's end without a sequence
+  std::vector<pg::LoggedTable> tables;  ///< itself, then what inherits from it
+  std::vector<std::string> key;         ///< columns that name a row, for reading it again; may be empty
+  std::set<std::string, std::less<>>
+      absent;  ///< columns of the log that the table does not have, and vice versa
+  std::set<std::string, std::less<>> left_out;  ///< new columns that the user has been told of
+  std::uint64_t records = 0;
+  bool failed = false;
+  bool warned_of_unsent = false;
+};
+
+}  // namespace tap::sync

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slot_choice.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/base/stop.hpp>
+#include <tap/pg/quote.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr const char* kPlugin = "wal2json";
+constexpr milliseconds kPatience{5000};  // with who reads the slot
+constexpr milliseconds kLookAgain{100};
+
+[[noreturn]] void unprepared(const std::string& text) {
+  throw Error(ExitCode::log_based_unprepared, text);
+}
+
+/// A slot's name has lower-case letters, digits and underscores only.
+std::string as_slot_name(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) {
+    return std::isalnum(c) != 0 && c < 0x80 ? static_cast<char>(std::tolower(c)) : '_';
+  });
+  return text;
+}
+
+std::string create_statement(const std::string& slot) {
+  return fmt::format("SELECT pg_create_logical_replication_slot({}, '{}')", pg::quote_literal(slot), kPlugin);
+}
+
+std::string either(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : " or ") + name;
+  }
+  return text;
+}
+
+/// Whether the slot can serve the database at all; says why not, if it was asked for by name.
+bool fits(const pg::Slot& slot, const std::string& database, bool by_name) {
+  if (slot.plugin == kPlugin && slot.database == database) {
+    return true;
+  }
+  if (by_name && slot.database != database) {
+    unprepared(fmt::format(
+        "replication slot {} is of database {}, not {}: a slot reads one database; name another by "
+        "replication_slot, or create it in {}: {}",
+        slot.name, slot.database, database, database, create_statement("stitch_" + as_slot_name(database))));
+  }
+  if (by_name) {
+    unprepared(
+        fmt::format("replication slot {} uses the plugin {}, not {}: name another by replication_slot, or "
+                    "make one: {}",
+                    slot.name, slot.plugin, kPlugin, create_statement(slot.name + "_" + kPlugin)));
+  }
+  return false;
+}
+
+void require_not_lost(const pg::Slot& slot) {
+  if (slot.wal_status == "lost") {
+    unprepared(fmt::format(
+        "replication slot {} is lost: the server has removed log that it needed (max_slot_wal_keep_size): "
+        "drop "
+        "it with SELECT pg_drop_replication_slot({}), create it anew with {}, and sync the log-based streams "
+        "anew with --full-refresh",
+        slot.name, pg::quote_literal(slot.name), create_statement(slot.name)));
+  }
+}
+
+void require_positions(const pg::Slot& slot, const pg::LogStatus& status,
+                       const std::vector<StreamPosition>& positions) {
+  for (const auto& [stream, lsn] : positions) {
+    if (lsn > status.flushed) {
+      unprepared(
+          fmt::format("the state of stream {} is at {}, but the server's log ends at {}: it is another "
+                      "server, or one that "
+                      "was restored from a backup; sync the stream anew with --full-refresh {}",
+                      stream, to_text(lsn), to_text(status.flushed), stream));
+    }
+    if (lsn < slot.confirmed_flush) {
+      unprepared(fmt::format(
+          "the state of stream {} is at {}, but replication slot {} has moved on to {} (made anew, or read "
+          "by "
+          "somebody else): the changes between are gone; sync the stream anew with --full-refresh {}",
+          stream, to_text(lsn), slot.name, to_text(slot.confirmed_flush), stream));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> slot_names(const config::Config& config, const std::string& database) {
+  if (!config.log.slot.empty()) {
+    return {config.log.slot};
+  }
+  const std::string name = as_slot_name(database);
+  if (!config.log.tap_id.empty()) {  // pipelinewise
+    return {"pipelinewise_" + name, "pipelinewise_" + name + "_" + as_slot_name(config.log.tap_id)};
+  }
+  return {"stitch_" + name, "stitch"};
+}
+
+void require_logical_log(const pg::LogStatus& status) {
+  if (status.in_recovery) {
+    unprepared(
+        "log-based replication reads the primary, but this server is a standby: set host to the primary's "
+        "(Aurora: the cluster's writer endpoint)");
+  }
+  if (status.wal_level != "logical") {
+    unprepared(
+        fmt::format("log-based replication needs wal_level=logical, the server has {}: {}", status.wal_level,
+                    status.is_rds ? "set rds.logical_replication to 1 in its parameter group and reboot it"
+                                  : "ALTER SYSTEM SET wal_level = 'logical', then restart it"));
+  }
+}
+
+pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database) {
+  const std::vector<std::string> names = slot_names(config, database);
+  for (const std::string& name : names) {
+    if (auto slot = pg::find_slot(connection, name);
+        slot && fits(*slot, database, !config.log.slot.empty())) {
+      require_not_lost(*slot);
+      return *slot;
+    }
+  }
+  if (!config.log.create_slot) {
+    unprepared(
+        fmt::format("no replication slot {} with {} in database {}: create it with {} or set "
+                    "create_replication_slot to true",
+                    either(names), kPlugin, database, create_statement(names.front())));
+  }
+  spdlog::info("creating replication slot {}: this waits for transactions that are open", names.front());
+  try {
+    pg::create_slot(connection, names.front(), kPlugin);
+  } catch (const pg::ServerError& error) {
+    refuse_slot(error, names.front(), config.server.describe(database));
+  }
+  return pg::find_slot(connection, names.front()).value();
+}
+
+void require_readable(pg::Connection& connection, const std::string& name, const pg::LogStatus& status,
+                      const std::vector<StreamPosition>& positions) {
+  for (milliseconds waited{0};; waited += kLookAgain) {
+    const auto slot = pg::find_slot(connection, name);
+    if (!slot) {
+      unprepared(fmt::format(
+          "replication slot {} has been dropped: create it with {} and sync the log-based streams "
+          "anew with --full-refresh",
+          name, create_statement(name)));
+    }
+    require_not_lost(*slot);
+    if (!slot->active) {
+      require_positions(*slot, status, positions);
+      return;
+    }
+    if (waited >= kPatience) {
+      unprepared(fmt::format(
+          "replication slot {} is in use by PID {}{}: two runs must not read one slot; wait for the "
+          "other to end, or end it with SELECT pg_terminate_backend({})",
+          name, slot->active_pid,
+          slot->application.empty() ? "" : fmt::format(" (application {})", slot->application),
+          slot->active_pid));
+    }
+    stop::sleep(kLookAgain);
+  }
+}
+
+void refuse_slot(const pg::ServerError& error, const std::string& slot, const std::string& where) {
+  const std::string_view text = error.what();
+  std::string remedy = "see the README on setting up log-based replication";
+  if (text.find("output plugin") != std::string_view::npos && error.sqlstate() == "42501") {
+    remedy =
+        "add wal2json to the setting output_plugin_libraries, for instance ALTER SYSTEM SET "
+        "output_plugin_libraries = 'wal2json', 'pgoutput', 'test_decoding', then SELECT pg_reload_conf()";
+  } else if (error.sqlstate() == "42501") {
+    remedy =
+        "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
+        "rds_replication TO ...)";
+  } else if (error.sqlstate() == "58P01") {
+    remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
+  } else if (error.sqlstate() == "53400") {
+    remedy = "raise max_replication_slots, or drop a slot that nobody reads";
+  }
+  unprepared(fmt::format("replication slot {} ({}): {}: {}", slot, where, text, remedy));
+}
+
+}  // namespace tap::sync

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tap/config/config.hpp>
+#include <tap/pg/slots.hpp>
+
+namespace tap::sync {
+
+/// A stream and where its log goes on.
+struct StreamPosition {
+  std::string stream;
+  Lsn lsn;
+};
+
+/// The names under which a database's slot is looked for, first choice first: `replication_slot`, else those
+/// of the Python tap whose config it is.
+std::vector<std::string> slot_names(const config::Config& config, const std::string& database);
+
+/// Throws Error (log_based_unprepared) with the remedy if the server does not keep a log that can be decoded.
+void require_logical_log(const pg::LogStatus& status);
+
+/// The slot that the database's log is read through, made if the config says so. Throws Error
+/// (log_based_unprepared) with the remedy if there is none, or it is not one of ours.
+pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database);
+
+/// Throws Error (log_based_unprepared) with the remedy if the slot cannot deliver what comes after
+/// `positions`, or somebody else reads it. One that has just stopped is waited for.
+void require_readable(pg::Connection& connection, const std::string& slot, const pg::LogStatus& status,
+                      const std::vector<StreamPosition>& positions);
+
+/// A refusal by the server to make or to read a slot, with its remedy.
+[[noreturn]] void refuse_slot(const pg::ServerError& error, const std::string& slot,
+                              const std::string& where);
+
+}  // namespace tap::sync

@@ -4,7 +4,7 @@
 python=/usr/bin/python3
 
 build_packages=(build-essential cmake ninja-build pkg-config
-  libpq-dev libpqxx-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
+  libpq-dev libpqxx-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
 server_packages=(postgresql python3 python3-psycopg2)
 test_packages=(catch2 python3-jsonschema)
 # The tree is formatted and checked by this version; another one has other opinions.

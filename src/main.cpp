@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include <tap/singer/state.hpp>
 #include <tap/singer/writer.hpp>
 #include <tap/sync/run.hpp>
+#include <tap/sync/slot_commands.hpp>
 
 namespace {
 
@@ -59,12 +61,34 @@ ExitCode sync_streams(const cli::Options& options, const config::Config& config,
                    writer);
 }
 
+ExitCode look_after_slot(const cli::Options& options, const config::Config& config) {
+  switch (*options.slot) {
+    case cli::SlotAction::status:
+      std::fputs(sync::slot_status(config).c_str(), stdout);
+      break;
+    case cli::SlotAction::create:
+      sync::create_slot(config);
+      break;
+    case cli::SlotAction::drop:
+      sync::drop_slot(config);
+      break;
+    case cli::SlotAction::acknowledge:
+      sync::acknowledge(config,
+                        singer::State(parse_json(read_file(*options.state), *options.state), *options.state));
+      break;
+  }
+  return ExitCode::done;
+}
+
 ExitCode run(int argc, const char* const* argv) {
   const auto options = cli::parse(argc, argv);
   if (!options) {
     return ExitCode::done;
   }
   const config::Config config = config::load(options->configs);
+  if (options->slot) {
+    return look_after_slot(*options, config);
+  }
   singer::Writer writer(STDOUT_FILENO);
   return options->discover ? discover(*options, config, writer) : sync_streams(*options, config, writer);
 }

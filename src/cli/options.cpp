@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <iterator>
+#include <utility>
+
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
@@ -73,6 +76,20 @@ std::optional<Options> parse(int argc, const char* const* argv) {
                                    "With --discover: replication key of the selected streams")
                         ->type_name("COLUMN");
 
+  auto* const slot = app.add_subcommand("slot", "Look after the replication slots of the config's database");
+  slot->fallthrough();
+  constexpr std::pair<const char*, const char*> actions[] = {
+      {"status", "Write the database's slots to stdout: who reads them, what they keep"},
+      {"create", "Make the slot that log-based streams will read"},
+      {"drop", "Drop it: the server keeps no more log for it"},
+      {"ack", "Tell the server that the target has what --state says, so that it frees its log now"}};
+  slot->require_subcommand(1);
+  for (std::size_t i = 0; i < std::size(actions); ++i) {
+    slot->add_subcommand(actions[i].first, actions[i].second)->fallthrough()->callback([&options, i] {
+      options.slot = static_cast<SlotAction>(i);
+    });
+  }
+
   std::vector<std::string> arguments;
   for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them from the back
     arguments.push_back(complete(app, argv[i]));
@@ -91,6 +108,9 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   }
   if (properties) {
     options.catalog = properties;
+  }
+  if (options.slot == SlotAction::acknowledge && !options.state) {
+    throw Error(ExitCode::usage, "slot ack needs --state: what the target has");
   }
   for (const CLI::Option* option : {select, method, key}) {
     if (!options.discover && option->count() > 0) {

@@ -7,6 +7,9 @@
 
 namespace tap::cli {
 
+/// What `tap-postgres slot` does.
+enum class SlotAction { status, create, drop, acknowledge };
+
 /// The command line, read once. Nothing below sees argv.
 struct Options {
   std::vector<std::string> configs;
@@ -15,6 +18,8 @@ struct Options {
   std::optional<std::string> state;
   bool refresh_all = false;          ///< --full-refresh without a stream
   std::vector<std::string> refresh;  ///< --full-refresh STREAM
+
+  std::optional<SlotAction> slot;  ///< the command `slot`
 
   std::vector<std::string> select;
   std::optional<std::string> replication_method;

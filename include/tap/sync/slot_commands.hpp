@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include <tap/config/config.hpp>
+#include <tap/singer/state.hpp>
+
+namespace tap::sync {
+
+// The commands of `tap-postgres slot`, on the slot of the config's database. They throw Error:
+// log_based_unprepared with the remedy if the slot is not there, or not to be had.
+
+/// The logical slots of the cluster, a line each, for people; warns of those that keep much log.
+std::string slot_status(const config::Config& config);
+void create_slot(const config::Config& config);
+void drop_slot(const config::Config& config);
+/// Moves the slot to the least position of the state's log-based streams of this database.
+void acknowledge(const config::Config& config, const singer::State& state);
+
+}  // namespace tap::sync

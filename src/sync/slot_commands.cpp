@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <tap/pg/replication_stream.hpp>
+#include <tap/pg/slots.hpp>
+#include <tap/sync/slot_commands.hpp>
+
+#include "log_position.hpp"
+#include "slot_choice.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+constexpr std::int64_t kMuch = std::int64_t{10} << 30U;  // bytes of log kept that deserve a warning
+
+std::string megabytes(std::int64_t bytes) {
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+void warn_if_running_away(const pg::Slot& slot) {
+  if (slot.wal_status == "lost") {
+    spdlog::warn(
+        "slot {} is lost: the server has removed log that it needed; drop it and sync its streams anew",
+        slot.name);
+  } else if (slot.wal_status == "unreserved") {
+    spdlog::warn(
+        "slot {} is about to be lost: it keeps more log than max_slot_wal_keep_size; run the tap, or drop it",
+        slot.name);
+  } else if (slot.retained.value_or(0) >= kMuch) {
+    spdlog::warn("slot {} keeps {} of log: run the tap, `slot ack` what the target has, or drop it",
+                 slot.name, megabytes(*slot.retained));
+  }
+}
+
+/// The least position over the log-based streams of a database. A stream's id begins with the database's
+/// name, or is of a tap that knows one database.
+std::optional<Lsn> least_position(const singer::State& state, const std::string& database) {
+  std::optional<Lsn> least;
+  for (const auto& [stream, bookmark] : state.document()["bookmarks"].items()) {
+    const auto lsn = needed_from(bookmark);
+    const bool is_log_based = bookmark.value("last_replication_method", Json("LOG_BASED")) == "LOG_BASED";
+    const bool is_ours = stream.starts_with(database + "-") || std::ranges::count(stream, '-') == 1;
+    if (lsn && is_log_based && is_ours) {
+      least = least ? std::min(*least, *lsn) : *lsn;
+    }
+  }
+  return least;
+}
+
+/// The existing slot of the config's database.
+pg::Slot existing_slot(pg::Connection& connection, config::Config config) {
+  config.log.create_slot = false;
+  return require_slot(connection, config, config.server.database());
+}
+
+}  // namespace
+
+std::string slot_status(const config::Config& config) {
+  pg::Connection connection(config.server, config.server.database());
+  std::string text;
+  for (const pg::Slot& slot : pg::logical_slots(connection)) {
+    warn_if_running_away(slot);
+    text += fmt::format(
+        "{}: plugin {}, database {}, {}, confirmed {}, restart {}, keeps {}{}{}\n", slot.name, slot.plugin,
+        slot.database,
+        slot.active ? fmt::format("read by PID {}{}", slot.active_pid,
+                                  slot.application.empty() ? "" : " (" + slot.application + ")")
+                    : "not read",
+        to_text(slot.confirmed_flush), to_text(slot.restart), megabytes(slot.retained.value_or(0)),
+        slot.wal_status.empty() ? "" : ", wal_status " + slot.wal_status,
+        slot.safe_wal_size.empty() ? "" : ", safe for " + slot.safe_wal_size + " bytes more");
+  }
+  return text.empty() ? "no logical replication slots\n" : text;
+}
+
+void create_slot(const config::Config& config) {
+  pg::Connection connection(config.server, config.server.database());
+  require_logical_log(pg::log_status(connection));
+  config::Config creating = config;
+  creating.log.create_slot = true;
+  const pg::Slot slot = require_slot(connection, creating, config.server.database());
+  spdlog::info("replication slot {} is there, at {}", slot.name, to_text(slot.confirmed_flush));
+}
+
+void drop_slot(const config::Config& config) {
+  pg::Connection connection(config.server, config.server.database());
+  for (const std::string& name : slot_names(config, config.server.database())) {
+    if (const auto slot = pg::find_slot(connection, name);
+        slot && slot->database == config.server.database()) {
+      try {
+        pg::drop_slot(connection, name);
+      } catch (const pg::ServerError& error) {
+        refuse_slot(error, name, connection.description());
+      }
+      spdlog::info("replication slot {} is dropped", name);
+      return;
+    }
+  }
+  existing_slot(connection, config);  // complains
+}
+
+void acknowledge(const config::Config& config, const singer::State& state) {
+  const std::string database = config.server.database();
+  const auto position = least_position(state, database);
+  if (!position) {
+    throw Error(ExitCode::usage, fmt::format("the state has no log-based stream of database {}", database));
+  }
+  pg::Connection connection(config.server, database);
+  const pg::LogStatus status = pg::log_status(connection);
+  const pg::Slot slot = existing_slot(connection, config);
+  require_readable(connection, slot.name, status, {});
+  if (*position > status.flushed) {
+    throw Error(ExitCode::log_based_unprepared,
+                fmt::format("the state is at {}, but the server's log ends at {}: it is of another server",
+                            to_text(*position), to_text(status.flushed)));
+  }
+  try {
+    // Reading it is the one way of moving it that each version has; what comes meanwhile is not looked at.
+    pg::ReplicationStream log(config.server, database, slot.name, *position, {});
+    log.set_flushed(*position);
+    log.ask();
+    while (log.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {
+    }
+    log.finish();
+  } catch (const pg::ServerError& error) {
+    refuse_slot(error, slot.name, connection.description());
+  }
+  const auto now = pg::find_slot(connection, slot.name);
+  spdlog::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));
+}
+
+}  // namespace tap::sync

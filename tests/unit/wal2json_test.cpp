@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+#include <vector>
+
+#include <tap/base/error.hpp>
+#include <tap/change/decoder.hpp>
+
+#include "catch.hpp"
+
+using namespace tap;
+using change::Change;
+
+namespace {
+
+constexpr Lsn kPlace{0x1947C08};
+
+std::string fields_of(const std::vector<change::Field>& fields) {
+  std::string text;
+  for (const change::Field& field : fields) {
+    text += (text.empty() ? "" : " ") + std::string(field.name) + "=" +
+            (field.value.data() == nullptr ? "NULL" : "<" + std::string(field.value) + ">");
+  }
+  return text;
+}
+
+/// A change on one line: `insert public.t (a=<1> b=NULL)`.
+std::string describe(const Change& change) {
+  const std::string table = std::string(change.schema) + "." + std::string(change.table);
+  switch (change.kind) {
+    case Change::Kind::begin:
+      return "begin, ends at " + to_text(change.commit_end) + ", " + std::string(change.commit_time);
+    case Change::Kind::commit:
+      return "commit at " + to_text(change.commit_end);
+    case Change::Kind::insert:
+      return "insert " + table + " (" + fields_of(change.columns) + ")";
+    case Change::Kind::update:
+      return "update " + table + " (" + fields_of(change.columns) + ") was (" + fields_of(change.identity) +
+             ")";
+    case Change::Kind::remove:
+      return "delete " + table + " (" + fields_of(change.identity) + ") at " +
+             std::string(change.commit_time);
+    case Change::Kind::truncate:
+      return "truncate " + table;
+    case Change::Kind::other:
+      return "other";
+  }
+  return "";
+}
+
+std::vector<std::string> decode(change::Decoder& decoder, const std::vector<std::string>& messages) {
+  std::vector<std::string> changes;
+  for (const std::string& message : messages) {
+    decoder.decode(message, kPlace, [&](const Change& change) { changes.push_back(describe(change)); });
+  }
+  return changes;
+}
+
+const std::string kInsert =
+    R"({"action":"I","timestamp":"2026-11-23 14:30:57.465729+00","lsn":"0/194B238","schema":"public","table":"t",)"
+    R"("columns":[{"name":"id","value":1},{"name":"n","value":123456789012345678901234567890.10},)"
+    R"({"name":"b","value":true},{"name":"by","value":""},{"name":"f","value":1e+30},{"name":"a \"q\"","value":"{1,NULL}"},)"
+    R"({"name":"s","value":"a\"\\\n\u0001é😀"},{"name":"none","value":null}]})";
+
+}  // namespace
+
+TEST_CASE("format 2: a message for each event") {
+  const auto decoder = change::wal2json_v2("UTF8");
+  CHECK(
+      decode(
+          *decoder,
+          {R"({"action":"B","timestamp":"2026-11-23 14:30:57.465729+00","lsn":"0/194B400","nextlsn":"0/194B430"})",
+           kInsert,
+           R"({"action":"U","timestamp":"t","lsn":"0/1","schema":"s","table":"t","columns":[{"name":"id","value":3}],)"
+           R"("identity":[{"name":"id","value":1}]})",
+           R"({"action":"D","timestamp":"2026-11-23 14:30:57+00","lsn":"0/1","schema":"s","table":"t",)"
+           R"("identity":[{"name":"id","value":3}]})",
+           R"({"action":"T","timestamp":"t","lsn":"0/194C3B8","schema":"s","table":"t"})",
+           R"({"action":"M","timestamp":null,"lsn":"0/194C5D8","transactional":false,"prefix":"p","content":"x"})",
+           R"({"action":"C","timestamp":"t","lsn":"0/194B400","nextlsn":"0/194B430"})"}) ==
+      std::vector<std::string>{"begin, ends at 0/194B430, 2026-11-23 14:30:57.465729+00",
+                               "insert public.t (id=<1> n=<123456789012345678901234567890.10> b=<true> by=<> "
+                               "f=<1e+30> a \"q\"=<{1,NULL}> "
+                               "s=<a\"\\\n\x01é😀> none=NULL)",
+                               "update s.t (id=<3>) was (id=<1>)",
+                               "delete s.t (id=<3>) at 2026-11-23 14:30:57+00", "truncate s.t", "other",
+                               "commit at 0/194B430"});
+}
+
+TEST_CASE("format 1: a transaction in one message, or in chunks") {
+  const std::string begin = R"({"nextlsn":"0/194B430","timestamp":"2026-11-23 14:30:57+00","change":[)";
+  const std::string insert =
+      R"({"kind":"insert","schema":"public","table":"t","columnnames":["id","s"],"columnvalues":[1.10,null]})";
+  const std::string update =
+      R"({"kind":"update","schema":"public","table":"t","columnnames":["id"],"columnvalues":[2],)"
+      R"("oldkeys":{"keynames":["id"],"keyvalues":[1]}})";
+  const std::string remove =
+      R"({"kind":"delete","schema":"public","table":"t","oldkeys":{"keynames":["id"],"keyvalues":["x"]}})";
+  const std::string message =
+      R"({"change":[{"kind":"message","transactional":false,"prefix":"p","content":"hello"}]})";
+  const std::vector<std::string> changes = {
+      "begin, ends at 0/194B430, 2026-11-23 14:30:57+00", "insert public.t (id=<1.10> s=NULL)",
+      "update public.t (id=<2>) was (id=<1>)", "delete public.t (id=<x>) at 2026-11-23 14:30:57+00",
+      "commit at 0/194B430"};
+  const auto decoder = change::wal2json_v1("UTF8");
+  CHECK(decode(*decoder, {begin + insert + "," + update + "," + remove + "]}"}) == changes);
+  CHECK(decode(*decoder, {begin, insert, "," + update, "," + remove, "]}"}) == changes);
+  CHECK(decode(*decoder, {message}) == std::vector<std::string>{"other"});
+  CHECK(decode(*decoder, {begin, "]}"}).size() == 2);
+  CHECK(decode(*decoder, {begin, message, insert, "]}"}).size() == 4);
+
+  decode(*decoder, {begin, insert});  // the connection is lost here
+  decoder->restart();
+  CHECK(decode(*decoder, {begin, insert, "," + update, "," + remove, "]}"}) == changes);
+}
+
+TEST_CASE("a message that is cut anywhere stops the run with its place in the log") {
+  for (std::size_t size = 0; size < kInsert.size(); ++size) {
+    CAPTURE(size);
+    const auto decoder = change::wal2json_v2("UTF8");
+    bool called = false;
+    try {
+      decoder->decode(kInsert.substr(0, size), kPlace, [&](const Change& /*change*/) { called = true; });
+      FAIL("it was taken");
+    } catch (const Error& error) {
+      CHECK(error.code() == ExitCode::run_failed);
+      CHECK(std::string(error.what()).find("the message at 0/1947C08 of the log, ") == 0);
+    }
+    CHECK_FALSE(called);
+  }
+}
+
+TEST_CASE("what wal2json does not write is refused") {
+  for (const char* message :
+       {"", "[]", "1", "{}", R"({"action":"X"})", R"({"action":"I"} {"action":"I"})",
+        R"({"action":"I","columns":[{"name":"a"}]})", R"({"action":"I","columns":[{"value":1}]})",
+        R"({"action":"I","columns":[{"name":"a","value":[1]}]})", R"({"action":"B","nextlsn":"x"})"}) {
+    CAPTURE(message);
+    const auto decoder = change::wal2json_v2("UTF8");
+    CHECK_THROWS_AS(decode(*decoder, {message}), Error);
+  }
+  for (const char* message :
+       {"", "]}", R"({"nextlsn":"0/1","change":[{"kind":"insert","columnnames":["a"],"columnvalues":[]}]})",
+        R"({"nextlsn":"0/1","change":[{"kind":"insert","columnnames":[],"columnvalues":[1]}]})",
+        R"({"nextlsn":"0/1","change":[{"kind":"upsert"}]})", R"({"nextlsn":"0/1","change":[]},)"}) {
+    CAPTURE(message);
+    const auto decoder = change::wal2json_v1("UTF8");
+    CHECK_THROWS_AS(decode(*decoder, {message}), Error);
+  }
+}
+
+TEST_CASE("the server's encoding becomes UTF-8") {
+  const std::string before = R"({"action":"I","columns":[{"name":"a","value":"x)";
+  const std::string after = R"("}]})";
+  CHECK(decode(*change::wal2json_v2("LATIN1"), {before + "\xE9" + after}) ==
+        std::vector<std::string>{"insert . (a=<xé>)"});
+  CHECK(decode(*change::wal2json_v2("SQL_ASCII"), {before + "é\xE9!" + after}) ==
+        std::vector<std::string>{"insert . (a=<xé\xEF\xBF\xBD!>)"});
+  CHECK(decode(*change::wal2json_v2("WIN1252"), {before + "\x80" + after}) ==
+        std::vector<std::string>{"insert . (a=<x€>)"});
+  REQUIRE_THROWS_WITH(
+      change::wal2json_v2("MULE_INTERNAL"),
+      "the database's encoding MULE_INTERNAL is not known here: log-based replication cannot read it");
+}
+
+TEST_CASE("places in the log are written as the server does") {
+  CHECK(to_text(Lsn{0}) == "0/0");
+  CHECK(to_text(Lsn{0x16B374D848}) == "16/B374D848");
+  CHECK(read_lsn("16/B374D848") == Lsn{0x16B374D848});
+  CHECK(read_lsn("FFFFFFFF/FFFFFFFF") == Lsn{~std::uint64_t{0}});
+  for (const char* text : {"", "1", "1/", "/1", "1/2/3", "g/1", "1/100000000", "-1/0"}) {
+    CAPTURE(text);
+    CHECK_FALSE(read_lsn(text).has_value());
+  }
+}

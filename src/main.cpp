@@ -23,6 +23,7 @@ namespace {
 using namespace tap;
 
 ExitCode discover(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
+  stop::end_at_once();  // libpqxx waits where nothing else can reach it
   std::optional<discovery::EarlierCatalog> earlier;
   if (options.catalog) {
     Json catalog = parse_json(read_file(*options.catalog), *options.catalog);

@@ -7,7 +7,6 @@
 #include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
-#include <tap/base/stop.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/settings.hpp>
@@ -48,14 +47,13 @@ std::vector<pg::Leaf> in_order(std::vector<pg::Leaf> leaves, const std::optional
 void FullTable::attempt(pg::Connection& connection) {
   try {
     read_all(connection);
-  } catch (const Stopped&) {
+  } catch (const singer::OutputFailed&) {
+    throw;
+  } catch (...) {
     note_position();
     if (begun_) {
-      output_.write_state();
+      output_.write_state();  // so that the target need not wait for the next attempt, or the next run
     }
-    throw;
-  } catch (const Error&) {
-    note_position();
     throw;
   }
 }

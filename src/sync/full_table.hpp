@@ -23,9 +23,9 @@ class FullTable {
   FullTable(const StreamPlan& plan, const config::Config& config, StreamOutput& output)
       : plan_(plan), config_(config), output_(output) {}
 
-  /// Reads from the bookmark to the end. If it throws, the bookmark is up to date, and after ConnectionLost
-  /// or ServerError another attempt goes on from it. Throws StreamError, ConnectionLost, Stopped (after a
-  /// last STATE), and what Writer throws.
+  /// Reads from the bookmark to the end. If it throws, the bookmark is up to date and has been written as
+  /// STATE, and after ConnectionLost or ServerError another attempt goes on from it. Throws StreamError,
+  /// ConnectionLost, Stopped, and what Writer throws, after which there is no STATE.
   void attempt(pg::Connection& connection);
 
  private:

@@ -9,7 +9,6 @@
 #include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
-#include <tap/base/stop.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/settings.hpp>
@@ -69,14 +68,13 @@ bool is_unfit_value(const pg::ServerError& error) {
 void Incremental::attempt(pg::Connection& connection) {
   try {
     read_all(connection);
-  } catch (const Stopped&) {
+  } catch (const singer::OutputFailed&) {
+    throw;
+  } catch (...) {
     note_key();
     if (begun_) {
-      output_.write_state();
+      output_.write_state();  // so that the target need not wait for the next attempt, or the next run
     }
-    throw;
-  } catch (const Error&) {
-    note_key();
     throw;
   }
 }

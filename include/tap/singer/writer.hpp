@@ -13,10 +13,16 @@
 
 namespace tap::singer {
 
-/// The reader of our output has closed it: the run stops without a word.
-class OutputClosed : public Error {
+/// The output takes no more, as a full disk does: nothing that is written after this would be whole.
+class OutputFailed : public Error {
  public:
-  OutputClosed() : Error(ExitCode::run_failed, "the reader of stdout has closed it") {}
+  explicit OutputFailed(const std::string& text) : Error(ExitCode::run_failed, text) {}
+};
+
+/// The reader of our output has closed it: the run stops without a word.
+class OutputClosed : public OutputFailed {
+ public:
+  OutputClosed() : OutputFailed("the reader of stdout has closed it") {}
 };
 
 /// The text around the columns of a stream's RECORD lines, made once a stream.
@@ -29,8 +35,7 @@ struct RecordFrame {
 };
 
 /// Writes Singer messages, one JSON object a line, whole and in order. What is written waits in a buffer
-/// until there is enough of it, or until a STATE or flush() sends it. Throws OutputClosed, or Error
-/// (run_failed) when the output takes no more, as a full disk does.
+/// until there is enough of it, or until a STATE or flush() sends it. Throws OutputFailed.
 class Writer {
  public:
   /// `file` is the descriptor to write to. It is not closed.

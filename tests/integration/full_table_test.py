@@ -115,6 +115,12 @@ class MessagesTest(Schema):
             self.assertEqual(state["currently_syncing"], self.id_of("t"))
         self.assertNotIn("copy", result.states[-1]["bookmarks"][self.id_of("t")])
 
+    def test_state_comes_after_so_much_time_however_wide_the_rows_are(self):
+        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 10000) AS wide FROM generate_series(1, 5) i")
+        result = self.sync("t", state_every_seconds=0)
+        self.assertEqual(result.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", *["RECORD", "STATE"] * 5,
+                                        "ACTIVATE_VERSION", "STATE"])
+
     def test_the_schema_can_be_part_of_the_stream_name(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
         result = self.sync("t", include_schemas_in_destination_stream_name="true")

@@ -202,6 +202,19 @@ Rows Connection::query(const std::string& sql, const std::vector<std::string>& p
   return {result, std::move(columns), std::move(cells)};
 }
 
+std::vector<Oid> Connection::column_types(const std::string& sql) {
+  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
+    check(nullptr, PGRES_TUPLES_OK);
+  }
+  const Result result = receive();
+  check(result.get(), PGRES_TUPLES_OK);
+  std::vector<Oid> types;
+  for (int i = 0; i < PQnfields(result.get()); ++i) {
+    types.push_back(PQftype(result.get(), i));
+  }
+  return types;
+}
+
 int Connection::server_version() const {
   return PQserverVersion(connection_.get());
 }

@@ -1,5 +1,6 @@
 """Full-table sync: what is written, in which order, for every kind of relation."""
 
+import contextlib
 import re
 import time
 import unittest
@@ -174,6 +175,27 @@ class RelationsTest(Schema):
         self.addCleanup(self.sql, "DROP OWNED BY parent_reader; DROP ROLE parent_reader")
         self.config["user"] = "parent_reader"
         self.assertEqual(self.sync().records(), [{"id": 1}, {"id": 2}])
+
+    def test_a_leaf_whose_own_row_level_security_hides_what_the_parent_shows(self):
+        self.sql("""
+            CREATE TABLE {s}.p (id int) PARTITION BY RANGE (id);
+            CREATE TABLE {s}.p_1 PARTITION OF {s}.p FOR VALUES FROM (0) TO (10);
+            CREATE TABLE {s}.p_2 PARTITION OF {s}.p FOR VALUES FROM (10) TO (20);
+            INSERT INTO {s}.p VALUES (1), (2), (11);
+            ALTER TABLE {s}.p_1 ENABLE ROW LEVEL SECURITY;
+            CREATE ROLE parent_reader LOGIN;
+            GRANT USAGE ON SCHEMA {s} TO parent_reader;
+            GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO parent_reader;""")
+        self.addCleanup(self.sql, "DROP OWNED BY parent_reader; DROP ROLE parent_reader")
+        self.config["user"] = "parent_reader"
+        self.assertEqual(self.sync("p").records(), [{"id": 1}, {"id": 2}, {"id": 11}])
+
+    def test_a_temporary_child_of_another_session_is_not_in_the_way(self):
+        self.sql("CREATE TABLE {s}.parent AS SELECT 1 AS id")
+        with contextlib.closing(shared().connect(DB)) as session:
+            session.cursor().execute(f"CREATE TEMPORARY TABLE heir () INHERITS ({self.schema}.parent);"
+                                     "INSERT INTO heir VALUES (2)")
+            self.assertEqual(self.sync("parent").records(), [{"id": 1}])
 
     def test_a_parent_holds_its_childrens_rows(self):
         self.sql("""

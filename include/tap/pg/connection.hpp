@@ -51,6 +51,10 @@ class Connection {
   /// ConnectionLost.
   Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
 
+  /// The types of a query's columns, as the server takes it now: domains are their base types. Throws as the
+  /// others do.
+  std::vector<Oid> column_types(const std::string& sql);
+
   /// The server's version as libpq gives it: 150020 is 15.20.
   [[nodiscard]] int server_version() const;
   /// For messages: host, port, database and user.

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <tap/base/error.hpp>
@@ -60,6 +61,9 @@ ExitCode sync_streams(const cli::Options& options, const config::Config& config,
 }
 
 ExitCode run(int argc, const char* const* argv) {
+  if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {  // the connection would get its number, and our messages
+    throw Error(ExitCode::run_failed, "cannot write to stdout: it is closed");
+  }
   const auto options = cli::parse(argc, argv);
   if (!options) {
     return ExitCode::done;

@@ -9,7 +9,6 @@
 #include <tap/base/clock.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/settings.hpp>
 
 namespace tap::sync {
 
@@ -60,7 +59,9 @@ void FullTable::attempt(pg::Connection& connection) {
 
 void FullTable::read_all(pg::Connection& connection) {
   past_ = false;
-  const pg::Relation relation = open_snapshot(connection);
+  const pg::Relation relation =
+      pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns);
+  connection.execute("SET LOCAL max_parallel_workers_per_gather = 0");  // the file's order is one reader's
   const RowShape shape(plan_, relation, config_.values);
   const pg::Rows snapshot = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
 
@@ -99,19 +100,6 @@ void FullTable::read_all(pg::Connection& connection) {
   }
   past_ = false;
   output_.end();
-}
-
-pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
-  while (true) {
-    connection.execute(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + pg::pin_settings(true) +
-        "SET LOCAL max_parallel_workers_per_gather = 0");  // the order of the file is one reader's
-    pg::Relation relation = pg::find_relation(connection, plan_.stream.schema_name, plan_.stream.table);
-    if (pg::lock_against_rewrite(connection, relation, plan_.stream.schema_name, plan_.stream.table)) {
-      return relation;
-    }
-    connection.execute("ROLLBACK");
-  }
 }
 
 void FullTable::begin(const RowShape& shape, bool resumes) {

@@ -30,8 +30,6 @@ class FullTable {
 
  private:
   void read_all(pg::Connection& connection);
-  /// Begins the transaction that the copy runs in.
-  pg::Relation open_snapshot(pg::Connection& connection);
   void begin(const RowShape& shape, bool resumes);
   void read_leaf(pg::Connection& connection, const pg::Leaf& leaf, const pg::Relation& relation,
                  const RowShape& shape, const singer::RecordFrame& frame);

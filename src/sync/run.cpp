@@ -15,12 +15,20 @@ namespace tap::sync {
 
 namespace {
 
-/// Copies one stream, in as many attempts as it takes.
+/// Copies one stream, in as many attempts as it takes. A database that lets us not in is the fault of its
+/// streams, unless it is the config's.
 template <class Copy>
 void copy(Database& database, const StreamPlan& stream, const config::Config& config, StreamOutput& output) {
   Copy copy(stream, config, output);
-  database.use(stream.database, stream.stream.id,
-               [&](pg::Connection& connection) { copy.attempt(connection); });
+  try {
+    database.use(stream.database, stream.stream.id,
+                 [&](pg::Connection& connection) { copy.attempt(connection); });
+  } catch (const pg::DatabaseRefused& refused) {
+    if (stream.database == config.server.database()) {
+      throw;
+    }
+    throw StreamError(refused.what());
+  }
 }
 
 void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,

@@ -32,12 +32,10 @@ Encoder& Encoder::operator=(Encoder&& other) noexcept = default;
 Encoder::~Encoder() = default;
 
 void malformed(const Column& column, std::string_view value) {
-  throw Error(
-      ExitCode::run_failed,
-      fmt::format("{}: the server sent {} bytes that are not the {} form of type {}; please report this "
-                  "with the server's version and the column's type",
-                  column.name, value.size(), column.wire == Wire::binary ? "binary" : "text",
-                  column.kind.name));
+  throw StreamError(fmt::format(
+      "{}: the server sent {} bytes that are not the {} form of type {}; please report this "
+      "with the server's version and the column's type",
+      column.name, value.size(), column.wire == Wire::binary ? "binary" : "text", column.kind.name));
 }
 
 }  // namespace tap::value

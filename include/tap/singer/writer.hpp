@@ -50,9 +50,10 @@ class Writer {
   void catalog_entry(const Json& entry);
   void end_catalog();
 
-  /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. If it throws, nothing of the line is written.
+  /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. Returns the size of the line. If `fill` throws,
+  /// nothing of it is written.
   template <class Fill>
-  void record(const RecordFrame& frame, Fill fill) {
+  std::size_t record(const RecordFrame& frame, Fill fill) {
     const std::size_t start = buffer_.size();
     try {
       buffer_.append(frame.before);
@@ -62,9 +63,11 @@ class Writer {
       buffer_.truncate(start);
       throw;
     }
+    const std::size_t size = buffer_.size() - start;
     if (buffer_.size() >= kEnough) {
       flush();
     }
+    return size;
   }
 
   void flush();

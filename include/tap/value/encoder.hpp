@@ -32,8 +32,8 @@ class Encoder {
   ~Encoder();
 
   /// Appends the JSON of a value that is not NULL. Both wires give the same JSON for the same value. Throws
-  /// Error if the bytes are not such a value, StreamError if a date is out of range and the options say
-  /// error; what was appended until then is of no use. A date that had to be changed is logged as a warning,
+  /// StreamError if the bytes are not such a value, or if a date is out of range and the options say error;
+  /// what was appended until then is of no use. A date that had to be changed is logged as a warning,
   /// once per encoder.
   void operator()(std::string_view value, Buffer& out) const { encode_(*column_, value, out); }
 

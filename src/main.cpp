@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <tap/base/error.hpp>
@@ -25,6 +26,7 @@ namespace {
 using namespace tap;
 
 ExitCode discover(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
+  stop::end_at_once();  // libpqxx waits where nothing else can reach it
   std::optional<discovery::EarlierCatalog> earlier;
   if (options.catalog) {
     Json catalog = parse_json(read_file(*options.catalog), *options.catalog);
@@ -81,6 +83,9 @@ ExitCode look_after_slot(const cli::Options& options, const config::Config& conf
 }
 
 ExitCode run(int argc, const char* const* argv) {
+  if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {  // the connection would get its number, and our messages
+    throw Error(ExitCode::run_failed, "cannot write to stdout: it is closed");
+  }
   const auto options = cli::parse(argc, argv);
   if (!options) {
     return ExitCode::done;

@@ -2,8 +2,10 @@
 #include <array>
 #include <memory>
 
+#include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
 #include <tap/base/log.hpp>
 
@@ -26,11 +28,33 @@ class LevelName : public spdlog::custom_flag_formatter {
   }
 };
 
+/// The message on one line, whatever names and server's words are in it.
+class OneLine : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
+              spdlog::memory_buf_t& out) override {
+    for (const char c : message.payload) {
+      const std::string_view text = c == '\n' ? "\\n" : c == '\r' ? "\\r" : std::string_view(&c, 1);
+      out.append(text.data(), text.data() + text.size());
+    }
+  }
+  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<OneLine>();
+  }
+};
+
 }  // namespace
 
 void start() {
+  if (fcntl(STDERR_FILENO, F_GETFD) < 0) {  // the connection would get its number, and our lines
+    const int nowhere = open("/dev/null", O_WRONLY);
+    if (nowhere != STDERR_FILENO) {
+      dup2(nowhere, STDERR_FILENO);
+      close(nowhere);
+    }
+  }
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<LevelName>('N').set_pattern("%N %v");
+  formatter->add_flag<LevelName>('N').add_flag<OneLine>('M').set_pattern("%N %M");
   auto logger = std::make_shared<spdlog::logger>("tap", std::make_shared<spdlog::sinks::stderr_sink_st>());
   logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <string_view>
 
 #include <poll.h>
 #include <spdlog/fmt/fmt.h>
@@ -26,6 +27,13 @@ volatile std::sig_atomic_t g_signal = 0;
 void on_signal(int signal) {
   g_signal = signal;
   alarm(kGraceSeconds);
+}
+
+void end(int signal) {
+  constexpr std::string_view text = "WARNING stopped by a signal\n";
+  const auto written = ::write(STDERR_FILENO, text.data(), text.size());  // the log is not for handlers
+  static_cast<void>(written);
+  _exit(128 + signal);
 }
 
 void on_alarm(int /*signal*/) {
@@ -72,6 +80,13 @@ void listen() {
     handle(signal, on_signal);
   }
   handle(SIGALRM, on_alarm);
+}
+
+void end_at_once() {
+  for (const int signal : kSignals) {
+    handle(signal, end);
+  }
+  check();  // for one that came before
 }
 
 bool requested() {

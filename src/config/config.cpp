@@ -46,10 +46,27 @@ const Setting* find(const std::string& key) {
   return found == all.end() ? nullptr : &*found;
 }
 
+/// True if the key is one that this version does not have.
+bool is_missing(const std::string& source, const std::string& key, const Json& value) {
+  const auto all = missing_settings();
+  const auto missing = std::ranges::find(all, key, &MissingSetting::name);
+  if (missing != all.end() && missing->asks(value)) {
+    if (!missing->instead.empty()) {
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: \"{}\" is not in this version: {}", source, key, missing->instead));
+    }
+    spdlog::warn("{}: \"{}\" is not in this version: it is ignored", source, key);
+  }
+  return missing != all.end();
+}
+
 void warn_unknown(const std::string& source, const std::string& key) {
   std::vector<std::string> known(keys_without_effect().begin(), keys_without_effect().end());
   for (const Setting& setting : settings()) {
     known.emplace_back(setting.name);
+  }
+  for (const MissingSetting& missing : missing_settings()) {
+    known.emplace_back(missing.name);
   }
   if (const auto meant = nearest(key, known)) {
     spdlog::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}\"?", source, key, *meant);
@@ -66,6 +83,9 @@ void apply(Config& config, const std::string& source, const std::string& key, co
     setting->set(config, Reader(source, key, value, setting->secret));
     return;
   }
+  if (is_missing(source, key, value)) {
+    return;
+  }
   const auto unused = keys_without_effect();
   if (std::find(unused.begin(), unused.end(), key) != unused.end()) {
     spdlog::debug("{}: \"{}\" has no effect in this version", source, key);
@@ -76,13 +96,17 @@ void apply(Config& config, const std::string& source, const std::string& key, co
   }
 }
 
+bool is_known(const Config& config, const char* keyword) {
+  return config.server.keywords.count(keyword) != 0 || !pg::connection_default(keyword).empty();
+}
+
 void require(const Config& config, const std::string& sources) {
-  if (config.server.keywords.count("service") != 0 || !pg::connection_default("service").empty()) {
+  if (is_known(config, "service")) {
     return;  // a service file may say all of them
   }
   std::string missing;
   for (const char* key : {"dbname", "host", "user"}) {
-    if (config.server.keywords.count(key) == 0 && pg::connection_default(key).empty()) {
+    if (!is_known(config, key) && !(key == std::string_view("host") && is_known(config, "hostaddr"))) {
       missing += (missing.empty() ? "" : ", ") + std::string(key);
     }
   }

@@ -31,10 +31,11 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     return distance(word, a) < distance(word, b);
   };
   const auto best = std::min_element(candidates.begin(), candidates.end(), by_distance);
-  if (best == candidates.end() || distance(word, *best) > std::max<std::size_t>(2, word.size() / 3)) {
+  if (best == candidates.end()) {
     return std::nullopt;
   }
-  return *best;
+  const std::size_t most = std::max<std::size_t>(2, 2 * std::max(word.size(), best->size()) / 5);
+  return distance(word, *best) <= most ? std::optional(*best) : std::nullopt;
 }
 
 }  // namespace tap::config

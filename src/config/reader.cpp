@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/split.hpp>
 
 namespace tap::config {
 
@@ -57,11 +58,22 @@ bool Reader::flag() const {
 }
 
 std::uint64_t Reader::count() const {
-  std::uint64_t number = 0;
-  if (!(value_.is_string() || is_number(value_)) || !read_whole(trim(text()), number)) {
+  const std::vector<std::uint64_t> numbers = counts();
+  if (numbers.size() != 1) {
     fail("a whole number");
   }
-  return number;
+  return numbers.front();
+}
+
+std::vector<std::uint64_t> Reader::counts() const {
+  const std::string whole = value_.is_string() || is_number(value_) ? text() : "";
+  std::vector<std::uint64_t> numbers;
+  for (const std::string_view part : split(whole)) {
+    if (!read_whole(trim(part), numbers.emplace_back())) {
+      fail("a whole number");
+    }
+  }
+  return numbers;
 }
 
 double Reader::amount() const {
@@ -88,14 +100,10 @@ std::vector<std::string> Reader::list() const {
     fail("a list of names");
   }
   const std::string whole = value_.get<std::string>();
-  std::string_view left = whole;
-  while (!left.empty()) {
-    const auto comma = left.find(',');
-    const std::string_view name = trim(left.substr(0, comma));
-    if (!name.empty()) {
+  for (const std::string_view part : split(whole)) {
+    if (const std::string_view name = trim(part); !name.empty()) {
       names.emplace_back(name);
     }
-    left = comma == std::string_view::npos ? "" : left.substr(comma + 1);
   }
   return names;
 }

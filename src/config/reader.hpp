@@ -23,7 +23,9 @@ class Reader {
   [[nodiscard]] std::string text() const;
   [[nodiscard]] bool flag() const;
   [[nodiscard]] std::uint64_t count() const;  ///< a whole number, not negative
-  [[nodiscard]] double amount() const;        ///< a number, not negative
+  /// The same several times, in text with commas between.
+  [[nodiscard]] std::vector<std::uint64_t> counts() const;
+  [[nodiscard]] double amount() const;  ///< a number, not negative
   /// A JSON array of strings, or comma-separated text; blanks around names are dropped, empty text is no
   /// name.
   [[nodiscard]] std::vector<std::string> list() const;

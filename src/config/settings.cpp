@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -18,12 +19,31 @@ void set_keyword(Config& config, const char* keyword, const Reader& value) {
   config.server.keywords[keyword] = value.text();
 }
 
+/// One, or one for each host.
 void set_port(Config& config, const Reader& value) {
-  const std::uint64_t port = value.count();
-  if (port == 0 || port > 65535) {
-    value.fail("a port, 1 to 65535");
+  std::string ports;
+  for (const std::uint64_t port : value.counts()) {
+    if (port == 0 || port > 65535) {
+      value.fail("a port, 1 to 65535");
+    }
+    ports += (ports.empty() ? "" : ",") + fmt::to_string(port);
   }
-  config.server.keywords["port"] = fmt::to_string(port);
+  config.server.keywords["port"] = ports;
+}
+
+void set_sslmode(Config& config, const Reader& value) {
+  Choices<std::string> modes;
+  for (const char* mode : {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}) {
+    modes.emplace_back(mode, mode);
+  }
+  config.server.keywords["sslmode"] = value.one_of(modes);
+}
+
+void set_limit(Config& config, const Reader& value) {
+  config.limit = value.count();
+  if (config.limit > std::numeric_limits<std::int64_t>::max()) {
+    value.fail("at most 9223372036854775807");  // the server counts rows so far
+  }
 }
 
 void set_default_method(Config& config, const Reader& value) {
@@ -40,9 +60,10 @@ std::optional<std::chrono::duration<double>> duration(const Reader& value) {
 }
 
 const auto kSettings = std::to_array<Setting>({
-    {"host", "", "text", "", "server's name, address, or socket folder",
+    {"host", "", "text", "",
+     "server's name, address, or socket folder; or several with commas between, to be tried in order",
      [](Config& c, const Reader& v) { set_keyword(c, "host", v); }},
-    {"port", "", "integer", "5432", "server's port", set_port},
+    {"port", "", "integer", "5432", "server's port, or one for each host", set_port},
     {"user", "", "text", "", "role to log in as",
      [](Config& c, const Reader& v) { set_keyword(c, "user", v); }},
     {"password", "", "text", "", "its password",
@@ -55,6 +76,8 @@ const auto kSettings = std::to_array<Setting>({
          c.server.keywords.emplace("sslmode", "require");
        }
      }},
+    {"sslmode", "", "text", "prefer", "`disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`",
+     set_sslmode},
     {"filter_dbs", "", "list", "", "discover these databases only, else every one that the user can reach",
      [](Config& c, const Reader& v) { c.filter_dbs = v.list(); }},
     {"filter_schemas", "", "list", "", "discover these schemas only",
@@ -101,8 +124,7 @@ const auto kSettings = std::to_array<Setting>({
                                                  {"error", Options::OutOfRange::error}});
      }},
     {"limit", "max_record_count", "integer", "0",
-     "rows of one incremental run, ties of the last included; 0: all",
-     [](Config& c, const Reader& v) { c.limit = v.count(); }},
+     "rows of one incremental run, ties of the last included; 0: all", set_limit},
     {"replication_key_lookback", "", "number", "0",
      "incremental: re-read so much below the bookmark (seconds, or a number) for rows that were committed "
      "late",
@@ -159,35 +181,40 @@ const auto kSettings = std::to_array<Setting>({
      }},
 });
 
-constexpr auto kWithoutEffect = std::to_array<std::string_view>({"itersize",
-                                                                 "frequency_in_minutes",
-                                                                 "use_secondary",
-                                                                 "secondary_host",
-                                                                 "secondary_port",
-                                                                 "stream_options",
-                                                                 "stream_maps",
-                                                                 "stream_map_config",
-                                                                 "faker_config",
-                                                                 "flattening_enabled",
-                                                                 "flattening_max_depth",
-                                                                 "batch_config",
-                                                                 "dates_as_string",
-                                                                 "ssl_enable",
-                                                                 "ssl_mode",
-                                                                 "ssl_certificate_authority",
-                                                                 "ssl_client_certificate",
-                                                                 "ssl_client_private_key",
-                                                                 "ssl_storage_directory",
-                                                                 "ssh_tunnel",
-                                                                 "sqlalchemy_url",
-                                                                 "log_based_single_connection",
-                                                                 "auto_bootstrap_log_based",
-                                                                 "emit_activate_version_messages"});
+constexpr auto kWithoutEffect = std::to_array<std::string_view>(
+    {"itersize", "frequency_in_minutes", "secondary_host", "secondary_port", "stream_maps",
+     "stream_map_config", "faker_config", "flattening_enabled", "flattening_max_depth", "batch_config",
+     "dates_as_string", "ssl_mode", "ssl_certificate_authority", "ssl_client_certificate",
+     "ssl_client_private_key", "ssl_storage_directory", "log_based_single_connection",
+     "auto_bootstrap_log_based", "emit_activate_version_messages"});
+
+/// As the other taps take them: what is off, or empty, is not asked for.
+bool is_on(const Json& value) {
+  return value == true || value == 1 || value == "true" || value == "True" || value == "1";
+}
+bool is_filled(const Json& value) {
+  return !value.empty() && value != "" && value != false;
+}
+bool is_tunnel(const Json& value) {
+  return is_filled(value) && (!value.is_object() || !value.contains("enable") || is_on(value["enable"]));
+}
+
+constexpr auto kMissing = std::to_array<MissingSetting>({
+    {"ssh_tunnel", is_tunnel, "open the tunnel with ssh -L, and set host and port to its end here"},
+    {"sqlalchemy_url", is_filled, "set host, port, user, password and dbname"},
+    {"ssl_enable", is_on, "set sslmode, sslrootcert, sslcert and sslkey"},
+    {"use_secondary", is_on, ""},
+    {"stream_options", is_filled, ""},
+});
 
 }  // namespace
 
 std::span<const Setting> settings() {
   return kSettings;
+}
+
+std::span<const MissingSetting> missing_settings() {
+  return kMissing;
 }
 
 std::span<const std::string_view> keys_without_effect() {

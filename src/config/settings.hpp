@@ -24,6 +24,14 @@ struct Setting {
 /// Every key that has an effect.
 std::span<const Setting> settings();
 
+/// A key of the Python taps that asks for what this version does not have.
+struct MissingSetting {
+  std::string_view name;
+  bool (*asks)(const Json& value);  ///< that this value does
+  std::string_view instead;         ///< what to do; empty: a run without it is still what the user wants
+};
+std::span<const MissingSetting> missing_settings();
+
 /// Keys of the Python taps that need no counterpart here: taken without a warning, without an effect.
 std::span<const std::string_view> keys_without_effect();
 

@@ -116,8 +116,14 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
 void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found) {
   const std::string home = config.server.database();
   pg::Session session(config.server, home);
+  const std::vector<std::string> databases = pg::databases(session, config.filter_dbs);
+  for (const std::string& wanted : config.filter_dbs) {
+    if (std::find(databases.begin(), databases.end(), wanted) == databases.end()) {
+      spdlog::warn("database {} of filter_dbs is not there, or lets nobody connect", wanted);
+    }
+  }
   std::size_t tables = 0;
-  for (const std::string& database : pg::databases(session, config.filter_dbs)) {
+  for (const std::string& database : databases) {
     if (database == home) {
       tables += discover_database(config, session, database, found);
       continue;

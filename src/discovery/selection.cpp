@@ -131,9 +131,9 @@ void keep_metadata(Json& stream, Json& earlier) {
     }
   }
   for (const Json& entry : earlier["metadata"]) {
-    const Json& breadcrumb = entry["breadcrumb"];
-    if (breadcrumb.size() == 2 && !stream["schema"]["properties"].contains(breadcrumb[1])) {
-      spdlog::info("{}: column {} is gone", id_of(stream), breadcrumb[1].get<std::string>());
+    const std::string column(singer::column_of(entry).value_or(""));
+    if (!column.empty() && !stream["schema"]["properties"].contains(column)) {
+      spdlog::info("{}: column {} is gone", id_of(stream), column);
     }
   }
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
 
 #include <libpq-fe.h>
 #include <spdlog/fmt/fmt.h>
@@ -63,11 +64,14 @@ struct Refusal {
   std::string sqlstate;  ///< empty if it was not the server that refused
 };
 
-/// How long to try: connect_timeout for each host.
-seconds connect_timeout(const Server& server) {
-  const auto hosts = server.keywords.find("host");
-  const auto count = hosts == server.keywords.end() ? 1 : 1 + std::ranges::count(hosts->second, ',');
-  return seconds(connect_timeout_seconds(server)) * count;
+/// The host that libpq is trying.
+std::string host_of(const PGconn* connection) {
+  return fmt::format("{}:{}", PQhost(connection), PQport(connection));
+}
+
+/// The server is there, but has no such database, or none that this user may enter or that lets anyone in.
+bool is_database_refused(std::string_view sqlstate) {
+  return sqlstate == "3D000" || sqlstate == "42501" || sqlstate == "55000";
 }
 
 }  // namespace
@@ -82,27 +86,41 @@ void Connection::Close::operator()(pg_conn* connection) const {
 }
 
 Connection::Connection(const Server& server, const std::string& database)
-    : description_(server.describe(database)),
-      connection_(PQconnectStart(conninfo(server, database).c_str())) {
-  connect(connect_timeout(server));
-  PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
-}
-
-void Connection::connect(seconds timeout) {
-  PGconn* const connection = connection_.get();
-  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // so that a refusal comes with its SQLSTATE
-  const auto deadline = Clock::now() + timeout;
-  PostgresPollingStatusType step = PGRES_POLLING_WRITING;
-  while (PQstatus(connection) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    if (timeout.count() > 0 && left.count() <= 0) {
+    : description_(server.describe(database)) {
+  const seconds timeout(connect_timeout_seconds(server));
+  std::optional<Server> hosts = server;
+  while (!connect(*hosts, database, timeout)) {
+    const std::string silent = host_of(connection_.get());
+    hosts = without_host(*hosts, PQhost(connection_.get()), PQport(connection_.get()));
+    if (!hosts) {
       throw ConnectionLost(
           ExitCode::cannot_connect,
           fmt::format("cannot connect ({}): no answer in {} seconds", description_, timeout.count()));
     }
+    spdlog::warn("{} has not answered in {} seconds: trying the other hosts", silent, timeout.count());
+  }
+  PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
+}
+
+bool Connection::connect(const Server& server, const std::string& database, seconds timeout) {
+  connection_.reset(PQconnectStart(conninfo(server, database).c_str()));
+  PGconn* const connection = connection_.get();
+  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // so that a refusal comes with its SQLSTATE
+  std::string host = host_of(connection);
+  auto deadline = Clock::now() + timeout;
+  PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+  while (PQstatus(connection) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+    if (timeout.count() > 0 && left.count() <= 0) {
+      return false;
+    }
     const auto what = step == PGRES_POLLING_READING ? stop::For::reading : stop::For::writing;
     if (stop::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForEver)) {
       step = PQconnectPoll(connection);
+    }
+    if (std::string next = host_of(connection); next != host) {
+      host = std::move(next);
+      deadline = Clock::now() + timeout;
     }
   }
   if (PQstatus(connection) != CONNECTION_OK) {
@@ -111,9 +129,13 @@ void Connection::connect(seconds timeout) {
     if (refusal.sqlstate.empty() || refusal_may_pass(refusal.sqlstate)) {
       throw ConnectionLost(ExitCode::cannot_connect, text);
     }
+    if (is_database_refused(refusal.sqlstate)) {
+      throw DatabaseRefused(text);
+    }
     throw Error(ExitCode::cannot_connect, text);
   }
   PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+  return true;
 }
 
 void Connection::lost(const std::string& why) const {
@@ -211,6 +233,19 @@ Rows Connection::receive_rows() {
     }
   }
   return {result, std::move(columns), std::move(cells)};
+}
+
+std::vector<Oid> Connection::column_types(const std::string& sql) {
+  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
+    check(nullptr, PGRES_TUPLES_OK);
+  }
+  const Result result = receive();
+  check(result.get(), PGRES_TUPLES_OK);
+  std::vector<Oid> types;
+  for (int i = 0; i < PQnfields(result.get()); ++i) {
+    types.push_back(PQftype(result.get(), i));
+  }
+  return types;
 }
 
 int Connection::server_version() const {

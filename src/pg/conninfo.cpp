@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conninfo.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include <tap/base/split.hpp>
 
 namespace tap::pg {
 
 namespace {
 
 constexpr const char* kConnectTimeout = "30";
+
+/// One of libpq's lists, each with as many parts as there are hosts; empty if it is not given.
+std::vector<std::string> list_of(const Server& server, std::string_view keyword) {
+  const auto set = server.keywords.find(keyword);
+  const std::string text = set == server.keywords.end() ? connection_default(keyword) : set->second;
+  const std::vector<std::string_view> parts = split(text);
+  return text.empty() ? std::vector<std::string>() : std::vector<std::string>(parts.begin(), parts.end());
+}
 
 }  // namespace
 
@@ -40,6 +53,44 @@ long connect_timeout_seconds(const Server& server) {
 Server for_replication(Server server) {
   server.keywords["replication"] = "database";
   return server;
+}
+
+std::optional<Server> without_host(const Server& server, std::string_view host, std::string_view port) {
+  const auto hosts = list_of(server, "host");
+  const auto addresses = list_of(server, "hostaddr");
+  const auto ports = list_of(server, "port");
+  const std::size_t count = std::max(hosts.size(), addresses.size());
+  const auto part = [](const std::vector<std::string>& list, std::size_t i) {
+    return i < list.size() ? list[i] : "";
+  };
+  const auto is_meant = [&](std::size_t i) {
+    const std::string name = part(hosts, i).empty() ? part(addresses, i) : part(hosts, i);
+    const std::string its_port = part(ports, ports.size() == 1 ? 0 : i);  // one is for all
+    return name == host && (its_port.empty() || its_port == port);
+  };
+  std::size_t meant = 0;
+  while (meant < count && !is_meant(meant)) {
+    ++meant;
+  }
+  if (count < 2 || meant == count) {
+    return std::nullopt;
+  }
+  Server others = server;
+  for (const auto& [keyword, list] : {std::pair("host", hosts), {"hostaddr", addresses}, {"port", ports}}) {
+    if (list.size() != count) {
+      continue;
+    }
+    std::string left;
+    const char* comma = "";
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i != meant) {
+        left += comma + list[i];
+        comma = ",";
+      }
+    }
+    others.keywords[keyword] = left;
+  }
+  return others;
 }
 
 std::string one_line(std::string_view message) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ long connect_timeout_seconds(const Server& server);
 
 /// The same server, entered to read a database's log.
 Server for_replication(Server server);
+
+/// The server without the first of its hosts that libpq calls by this name and port; nothing if there is no
+/// other.
+std::optional<Server> without_host(const Server& server, std::string_view host, std::string_view port);
 
 /// A message of libpq or the server on one line, without its trailing newline.
 std::string one_line(std::string_view message);

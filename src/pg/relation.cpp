@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/quote.hpp>
+#include <tap/pg/settings.hpp>
 #include <tap/pg/tables.hpp>
 
 #include "types.hpp"
@@ -27,32 +30,48 @@ SELECT attname AS name, atttypid AS type, atttypmod AS modifier, attnotnull AS n
  ORDER BY attnum
 )sql";
 
-// $1 the table's OID. Partitioned tables have no rows of their own. A privilege on some columns does not
-// cover ctid. Row-level security of the parent does not hold for a leaf that is read by itself.
+// $1 the table's OID. Partitioned tables have no rows of their own, and a parent shows nobody the temporary
+// heirs of other sessions. A privilege on some columns does not cover ctid. A leaf that is read by itself has
+// its own row-level security, not its parent's.
 constexpr const char* kLeaves = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT $1::oid
   UNION
   SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
 )
-SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name, 
+SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
        c.relkind IN ('r', 'm') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS has_ctid,
        pg_catalog.pg_relation_filenode(c.oid) AS relfilenode,
        c.oid = $1::oid OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
                            AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-                           AND NOT pg_catalog.row_security_active($1::oid)) AS by_itself
+                           AND NOT pg_catalog.row_security_active($1::oid)
+                           AND NOT pg_catalog.row_security_active(c.oid)) AS by_itself
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind <> 'p'
+ WHERE c.relkind <> 'p' AND c.relpersistence <> 't'
  ORDER BY c.oid
 )sql";
 
-// $1 the OIDs. The column is the snapshot's, the function looks past it.
-constexpr const char* kRewritten = R"sql(
+// $1 the OIDs of the table and its leaves. Locks and pg_relation_filenode() are as of now, pg_class is as of
+// the snapshot: what has been locked must be what the snapshot knows by these names, in the same files. A
+// relfilenode of 0 is no file, or one of those that only the server knows.
+constexpr const char* kChanged = R"sql(
+WITH locked AS (
+  SELECT l.relation AS oid
+    FROM pg_catalog.pg_locks l
+    JOIN pg_catalog.pg_database d ON d.oid = l.database
+   WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'
+     AND d.datname = pg_catalog.current_database()
+)
 SELECT 1
-  FROM pg_catalog.pg_class
- WHERE oid = ANY ($1::oid[]) AND relkind IN ('r', 'm') AND relfilenode <> pg_catalog.pg_relation_filenode(oid)
+  FROM locked LEFT JOIN pg_catalog.pg_class c ON c.oid = locked.oid
+ WHERE c.oid IS NULL
+    OR (c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid))
+UNION ALL
+SELECT 1
+  FROM pg_catalog.unnest($1::oid[]) known(oid)
+ WHERE known.oid NOT IN (SELECT oid FROM locked)
 )sql";
 
 }  // namespace
@@ -105,14 +124,52 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   return relation;
 }
 
-bool lock_against_rewrite(Connection& connection, const Relation& relation, const std::string& schema,
-                          const std::string& table) {
-  connection.query(fmt::format("SELECT 1 FROM {} LIMIT 0", quote_qualified(schema, table)));
-  std::string oids;
-  for (const Leaf& leaf : relation.leaves) {
-    oids += fmt::format("{}{}", oids.empty() ? "" : ",", leaf.oid);
+namespace {
+
+/// Has the server lock all that reading these columns takes. False if that is not what `relation`, of the
+/// transaction's snapshot, says: to the snapshot a table that was made or rewritten since is empty.
+bool lock_unchanged(Connection& connection, const Relation& relation, const std::string& name,
+                    const std::vector<std::string>& columns) {
+  std::string list;
+  std::vector<Oid> types;
+  for (const TableColumn& column : relation.columns) {
+    if (std::ranges::find(columns, column.name) != columns.end()) {
+      list += (list.empty() ? "" : ", ") + quote_identifier(column.name);
+      types.push_back(base_type(relation.types, column.type));  // all that a query tells
+    }
   }
-  return connection.query(kRewritten, {"{" + oids + "}"}).size() == 0;
+  if (connection.column_types(fmt::format("SELECT {} FROM {} LIMIT 0", list, name)) != types) {
+    return false;
+  }
+  std::string oids = fmt::to_string(relation.oid);
+  for (const Leaf& leaf : relation.leaves) {
+    oids += fmt::format(",{}", leaf.oid);
+  }
+  return connection.query(kChanged, {"{" + oids + "}"}).size() == 0;
+}
+
+}  // namespace
+
+Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
+                       const std::vector<std::string>& columns,
+                       const std::function<std::string()>& snapshot) {
+  constexpr int patience = 100;
+  const std::string name = quote_qualified(schema, table);
+  for (int i = 0; i < patience; ++i) {
+    const std::string exported = snapshot ? snapshot() : "";
+    const std::string import =
+        exported.empty() ? "" : fmt::format("SET TRANSACTION SNAPSHOT {}; ", quote_literal(exported));
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + import + pin_settings(true));
+    Relation relation = find_relation(connection, schema, table);
+    if (lock_unchanged(connection, relation, name, columns)) {
+      return relation;
+    }
+    connection.execute("ROLLBACK");
+  }
+  throw StreamError(fmt::format(
+      "table {} was altered or replaced {} times while the run was about to read it: run it again when "
+      "that is over",
+      name, patience));
 }
 
 }  // namespace tap::pg

@@ -39,7 +39,8 @@ std::string Server::database() const {
 }
 
 std::string Server::describe(std::string_view database) const {
-  return fmt::format("{}:{}, database {}, user {}", or_default(*this, "host", "local socket"),
+  const std::string address = or_default(*this, "hostaddr", "local socket");
+  return fmt::format("{}:{}, database {}, user {}", or_default(*this, "host", address.c_str()),
                      or_default(*this, "port", "5432"), database.empty() ? "(default)" : database,
                      or_default(*this, "user", "(default)"));
 }

@@ -47,7 +47,8 @@ Session::Session(const Server& server, const std::string& database) {
     throw Error(ExitCode::cannot_connect,
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
   }
-  query(pin_settings(true));
+  // What its queries say must fit together.
+  query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " + pin_settings(true));
 }
 
 Session::~Session() = default;

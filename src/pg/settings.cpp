@@ -33,6 +33,13 @@ std::string pin_settings(bool local) {
       "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') "
       "WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, {}); ",
       local);
+  // A tap that is gone, however it went, leaves no query running behind it. From version 14 on, where the
+  // server's system lets it notice.
+  sql += fmt::format(
+      "SELECT pg_catalog.set_config('client_connection_check_interval', '1s', {}) "
+      "WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL "
+      "AND pg_catalog.version() LIKE '%linux%'; ",
+      local);
   for (const auto& [name, value] : kSettings) {
     sql += fmt::format("SET {}{} = {}; ", local ? "LOCAL " : "", name, value);
   }

@@ -16,22 +16,6 @@ namespace {
   throw Error(ExitCode::usage, fmt::format("{}: {}", where, what));
 }
 
-/// The column that an entry of the metadata list is about: empty for the stream itself, nothing for a
-/// breadcrumb that leads elsewhere.
-std::optional<std::string_view> column_of(const Json& entry) {
-  const auto breadcrumb = entry.find("breadcrumb");
-  if (breadcrumb == entry.end() || !breadcrumb->is_array()) {
-    return std::nullopt;
-  }
-  if (breadcrumb->empty()) {
-    return "";
-  }
-  if (breadcrumb->size() != 2 || (*breadcrumb)[0] != "properties" || !(*breadcrumb)[1].is_string()) {
-    return std::nullopt;
-  }
-  return (*breadcrumb)[1].get_ref<const std::string&>();
-}
-
 /// One stream's metadata by column name, "" for its own.
 using Metadata = std::unordered_map<std::string_view, const Json*>;
 
@@ -174,6 +158,20 @@ Stream read_stream(const Json& entry, const std::string& place) {
 }
 
 }  // namespace
+
+std::optional<std::string_view> column_of(const Json& entry) {
+  const auto breadcrumb = entry.find("breadcrumb");
+  if (breadcrumb == entry.end() || !breadcrumb->is_array()) {
+    return std::nullopt;
+  }
+  if (breadcrumb->empty()) {
+    return "";
+  }
+  if (breadcrumb->size() != 2 || (*breadcrumb)[0] != "properties" || !(*breadcrumb)[1].is_string()) {
+    return std::nullopt;
+  }
+  return (*breadcrumb)[1].get_ref<const std::string&>();
+}
 
 std::vector<Stream> read_catalog(const Json& document, const std::string& source) {
   if (!document.is_object() || !document.contains("streams") || !document["streams"].is_array()) {

@@ -46,6 +46,9 @@ State::State(Json document, const std::string& source) : document_(std::move(doc
     }
   };
   require(document_.is_object(), "the state", "an object", document_);
+  if (const auto type = document_.find("type"); type != document_.end() && *type == "STATE") {
+    throw Error(ExitCode::usage, source + R"(: is a STATE message: give its "value" alone)");
+  }
   if (!document_.contains("bookmarks") || document_["bookmarks"].is_null()) {
     document_["bookmarks"] = Json::object();
   }

@@ -89,7 +89,7 @@ void Writer::flush() {
     } else if (errno == EPIPE) {
       throw OutputClosed();
     } else if (errno != EINTR) {
-      throw Error(ExitCode::run_failed, fmt::format("cannot write to stdout: {}", std::strerror(errno)));
+      throw OutputFailed(fmt::format("cannot write to stdout: {}", std::strerror(errno)));
     }
   }
   buffer_.clear();

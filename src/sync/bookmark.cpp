@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bookmark.hpp"
 
+#include <algorithm>
+
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/quote.hpp>
 
 namespace tap::sync {
-
-namespace {
-
-/// The type that a domain is over in the end, or the type itself.
-const TypeRows::value_type& base_of(const TypeRows& types, Oid type) {
-  auto row = types.find(type);
-  while (row->second.kind == 'd') {
-    row = types.find(row->second.base);
-  }
-  return *row;
-}
-
-}  // namespace
 
 std::optional<std::string> bookmark_text(const Json& bookmark) {
   const auto value = bookmark.find("replication_key_value");
@@ -29,13 +18,14 @@ std::optional<std::string> bookmark_text(const Json& bookmark) {
 }
 
 std::string operator_schema(const TypeRows& types, Oid type) {
-  const auto& [oid, row] = base_of(types, type);
+  const Oid oid = base_type(types, type);
+  const TypeRow& row = types.at(oid);
   constexpr Oid first_of_users = 16384;  // FirstNormalObjectId
   return pg::quote_identifier(row.kind == 'b' && oid >= first_of_users ? row.schema : "pg_catalog");
 }
 
 std::string lookback_start(const TypeRows& types, Oid type, const std::string& bookmark, double lookback) {
-  const std::string& name = base_of(types, type).second.name;
+  const std::string& name = types.at(base_type(types, type)).name;
   if (name == "int2" || name == "int4" || name == "int8") {
     return fmt::format(
         "greatest({}::pg_catalog.numeric - pg_catalog.ceil({}), -9223372036854775808)::pg_catalog.int8",
@@ -47,10 +37,12 @@ std::string lookback_start(const TypeRows& types, Oid type, const std::string& b
   if (name == "float4" || name == "float8") {
     return fmt::format("{}::pg_catalog.{} - {}::pg_catalog.float8", bookmark, name, lookback);
   }
-  const bool moment = name == "date" || name == "timestamp" || name == "timestamptz";
-  return moment ? fmt::format("{}::pg_catalog.{} - pg_catalog.make_interval(secs => {})", bookmark,
-                              name == "timestamptz" ? "timestamptz" : "timestamp", lookback)
-                : "";
+  if (name != "date" && name != "timestamp" && name != "timestamptz") {
+    return "";
+  }
+  constexpr double seconds_of_1000_years = 1000 * 365.25 * 86400;  // more may lead to before the first date
+  return fmt::format("{}::pg_catalog.{} - pg_catalog.make_interval(secs => {})", bookmark,
+                     name == "date" ? "timestamp" : name, std::min(lookback, seconds_of_1000_years));
 }
 
 }  // namespace tap::sync

@@ -18,7 +18,7 @@ std::optional<std::string> bookmark_text(const Json& bookmark);
 std::string operator_schema(const TypeRows& types, Oid type);
 
 /// SQL for the key that lies `lookback` (seconds or a number, by the type) below the bookmark, which is given
-/// as a literal; empty if the type has no such distance.
+/// as a literal; empty if the type has no such distance. Of a moment's no more than a thousand years count.
 std::string lookback_start(const TypeRows& types, Oid type, const std::string& bookmark, double lookback);
 
 }  // namespace tap::sync

@@ -57,6 +57,9 @@ Json to_json(const CopyPosition& position) {
   if (!position.done.empty()) {
     copy["done"] = position.done;
   }
+  if (position.lsn) {
+    copy["lsn"] = position.lsn->value;
+  }
   return copy;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/base/json.hpp>
+#include <tap/base/lsn.hpp>
 #include <tap/pg/tables.hpp>
 
 namespace tap::sync {
@@ -29,6 +30,7 @@ struct CopyPosition {
   Oid relfilenode = 0;  ///< of `leaf`: ctids are good in this file only
   Ctid ctid;
   std::vector<Oid> done;
+  std::optional<Lsn> lsn;  ///< of a log-based stream's first copy: where the log goes on from
 
   [[nodiscard]] bool is_done(Oid oid) const;
 };

@@ -7,10 +7,10 @@
 #include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
-#include <tap/base/stop.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/settings.hpp>
+
+#include "log_position.hpp"
 
 namespace tap::sync {
 
@@ -48,14 +48,13 @@ std::vector<pg::Leaf> in_order(std::vector<pg::Leaf> leaves, const std::optional
 void FullTable::attempt(pg::Connection& connection) {
   try {
     read_all(connection);
-  } catch (const Stopped&) {
+  } catch (const singer::OutputFailed&) {
+    throw;
+  } catch (...) {
     note_position();
     if (begun_) {
-      output_.write_state();
+      output_.write_state();  // so that the target need not wait for the next attempt, or the next run
     }
-    throw;
-  } catch (const Error&) {
-    note_position();
     throw;
   }
 }
@@ -69,6 +68,7 @@ void FullTable::read_all(pg::Connection& connection) {
   const Json& bookmark = output_.bookmark();
   reached_ = {};
   reached_.snapshot = snapshot.text(0, snapshot.column("snapshot"));
+  reached_.lsn = lsn_;
   from_ = bookmark.contains("copy") ? read_position(bookmark["copy"]) : std::nullopt;
   if (from_) {
     if (const std::string why = obstacle_to_resume(*from_, relation, reached_.snapshot); !why.empty()) {
@@ -99,21 +99,28 @@ void FullTable::read_all(pg::Connection& connection) {
   if (!plan_.stream.is_view) {
     output_.bookmark()["xmin"] = nullptr;
   }
+  if (lsn_) {
+    output_.bookmark()["lsn"] = lsn_->value;
+  }
   past_ = false;
   output_.end();
 }
 
 pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
-  while (true) {
-    connection.execute(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + pg::pin_settings(true) +
-        "SET LOCAL max_parallel_workers_per_gather = 0");  // the order of the file is one reader's
-    pg::Relation relation = pg::find_relation(connection, plan_.stream.schema_name, plan_.stream.table);
-    if (pg::lock_against_rewrite(connection, relation, plan_.stream.schema_name, plan_.stream.table)) {
-      return relation;
-    }
-    connection.execute("ROLLBACK");
+  LogStart start;
+  std::function<std::string()> snapshot;
+  lsn_ = needed_from(output_.bookmark());  // of a copy that was cut off: the log is kept from there
+  if (log_start_ && !lsn_) {
+    snapshot = [&] {
+      start = log_start_(connection);
+      lsn_ = start.lsn;
+      return start.snapshot ? start.snapshot->name() : "";
+    };
   }
+  pg::Relation relation =
+      pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns, snapshot);
+  connection.execute("SET LOCAL max_parallel_workers_per_gather = 0");  // the file's order is one reader's
+  return relation;
 }
 
 void FullTable::begin(const RowShape& shape, bool resumes) {

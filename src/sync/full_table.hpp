@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include <tap/pg/tables.hpp>
 
 #include "copy_position.hpp"
+#include "log_start.hpp"
 #include "row_shape.hpp"
 #include "stream_output.hpp"
 
@@ -20,12 +22,14 @@ namespace tap::sync {
 /// to go on in, starts anew.
 class FullTable {
  public:
-  FullTable(const StreamPlan& plan, const config::Config& config, StreamOutput& output)
-      : plan_(plan), config_(config), output_(output) {}
+  /// `log_start` is for the first copy of a log-based stream: it tells where the log takes over.
+  FullTable(const StreamPlan& plan, const config::Config& config, StreamOutput& output,
+            std::function<LogStart(pg::Connection&)> log_start = {})
+      : plan_(plan), config_(config), output_(output), log_start_(std::move(log_start)) {}
 
-  /// Reads from the bookmark to the end. If it throws, the bookmark is up to date, and after ConnectionLost
-  /// or ServerError another attempt goes on from it. Throws StreamError, ConnectionLost, Stopped (after a
-  /// last STATE), and what Writer throws.
+  /// Reads from the bookmark to the end. If it throws, the bookmark is up to date and has been written as
+  /// STATE, and after ConnectionLost or ServerError another attempt goes on from it. Throws StreamError,
+  /// ConnectionLost, Stopped, and what Writer throws, after which there is no STATE.
   void attempt(pg::Connection& connection);
 
  private:
@@ -42,9 +46,11 @@ class FullTable {
   const StreamPlan& plan_;
   const config::Config& config_;
   StreamOutput& output_;
+  std::function<LogStart(pg::Connection&)> log_start_;
 
   bool begun_ = false;
   std::string time_extracted_;
+  std::optional<Lsn> lsn_;            ///< where the log takes over
   std::optional<CopyPosition> from_;  ///< where this attempt goes on
   std::string written_since_;         ///< condition of a copy that the Python tap began; empty without
   CopyPosition reached_;              ///< what this attempt has come to, once it is past from_

@@ -9,10 +9,8 @@
 #include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
-#include <tap/base/stop.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/settings.hpp>
 
 #include "bookmark.hpp"
 
@@ -69,21 +67,20 @@ bool is_unfit_value(const pg::ServerError& error) {
 void Incremental::attempt(pg::Connection& connection) {
   try {
     read_all(connection);
-  } catch (const Stopped&) {
+  } catch (const singer::OutputFailed&) {
+    throw;
+  } catch (...) {
     note_key();
     if (begun_) {
-      output_.write_state();
+      output_.write_state();  // so that the target need not wait for the next attempt, or the next run
     }
-    throw;
-  } catch (const Error&) {
-    note_key();
     throw;
   }
 }
 
 void Incremental::read_all(pg::Connection& connection) {
-  connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + pg::pin_settings(true));
-  const pg::Relation relation = pg::find_relation(connection, plan_.stream.schema_name, plan_.stream.table);
+  const pg::Relation relation =
+      pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns);
   const pg::TableColumn& key = find_key(plan_, relation);
   const value::Type type = value::resolve(relation.types, key.type, key.modifier);
   if (!value::is_scalar(type)) {
@@ -116,7 +113,6 @@ void Incremental::read_all(pg::Connection& connection) {
   }
   connection.execute("COMMIT");
   note_key();
-  reached_ = false;
   output_.end();
 }
 
@@ -152,7 +148,8 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
   const pg::TableColumn& key = find_key(plan_, relation);
   const auto bookmark = bookmark_text(output_.bookmark());
   if (!bookmark) {
-    if (key.not_null) {
+    // NOT NULL of a parent need not hold for its leaves, nor for what a foreign table shows.
+    if (key.not_null && relation.kind == pg::RelationKind::table && relation.leaves.size() == 1) {
       return {{"true" + up_to_limit(connection, "true"), true}};
     }
     const std::string with_key = key_ + " IS NOT NULL";
@@ -224,6 +221,7 @@ void Incremental::note_key() {
   Buffer json;
   (*bookmark_encoder_)(last_value_, json);
   output_.bookmark()["replication_key_value"] = bookmark_value(json.view());
+  reached_ = false;  // another attempt's encoder may be for another type
 }
 
 }  // namespace tap::sync

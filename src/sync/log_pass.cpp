@@ -70,19 +70,18 @@ void LogPass::attempt(pg::Connection& connection) {
   try {
     follow(connection, *log);
     write_state(connection);
-  } catch (const Stopped&) {
+    if (const auto flushed = acknowledgement_.flushed()) {
+      log->set_flushed(*flushed);
+    }
+  } catch (const singer::OutputFailed&) {
+    writer_.while_blocked({});
+    throw;
+  } catch (...) {
     note_positions();
     writer_.state(state_.document());
     log->finish();
     writer_.while_blocked({});
     throw;
-  } catch (...) {
-    note_positions();
-    writer_.while_blocked({});
-    throw;
-  }
-  if (const auto flushed = acknowledgement_.flushed()) {
-    log->set_flushed(*flushed);
   }
   log->finish();
   writer_.while_blocked({});

@@ -62,7 +62,8 @@ const std::string& LogReplication::slot_of(const StreamPlan& stream) const {
 }
 
 void LogReplication::note_copy(const StreamPlan& stream) {
-  if (const auto lsn = needed_from(state_.bookmark(stream.stream.id))) {
+  const auto lsn = needed_from(state_.bookmark(stream.stream.id));
+  if (lsn && stream.method == Method::log_based) {
     groups_.at(stream.database).acknowledgement->hold(stream.stream.id, *lsn);
   }
 }

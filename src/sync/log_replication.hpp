@@ -33,7 +33,7 @@ class LogReplication {
   [[nodiscard]] bool follows(const StreamPlan& stream) const;
   /// The slot that keeps the log of a stream's database.
   [[nodiscard]] const std::string& slot_of(const StreamPlan& stream) const;
-  /// A stream's first copy has been begun in this run: the log is needed from there.
+  /// If it was the first copy of a log-based stream that was done in this run: the log is needed from there.
   void note_copy(const StreamPlan& stream);
 
   /// Reads the logs for the streams whose copy was done when the run began. Returns those that failed.

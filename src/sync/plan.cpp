@@ -65,12 +65,14 @@ void check_key(const singer::Stream& stream) {
   }
 }
 
-/// A state of a tap that knows one database has ids without it, one of ours has them with it.
-void adopt_bookmark(singer::State& state, const StreamPlan& planned) {
+/// A state of a tap that knows one database has ids without it, one of ours has them with it. The one
+/// database is the config's: a stream of another one has not been synced by such a tap.
+void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home) {
   const singer::Stream& stream = planned.stream;
   const std::string short_id = fmt::format("{}-{}", stream.schema_name, stream.table);
   for (const std::string& id : {short_id, fmt::format("{}-{}", planned.database, short_id)}) {
-    if (!state.has_bookmark(stream.id) && state.has_bookmark(id)) {
+    const bool is_ours = id != short_id || planned.database == home;
+    if (is_ours && !state.has_bookmark(stream.id) && state.has_bookmark(id)) {
       spdlog::info("{}: going on from the bookmark of {}", stream.id, id);
       state.rename_bookmark(id, stream.id);
     }
@@ -115,9 +117,20 @@ void read_log_bookmark(Json& bookmark, const std::string& stream) {
 }
 
 /// Brings a stream's bookmark to where the run begins.
-void prepare_bookmark(singer::State& state, const StreamPlan& planned, bool refresh) {
-  adopt_bookmark(state, planned);
+void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home,
+                      bool refresh) {
+  adopt_bookmark(state, planned, home);
   Json& bookmark = state.bookmark(planned.stream.id);
+  for (const char* key : {"version", "last_replication_method", "replication_key"}) {
+    if (bookmark.contains(key) && bookmark[key].is_null()) {
+      bookmark.erase(key);
+    }
+  }
+  if (!bookmark.contains("version")) {
+    // What a copy that was cut off has sent is in no version: nothing to go on from.
+    bookmark.erase("xmin");
+    bookmark.erase("copy");
+  }
   if (const std::string why = reset_reason(bookmark, planned, refresh); !why.empty()) {
     spdlog::info("{}: starting anew: {}", planned.stream.id, why);
     bookmark = Json::object();
@@ -184,7 +197,7 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
             [](const StreamPlan& a, const StreamPlan& b) { return a.stream.id < b.stream.id; });
   const std::vector<bool> refreshed = to_refresh(refresh, planned);
   for (std::size_t i = 0; i < planned.size(); ++i) {
-    prepare_bookmark(state, planned[i], refreshed[i]);
+    prepare_bookmark(state, planned[i], config.server.database(), refreshed[i]);
   }
   planned.erase(std::remove_if(planned.begin(), planned.end(),
                                [](const StreamPlan& stream) {

@@ -20,22 +20,34 @@ namespace tap::sync {
 
 namespace {
 
-/// Copies one stream, in as many attempts as it takes.
+/// Copies one stream, in as many attempts as it takes. A database that lets us not in is the fault of its
+/// streams, unless it is the config's.
 template <class Copy>
-void copy(Database& database, const StreamPlan& stream, const config::Config& config, StreamOutput& output) {
-  Copy copy(stream, config, output);
-  database.use(stream.database, stream.stream.id,
-               [&](pg::Connection& connection) { copy.attempt(connection); });
+void attempt(Database& database, const StreamPlan& stream, const config::Config& config, Copy copy) {
+  try {
+    database.use(stream.database, stream.stream.id,
+                 [&](pg::Connection& connection) { copy.attempt(connection); });
+  } catch (const pg::DatabaseRefused& refused) {
+    if (stream.database == config.server.database()) {
+      throw;
+    }
+    throw StreamError(refused.what());
+  }
 }
 
 void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,
-                 LogReplication& /*logs*/, singer::State& state, singer::Writer& writer) {
+                 const LogReplication& logs, singer::State& state, singer::Writer& writer) {
   const auto start = std::chrono::steady_clock::now();
   StreamOutput output(stream, config, state, writer);
   if (stream.method == Method::incremental) {
-    copy<Incremental>(database, stream, config, output);
+    attempt(database, stream, config, Incremental(stream, config, output));
+  } else if (stream.method == Method::full_table) {
+    attempt(database, stream, config, FullTable(stream, config, output));
   } else {
-    copy<FullTable>(database, stream, config, output);
+    const auto log_start = [&](pg::Connection& connection) {
+      return find_log_start(config, connection, stream.database, logs.slot_of(stream));
+    };
+    attempt(database, stream, config, FullTable(stream, config, output, log_start));
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   log_record_count(stream.name, output.rows());
@@ -61,6 +73,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     }
     try {
       sync_stream(database, stream, config, logs, state, writer);
+      logs.note_copy(stream);
     } catch (const StreamError& error) {
       spdlog::error("stream {}: {}", stream.stream.id, error.what());
       failed.push_back(stream.stream.id);

@@ -31,12 +31,10 @@ class StreamOutput {
   /// date.
   template <class Fill>
   bool record(const singer::RecordFrame& frame, Fill fill) {
-    constexpr std::uint64_t look_at_clock = 64;  // rows between two looks
-    writer_.record(frame, fill);
+    size_since_look_ += writer_.record(frame, fill);
     ++rows_;
     ++rows_since_state_;
-    return rows_since_state_ >= config_.state_every_rows ||
-           (rows_since_state_ % look_at_clock == 0 && Clock::now() - last_state_ >= config_.state_every_time);
+    return rows_since_state_ >= config_.state_every_rows || is_time();
   }
   void write_state();
   /// The last STATE: no stream is in work.
@@ -47,12 +45,23 @@ class StreamOutput {
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// Looks at the clock, which takes a while, about once for each piece that the server sends: 8 KiB.
+  bool is_time() {
+    constexpr std::size_t between_looks = 8192;
+    if (size_since_look_ < between_looks) {
+      return false;
+    }
+    size_since_look_ = 0;
+    return Clock::now() - last_state_ >= config_.state_every_time;
+  }
+
   const StreamPlan& plan_;
   const config::Config& config_;
   singer::State& state_;
   singer::Writer& writer_;
   std::uint64_t rows_ = 0;
   std::uint64_t rows_since_state_ = 0;
+  std::size_t size_since_look_ = 0;
   Clock::time_point last_state_;
 };
 

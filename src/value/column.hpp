@@ -29,7 +29,7 @@ struct Column {
   mutable bool warned = false;             ///< that a date had to be changed
 };
 
-/// Throws Error: `value` is not what the column's type sends.
+/// Throws StreamError: `value` is not what the column's type sends.
 [[noreturn]] void malformed(const Column& column, std::string_view value);
 
 inline void require_size(const Column& column, std::string_view value, std::size_t size) {

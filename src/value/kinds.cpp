@@ -48,11 +48,15 @@ constexpr auto kByName = std::to_array<Kind>({
 });
 constexpr Kind kEnum = {0, "enum", Family::text, text, text};
 constexpr Kind kArray = {0, "array", Family::array, array_binary, array_text};
+constexpr Kind kComposite = {0, "composite", Family::text, nullptr, text, true};
 constexpr Kind kOther = {0, "other", Family::text, nullptr, text, true};
 
 const Kind& kind_of(Oid oid, const TypeRow& row) {
   if (row.kind == 'e') {
     return kEnum;
+  }
+  if (row.kind == 'c') {
+    return kComposite;
   }
   if (oid < oids::kFirstOfUsers) {
     const auto* kind = std::ranges::find(kBuiltIn, oid, &Kind::oid);
@@ -95,7 +99,7 @@ bool is_scalar(const Type& type) {
     case Family::bit:
       return false;
     default:
-      return true;
+      return type.kind != &kComposite;
   }
 }
 

@@ -205,8 +205,9 @@ class DatabasesTest(unittest.TestCase):
         self.assertEqual(found, ["Sales 100%-public-t", "archive-public-t", "locked-public-t"])
 
     def test_filter_dbs_names_the_databases(self):
-        found = names(tap.discover(shared().config("archive", filter_dbs=" locked , Sales 100%, none such")))
-        self.assertEqual(found, ["Sales 100%-public-t", "locked-public-t"])
+        result = tap.run(shared().config("archive", filter_dbs=" locked , Sales 100%, none such"), "--discover")
+        self.assertEqual(names(json.loads(result.stdout)), ["Sales 100%-public-t", "locked-public-t"])
+        self.assertIn("WARNING database none such of filter_dbs is not there, or lets nobody connect\n", result.stderr)
 
     def test_an_empty_filter_dbs_is_no_filter(self):
         self.assertEqual(len(names(tap.discover(shared().config("archive", filter_dbs="")))), 3)

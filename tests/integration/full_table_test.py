@@ -1,5 +1,6 @@
 """Full-table sync: what is written, in which order, for every kind of relation."""
 
+import contextlib
 import re
 import time
 import unittest
@@ -115,6 +116,12 @@ class MessagesTest(Schema):
             self.assertEqual(state["currently_syncing"], self.id_of("t"))
         self.assertNotIn("copy", result.states[-1]["bookmarks"][self.id_of("t")])
 
+    def test_state_comes_after_so_much_time_however_wide_the_rows_are(self):
+        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 10000) AS wide FROM generate_series(1, 5) i")
+        result = self.sync("t", state_every_seconds=0)
+        self.assertEqual(result.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", *["RECORD", "STATE"] * 5,
+                                        "ACTIVATE_VERSION", "STATE"])
+
     def test_the_schema_can_be_part_of_the_stream_name(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
         result = self.sync("t", include_schemas_in_destination_stream_name="true")
@@ -168,6 +175,27 @@ class RelationsTest(Schema):
         self.addCleanup(self.sql, "DROP OWNED BY parent_reader; DROP ROLE parent_reader")
         self.config["user"] = "parent_reader"
         self.assertEqual(self.sync().records(), [{"id": 1}, {"id": 2}])
+
+    def test_a_leaf_whose_own_row_level_security_hides_what_the_parent_shows(self):
+        self.sql("""
+            CREATE TABLE {s}.p (id int) PARTITION BY RANGE (id);
+            CREATE TABLE {s}.p_1 PARTITION OF {s}.p FOR VALUES FROM (0) TO (10);
+            CREATE TABLE {s}.p_2 PARTITION OF {s}.p FOR VALUES FROM (10) TO (20);
+            INSERT INTO {s}.p VALUES (1), (2), (11);
+            ALTER TABLE {s}.p_1 ENABLE ROW LEVEL SECURITY;
+            CREATE ROLE parent_reader LOGIN;
+            GRANT USAGE ON SCHEMA {s} TO parent_reader;
+            GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO parent_reader;""")
+        self.addCleanup(self.sql, "DROP OWNED BY parent_reader; DROP ROLE parent_reader")
+        self.config["user"] = "parent_reader"
+        self.assertEqual(self.sync("p").records(), [{"id": 1}, {"id": 2}, {"id": 11}])
+
+    def test_a_temporary_child_of_another_session_is_not_in_the_way(self):
+        self.sql("CREATE TABLE {s}.parent AS SELECT 1 AS id")
+        with contextlib.closing(shared().connect(DB)) as session:
+            session.cursor().execute(f"CREATE TEMPORARY TABLE heir () INHERITS ({self.schema}.parent);"
+                                     "INSERT INTO heir VALUES (2)")
+            self.assertEqual(self.sync("parent").records(), [{"id": 1}])
 
     def test_a_parent_holds_its_childrens_rows(self):
         self.sql("""

@@ -110,6 +110,28 @@ class ConfigTest(UsageTest):
             'config.json: "schema_dialect" must be one of portable, singer-io, but is "klingon"',
             "--discover", config={**CONFIG, "schema_dialect": "klingon"})
 
+    def test_an_unknown_sslmode(self):
+        self.check(
+            'config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full, but is "on"',
+            "--discover", config={**CONFIG, "sslmode": "on"})
+
+    def test_a_limit_that_no_server_takes(self):
+        self.check(
+            'config.json: "limit" must be at most 9223372036854775807, but is 18446744073709551615',
+            "--discover", config={**CONFIG, "limit": 18446744073709551615})
+
+    def test_ways_to_connect_that_this_version_does_not_have(self):
+        tunnel = ('config.json: "ssh_tunnel" is not in this version: open the tunnel with ssh -L, and set host and port '
+                  "to its end here")
+        self.check(tunnel, "--discover", config={**CONFIG, "ssh_tunnel": {"enable": True, "host": "h"}})
+        self.check(tunnel, "--discover", config={**CONFIG, "ssh_tunnel": {"host": "h"}})
+        self.check(
+            'config.json: "ssl_enable" is not in this version: set sslmode, sslrootcert, sslcert and sslkey',
+            "--discover", config={**CONFIG, "ssl_enable": "true", "ssl_mode": "verify-full"})
+        self.check(
+            'config.json: "sqlalchemy_url" is not in this version: set host, port, user, password and dbname',
+            "--discover", config={"sqlalchemy_url": "postgresql://u:p@h/d"})
+
     def test_no_rows_between_states(self):
         self.check(
             'config.json: "state_every_rows" must be 1 or more, but is 0',
@@ -179,6 +201,15 @@ class CatalogTest(UsageTest):
             "--discover", catalog=[])
 
 
+    def test_a_name_of_several_lines_makes_one_line_of_log(self):
+        catalog = stream(tap_stream_id="two\nlines")
+        catalog["streams"][0]["metadata"][0]["metadata"]["replication-method"] = "LOG\r\nBASED"
+        self.check(
+            "Unrecognized replication_method LOG\\r\\nBASED for stream two\\nlines: set replication-method in the "
+            "stream's metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED",
+            catalog=catalog)
+
+
 class StateTest(UsageTest):
     def test_no_such_file(self):
         self.check("none.json: cannot read: No such file or directory", "--state", "none.json", catalog=stream())
@@ -199,6 +230,11 @@ class StateTest(UsageTest):
             'state.json: the bookmark of "nowhere-public-t" must be an object, but is number',
             catalog=stream(), state={"bookmarks": {"nowhere-public-t": 5}})
 
+    def test_a_whole_message(self):
+        self.check(
+            'state.json: is a STATE message: give its "value" alone',
+            catalog=stream(), state={"type": "STATE", "value": {"bookmarks": {}}})
+
 
 class WarningsTest(unittest.TestCase):
     def test_an_unknown_key_names_the_nearest_one(self):
@@ -206,6 +242,25 @@ class WarningsTest(unittest.TestCase):
         self.assertEqual(
             result.stderr.splitlines()[0],
             'WARNING config.json: unknown key "filter_schema" is ignored; did you mean "filter_schemas"?')
+
+    def test_a_key_is_near_by_its_length(self):
+        result = tap.run({**CONFIG, "paswd": "a", "foo": "b"}, catalog=EMPTY_CATALOG)
+        self.assertEqual(result.stderr.splitlines()[:2],
+                         ['WARNING config.json: unknown key "paswd" is ignored; did you mean "password"?',
+                          'WARNING config.json: unknown key "foo" is ignored'])
+
+    def test_what_this_version_does_not_have_and_a_run_can_do_without(self):
+        result = tap.run({**CONFIG, "use_secondary": True, "stream_options": {"a": {}}}, catalog=EMPTY_CATALOG)
+        self.assertEqual(result.stderr.splitlines()[:2],
+                         ['WARNING config.json: "use_secondary" is not in this version: it is ignored',
+                          'WARNING config.json: "stream_options" is not in this version: it is ignored'])
+
+    def test_what_is_off_is_not_missed(self):
+        off = {"ssh_tunnel": {"enable": False, "host": "h"}, "ssl_enable": False, "ssl_mode": "verify-full",
+               "ssl_certificate_authority": "~/.postgresql/root.crl", "sqlalchemy_url": "", "use_secondary": "false",
+               "stream_options": {}, "stream_maps": {"a": {}}}
+        result = tap.run({**CONFIG, **off}, catalog=EMPTY_CATALOG)
+        self.assertNotIn("WARNING", result.stderr)
 
     def test_the_version(self):
         self.assertRegex(tap.run(None, "--version").stdout, rb"^tap-postgres \d+\.\d+\.\d+\n$")

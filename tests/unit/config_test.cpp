@@ -68,6 +68,12 @@ TEST_CASE("strings and native JSON types are taken alike") {
   CHECK(load(R"(, "filter_schemas": ["a", "b c"])").filter_schemas == two);
 }
 
+TEST_CASE("several hosts have a port each, an address does without a host") {
+  CHECK(load(R"(, "host": "a,b", "port": "5432, 5433")").server.keywords.at("port") == "5432,5433");
+  const ConfigFile file(R"({"hostaddr": "127.0.0.1", "user": "tap", "dbname": "shop"})");
+  CHECK(config::load({file.path()}).server.describe("shop") == "127.0.0.1:5432, database shop, user tap");
+}
+
 TEST_CASE("the Python taps' names for one key are taken alike") {
   const ConfigFile file(R"({"host": "db", "user": "tap", "database": "shop"})");
   CHECK(config::load({file.path()}).server.database() == "shop");
@@ -102,6 +108,8 @@ TEST_CASE("the singer-io dialect leaves other types out unless they are asked fo
 TEST_CASE("a wrong config is refused by file, key and what is wanted") {
   CHECK(complaint("{" + kServer + R"(, "port": "abc"})") ==
         ": \"port\" must be a whole number, but is \"abc\"");
+  CHECK(complaint("{" + kServer + R"(, "port": "5432,"})") ==
+        ": \"port\" must be a whole number, but is \"5432,\"");
   CHECK(complaint("{" + kServer + R"(, "port": 70000})") ==
         ": \"port\" must be a port, 1 to 65535, but is 70000");
   CHECK(complaint("{" + kServer + R"(, "json_as_object": "perhaps"})") ==

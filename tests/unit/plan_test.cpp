@@ -72,6 +72,24 @@ TEST_CASE("a bookmark of another method is emptied, one of the same or of none i
         R"("c":{"version":2,"last_replication_method":"FULL_TABLE"}})");
 }
 
+TEST_CASE("in a bookmark null is as good as nothing") {
+  auto incremental = stream("a", "INCREMENTAL");
+  incremental.replication_key = "b";
+  auto before = state(R"({"bookmarks": {"a": {"last_replication_method": null, "replication_key": "b",
+    "replication_key_value": 5, "version": null}}})");
+  sync::plan(shop(), {incremental}, {}, before);
+  CHECK(to_text(before.bookmark("a")) ==
+        R"({"replication_key":"b","replication_key_value":5,"last_replication_method":"INCREMENTAL"})");
+}
+
+TEST_CASE("a copy that was cut off is not gone on with unless its version is known") {
+  for (const char* version : {"", R"("version": null,)"}) {
+    auto before = state(std::string(R"({"bookmarks": {"a": {)") + version + R"("xmin": 5, "copy": {}}}})");
+    sync::plan(shop(), {stream("a", "FULL_TABLE")}, {}, before);
+    CHECK(to_text(before.bookmark("a")) == R"({"last_replication_method":"FULL_TABLE"})");
+  }
+}
+
 TEST_CASE("a stream without synced columns is skipped") {
   auto bare = stream("a", "FULL_TABLE");
   for (auto& column : bare.columns) {
@@ -142,6 +160,15 @@ TEST_CASE("bookmarks are found under ids with and without the database") {
   CHECK(to_text(theirs.document()) ==
         R"({"bookmarks":{"shop-public-t":{"version":1,"last_replication_method":"FULL_TABLE"}},)"
         R"("currently_syncing":"shop-public-t"})");
+
+  auto of_another_database = ours;
+  of_another_database.id = "archive-public-t";
+  of_another_database.database = "archive";
+  auto same_name = state(R"({"bookmarks": {"public-t": {"version": 1}}})");
+  sync::plan(shop(), {of_another_database, ours}, {}, same_name);
+  CHECK(to_text(same_name.document()["bookmarks"]) ==
+        R"({"archive-public-t":{"last_replication_method":"FULL_TABLE"},)"
+        R"("shop-public-t":{"version":1,"last_replication_method":"FULL_TABLE"}})");
 
   ours.id = "public-t";
   auto singer_io = state(R"({"bookmarks": {"shop-public-t": {"version": 1}}})");

@@ -139,6 +139,20 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
   }
 }
 
+TEST_CASE("metadata of an earlier catalog that is about nothing is passed over") {
+  auto before = shop();
+  select(before, {{"public.orders"}, "FULL_TABLE", std::nullopt});
+  Json& metadata = before[0].entry["metadata"];
+  for (const char* odd : {R"({"breadcrumb": ["properties", 5], "metadata": {}})", R"({"metadata": {}})",
+                          R"({"breadcrumb": 5, "metadata": {}})",
+                          R"({"breadcrumb": ["properties", "a", "b"], "metadata": {}})"}) {
+    metadata.push_back(parse_json(odd, "test"));
+  }
+  auto streams = shop();
+  keep_selections(streams, catalog_of(before));
+  CHECK(selected(streams) == "public.orders(a,b,c) ");
+}
+
 TEST_CASE("a key that the user gave a keyless table is kept") {
   auto before = shop();
   Json earlier = catalog_of(before);

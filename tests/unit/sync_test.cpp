@@ -108,5 +108,7 @@ TEST_CASE("a lookback is a distance of the key's own kind") {
         "'x'::pg_catalog.timestamptz - pg_catalog.make_interval(secs => 1.5)");
   CHECK(lookback_start(types, 1082, "'x'", 60) ==
         "'x'::pg_catalog.timestamp - pg_catalog.make_interval(secs => 60)");
+  CHECK(lookback_start(types, 1184, "'x'", 1e12) ==
+        "'x'::pg_catalog.timestamptz - pg_catalog.make_interval(secs => 31557600000)");
   CHECK(lookback_start(types, 25, "'x'", 60).empty());
 }

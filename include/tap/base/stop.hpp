@@ -23,6 +23,10 @@ namespace stop {
 /// that has not ended some seconds later (its target reads no more) is ended as it stands.
 void listen();
 
+/// From now on SIGTERM and SIGINT end the process at once: for work of which nothing is kept when it is
+/// cut off.
+void end_at_once();
+
 /// True once a signal has asked.
 bool requested();
 

@@ -25,4 +25,12 @@ struct TypeRow {
 /// Types by OID: all that a set of columns use, with the types they are made of.
 using TypeRows = std::unordered_map<Oid, TypeRow>;
 
+/// The type that a domain is over in the end, or the type itself. `types` must hold it.
+inline Oid base_type(const TypeRows& types, Oid type) {
+  while (types.at(type).kind == 'd') {
+    type = types.at(type).base;
+  }
+  return type;
+}
+
 }  // namespace tap

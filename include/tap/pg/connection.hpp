@@ -23,6 +23,12 @@ class ConnectionLost : public Error {
   ConnectionLost(ExitCode code, const std::string& text) : Error(code, text) {}
 };
 
+/// The server is there, but has no such database, or none for this user.
+class DatabaseRefused : public Error {
+ public:
+  explicit DatabaseRefused(const std::string& text) : Error(ExitCode::cannot_connect, text) {}
+};
+
 /// A server's complaint that does not break the connection: one stream's fault, unless the caller knows more.
 class ServerError : public StreamError {
  public:
@@ -41,8 +47,9 @@ class ServerError : public StreamError {
 /// must not be lost to a silent reconnection.
 class Connection {
  public:
-  /// Connects. Throws with ExitCode::cannot_connect and the server's words: ConnectionLost if a later try may
-  /// go well, else Error. Here and below, whatever waits throws Stopped when a signal asks for it.
+  /// Connects, to the first of several hosts that takes us. Throws with ExitCode::cannot_connect and the
+  /// server's words: ConnectionLost if a later try may go well, DatabaseRefused, else Error. Here and below,
+  /// whatever waits throws Stopped when a signal asks for it.
   Connection(const Server& server, const std::string& database);
 
   /// Runs statements without an answer.
@@ -52,6 +59,9 @@ class Connection {
   Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
   /// The same for what only the simple protocol takes: the commands of a replication connection.
   Rows simple_query(const std::string& sql);
+  /// The types of a query's columns, as the server takes it now: domains are their base types. Throws as the
+  /// others do.
+  std::vector<Oid> column_types(const std::string& sql);
 
   /// The server's version as libpq gives it: 150020 is 15.20.
   [[nodiscard]] int server_version() const;
@@ -71,7 +81,10 @@ class Connection {
   /// The rows of what was sent.
   Rows receive_rows();
 
-  void connect(std::chrono::seconds timeout);
+  /// False if one of the hosts, which connection_ is at, has not answered within `timeout`; 0: for ever. To
+  /// measure that is left to those who do not want to be blocked meanwhile, and so is going on with the
+  /// others.
+  bool connect(const Server& server, const std::string& database, std::chrono::seconds timeout);
 
   /// The last result of what was sent; a COPY's first one.
   Result receive() const;

@@ -10,7 +10,8 @@
 
 namespace tap::pg {
 
-/// A connection for small queries on the catalog, in one read-only transaction with our settings.
+/// A connection for small queries on the catalog, in one read-only transaction, one snapshot,
+/// with our settings.
 class Session {
  public:
   /// Connects. Throws Error (ExitCode::cannot_connect) with the server's words.

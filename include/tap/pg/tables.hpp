@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,13 +68,18 @@ struct Relation {
   bool leaf_by_leaf = true;  ///< the user may read each leaf by itself, and sees the same rows there
 };
 
-/// Looks a table up in the connection's current transaction. Throws StreamError if it is not there.
-Relation find_relation(Connection& connection, const std::string& schema, const std::string& table);
+/// Begins a transaction in which a table is read: with our settings, in one snapshot, with the table and its
+/// leaves locked, so that until its end they are what the answer says. Waits for those who are about to
+/// change them, and then takes a new snapshot: the old one would show none of the rows that they have left.
+/// `columns` are those to be read; of these, what is not there does not matter. `snapshot`, unless it is
+/// empty, gives the name of an exported snapshot to use, or "", each time one is needed. Throws StreamError
+/// if the table is not there, ServerError, ConnectionLost.
+Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
+                       const std::vector<std::string>& columns,
+                       const std::function<std::string()>& snapshot = {});
 
-/// Locks the table, with its leaves, against being rewritten until the transaction ends. False if that has
-/// happened since the transaction's snapshot was taken: to the snapshot such a table is empty, so it takes a
-/// new one.
-bool lock_against_rewrite(Connection& connection, const Relation& relation, const std::string& schema,
-                          const std::string& table);
+/// Looks a table up in the connection's current transaction, if it is in one. Throws StreamError if it is not
+/// there.
+Relation find_relation(Connection& connection, const std::string& schema, const std::string& table);
 
 }  // namespace tap::pg

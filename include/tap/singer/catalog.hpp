@@ -39,6 +39,10 @@ struct Stream {
 /// place.
 std::vector<Stream> read_catalog(const Json& document, const std::string& source);
 
+/// The column that an entry of a stream's list of metadata is about: empty for the stream itself, nothing for
+/// a breadcrumb that leads elsewhere.
+std::optional<std::string_view> column_of(const Json& entry);
+
 /// The metadata of a stream's entry in a catalog document, by breadcrumb: the stream's own if `column` is
 /// empty. Null if there is none.
 Json* find_metadata(Json& stream, std::string_view column);

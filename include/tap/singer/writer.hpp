@@ -14,10 +14,16 @@
 
 namespace tap::singer {
 
-/// The reader of our output has closed it: the run stops without a word.
-class OutputClosed : public Error {
+/// The output takes no more, as a full disk does: nothing that is written after this would be whole.
+class OutputFailed : public Error {
  public:
-  OutputClosed() : Error(ExitCode::run_failed, "the reader of stdout has closed it") {}
+  explicit OutputFailed(const std::string& text) : Error(ExitCode::run_failed, text) {}
+};
+
+/// The reader of our output has closed it: the run stops without a word.
+class OutputClosed : public OutputFailed {
+ public:
+  OutputClosed() : OutputFailed("the reader of stdout has closed it") {}
 };
 
 /// The text around the columns of a stream's RECORD lines, made once a stream.
@@ -30,8 +36,7 @@ struct RecordFrame {
 };
 
 /// Writes Singer messages, one JSON object a line, whole and in order. What is written waits in a buffer
-/// until there is enough of it, or until a STATE or flush() sends it. Throws OutputClosed, or Error
-/// (run_failed) when the output takes no more, as a full disk does.
+/// until there is enough of it, or until a STATE or flush() sends it. Throws OutputFailed.
 class Writer {
  public:
   /// `file` is the descriptor to write to. It is not closed.
@@ -46,9 +51,10 @@ class Writer {
   void catalog_entry(const Json& entry);
   void end_catalog();
 
-  /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. If it throws, nothing of the line is written.
+  /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. Returns the size of the line. If `fill` throws,
+  /// nothing of it is written.
   template <class Fill>
-  void record(const RecordFrame& frame, Fill fill) {
+  std::size_t record(const RecordFrame& frame, Fill fill) {
     const std::size_t start = buffer_.size();
     try {
       buffer_.append(frame.before);
@@ -58,9 +64,11 @@ class Writer {
       buffer_.truncate(start);
       throw;
     }
+    const std::size_t size = buffer_.size() - start;
     if (buffer_.size() >= kEnough) {
       flush();
     }
+    return size;
   }
 
   /// Lines that are made elsewhere, in pieces; end_of_line() after the last of them.

@@ -28,7 +28,8 @@ Type resolve(const TypeRows& rows, Oid type, std::int32_t modifier);
 bool has_binary(const Type& type);
 
 /// True if a value's JSON is one string, number or boolean that the server reads back as the same value: what
-/// the bookmark of an incremental stream must be. Not for arrays, hstore, JSON and bit.
+/// the bookmark of an incremental stream must be. Not for arrays, composites, hstore, JSON
+/// and bit.
 bool is_scalar(const Type& type);
 
 /// True if the Python tap leaves such a column out ("inclusion": "unsupported"); Options::other_types decides

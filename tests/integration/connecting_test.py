@@ -1,0 +1,149 @@
+"""Finding a server and a database that let us in."""
+
+import contextlib
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from support import tap
+from support.case import SchemaTest
+from support.server import shared
+
+
+@contextlib.contextmanager
+def silent_port():
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def refusing_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class ConnectingTest(SchemaTest):
+    database = "connecting"
+
+    def setUp(self):
+        super().setUp()
+        self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
+        self.only_t = self.catalog("t")
+
+
+class SeveralHostsTest(ConnectingTest):
+    """connect_timeout holds for each host."""
+
+    def hosts(self, *ports):
+        return {"host": ",".join(["127.0.0.1"] * len(ports)), "port": ",".join(map(str, ports)), "connect_timeout": 1}
+
+    def test_the_next_host_is_tried_when_one_does_not_answer(self):
+        with silent_port() as silent:
+            result = self.sync(self.only_t, **self.hosts(silent, self.server.port))
+        self.assertEqual(result.records(), [{"id": 1}])
+        self.assertEqual(result.stderr.splitlines()[0],
+                         f"WARNING 127.0.0.1:{silent} has not answered in 1 seconds: trying the other hosts")
+
+    def test_one_that_refuses_one_that_is_silent_and_one_that_is_good(self):
+        refusing = refusing_port()
+        with silent_port() as silent:
+            result = self.sync(self.only_t, **self.hosts(refusing, silent, self.server.port))
+        self.assertEqual(result.records(), [{"id": 1}])
+        self.assertIn(f"127.0.0.1:{silent} has not answered", result.stderr)
+
+    def test_one_port_for_all_hosts(self):
+        result = self.sync(self.only_t, host="127.0.0.1,localhost", connect_timeout=1)
+        self.assertEqual(result.records(), [{"id": 1}])
+
+    def test_when_none_answers(self):
+        with silent_port() as first, silent_port() as second:
+            result = self.sync(self.only_t, expect=3, **self.hosts(first, second))
+        self.assertEqual(result.stdout, b"")
+        self.assertEqual(result.stderr.splitlines()[-1],
+                         f"CRITICAL cannot connect (127.0.0.1,127.0.0.1:{first},{second}, database connecting, user "
+                         "tap): no answer in 1 seconds")
+
+    def test_when_the_only_one_does_not_answer(self):
+        with silent_port() as silent:
+            result = self.sync(self.only_t, expect=3, **self.hosts(silent))
+        self.assertEqual(result.stderr, f"CRITICAL cannot connect (127.0.0.1:{silent}, database connecting, user tap): "
+                                        "no answer in 1 seconds\n")
+
+
+class HostaddrTest(ConnectingTest):
+    def test_it_does_without_host(self):
+        config = {**self.config, "hostaddr": "127.0.0.1"}
+        del config["host"]
+        self.assertEqual(tap.run(config, catalog=self.only_t).records(), [{"id": 1}])
+        result = tap.run({**config, "port": refusing_port()}, catalog=self.only_t, expect=3)
+        self.assertRegex(result.stderr, r"^CRITICAL cannot connect \(127\.0\.0\.1:\d+, database connecting, user tap\): ")
+
+
+class OtherDatabaseTest(ConnectingTest):
+    """Streams of a database that lets us not in fail; those of the config's database come."""
+
+    def setUp(self):
+        super().setUp()
+        self.sql("GRANT USAGE ON SCHEMA {s} TO PUBLIC; GRANT SELECT ON {s}.t TO PUBLIC; CREATE ROLE guest LOGIN")
+        self.addCleanup(self.sql, "DROP ROLE guest")
+        shared().create_database("away")
+        self.addCleanup(shared().sql, "DROP DATABASE IF EXISTS away WITH (FORCE)")
+        shared().sql("CREATE TABLE a AS SELECT 1 AS id; GRANT SELECT ON a TO PUBLIC", "away")
+        away = tap.select(tap.discover({**self.config, "filter_dbs": "away", "filter_schemas": ""}))
+        self.both = {"streams": away["streams"] + self.only_t["streams"]}
+        self.config["user"] = "guest"
+
+    def check_fails_alone(self, sqlstate, words):
+        result = self.sync(self.both, expect=1)
+        self.assertEqual((result.records("a"), result.records("t")), ([], [{"id": 1}]))
+        faults = [line for line in result.stderr.splitlines() if not line.startswith("INFO")]
+        self.assertEqual(len(faults), 2, result)
+        self.assertRegex(faults[0], r"^ERROR stream away-public-a: cannot connect \(.*, database away, user guest\): "
+                                    rf".*{words}.* \(SQLSTATE {sqlstate}\)$")
+        self.assertEqual(faults[1], "CRITICAL these streams failed, the others are done: away-public-a")
+
+    def test_a_database_that_is_gone(self):
+        shared().sql("DROP DATABASE away WITH (FORCE)")
+        self.check_fails_alone("3D000", 'database "away" does not exist')
+
+    def test_a_database_that_may_not_be_entered(self):
+        shared().sql("REVOKE CONNECT ON DATABASE away FROM PUBLIC")
+        self.check_fails_alone("42501", 'permission denied for database "away"')
+
+    def test_a_database_that_takes_no_connections(self):
+        shared().sql("ALTER DATABASE away ALLOW_CONNECTIONS false")
+        self.check_fails_alone("55000", 'database "away" is not currently accepting connections')
+
+    def test_the_configs_own_database_ends_the_run(self):
+        shared().sql("REVOKE CONNECT ON DATABASE away FROM PUBLIC")
+        result = self.sync(self.both, dbname="away", expect=3)
+        self.assertEqual(result.stdout, b"")
+        self.assertRegex(result.stderr, r"^CRITICAL cannot connect \(.*\(SQLSTATE 42501\)\n$")
+
+
+class ClosedFilesTest(ConnectingTest):
+    """A connection must not get the number of a standard stream that the caller has closed."""
+
+    def run_with(self, redirection):
+        with tempfile.TemporaryDirectory() as folder:
+            command = tap.prepare(folder, self.config, catalog=self.only_t)
+            return subprocess.run(["sh", "-c", f'exec "$@" {redirection}', "sh", *command], cwd=folder,
+                                  env=tap.clean_environment(), capture_output=True, timeout=60, check=False)
+
+    def test_stdout(self):
+        done = self.run_with(">&-")
+        self.assertEqual((done.returncode, done.stderr), (1, b"CRITICAL cannot write to stdout: it is closed\n"))
+
+    def test_stderr(self):
+        done = self.run_with("2>&-")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(done.stdout.count(b'"type":"RECORD"'), 1)
+
+    def test_all_of_them(self):
+        done = self.run_with("<&- >&- 2>&-")
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+
+
+if __name__ == "__main__":
+    unittest.main()

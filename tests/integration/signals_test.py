@@ -1,0 +1,163 @@
+"""SIGTERM and SIGINT, at whatever the tap is just then waiting for."""
+
+import pathlib
+import signal
+import socket
+import threading
+import time
+import unittest
+
+from support.interruption import BACKENDS, ROWS, TABLE, InterruptionTest
+from support.pipeline import until
+from support.proxy import Proxy
+
+
+class SignalTest(InterruptionTest):
+    """Whole lines, the last of them a STATE for the last row, exit code 128 + the signal's number."""
+
+    def end(self, running, number):
+        """Sends the signal; returns the messages that come then."""
+        sent = time.monotonic()
+        running.signal(number)
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 128 + number, running)
+        self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
+        self.assertIn(f"WARNING stopped by signal {int(number)}: the next run goes on from the last STATE\n", running.log)
+        self.assertNotIn("CRITICAL", running.log)
+        return messages
+
+    def test_in_the_middle_of_a_copy(self):
+        self.sql(TABLE)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            for catalog in self.catalogs():
+                running = self.start(catalog, state_every_rows=10**6)
+                before = running.read_until(lambda m: m["type"] == "RECORD")
+                messages = before + self.end(running, number)
+                records = [m["record"]["id"] for m in messages if m["type"] == "RECORD"]
+                self.assertEqual([m["type"] for m in messages].count("STATE"), 2)
+                self.assertEqual(messages[-1]["type"], "STATE")
+                self.assertLess(len(records), ROWS)
+                self.assertEqual(records, list(range(1, len(records) + 1)))
+                rest = [r["id"] for r in self.sync(catalog, messages[-1]["value"]).records()]
+                self.assertIn(rest[0], (records[-1], records[-1] + 1))
+                self.assertEqual(rest, list(range(rest[0], ROWS + 1)))
+
+    def test_with_a_target(self):
+        self.sql(TABLE)
+        for catalog in self.catalogs():
+            running = self.pipeline(catalog)
+            running.relay(432)
+            running.kill_tap(signal.SIGTERM)
+            outcome = running.finish()
+            self.assertEqual((outcome.tap_code, outcome.target_code), (143, 0))
+            self.pipe(catalog, outcome.state)
+            self.check_equal("t")
+
+    def test_while_the_server_is_silent(self):
+        self.sql("CREATE VIEW {s}.t AS SELECT 1 AS id, 2 AS k FROM pg_sleep(3600)")
+        for catalog in self.catalogs():
+            running = self.start(catalog)
+            until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'PgSleep'"), "the view is not being read")
+            messages = self.end(running, signal.SIGTERM)
+            self.assertEqual(messages[-1]["type"], "STATE")
+            self.assertEqual(messages[-1]["value"]["currently_syncing"], self.id_of("t"))
+            self.terminate()
+
+    def test_the_server_does_not_work_on_for_a_tap_that_is_gone(self):
+        self.sql("CREATE VIEW {s}.t AS SELECT 1 AS id, 2 AS k FROM pg_sleep(3600)")
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            running = self.start(self.only_catalog())
+            until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'PgSleep'"), "the view is not being read")
+            running.signal(number)
+            until(lambda: not self.sql(f"SELECT 1 {BACKENDS}"), "the query is still running", patience=10)
+
+    def test_while_it_waits_for_a_lock(self):
+        self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
+        for catalog in self.catalogs():
+            with self.session() as holder, holder.cursor() as cursor:
+                cursor.execute(f"BEGIN; LOCK TABLE {self.schema}.t")
+                running = self.start(catalog)
+                self.backend_waits_for_lock()
+                self.end(running, signal.SIGTERM)
+                cursor.execute("ROLLBACK")
+
+    def test_while_it_connects(self):
+        self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
+        catalog = self.only_catalog()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            running = self.start(catalog, host="127.0.0.1", port=silent.getsockname()[1])
+            with silent.accept()[0]:
+                self.assertEqual(self.end(running, signal.SIGTERM), [])
+
+    def test_while_discovery_connects(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            running = self.start(None, None, "--discover", host="127.0.0.1", port=silent.getsockname()[1])
+            with silent.accept()[0]:
+                running.signal(signal.SIGINT)
+                self.assertEqual(running.wait(patience=1), 130)
+        self.assertEqual(running.log, "WARNING stopped by a signal\n")
+
+    def test_while_the_network_is_gone(self):
+        self.sql(TABLE)
+        with Proxy(self.server.port) as proxy:
+            running = self.start(self.only_catalog(), host="127.0.0.1", port=proxy.port)
+            before = running.read(100)
+            proxy.freeze()
+            # What was under way still comes; then nothing does.
+            taken = threading.Thread(target=lambda: before.extend(running.read_rest()))
+            taken.start()
+            until(lambda: b"State:\tS" in pathlib.Path(f"/proc/{running.process.pid}/status").read_bytes(), "it works on")
+            running.signal(signal.SIGTERM)
+            self.assertEqual(running.wait(patience=5), 143, running)
+            taken.join()
+        self.assertEqual(before[-1]["type"], "STATE")
+        records = [m for m in before if m["type"] == "RECORD"]
+        rest = self.sync(self.only_catalog(), before[-1]["value"]).records()
+        self.assertEqual(rest[0]["id"], len(records) + 1)
+
+    def test_while_it_waits_to_try_again(self):
+        self.sql(TABLE)
+        running = self.start(self.only_catalog())
+        before = running.read(100)
+        self.server.stop("immediate")
+        try:
+            taken = threading.Thread(target=lambda: before.extend(running.read_rest()))
+            taken.start()
+            running.wait_for_log(r"trying again in 1\.0 s")
+            sent = time.monotonic()
+            running.signal(signal.SIGTERM)
+            self.assertEqual(running.wait(), 143)
+            self.assertLess(time.monotonic() - sent, 1)
+            taken.join()
+        finally:
+            self.server.start()
+        self.assertEqual(before[-1]["type"], "STATE")
+        records = [m for m in before if m["type"] == "RECORD"]
+        rest = self.sync(self.only_catalog(), before[-1]["value"]).records()
+        self.assertEqual(rest[0]["id"], len(records) + 1)
+
+    def test_while_the_target_does_not_read(self):
+        self.sql(TABLE)
+        running = self.start(self.only_catalog())
+        before = running.read(10)
+        self.wait_until_blocked(running)
+        running.signal(signal.SIGTERM)
+        messages = before + running.read_rest()  # it reads again: all is well
+        self.assertEqual(running.wait(), 143)
+        self.assertEqual(messages[-1]["type"], "STATE")
+
+    def test_with_a_target_that_never_reads_again(self):
+        self.sql(TABLE)
+        running = self.start(self.only_catalog())
+        running.read(10)
+        self.wait_until_blocked(running)
+        running.signal(signal.SIGTERM)
+        self.assertEqual(running.wait(patience=30), 143)
+
+    def wait_until_blocked(self, running):
+        stack = pathlib.Path(f"/proc/{running.process.pid}/wchan")
+        until(lambda: "pipe" in stack.read_text(), "the tap does not wait for its output")
+
+
+if __name__ == "__main__":
+    unittest.main()

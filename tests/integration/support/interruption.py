@@ -1,0 +1,62 @@
+"""A test case for runs that are interrupted: its source is a server of its own, which a test may stop."""
+
+import atexit
+import functools
+import re
+
+from support.case import SchemaTest
+from support.pipeline import until
+from support.server import Server
+
+ROWS = 6000
+# More than the buffers between server and tap hold: who stops reading at some row stops the server's reading, too.
+TABLE = """
+    CREATE TABLE {s}.t (id int PRIMARY KEY, k int NOT NULL, n int, pad text) WITH (fillfactor = 90);
+    INSERT INTO {s}.t SELECT i, i, 0, repeat('x', 2000) FROM generate_series(1, %d) i;
+""" % ROWS
+BACKENDS = "FROM pg_stat_activity WHERE usename = 'reader' AND pid <> pg_backend_pid()"
+
+
+@functools.cache
+def stoppable():
+    """The source of this process's tests; the destination must not go with it."""
+    server = Server({"max_wal_senders": 4})
+    atexit.register(server.close)
+    server.sql("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+    return server
+
+
+class InterruptionTest(SchemaTest):
+    """The tap is the server's user `reader`."""
+
+    database = "interruption"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = stoppable()
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        self.config.update(user="reader", state_every_rows=100)
+        self.addCleanup(self.terminate)  # a backend that is left would keep its locks
+
+    def terminate(self):
+        self.sql(f"SELECT pg_terminate_backend(pid, 10000) {BACKENDS}")
+
+    def catalogs(self):
+        """The table as full table and as incremental."""
+        for method in ("FULL_TABLE", "INCREMENTAL"):
+            with self.subTest(method):
+                self.forget_destination()
+                yield self.catalog("t", method=method, key="k")
+
+    def only_catalog(self):
+        return self.catalog("t")
+
+    def backend_waits_for_lock(self):
+        until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event_type = 'Lock'"), "the tap does not wait for a lock")
+
+    def retries(self, log):
+        """The announcements of a new attempt, as (what happened, seconds, number)."""
+        return re.findall(r"(?m)^WARNING \S+-t: (.*); trying again in (\d+\.\d) s \((\d+) of \d+\)$", log)

@@ -1,0 +1,80 @@
+"""A test case for full-table copies that are cut off and go on: what is sent before and after are every row at the end.
+
+The first run's output is cut as a kill would cut it: the target gets its beginning and what it confirms is the state. That
+is the same as a run that was killed there, since all that follows its snapshot is invisible to it either way.
+"""
+
+from support.case import SchemaTest
+
+ROWS = 1000
+EVERY = 50  # rows between STATEs
+REWRITTEN = "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)"
+
+TABLE = """
+    CREATE TABLE {s}.t (id int PRIMARY KEY, n int, pad text) WITH (fillfactor = 70, autovacuum_enabled = off);
+    INSERT INTO {s}.t SELECT i, 0, repeat('x', 200) FROM generate_series(1, 1000) i;
+"""
+PARTITIONED = """
+    CREATE TABLE {s}.t (id int, part int, n int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
+    CREATE TABLE {s}.early (id int, part int NOT NULL, n int, PRIMARY KEY (id, part));
+    CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1);
+    CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
+    CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3);
+    INSERT INTO {s}.t SELECT i, 1 + i % 3, 0 FROM generate_series(1, 999) i;
+    INSERT INTO {s}.early SELECT i, 0, 0 FROM generate_series(1001, 1020) i;
+"""
+
+
+class ResumeTest(SchemaTest):
+    database = "resume"
+
+    def setUp(self):
+        super().setUp()
+        self.config["state_every_rows"] = EVERY
+
+    def cut_off(self, states, catalog=None, state=None, more=13):
+        """A run whose target has got everything up to so many STATEs, and `more` lines after that; returns the state.
+
+        Negative: counted from the end."""
+        catalog = catalog or self.catalog("t")
+        result = self.sync(catalog, state)
+        self.first = result
+        lines = result.stdout.splitlines(keepends=True)
+        ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
+        end = ends[states - 1 if states > 0 else states]
+        [*_, last] = self.give_target(lines[:end + 1 + more])
+        return last
+
+    def go_on(self, state, catalog=None):
+        """A run from the state, whole, into the target; returns its Result."""
+        result = self.sync(catalog or self.catalog("t"), state)
+        self.give_target(result.stdout.splitlines(keepends=True))
+        return result
+
+    def check_resumed(self, result, state, extra_allowed=True):
+        """It went on in the version of the state, and source and destination are equal."""
+        version = self.bookmark(state, "t")["version"]
+        self.assertEqual([t for t in result.types if t not in ("RECORD", "STATE")], ["SCHEMA", "ACTIVATE_VERSION"])
+        self.assertEqual({m["version"] for m in result.messages if "version" in m}, {version})
+        self.assertIn(f"INFO {self.id_of('t')}: going on with the copy that was cut off\n", result.stderr)
+        self.check_end(result, version)
+        self.check_equal("t", extra_allowed)
+
+    def check_anew(self, result, state, why=None):
+        """It started over in a new version, and source and destination are equal to the row."""
+        [activated] = result.of_type("ACTIVATE_VERSION")
+        self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
+        self.assertEqual({m["version"] for m in result.of_type("RECORD")} - {activated["version"]}, set())
+        if why:
+            self.assertIn(f"WARNING {self.id_of('t')}: the copy that was cut off cannot go on: {why}; it starts anew\n",
+                          result.stderr)
+        self.check_end(result, activated["version"])
+        self.check_equal("t")
+
+    def check_end(self, result, version):
+        self.assertEqual(self.bookmark(result.states[-1], "t"), {
+            "last_replication_method": "FULL_TABLE", "version": version, "xmin": None})
+        self.assertIsNone(result.states[-1]["currently_syncing"])
+
+    def ids(self, result):
+        return [record["id"] for record in result.records("t")]

@@ -10,6 +10,14 @@ test_packages=(catch2 python3-jsonschema)
 # The tree is formatted and checked by this version; another one has other opinions.
 clang_packages=(clang-format-14 clang-tidy-14)
 
+# need_server: a PostgreSQL server, with the logical-decoding plugin of its version.
+need_server() {
+  need "${server_packages[@]}"
+  local version
+  version=$(ls -v /usr/lib/postgresql | tail -n 1)
+  need "postgresql-$version-wal2json"
+}
+
 heading() {
   printf '\n== %s\n' "$*"
 }

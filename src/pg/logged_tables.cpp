@@ -31,6 +31,7 @@ SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY (n.nspname = $1 AND c.relname = $2) DESC, schema_name, table_name
 )sql";
 
 // $1 schema, $2 table.

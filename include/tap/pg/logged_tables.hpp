@@ -25,7 +25,7 @@ struct LoggedTable {
   bool is_full = false;               ///< REPLICA IDENTITY FULL: `identity` is every column
 };
 
-/// The table and all that inherit from it, partitions included. Empty if it is not there.
+/// The table, which comes first, and all that inherit from it, partitions included. Empty if it is not there.
 std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& table);
 
 /// What the table inherits from or is a partition of, at any remove.

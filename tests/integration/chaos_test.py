@@ -17,7 +17,7 @@ import unittest
 
 import psycopg2
 
-from support import compare, pipeline, tap, workload
+from support import compare, log_workload, pipeline, tap, workload
 from support.proxy import Proxy
 from support.server import SUPERUSER, Server
 
@@ -34,6 +34,9 @@ EVENTS = {
     "reset the network": (2, set(), {0}),
     "crash the server": (1, set(), {0}),
 }
+KEYS = {**workload.KEYS, **log_workload.KEYS}
+WRITERS = {**dict.fromkeys(workload.FULL + workload.INCREMENTAL, workload.Writer),
+           **dict.fromkeys(log_workload.LOGGED, log_workload.Writer), "overlapping": log_workload.Overlapping}
 
 
 def setUpModule():
@@ -42,7 +45,7 @@ def setUpModule():
     ChaosTest.destination = Server()
     unittest.addModuleCleanup(ChaosTest.destination.close)
     ChaosTest.source.create_database(SOURCE)
-    ChaosTest.source.sql("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+    ChaosTest.source.sql("CREATE ROLE reader LOGIN REPLICATION IN ROLE pg_read_all_data")
     ChaosTest.destination.create_database(COPY)
 
 
@@ -56,12 +59,12 @@ class Writing:
         self.faults = []
         self.steps = 0
         self.threads = [threading.Thread(target=self.run, args=(table, random.Random(f"{seed} {table}")), daemon=True)
-                        for table in workload.FULL + workload.INCREMENTAL]
+                        for table in WRITERS]
         for thread in self.threads:
             thread.start()
 
     def run(self, table, rng):
-        writer = workload.Writer(table, None, rng)
+        writer = WRITERS[table](table, None, rng)
         while not self.over.is_set():
             connection = None
             try:
@@ -126,12 +129,16 @@ class Round:
     def play(self):
         with contextlib.closing(self.source.connect(SOURCE)) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE SCHEMA {self.schema}; SET search_path TO {self.schema}")
-            workload.setup(cursor, rows=self.rng.choice((50, 150, 300)))
+            rows = self.rng.choice((50, 150, 300))
+            workload.setup(cursor, rows)
+            log_workload.setup(cursor, rows, random.Random)
+            cursor.execute("SELECT pg_create_logical_replication_slot(%s, 'wal2json')", (self.schema,))
         with Proxy(self.source.port) as proxy:
             config = {**self.source.config(SOURCE, filter_dbs=SOURCE, filter_schemas=self.schema), "user": "reader",
-                      "port": proxy.port, "state_every_rows": self.rng.choice((3, 20, 100))}
+                      "port": proxy.port, "replication_slot": self.schema, "state_every_rows": self.rng.choice((3, 20, 100))}
             catalog = tap.select(tap.discover(config), *workload.FULL)
             catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
+            catalog = tap.select(catalog, *log_workload.LOGGED, method="LOG_BASED")
             tap.metadata(tap.stream(catalog, "part"))["table-key-properties"] = workload.KEYS["part"]
             state = None
             writing = Writing(self.source, self.schema, self.seed)
@@ -141,16 +148,35 @@ class Round:
             finally:
                 writing.stop()
             self.note(f"the writers have done {writing.steps} steps")
-            # A resumed copy has every row that there is, and perhaps some that are no more.
+            # A resumed copy has every row that there is, and perhaps some that are no more; the log tells of these then.
+            copied = {*workload.FULL, *(table for table in log_workload.LOGGED if not self.is_followed(state, table))}
             state = self.to_the_end(config, catalog, state)
-            self.check(extra_allowed=True)
+            self.check(extra_allowed=copied)
             self.to_the_end(config, catalog, state)
-            self.check(extra_allowed=False)
+            self.check(extra_allowed=())
+        self.source.sql(f"SELECT pg_drop_replication_slot('{self.schema}')", SOURCE)
         self.source.sql(f"DROP SCHEMA {self.schema} CASCADE", SOURCE)
         self.destination.sql(f"DROP SCHEMA {self.schema} CASCADE", COPY)
 
+    def is_followed(self, state, table):
+        """Whether the state has the table's first copy."""
+        bookmark = json.loads(state or '{"bookmarks": {}}')["bookmarks"].get(f"{SOURCE}-{self.schema}-{table}", {})
+        return "lsn" in bookmark and "copy" not in bookmark
+
+    def slot(self):
+        [(position,)] = self.source.sql("SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots"
+                                        f" WHERE slot_name = '{self.schema}'")
+        return int(position)
+
+    def may_be_acknowledged(self, state):
+        """The least position of a state: what is before it, the target has."""
+        bookmarks = json.loads(state or '{"bookmarks": {}}')["bookmarks"].items()
+        positions = [bookmark.get("copy", bookmark).get("lsn") for stream, bookmark in bookmarks if "-log_" in stream]
+        return min((position for position in positions if position), default=self.slot_at_start)
+
     def pipeline(self, config, catalog, state):
         self.runs += 1
+        self.slot_at_start = self.slot()
         dsn = f"host={self.destination.folder} port={self.destination.port} user={SUPERUSER} dbname={COPY}"
         args = ["--schema", self.schema] + ["--keep-unconfirmed"] * (self.rng.random() < 0.5)
         (self.folder / f"state{self.runs}.json").write_text(state or "")
@@ -161,10 +187,11 @@ class Round:
         """A run, and what befalls it; returns the target's last state."""
         what = self.rng.choices(list(EVENTS), [often for often, _, _ in EVENTS.values()])[0]
         lines = int(2 ** self.rng.uniform(0, 11))
+        after = self.rng.choice((None, b'"SCHEMA","stream":"log_'))
         part = self.rng.choice((0, 0, 20))
         running = self.pipeline(config, catalog, state)
-        self.note(f"run {self.runs}: {what} after {lines} lines")
-        if running.relay(lines):
+        self.note(f"run {self.runs}: {what} after {lines} lines{' of the log' if after else ''}")
+        if running.relay(lines, after=after):
             if what == "kill the tap":
                 if part:
                     running.relay(0, part)
@@ -196,14 +223,17 @@ class Round:
         outcome = running.finish()
         self.note(f"run {self.runs}: exit codes {outcome.tap_code}, {outcome.target_code}; {dict(outcome.kinds)}\n"
                   f"{outcome.tap_log}{outcome.target_log}state {outcome.state}\n")
+        pipeline.until(lambda: not self.source.sql("SELECT 1 FROM pg_replication_slots WHERE active"), "the slot is in use")
+        slot, least = self.slot(), self.may_be_acknowledged(running.given)
+        assert slot <= max(least, self.slot_at_start), f"the slot is at {slot}, past {least}, which is what the target has"
         return outcome
 
     def check(self, extra_allowed):
         with contextlib.closing(self.source.connect(SOURCE)) as source, \
                 contextlib.closing(self.destination.connect(COPY)) as destination:
-            for table in workload.FULL + workload.INCREMENTAL:
+            for table, keys in KEYS.items():
                 compare.check_equal(source, f'{self.schema}."{table}"', destination, f"{self.schema}.{table}",
-                                    extra_allowed and table in workload.FULL, workload.KEYS[table])
+                                    table in extra_allowed, keys)
 
     def note(self, text):
         with open(self.folder / "log", "a", encoding="utf-8") as log:

@@ -79,14 +79,14 @@ def source_rows(source, table, types):
 
 
 def destination_rows(destination, stream, types):
-    """The rows of a stream (or schema.stream); none if the target has never heard of it."""
+    """The rows of a stream (or schema.stream), without what the log adds; none if the target has never heard of it."""
     table = ".".join('"%s"' % part.replace('"', '""') for part in stream.split(".", 1))
     floats = [name for name, kind in types.items() if kind in FLOATS]
     with destination.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", (table,))
         if cursor.fetchone() == (None,):
             return []
-        cursor.execute(f"SELECT record::text FROM {table}")
+        cursor.execute(f"SELECT (record - '{{_sdc_deleted_at,_sdc_lsn}}'::text[])::text FROM {table}")
         rows = [DECODER.decode(text) for text, in cursor]
     for row in rows:
         for name in floats:

@@ -150,8 +150,11 @@ class Pipeline:
         self._record = open(record or os.devnull, "wb")
         self._whole = True
 
-    def relay(self, lines=None, part=0):
-        """Passes on so many lines (None: all) and the first `part` bytes of the next; true if there was as much."""
+    def relay(self, lines=None, part=0, after=None):
+        """Passes on so many lines (None: all) and the first `part` bytes of the next; true if there was as much.
+
+        Lines count from the first that has `after` (bytes) in it; if none has, all are passed on.
+        """
         left = lines
         while left is None or left > 0:
             line = self.tap.output.readline()
@@ -161,7 +164,8 @@ class Pipeline:
                 return False
             if line.endswith(b"\n"):
                 self.kinds[kind_of(line)] += 1
-            if left is not None:
+            after = None if after and after in line else after
+            if left is not None and not after:
                 left -= 1
         if part:
             self._pass_on(self.tap.output.readline()[:part])

@@ -1,0 +1,122 @@
+"""Tables that are read from the log, and what an application does to them: deletes, new keys, TRUNCATE, large values that an
+update leaves as they are, rows that move between partitions, transactions that overlap.
+"""
+
+from support import workload
+
+SETUP = """
+CREATE TABLE log_toast (id int PRIMARY KEY, n numeric, pad text, big text);
+ALTER TABLE log_toast ALTER big SET STORAGE EXTERNAL;
+CREATE TABLE log_full (id int PRIMARY KEY, n numeric, pad text, big text);
+ALTER TABLE log_full ALTER big SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
+CREATE TABLE log_part (id int PRIMARY KEY, n numeric, pad text, big text) PARTITION BY HASH (id);
+CREATE TABLE log_part0 PARTITION OF log_part FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE log_part1 PARTITION OF log_part FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+CREATE TABLE log_part2 PARTITION OF log_part FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+CREATE TABLE log_keyless (n numeric, pad text);
+CREATE TABLE unread (n numeric, pad text);
+"""
+
+KEYED = ("log_toast", "log_full", "log_part")
+LOGGED = KEYED + ("log_keyless",)
+KEYS = {"log_toast": ["id"], "log_full": ["id"], "log_part": ["id"], "log_keyless": []}
+LARGE = "(SELECT string_agg(md5((%s + i)::text), '') FROM generate_series(1, 150) i)"  # not kept in the row
+
+
+def setup(cursor, rows, random):
+    """Makes the tables in the search path's first schema, so many rows each."""
+    cursor.execute(SETUP)
+    for table in LOGGED:
+        Writer(table, cursor, random(table)).insert(rows)
+
+
+class Writer(workload.Writer):
+    """The writer of a table, the only one but Overlapping."""
+
+    def step(self):
+        if self.table == "log_keyless":
+            change = self.rng.choices((self.insert, self.roll_back, self.truncate, self.write_elsewhere), (8, 1, 0.3, 1))[0]
+        else:
+            change = self.rng.choices(
+                (self.insert, self.update, self.enlarge, self.delete, self.give_new_keys, self.swap_keys, self.several,
+                 self.roll_back, self.truncate, self.vacuum, self.rewrite),
+                (4, 8, 3, 4, 3, 1, 3, 1, 0.1, 0.3, 0.1))[0]
+        change()
+
+    def insert(self, rows=None):
+        for _ in range(rows or self.rng.randint(1, 5)):
+            if self.table == "log_keyless":
+                self.execute("INSERT INTO log_keyless VALUES (%s, %s)", self.number(), self.text())
+            else:
+                large = LARGE % self.rng.randrange(10**6) if self.rng.random() < 0.3 else "NULL"
+                self.execute(f"INSERT INTO {self.table} SELECT greatest(max(id), 0) + 1, %s, %s, {large} FROM {self.table}",
+                             self.number(), self.text())
+
+    def enlarge(self):
+        self.execute(f"UPDATE {self.table} SET big = {LARGE % self.rng.randrange(10**6)} WHERE {self.some(3)}")
+
+    def give_new_keys(self):
+        self.execute(f"UPDATE {self.table} SET id = (SELECT greatest(max(id), 0) + 1 FROM {self.table}) WHERE {self.some(1)}")
+
+    def swap_keys(self):
+        """Two rows, in one transaction."""
+        self.execute(f"""DO $$
+            DECLARE a int; b int;
+            BEGIN
+              SELECT min(id), max(id) INTO a, b FROM {self.table} WHERE {self.some(2)};
+              UPDATE {self.table} SET id = 0 WHERE id = a;
+              UPDATE {self.table} SET id = a WHERE id = b AND a <> b;
+              UPDATE {self.table} SET id = b WHERE id = 0;
+            END $$""")
+
+    def several(self):
+        self.execute("BEGIN")
+        self.insert()
+        self.execute("SAVEPOINT a")
+        self.update()
+        self.give_new_keys()
+        self.delete()
+        self.execute(self.rng.choice(("ROLLBACK TO a", "RELEASE a")))
+        self.enlarge()
+        self.execute("COMMIT")
+
+    def truncate(self):
+        self.execute("BEGIN")
+        self.insert()
+        self.execute(f"TRUNCATE {self.table}")
+        self.insert()
+        self.execute("COMMIT")
+
+    def some(self, at_most):
+        return super().some(at_most).replace("ctid", "id")
+
+    def rewrite(self):
+        self.execute(f"VACUUM FULL {self.table}")
+
+    def write_elsewhere(self):
+        self.execute("INSERT INTO unread SELECT i, 'x' FROM generate_series(1, 500) i")
+
+
+class Overlapping(workload.Writer):
+    """Transactions that go on while others come and go. Their rows have keys below 0."""
+
+    def __init__(self, table, cursor, rng):
+        super().__init__(table, cursor, rng)
+        self.key = 0
+
+    def use(self, cursor):
+        super().use(cursor)
+        self.is_open = False
+
+    def step(self):
+        if self.is_open and self.rng.random() < 0.1:
+            self.execute(self.rng.choice(("COMMIT", "COMMIT", "ROLLBACK")))
+            self.is_open = False
+            return
+        if not self.is_open:
+            self.execute("BEGIN")
+            self.is_open = True
+        self.key -= 1
+        large = LARGE % self.rng.randrange(10**6) if self.rng.random() < 0.3 else "NULL"
+        table = self.rng.choice(KEYED)
+        self.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, {large})", self.key, self.number(), self.text())

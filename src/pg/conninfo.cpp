@@ -31,6 +31,7 @@ std::string conninfo(const Server& server, const std::string& database) {
   }
   keywords.emplace("client_encoding", "UTF8");
   keywords.emplace("connect_timeout", kConnectTimeout);
+  keywords.emplace("fallback_application_name", "tap-postgres");
   std::string text;
   for (const auto& [keyword, value] : keywords) {
     text += keyword + "='";

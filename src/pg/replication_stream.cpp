@@ -20,7 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kStatusEvery{10};  // wal_sender_timeout is 60 s by default
+constexpr milliseconds kStatusEvery{10'000};
 constexpr milliseconds kFarewell{2000};
 // Kinds of messages inside CopyData.
 constexpr char kData = 'w';
@@ -51,6 +51,14 @@ std::uint64_t server_time() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
 }
 
+/// A server that has not heard of us for wal_sender_timeout (60 s by default; 0: none) ends the stream.
+milliseconds status_interval(Connection& connection) {
+  const Rows row = connection.simple_query(
+      "SELECT setting AS patience FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
+  const milliseconds patience(row.number(0, row.column("patience")));
+  return patience.count() > 0 ? std::min(kStatusEvery, patience / 4) : kStatusEvery;
+}
+
 void free_message(char* message) {
   PQfreemem(message);
 }
@@ -61,6 +69,7 @@ ReplicationStream::ReplicationStream(const Server& server, const std::string& da
                                      const std::string& slot, Lsn start, const Options& options)
     : connection_(for_replication(server), database), message_(nullptr, free_message) {
   connection_.execute(pin_settings(false));
+  status_every_ = status_interval(connection_);
   if (PQsendQuery(connection_.connection_.get(), start_command(slot, start, options).c_str()) == 0) {
     fail();
   }
@@ -151,7 +160,7 @@ void ReplicationStream::ask() {
 }
 
 void ReplicationStream::stay_alive() noexcept {
-  if (Clock::now() - last_status_ >= kStatusEvery) {
+  if (Clock::now() - last_status_ >= status_every_) {
     send_status(false);
   }
 }

@@ -67,6 +67,7 @@ class ReplicationStream {
   Lsn sent_up_to_;
   Progress progress_;
   Clock::time_point last_status_;
+  std::chrono::milliseconds status_every_{};
 };
 
 }  // namespace tap::pg

@@ -31,6 +31,8 @@ SELECT pg_catalog.current_setting('wal_level') AS wal_level,
        pg_catalog.current_setting('server_encoding') AS server_encoding,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
        pg_catalog.current_setting('rds.logical_replication', true) IS NOT NULL AS is_rds,
+       (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)
+         AS has_replication,
        CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
             ELSE pg_catalog.pg_current_wal_flush_lsn() END AS flushed
 )sql";
@@ -98,8 +100,13 @@ LogStatus log_status(Connection& connection) {
   status.server_encoding = row.text(0, row.column("server_encoding"));
   status.in_recovery = row.flag(0, row.column("in_recovery"));
   status.is_rds = row.flag(0, row.column("is_rds"));
+  status.has_replication = row.flag(0, row.column("has_replication"));
   status.flushed = lsn_of(row, 0, row.column("flushed"));
   return status;
+}
+
+void try_replication(const Server& server, const std::string& database) {
+  const Connection connection(for_replication(server), database);
 }
 
 ExportedSnapshot::ExportedSnapshot(const Server& server, const std::string& database,

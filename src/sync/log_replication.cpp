@@ -39,6 +39,7 @@ void LogReplication::prepare(Database& database) {
 void LogReplication::prepare_group(pg::Connection& connection, Group& group) {
   const pg::LogStatus status = pg::log_status(connection);
   require_logical_log(status);
+  require_right_to_replicate(status, config_, group.source.database);
   group.source.slot = require_slot(connection, config_, group.source.database).name;
   group.source.server_encoding = status.server_encoding;
   group.source.end = status.flushed;

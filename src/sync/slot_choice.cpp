@@ -17,6 +17,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr const char* kPlugin = "wal2json";
+constexpr const char* kGrantReplication =
+    "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
+    "rds_replication TO ...)";
 constexpr milliseconds kPatience{5000};  // with who reads the slot
 constexpr milliseconds kLookAgain{100};
 
@@ -122,6 +125,18 @@ void require_logical_log(const pg::LogStatus& status) {
   }
 }
 
+void require_right_to_replicate(const pg::LogStatus& status, const config::Config& config,
+                                const std::string& database) {
+  if (status.has_replication) {
+    return;
+  }
+  try {
+    pg::try_replication(config.server, database);
+  } catch (const pg::DatabaseRefused& refused) {
+    unprepared(fmt::format("{}: {}", refused.what(), kGrantReplication));
+  }
+}
+
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database) {
   const std::vector<std::string> names = slot_names(config, database);
   for (const std::string& name : names) {
@@ -181,13 +196,15 @@ void refuse_slot(const pg::ServerError& error, const std::string& slot, const st
         "add wal2json to the setting output_plugin_libraries, for instance ALTER SYSTEM SET "
         "output_plugin_libraries = 'wal2json', 'pgoutput', 'test_decoding', then SELECT pg_reload_conf()";
   } else if (error.sqlstate() == "42501") {
-    remedy =
-        "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
-        "rds_replication TO ...)";
+    remedy = kGrantReplication;
   } else if (error.sqlstate() == "58P01") {
     remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
   } else if (error.sqlstate() == "53400") {
     remedy = "raise max_replication_slots, or drop a slot that nobody reads";
+  } else if (error.sqlstate() == "55006") {
+    remedy = "wait for who reads it to end, or end it with SELECT pg_terminate_backend(...)";
+  } else if (error.sqlstate() == "42710") {
+    remedy = "it is a physical slot: name another by replication_slot";
   }
   unprepared(fmt::format("replication slot {} ({}): {}: {}", slot, where, text, remedy));
 }

@@ -22,6 +22,10 @@ std::vector<std::string> slot_names(const config::Config& config, const std::str
 /// Throws Error (log_based_unprepared) with the remedy if the server does not keep a log that can be decoded.
 void require_logical_log(const pg::LogStatus& status);
 
+/// Throws Error (log_based_unprepared) with the remedy if the role may not read the log.
+void require_right_to_replicate(const pg::LogStatus& status, const config::Config& config,
+                                const std::string& database);
+
 /// The slot that the database's log is read through, made if the config says so. Throws Error
 /// (log_based_unprepared) with the remedy if there is none, or it is not one of ours.
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database);

@@ -112,6 +112,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   }
   pg::Connection connection(config.server, database);
   const pg::LogStatus status = pg::log_status(connection);
+  require_right_to_replicate(status, config, database);
   const pg::Slot slot = existing_slot(connection, config);
   require_readable(connection, slot.name, status, {});
   if (*position > status.flushed) {

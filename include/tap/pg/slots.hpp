@@ -40,10 +40,14 @@ struct LogStatus {
   std::string wal_level;
   std::string server_encoding;
   bool in_recovery = false;
-  bool is_rds = false;  ///< Amazon's: its parameters have other names
-  Lsn flushed;          ///< where the log ends now; on a standby, how far it is replayed
+  bool is_rds = false;           ///< Amazon's: its parameters have other names
+  bool has_replication = false;  ///< the role's attribute, which is not the only way to the right
+  Lsn flushed;                   ///< where the log ends now; on a standby, how far it is replayed
 };
 LogStatus log_status(Connection& connection);
+
+/// Throws DatabaseRefused if the role may not read the log at all. Costs a connection.
+void try_replication(const Server& server, const std::string& database);
 
 /// A snapshot of the database and the place in the log that it stands at, exactly: what was committed before
 /// is in the snapshot, what was committed after is in the log from there. Other connections can use the

@@ -1,0 +1,199 @@
+"""`tap-postgres slot status|create|drop|ack`."""
+
+import json
+import re
+import unittest
+
+from support.case import dumps
+from support.pipeline import until
+from support.server import Server, shared
+from support.slots import ONE_TABLE, SlotTest, as_text
+
+
+class SlotCommandTest(SlotTest):
+    def line_of(self, slot, result):
+        """The line of a slot in the output of `slot status`, with sizes as N: they depend on all that the server does."""
+        [line] = [line for line in result.stdout.decode().splitlines() if line.startswith(f"{slot}: ")]
+        return re.sub(r"keeps [0-9.]+ MB", "keeps N MB", line)
+
+    def restart_lsn(self):
+        [(position,)] = self.sql(f"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{self.slot}'")
+        return position
+
+    def test_status_of_a_server_without_slots(self):
+        with Server() as server:
+            result = self.slot_command("status", host=server.host, port=server.port, dbname="postgres")
+        self.assertEqual((result.stdout, result.stderr), (b"no logical replication slots\n", ""))
+
+    def test_status_tells_who_reads_what(self):
+        self.make_slot()
+        self.make_slot(f"{self.slot}_2", plugin="pgoutput")
+        at = f"confirmed {as_text(self.confirmed())}, restart {self.restart_lsn()}"
+        result = self.slot_command("status")
+        self.assertEqual(result.stderr, "")
+        self.assertEqual(self.line_of(self.slot, result), f"{self.slot}: plugin wal2json, database slots, not read, {at}, "
+                                                          "keeps N MB, wal_status reserved")
+        self.assertIn(f"{self.slot}_2: plugin pgoutput, database slots, not read, ", result.stdout.decode())
+        with self.consumer(application="nightly export") as pid:
+            self.assertIn(f"{self.slot}: plugin wal2json, database slots, read by PID {pid} (nightly export), confirmed ",
+                          self.slot_command("status").stdout.decode())
+
+    def test_status_needs_no_right_to_replicate(self):
+        self.make_slot()
+        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
+        self.addCleanup(self.sql, "DROP ROLE reader")
+        self.assertIn(f"{self.slot}: plugin wal2json, ", self.slot_command("status", user="reader").stdout.decode())
+
+    def test_create_and_drop(self):
+        result = self.slot_command("create")
+        self.addCleanup(self.drop_slot)
+        self.assertEqual((result.stdout, result.stderr), (
+            b"", f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n"
+                 f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n"))
+        again = self.slot_command("create")
+        self.assertEqual((again.stdout, again.stderr),
+                         (b"", f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n"))
+        dropped = self.slot_command("drop")
+        self.assertEqual((dropped.stdout, dropped.stderr), (b"", f"INFO replication slot {self.slot} is dropped\n"))
+        self.assertNotIn(self.slot, self.slots())
+        gone = self.slot_command("drop", expect=4)
+        self.assertEqual((gone.stdout, gone.stderr), (
+            b"", f"CRITICAL no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
+                 f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true\n"))
+
+    def test_a_slot_in_use_is_not_dropped(self):
+        self.make_slot()
+        where = f"127.0.0.1:{self.server.port}, database slots, user tap"
+        with self.consumer() as pid:
+            result = self.slot_command("drop", expect=4)
+        self.assertEqual((result.stdout, result.stderr), (
+            b"", f"CRITICAL replication slot {self.slot} ({where}): replication slot \"{self.slot}\" is active for PID {pid} "
+                 f"(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT pg_terminate_backend(...)\n"))
+
+    def test_ack_moves_the_slot_to_what_the_state_has(self):
+        self.make_slot()
+        catalog, _ = self.first_copy()
+        state = self.sync(catalog).last_state
+        self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
+        self.assertLess(self.confirmed(), self.lsn(state))
+        result = self.slot_command("ack", state=state)
+        self.assertEqual((result.stdout, result.stderr), (
+            b"", f"INFO replication slot {self.slot} is at {as_text(self.lsn(state))}\n"))
+        self.assertEqual(self.confirmed(), self.lsn(state))
+        self.assertEqual([r["id"] for r in self.sync(catalog, state).records()], [4])
+
+    def test_ack_goes_by_the_least_of_the_log_based_streams(self):
+        self.make_slot()
+        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE TABLE {s}.c (id int PRIMARY KEY)")
+        state = json.loads(self.sync(self.catalog("t", "u", "c")).last_state)
+        t, u, c = (state["bookmarks"][self.id_of(table)] for table in "tuc")
+        self.sql("INSERT INTO {s}.t VALUES (4)")
+        here = self.end_of_log()
+        u["lsn"] = here - 8
+        copied = c.pop("lsn")
+        for cut_off, least in ((here - 16, here - 16), (copied, None)):
+            c["copy"] = {"lsn": cut_off}
+            t["lsn"] = here
+            state["bookmarks"]["other-public-x"] = {"lsn": 1}
+            state["bookmarks"][self.id_of("full")] = {"last_replication_method": "FULL_TABLE", "lsn": 1}
+            before = self.confirmed()
+            self.slot_command("ack", state=dumps(state))
+            self.assertEqual(self.confirmed(), least or before)
+
+    def test_ack_of_what_is_behind_the_slot_leaves_it(self):
+        self.make_slot()
+        _, state = self.first_copy()
+        self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
+        before = self.confirmed()
+        result = self.slot_command("ack", state=state)
+        self.assertEqual(result.stderr, f"INFO replication slot {self.slot} is at {as_text(before)}\n")
+        self.assertEqual(self.confirmed(), before)
+
+    def test_ack_of_a_state_that_is_ahead_of_the_server(self):
+        self.make_slot()
+        _, state = self.first_copy()
+        state = json.loads(state)
+        state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
+        before = self.confirmed()
+        result = self.slot_command("ack", state=state, expect=4)
+        self.assertRegex(result.stderr, r"\ACRITICAL the state is at 100/0, but the server's log ends at 0/[0-9A-F]+: it is of "
+                                        r"another server\n\Z")
+        self.assertEqual(self.confirmed(), before)
+
+    def test_ack_of_a_state_without_the_database_s_streams(self):
+        self.make_slot()
+        result = self.slot_command("ack", state={"bookmarks": {"other-public-t": {"lsn": 5}}}, expect=2)
+        self.assertEqual((result.stdout, result.stderr), (
+            b"", "CRITICAL the state has no log-based stream of database slots\n"))
+
+    def test_ack_while_somebody_reads(self):
+        self.make_slot()
+        _, state = self.first_copy()
+        with self.consumer(application="nightly export") as pid:
+            result = self.slot_command("ack", state=state, expect=4)
+        self.assertEqual(result.stderr, (
+            f"CRITICAL replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not read "
+            f"one slot; wait for the other to end, or end it with SELECT pg_terminate_backend({pid})\n"))
+
+    def test_ack_frees_log(self):
+        self.make_slot()
+        catalog, _ = self.first_copy()
+        before = self.restart_lsn()
+        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(100, 9000) i")
+        self.sql("CHECKPOINT")  # from here on the server knows a place to begin reading at
+        self.sql("INSERT INTO {s}.t VALUES (10001)")
+        state = self.sync(catalog).last_state
+
+        def freed():
+            self.slot_command("ack", state=state)
+            return self.restart_lsn() != before
+        until(freed, "the slot keeps all")
+
+
+class RunawaySlotTest(SlotTest):
+    """A server of its own: the slots of others would be warned of, too."""
+
+    database = "runaway"
+
+    @classmethod
+    def setUpClass(cls):
+        """Below: each test has its own server."""
+
+    def setUp(self):
+        self.server = Server({"max_slot_wal_keep_size": "20MB", "max_wal_size": "1GB"})
+        self.addCleanup(self.server.close)
+        self.server.create_database(self.database)
+        shared().create_database(self.destination)
+        super().setUp()
+
+    def wal_status(self):
+        """After some more log and a checkpoint."""
+        self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
+        self.sql("CHECKPOINT")
+        [(status,)] = self.sql("SELECT wal_status FROM pg_replication_slots")
+        return status
+
+    def test_status_warns_of_a_slot_that_is_lost(self):
+        self.make_slot()
+        self.assertRegex(self.slot_command("status").stdout.decode(),
+                         rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
+                         r"0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved, safe for [0-9]+ bytes more\n\Z")
+        until(lambda: self.wal_status() == "lost", "the slot is not lost")
+        result = self.slot_command("status")
+        self.assertEqual(result.stderr, f"WARNING slot {self.slot} is lost: the server has removed log that it needed; drop it "
+                                        "and sync its streams anew\n")
+        self.assertRegex(result.stdout.decode(),
+                         rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
+                         r"(0/0|-), keeps 0\.0 MB, wal_status lost\n\Z")
+
+    def test_status_warns_of_a_slot_that_is_about_to_be_lost(self):
+        self.make_slot()
+        self.sql("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 60000)")
+        self.assertEqual(self.sql("SELECT wal_status FROM pg_replication_slots"), [("unreserved",)])
+        self.assertEqual(self.slot_command("status").stderr,
+                         f"WARNING slot {self.slot} is about to be lost: it keeps more log than max_slot_wal_keep_size; run the "
+                         "tap, or drop it\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

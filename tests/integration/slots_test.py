@@ -1,0 +1,341 @@
+"""Which replication slot a run reads, and what it says of one that it cannot read."""
+
+import json
+import unittest
+
+from support import tap
+from support.pipeline import until
+from support.server import Server, shared
+from support.slots import ONE_TABLE, SlotTest, as_text
+
+
+class SlotNameTest(unittest.TestCase):
+    """Each test has a database of an odd name. A second run acknowledges the first one's state at the slot that it reads."""
+
+    database = "Odd-näme.1"
+
+    def setUp(self):
+        self.server = shared()
+        self.server.create_database(self.database)
+        self.addCleanup(self.server.sql, f'DROP DATABASE "{self.database}" WITH (FORCE)')
+        self.addCleanup(self.server.sql, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", self.database)
+        self.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+
+    def sql(self, statements):
+        return self.server.sql(statements, self.database)
+
+    def make_slots(self, *names, plugin="wal2json", database=None):
+        for name in names:
+            self.server.sql(f"SELECT pg_create_logical_replication_slot('{name}', '{plugin}')", database or self.database)
+
+    def slot_read(self, **extra):
+        config = self.server.config(self.database, filter_dbs=self.database, **extra)
+        catalog = tap.select(tap.discover(config), method="LOG_BASED")
+        state = tap.run(config, catalog=catalog).last_state
+        [bookmark] = json.loads(state)["bookmarks"].values()
+        tap.run(config, catalog=catalog, state=state)
+        [(name,)] = self.sql(f"SELECT slot_name FROM pg_replication_slots WHERE confirmed_flush_lsn = '0/0'::pg_lsn + {bookmark['lsn']}")
+        return name
+
+    def test_the_one_that_the_config_names(self):
+        self.make_slots("stitch", "stitch_odd_n__me_1", "mine")
+        self.assertEqual(self.slot_read(replication_slot="mine"), "mine")
+        self.assertEqual(self.slot_read(replication_slot_name="mine"), "mine")
+
+    def test_the_one_of_the_database_before_the_one_of_all(self):
+        self.make_slots("stitch", "stitch_odd_n__me_1")
+        self.assertEqual(self.slot_read(), "stitch_odd_n__me_1")
+
+    def test_the_one_of_all(self):
+        self.make_slots("stitch", "other")
+        self.assertEqual(self.slot_read(), "stitch")
+
+    def test_one_of_another_plugin_or_database_is_passed_over(self):
+        self.make_slots("stitch")
+        self.make_slots("stitch_odd_n__me_1", plugin="pgoutput")
+        self.assertEqual(self.slot_read(), "stitch")
+        self.sql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+        self.make_slots("stitch_odd_n__me_1", database="postgres")
+        self.addCleanup(self.server.sql, "SELECT pg_drop_replication_slot('stitch_odd_n__me_1')")
+        self.make_slots("stitch")
+        self.assertEqual(self.slot_read(), "stitch")
+        self.sql("SELECT pg_drop_replication_slot('stitch')")
+
+    def test_pipelinewise_s(self):
+        self.make_slots("stitch", "pipelinewise_odd_n__me_1_my_tap")
+        self.assertEqual(self.slot_read(tap_id="My-Tap"), "pipelinewise_odd_n__me_1_my_tap")
+        self.make_slots("pipelinewise_odd_n__me_1")
+        self.assertEqual(self.slot_read(tap_id="My-Tap"), "pipelinewise_odd_n__me_1")
+
+    def test_one_is_made_if_the_config_says_so(self):
+        config = self.server.config(self.database, filter_dbs=self.database)
+        catalog = tap.select(tap.discover(config), method="LOG_BASED")
+        for extra, name in (({}, "stitch_odd_n__me_1"), ({"replication_slot": "mine"}, "mine"),
+                            ({"tap_id": "x"}, "pipelinewise_odd_n__me_1")):
+            with self.subTest(extra):
+                result = tap.run({**config, **extra, "create_replication_slot": True}, catalog=catalog)
+                self.assertIn(f"INFO creating replication slot {name}: this waits for transactions that are open\n",
+                              result.stderr)
+                self.assertEqual(self.sql(f"SELECT plugin FROM pg_replication_slots WHERE slot_name = '{name}'"),
+                                 [("wal2json",)])
+                result = tap.run({**config, **extra, "create_replication_slot": True}, catalog=catalog)
+                self.assertNotIn("creating", result.stderr)
+
+    def test_the_names_that_were_looked_for_are_told(self):
+        config = self.server.config(self.database, filter_dbs=self.database)
+        catalog = tap.select(tap.discover(config), method="LOG_BASED")
+        create = "create it with SELECT pg_create_logical_replication_slot('%s', 'wal2json')"
+        for extra, names, first in (
+                ({}, "stitch_odd_n__me_1 or stitch", "stitch_odd_n__me_1"),
+                ({"replication_slot": "mine"}, "mine", "mine"),
+                ({"tap_id": "x"}, "pipelinewise_odd_n__me_1 or pipelinewise_odd_n__me_1_x", "pipelinewise_odd_n__me_1")):
+            with self.subTest(extra):
+                result = tap.run({**config, **extra}, catalog=catalog, expect=4)
+                self.assertEqual((result.stderr, result.stdout), (
+                    f"CRITICAL no replication slot {names} with wal2json in database {self.database}: {create % first} or set "
+                    "create_replication_slot to true\n", b""))
+
+
+class UnfitSlotTest(SlotTest):
+    """Exit code 4, what is wrong, and the cure; not a byte on stdout."""
+
+    def moved_on(self, state):
+        return (f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has "
+                f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
+                f"sync the stream anew with --full-refresh {self.id_of('t')}")
+
+    def test_it_was_dropped(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.drop_slot()
+        self.refused(f"no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
+                     f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true",
+                     catalog, state)
+
+    def test_it_was_dropped_and_made_anew(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.drop_slot()
+        self.sql("INSERT INTO {s}.t VALUES (4)")
+        self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
+        self.refused(self.moved_on(state), catalog, state)
+
+    def test_it_was_dropped_and_the_run_makes_it_anew(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.drop_slot()
+        self.sql("INSERT INTO {s}.t VALUES (4)")
+        result = self.sync(catalog, state, expect=4, create_replication_slot=True)
+        self.assertEqual(result.stdout, b"")
+        self.assertEqual(result.stderr, f"INFO creating replication slot {self.slot}: this waits for transactions that are "
+                                        f"open\nCRITICAL {self.moved_on(state)}\n")
+        self.refused(self.moved_on(state), catalog, state)  # and does not take the new one for good the next time
+
+    def test_full_refresh_goes_on_with_a_new_one(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.drop_slot()
+        self.sql("INSERT INTO {s}.t VALUES (4)")
+        result = self.sync(catalog, state, "--full-refresh", self.id_of("t"), create_replication_slot=True)
+        self.assertEqual([r["id"] for r in result.records()], [1, 2, 3, 4])
+        self.assertEqual(self.sync(catalog, result.last_state).records(), [])
+
+    def test_another_consumer_has_advanced_it(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.sql("INSERT INTO {s}.t VALUES (4)")
+        self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
+        self.refused(self.moved_on(state), catalog, state)
+
+    def test_a_copy_that_was_cut_off_needs_the_log_from_its_beginning(self):
+        self.make_slot()
+        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i")
+        catalog = self.catalog("t")
+        running = self.start(catalog, state_every_rows=100)
+        state = running.read_until(lambda m: m["type"] == "STATE" and m["value"]["bookmarks"][self.id_of("t")].get("copy"))
+        running.close()
+        state = state[-1]["value"]
+        self.sql("INSERT INTO {s}.t VALUES (0)")
+        self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
+        begun = self.bookmark(json.dumps(state), "t")["copy"]["lsn"]
+        self.refused(self.moved_on(json.dumps({"bookmarks": {self.id_of("t"): {"lsn": begun}}})), catalog, state)
+
+    def test_somebody_else_reads_it(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        with self.consumer(application="nightly export") as pid:
+            self.refused(f"replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not "
+                         f"read one slot; wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+                         catalog, state)
+        with self.consumer(application="") as pid:
+            self.refused(f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one slot; wait for the "
+                         f"other to end, or end it with SELECT pg_terminate_backend({pid})", catalog, state)
+
+    def test_somebody_else_reads_it_and_is_done_soon(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        with self.consumer():
+            running = self.start(catalog, state)
+            # It has looked at the slot when it is idle and has not begun to read it.
+            self.assertIsNone(running.process.poll())
+        self.assertEqual([m["type"] for m in running.read_rest()], ["SCHEMA", "STATE"])
+        self.assertEqual(running.wait(), 0, running)
+
+    def test_another_run_reads_it(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.start(catalog, state, break_at_end_lsn=False)
+        [(pid,)] = until(self.is_active, "nobody reads the slot")
+        self.refused(f"replication slot {self.slot} is in use by PID {pid} (application tap-postgres): two runs must not read "
+                     f"one slot; wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+                     catalog, state)
+
+    def test_it_is_of_another_plugin(self):
+        self.sql(ONE_TABLE)
+        for plugin in ("pgoutput", "test_decoding"):
+            self.make_slot(plugin=plugin)
+            self.refused(f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name another by replication_slot, "
+                         f"or make one: SELECT pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')",
+                         self.catalog("t"))
+            self.drop_slot()
+
+    def test_it_is_of_another_database(self):
+        self.sql(ONE_TABLE)
+        self.make_slot(database="postgres")
+        self.refused(f"replication slot {self.slot} is of database postgres, not slots: a slot reads one database; name another "
+                     "by replication_slot, or create it in slots: SELECT pg_create_logical_replication_slot('stitch_slots', "
+                     "'wal2json')", self.catalog("t"))
+
+    def test_it_is_a_physical_one(self):
+        self.sql(ONE_TABLE)
+        self.sql(f"SELECT pg_create_physical_replication_slot('{self.slot}')")
+        self.addCleanup(self.drop_slot)
+        where = f"127.0.0.1:{self.server.port}, database slots, user tap"
+        self.refused(f"replication slot {self.slot} ({where}): replication slot \"{self.slot}\" already exists (SQLSTATE 42710): "
+                     "it is a physical slot: name another by replication_slot",
+                     self.catalog("t"), create_replication_slot=True,
+                     before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n")
+
+    def test_the_state_is_ahead_of_the_server(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        state = json.loads(state)
+        state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
+        result = self.sync(catalog, state, expect=4)
+        self.assertEqual(result.stdout, b"")
+        self.assertRegex(result.stderr, rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log ends "
+                         r"at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; sync the stream anew "
+                         rf"with --full-refresh {self.id_of('t')}\n\Z")
+
+    def test_the_role_may_not_replicate(self):
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+        self.addCleanup(self.sql, "DROP ROLE reader")
+        where = f"{self.server.host}:{self.server.port}, database slots, user reader"
+        self.refused(f"cannot connect ({where}): connection to server at \"127.0.0.1\", port {self.server.port} "
+                     "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS "
+                     "and Aurora: GRANT rds_replication TO ...)", catalog, state, user="reader")
+
+    def test_the_role_may_not_make_one(self):
+        self.sql(ONE_TABLE)
+        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+        self.addCleanup(self.sql, "DROP ROLE reader")
+        where = f"{self.server.host}:{self.server.port}, database slots, user reader"
+        self.refused(f"cannot connect ({where}): connection to server at \"127.0.0.1\", port {self.server.port} "
+                     "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
+                     "the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT rds_replication TO ...)",
+                     self.catalog("t"), user="reader", create_replication_slot=True)
+
+
+class UnfitServerTest(SlotTest):
+    """Servers that were not made ready, one for each test."""
+
+    database = "unfit"
+
+    @classmethod
+    def setUpClass(cls):
+        """Each test starts its own."""
+
+    def setUp(self):
+        """As above."""
+
+    def use(self, settings=None, **extra):
+        self.server = Server(settings, **extra)
+        self.addCleanup(self.server.close)
+        if "primary" not in extra:
+            self.server.create_database(self.database)
+            shared().create_database(self.destination)
+            SlotTest.setUp(self)
+
+    def test_wal_level_is_replica(self):
+        self.use({"wal_level": "replica"})
+        self.sql(ONE_TABLE)
+        self.refused("log-based replication needs wal_level=logical, the server has replica: ALTER SYSTEM SET wal_level = "
+                     "'logical', then restart it", self.catalog("t"))
+
+    def test_wal_level_became_replica(self):
+        """A server does not start with logical slots then, but one may be there that was restored without them."""
+        self.use({"wal_level": "replica", "rds.logical_replication": "off"})
+        self.sql(ONE_TABLE)
+        self.refused("log-based replication needs wal_level=logical, the server has replica: set rds.logical_replication to 1 in "
+                     "its parameter group and reboot it", self.catalog("t"))
+
+    def test_it_is_a_standby(self):
+        self.use()
+        self.make_slot()
+        catalog, state = self.first_copy()
+        primary = self.server
+        with Server(primary=primary) as standby:
+            self.refused("log-based replication reads the primary, but this server is a standby: set host to the primary's "
+                         "(Aurora: the cluster's writer endpoint)", catalog, state, host=standby.host, port=standby.port)
+
+    def test_the_plugin_is_not_listed(self):
+        self.use({"max_replication_slots": 3})
+        if not self.server.plugins_allowed():
+            self.skipTest("this server loads any plugin")
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.server.configure({"output_plugin_libraries": "pgoutput, test_decoding"})
+        self.server.restart()
+        where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
+        refusal = ('library "wal2json" may not be used as an output plugin; If it is safe for all REPLICATION users to use this '
+                   'library as an output plugin, add it to "output_plugin_libraries" and reload the server configuration. '
+                   "(SQLSTATE 42501)")
+        cure = ("add wal2json to the setting output_plugin_libraries, for instance ALTER SYSTEM SET output_plugin_libraries = "
+                "'wal2json', 'pgoutput', 'test_decoding', then SELECT pg_reload_conf()")
+        self.refused(f"replication slot {self.slot} ({where}): {refusal}: {cure}", catalog, state)
+        self.refused(f"replication slot new ({where}): {refusal}: {cure}", catalog, replication_slot="new",
+                     create_replication_slot=True,
+                     before="INFO creating replication slot new: this waits for transactions that are open\n")
+
+    def test_the_server_has_no_more_slots(self):
+        self.use({"max_replication_slots": 1})
+        self.sql(ONE_TABLE)
+        self.make_slot("taken")
+        where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
+        self.refused(f"replication slot {self.slot} ({where}): all replication slots are in use; Free one or increase "
+                     "max_replication_slots. (SQLSTATE 53400): raise max_replication_slots, or drop a slot that nobody reads",
+                     self.catalog("t"), create_replication_slot=True,
+                     before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n")
+
+    def test_its_log_was_removed(self):
+        self.use({"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"})
+        self.make_slot()
+        catalog, state = self.first_copy()
+        self.lose_slot()
+        self.refused(f"replication slot {self.slot} is lost: the server has removed log that it needed (max_slot_wal_keep_size): "
+                     f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew with SELECT "
+                     f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the log-based streams anew with "
+                     "--full-refresh", catalog, state)
+
+    def lose_slot(self):
+        def lost():
+            self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
+            self.sql("CHECKPOINT")
+            return self.sql("SELECT 1 FROM pg_replication_slots WHERE wal_status = 'lost'")
+        until(lost, "the slot is not lost")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,89 @@
+"""A test case for replication slots, and for what becomes of them."""
+
+import contextlib
+
+import psycopg2.extras
+
+from support import tap
+from support.case import SchemaTest
+from support.pipeline import until
+
+ONE_TABLE = """
+    CREATE TABLE {s}.t (id int PRIMARY KEY, pad text);
+    INSERT INTO {s}.t SELECT i, 'copied' FROM generate_series(1, 3) i;
+"""
+
+
+def as_text(lsn):
+    """A position as the server and the tap's log write it."""
+    return "%X/%X" % (lsn >> 32, lsn & 0xFFFFFFFF)
+
+
+class SlotTest(SchemaTest):
+    """Each test has the slot `self.slot` once it calls make_slot(), and its config names it."""
+
+    database = "slots"
+
+    def setUp(self):
+        super().setUp()
+        self.slot = self.schema
+        self.config["replication_slot"] = self.slot
+
+    def make_slot(self, name=None, plugin="wal2json", database=None):
+        name = name or self.slot
+        self.server.sql(f"SELECT pg_create_logical_replication_slot('{name}', '{plugin}')", database or self.database)
+        self.addCleanup(self.drop_slot, name)
+
+    def drop_slot(self, name=None):
+        """A server takes a moment to see that a tap that was killed is gone."""
+        name = name or self.slot
+        until(lambda: not self.is_active(name), f"slot {name} is in use")
+        self.sql(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'")
+
+    def is_active(self, name=None):
+        return self.sql(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{name or self.slot}' AND active")
+
+    def confirmed(self, name=None):
+        """What the slot holds to be with the target, as the number that a state has."""
+        [(position,)] = self.sql("SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots"
+                                 f" WHERE slot_name = '{name or self.slot}'")
+        return position
+
+    def end_of_log(self):
+        [(position,)] = self.sql("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+        return position
+
+    def slots(self):
+        return [name for name, in self.sql("SELECT slot_name::text FROM pg_replication_slots ORDER BY slot_name")]
+
+    def catalog(self, *names, method="LOG_BASED", key=None):
+        return super().catalog(*names, method=method, key=key)
+
+    def lsn(self, state, table="t"):
+        return self.bookmark(state, table)["lsn"]
+
+    def first_copy(self, catalog=None, **extra):
+        """A first run of the table, which it makes; returns the catalog and the state."""
+        if catalog is None:
+            self.sql(ONE_TABLE)
+            catalog = self.catalog("t")
+        return catalog, self.sync(catalog, **extra).last_state
+
+    def refused(self, text, catalog, state=None, *, before="", **extra):
+        """A run that must end before it has begun."""
+        result = self.sync(catalog, state, expect=4, **extra)
+        self.assertEqual((result.stderr, result.stdout), (f"{before}CRITICAL {text}\n", b""))
+
+    def slot_command(self, action, state=None, expect=0, **extra):
+        return tap.run({**self.config, **extra}, "slot", action, state=state, expect=expect)
+
+    @contextlib.contextmanager
+    def consumer(self, name=None, application="somebody"):
+        """Somebody else who reads the slot, but takes no notice of what comes; gives the PID of its backend."""
+        connection = psycopg2.connect(
+            host=str(self.server.folder), port=self.server.port, user="tap", dbname=self.database,
+            application_name=application, connection_factory=psycopg2.extras.LogicalReplicationConnection)
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.start_replication(name or self.slot, decode=False)
+            [(pid,)] = until(lambda: self.is_active(name), "nobody reads the slot")
+            yield pid

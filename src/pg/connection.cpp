@@ -248,6 +248,17 @@ std::vector<Oid> Connection::column_types(const std::string& sql) {
   return types;
 }
 
+bool Connection::is_open() const noexcept {
+  return PQconsumeInput(connection_.get()) != 0 && PQstatus(connection_.get()) == CONNECTION_OK;
+}
+
+void Connection::require_open() const {
+  if (!is_open()) {
+    const std::string_view message = PQerrorMessage(connection_.get());
+    lost(one_line(message.substr(0, message.find('\n'))));
+  }
+}
+
 int Connection::server_version() const {
   return PQserverVersion(connection_.get());
 }

@@ -40,6 +40,11 @@ std::string pin_settings(bool local) {
       "WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL "
       "AND pg_catalog.version() LIKE '%linux%'; ",
       local);
+  // A connection that looks things up for the log has nothing to do for long. From version 14 on.
+  sql += fmt::format(
+      "SELECT pg_catalog.set_config('idle_session_timeout', '0', {}) "
+      "WHERE pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL; ",
+      local);
   for (const auto& [name, value] : kSettings) {
     sql += fmt::format("SET {}{} = {}; ", local ? "LOCAL " : "", name, value);
   }

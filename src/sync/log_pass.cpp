@@ -66,7 +66,11 @@ void LogPass::attempt(pg::Connection& connection) {
   in_transaction_ = false;
   records_.restart();
   const auto log = open(connection);
-  writer_.while_blocked([&] { log->stay_alive(); });
+  writer_.while_blocked([&] {
+    if (connection.is_open()) {  // else the server shuts down, and should not wait for us
+      log->stay_alive();
+    }
+  });
   try {
     follow(connection, *log);
     write_state(connection);
@@ -176,6 +180,9 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
   while (true) {
     const bool look_at_clock = messages_ % kLookAtClock == 0;
     if (look_at_clock) {
+      if (std::exchange(any_news_, false)) {
+        last_news_ = Clock::now();
+      }
       if (const auto flushed = acknowledgement_.flushed()) {
         log.set_flushed(*flushed);
       }
@@ -197,19 +204,20 @@ void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log) {
   const bool impatient = config_.log.stop_at_end || records_.holds_any();
   switch (log.next(impatient ? kAskEvery : kFollowPatience)) {
     case Event::message:
-      if (++messages_ % kLookAtClock == 1) {
-        last_news_ = Clock::now();
-      }
+      ++messages_;
+      any_news_ = true;
       decoder_->decode(log.payload(), log.lsn(),
                        [&](const Change& change) { on_change(connection, change, log.lsn()); });
       break;
     case Event::keepalive:
+      connection.require_open();
       messages_ = 0;
       if (!in_transaction_) {
         reach(log.sent_up_to());
       }
       break;
     case Event::nothing:
+      connection.require_open();
       messages_ = 0;
       release(connection);
       writer_.flush();  // somebody may be waiting for the last change

@@ -89,6 +89,7 @@ class LogPass {
   const Clock::time_point started_ = Clock::now();
   Clock::time_point last_news_ = started_;
   Clock::time_point last_state_ = started_;
+  bool any_news_ = false;       ///< since the last look at the clock
   std::uint64_t messages_ = 0;  ///< since the last look at the clock, and some
   std::uint64_t records_at_state_ = 0;
   bool state_needed_ = false;

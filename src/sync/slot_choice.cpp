@@ -204,7 +204,7 @@ void refuse_slot(const pg::ServerError& error, const std::string& slot, const st
   } else if (error.sqlstate() == "55006") {
     remedy = "wait for who reads it to end, or end it with SELECT pg_terminate_backend(...)";
   } else if (error.sqlstate() == "42710") {
-    remedy = "it is a physical slot: name another by replication_slot";
+    remedy = "it is a physical slot, or of another plugin or database: name another by replication_slot";
   }
   unprepared(fmt::format("replication slot {} ({}): {}: {}", slot, where, text, remedy));
 }

@@ -63,6 +63,12 @@ class Connection {
   /// others do.
   std::vector<Oid> column_types(const std::string& sql);
 
+  /// False once the server has closed it: it shuts down, or somebody has ended us. For a connection that has
+  /// nothing to do; does not wait.
+  [[nodiscard]] bool is_open() const noexcept;
+  /// Throws ConnectionLost if it is not.
+  void require_open() const;
+
   /// The server's version as libpq gives it: 150020 is 15.20.
   [[nodiscard]] int server_version() const;
   /// For messages: host, port, database and user.

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import random
+import signal
 import threading
+import time
 import unittest
 
 from support import log_workload, tap
@@ -115,6 +117,22 @@ class LogCopyTest(SlotTest):
         self.assertNotIn("WARNING", running.log)
         self.assertEqual([m["record"]["id"] for m in messages if m["type"] == "RECORD"], [1, 2, 3, 5])
         self.assertEqual(self.sync(catalog, messages[-1]["value"]).records(), [])
+
+    def test_a_signal_while_it_waits_for_a_transaction(self):
+        self.make_slot()
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (5)")
+            running = self.start(catalog)
+            until(lambda: self.sql("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"),
+                  "the tap does not wait for the transaction")
+            sent = time.monotonic()
+            running.signal(signal.SIGTERM)
+            self.assertEqual(running.wait(), 143, running)
+            self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
+        self.assertEqual(running.read_rest(), [])
+        self.assertEqual(running.log, "WARNING stopped by signal 15: the next run goes on from the last STATE\n")
 
     def test_streams_that_join_later(self):
         self.make_slot()

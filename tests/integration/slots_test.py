@@ -34,7 +34,8 @@ class SlotNameTest(unittest.TestCase):
         state = tap.run(config, catalog=catalog).last_state
         [bookmark] = json.loads(state)["bookmarks"].values()
         tap.run(config, catalog=catalog, state=state)
-        [(name,)] = self.sql(f"SELECT slot_name FROM pg_replication_slots WHERE confirmed_flush_lsn = '0/0'::pg_lsn + {bookmark['lsn']}")
+        [(name,)] = self.sql("SELECT slot_name FROM pg_replication_slots"
+                             f" WHERE confirmed_flush_lsn = '0/0'::pg_lsn + {bookmark['lsn']}")
         return name
 
     def test_the_one_that_the_config_names(self):
@@ -80,6 +81,17 @@ class SlotNameTest(unittest.TestCase):
                                  [("wal2json",)])
                 result = tap.run({**config, **extra, "create_replication_slot": True}, catalog=catalog)
                 self.assertNotIn("creating", result.stderr)
+
+    def test_none_is_made_under_a_name_that_is_taken(self):
+        self.make_slots("stitch_odd_n__me_1", plugin="pgoutput")
+        config = self.server.config(self.database, filter_dbs=self.database, create_replication_slot=True)
+        catalog = tap.select(tap.discover(config), method="LOG_BASED")
+        result = tap.run(config, catalog=catalog, expect=4)
+        where = f"127.0.0.1:{self.server.port}, database {self.database}, user tap"
+        self.assertEqual((result.stderr, result.stdout), (
+            "INFO creating replication slot stitch_odd_n__me_1: this waits for transactions that are open\n"
+            f"CRITICAL replication slot stitch_odd_n__me_1 ({where}): replication slot \"stitch_odd_n__me_1\" already exists "
+            "(SQLSTATE 42710): it is a physical slot, or of another plugin or database: name another by replication_slot\n", b""))
 
     def test_the_names_that_were_looked_for_are_told(self):
         config = self.server.config(self.database, filter_dbs=self.database)
@@ -194,8 +206,9 @@ class UnfitSlotTest(SlotTest):
         self.sql(ONE_TABLE)
         for plugin in ("pgoutput", "test_decoding"):
             self.make_slot(plugin=plugin)
-            self.refused(f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name another by replication_slot, "
-                         f"or make one: SELECT pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')",
+            self.refused(f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name another by "
+                         f"replication_slot, or make one: SELECT "
+                         f"pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')",
                          self.catalog("t"))
             self.drop_slot()
 
@@ -211,8 +224,8 @@ class UnfitSlotTest(SlotTest):
         self.sql(f"SELECT pg_create_physical_replication_slot('{self.slot}')")
         self.addCleanup(self.drop_slot)
         where = f"127.0.0.1:{self.server.port}, database slots, user tap"
-        self.refused(f"replication slot {self.slot} ({where}): replication slot \"{self.slot}\" already exists (SQLSTATE 42710): "
-                     "it is a physical slot: name another by replication_slot",
+        self.refused(f"replication slot {self.slot} ({where}): replication slot \"{self.slot}\" already exists "
+                     "(SQLSTATE 42710): it is a physical slot, or of another plugin or database: name another by replication_slot",
                      self.catalog("t"), create_replication_slot=True,
                      before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n")
 
@@ -223,8 +236,8 @@ class UnfitSlotTest(SlotTest):
         state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
         result = self.sync(catalog, state, expect=4)
         self.assertEqual(result.stdout, b"")
-        self.assertRegex(result.stderr, rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log ends "
-                         r"at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; sync the stream anew "
+        self.assertRegex(result.stderr, rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log "
+                         r"ends at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; sync the stream anew "
                          rf"with --full-refresh {self.id_of('t')}\n\Z")
 
     def test_the_role_may_not_replicate(self):
@@ -234,8 +247,9 @@ class UnfitSlotTest(SlotTest):
         self.addCleanup(self.sql, "DROP ROLE reader")
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
         self.refused(f"cannot connect ({where}): connection to server at \"127.0.0.1\", port {self.server.port} "
-                     "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS "
-                     "and Aurora: GRANT rds_replication TO ...)", catalog, state, user="reader")
+                     "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
+                     "the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT rds_replication TO ...)",
+                     catalog, state, user="reader")
 
     def test_the_role_may_not_make_one(self):
         self.sql(ONE_TABLE)
@@ -324,8 +338,9 @@ class UnfitServerTest(SlotTest):
         self.make_slot()
         catalog, state = self.first_copy()
         self.lose_slot()
-        self.refused(f"replication slot {self.slot} is lost: the server has removed log that it needed (max_slot_wal_keep_size): "
-                     f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew with SELECT "
+        self.refused(f"replication slot {self.slot} is lost: the server has removed log that it needed "
+                     f"(max_slot_wal_keep_size): drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew "
+                     "with SELECT "
                      f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the log-based streams anew with "
                      "--full-refresh", catalog, state)
 

@@ -1,4 +1,4 @@
-"""What scripts/demo shows: a shop's database is discovered and copied."""
+"""What scripts/demo shows: a shop's database is discovered, copied, and followed by its log."""
 
 import collections
 import json
@@ -31,6 +31,9 @@ class Demo:
     def read(self, name):
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
+    def last_state(self, name):
+        return [json.loads(line)["value"] for line in self.lines(name) if line.startswith(b'{"type":"STATE"')][-1]
+
     def lines(self, name):
         with open(self.folder / name, "rb") as file:
             yield from file
@@ -52,6 +55,7 @@ def main():
         sample_data(demo, server)
         discovery(demo)
         full_table(demo, server)
+        log_based(demo, server)
     heading("Done: the server is stopped, its folder and the demo's are removed")
 
 
@@ -98,6 +102,44 @@ def full_table(demo, server):
     total = counts.total()
     say(f"\n{total:,} rows in {seconds:.2f} s, connecting included: {total / seconds:,.0f} rows a second")
     say("\nThe state for the next run:\n" + json.dumps(state, indent=2))
+
+
+def log_based(demo, server):
+    heading("Log-based sync: the first run makes a slot and copies")
+    demo.write("log.json", {**demo.read("config.json"), "create_replication_slot": True})
+    demo.tap("--config log.json --discover --replication-method LOG_BASED --select customers", "log-catalog.json")
+    seconds = demo.tap("--config log.json --catalog log-catalog.json", "first.jsonl")
+    records = show_records(demo, "first.jsonl", 1)
+    say(f"\n{records:,} rows in {seconds:.2f} s")
+
+    heading("Somebody works on the table")
+    for statement in ("INSERT INTO customers (id, name) VALUES (1000001, 'Ada')",
+                      "UPDATE customers SET name = 'Ada Lovelace' WHERE id = 1000001",
+                      "DELETE FROM customers WHERE id = 1000001"):
+        say(f"shop=# {statement};")
+        server.sql(statement, "shop")
+
+    heading("The second run reads the log")
+    demo.write("state.json", demo.last_state("first.jsonl"))
+    seconds = demo.tap("--config log.json --catalog log-catalog.json --state state.json", "second.jsonl")
+    records = show_records(demo, "second.jsonl", 3)
+    say(f"\n{records} changes in {seconds:.2f} s")
+
+    heading("The third finds nothing new")
+    demo.write("state.json", demo.last_state("second.jsonl"))
+    seconds = demo.tap("--config log.json --catalog log-catalog.json --state state.json", "third.jsonl")
+    records = show_records(demo, "third.jsonl", 0)
+    say(f"\n{records} changes in {seconds:.2f} s; and the slot, now that the state says what the target has:")
+    demo.tap("slot status --config log.json", "slots.txt")
+    say((demo.folder / "slots.txt").read_text(encoding="utf-8"))
+
+
+def show_records(demo, name, shown):
+    """Shows the first RECORD lines of a file; returns how many there are."""
+    records = [line for line in demo.lines(name) if line.startswith(b'{"type":"RECORD"')]
+    for line in records[:shown]:
+        say("\n" + clip(line.decode()))
+    return len(records)
 
 
 def heading(text):

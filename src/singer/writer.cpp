@@ -62,7 +62,8 @@ void Writer::message(const Json& message) {
 
 void Writer::while_blocked(std::function<void()> meanwhile) {
   struct stat status {};
-  may_block_ = ::fstat(file_, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode);
+  may_block_ = ::fstat(file_, &status) == 0 &&
+               (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || ::isatty(file_) == 1);
   meanwhile_ = std::move(meanwhile);
 }
 

@@ -95,7 +95,7 @@ class Writer {
   int file_;
   Buffer buffer_;
   std::function<void()> meanwhile_;
-  bool may_block_ = false;  ///< it is no regular file
+  bool may_block_ = false;  ///< it is a pipe, a socket or a terminal
 };
 
 }  // namespace tap::singer

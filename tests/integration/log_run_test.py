@@ -75,15 +75,15 @@ class LogRunTest(SlotTest):
         self.check_rest(messages[-1]["value"], list(range(10 + len(found), number)))
 
     def test_it_ends_when_nothing_has_come_for_logical_poll_total_seconds(self):
-        running = self.follow(logical_poll_total_seconds=1)
+        running = self.follow(logical_poll_total_seconds=3)
         for number in range(10, 15):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
             self.record(running, number)
             began = time.monotonic()
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)
-        self.assertLess(0.9, time.monotonic() - began)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(2.9, time.monotonic() - began)
+        self.assertLess(time.monotonic() - began, 8)
         self.assertEqual([m["type"] for m in messages], ["STATE"])
         self.check_rest(messages[-1]["value"], [])
 

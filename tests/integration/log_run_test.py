@@ -77,9 +77,9 @@ class LogRunTest(SlotTest):
     def test_it_ends_when_nothing_has_come_for_logical_poll_total_seconds(self):
         running = self.follow(logical_poll_total_seconds=3)
         for number in range(10, 15):
+            began = time.monotonic()
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
             self.record(running, number)
-            began = time.monotonic()
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertLess(2.9, time.monotonic() - began)

@@ -16,8 +16,19 @@ std::string_view trimmed(std::string_view token) {
 }  // namespace
 
 simdjson::ondemand::document Payload::open(std::string_view text) {
+  auto document = open(text, transcoder_);
+  if (document.error() == simdjson::UTF8_ERROR) {
+    // The server checks text, but not the bytes of logical messages and of the type "char".
+    Transcoder any_bytes("SQL_ASCII");
+    document = open(text, any_bytes);
+  }
+  return document;
+}
+
+simdjson::simdjson_result<simdjson::ondemand::document> Payload::open(std::string_view text,
+                                                                      Transcoder& transcoder) {
   text_.clear();
-  transcoder_.append(text, text_);
+  transcoder.append(text, text_);
   text_.reserve(simdjson::SIMDJSON_PADDING);
   const std::string_view whole = text_.view();
   return parser_.iterate(

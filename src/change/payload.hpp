@@ -21,6 +21,8 @@ class Payload {
   simdjson::ondemand::document open(std::string_view text);
 
  private:
+  simdjson::simdjson_result<simdjson::ondemand::document> open(std::string_view text, Transcoder& transcoder);
+
   Transcoder transcoder_;
   Buffer text_;
   simdjson::ondemand::parser parser_;

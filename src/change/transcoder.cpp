@@ -34,6 +34,17 @@ constexpr auto kNames = std::to_array<Name>({
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr std::size_t kLongestCharacter = 4;
 
+/// Where the first character beyond U+10FFFF begins, which the C library takes for one.
+std::size_t find_beyond(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead > 0xF4 || (lead == 0xF4 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) > 0x8F)) {
+      return i;
+    }
+  }
+  return text.size();
+}
+
 const iconv_t kNone =
     reinterpret_cast<iconv_t>(-1);  // NOLINT(performance-no-int-to-ptr): iconv's own convention
 
@@ -66,6 +77,19 @@ void Transcoder::append(std::string_view text, Buffer& out) {
     out.append(text);
     return;
   }
+  while (unknown_) {
+    const std::size_t beyond = find_beyond(text);
+    convert(text.substr(0, beyond), out);
+    if (beyond == text.size()) {
+      return;
+    }
+    out.append(kReplacement);
+    text.remove_prefix(beyond + 1);
+  }
+  convert(text, out);
+}
+
+void Transcoder::convert(std::string_view text, Buffer& out) {
   auto* from = const_cast<char*>(text.data());  // iconv does not write there
   std::size_t left = text.size();
   while (left > 0) {

@@ -25,6 +25,8 @@ class Transcoder {
   void append(std::string_view text, Buffer& out);
 
  private:
+  void convert(std::string_view text, Buffer& out);
+
   bool as_it_is_ = false;  ///< it is UTF-8
   bool unknown_ = false;   ///< SQL_ASCII: it may be anything
   iconv_t converter_ = nullptr;

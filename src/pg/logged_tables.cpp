@@ -6,7 +6,8 @@ namespace tap::pg {
 
 namespace {
 
-// $1 schema, $2 table. An index that is dropped leaves REPLICA IDENTITY USING INDEX without columns.
+// $1 schema, $2 table. An index that is dropped leaves REPLICA IDENTITY USING INDEX without columns; a primary key
+// that is deferrable identifies nothing.
 constexpr const char* kTree = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT c.oid
@@ -26,7 +27,8 @@ SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_
                   SELECT 1
                     FROM pg_catalog.pg_index x
                    WHERE x.indrelid = c.oid AND a.attnum = ANY (x.indkey)
-                     AND (c.relreplident = 'd' AND x.indisprimary OR c.relreplident = 'i' AND x.indisreplident)))
+                     AND (c.relreplident = 'd' AND x.indisprimary AND x.indimmediate
+                          OR c.relreplident = 'i' AND x.indisreplident)))
        )) AS identity
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid

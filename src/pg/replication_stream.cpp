@@ -28,10 +28,20 @@ constexpr char kData = 'w';
 constexpr char kKeepalive = 'k';
 constexpr char kStatus = 'r';
 
+/// A literal of the replication grammar, where a backslash is one and E'' unknown.
+std::string quote_option(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) {
+    quoted += c;
+    quoted += c == '\'' ? "'" : "";
+  }
+  return quoted + "'";
+}
+
 std::string start_command(const std::string& slot, Lsn start, const ReplicationStream::Options& options) {
   std::string list;
   for (const auto& [name, value] : options) {
-    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", quote_identifier(name), quote_literal(value));
+    list += fmt::format("{}{} {}", list.empty() ? "" : ", ", quote_identifier(name), quote_option(value));
   }
   return fmt::format("START_REPLICATION SLOT {} LOGICAL {}{}", quote_identifier(slot), to_text(start),
                      list.empty() ? "" : " (" + list + ")");

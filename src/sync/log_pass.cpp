@@ -176,22 +176,24 @@ bool LogPass::is_out_of_time() const {
 
 void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
   messages_ = 0;
+  bool look_at_clock = true;
   log.ask();
   while (true) {
-    const bool look_at_clock = messages_ % kLookAtClock == 0;
-    if (look_at_clock) {
+    if (messages_ % kLookAtClock == 0) {
       if (std::exchange(any_news_, false)) {
         last_news_ = Clock::now();
       }
       if (const auto flushed = acknowledgement_.flushed()) {
         log.set_flushed(*flushed);
       }
+      look_at_clock = true;
     }
     if (!in_transaction_) {
-      if (is_at_end() || (look_at_clock && is_out_of_time())) {
+      const bool look = std::exchange(look_at_clock, false);  // in a transaction it waits for the end
+      if (is_at_end() || (look && is_out_of_time())) {
         return;
       }
-      if (state_needed_ || (look_at_clock && state_is_due())) {
+      if (state_is_due(look)) {
         write_state(connection);
       }
     }
@@ -308,9 +310,9 @@ void LogPass::write_state(pg::Connection& connection) {
   state_needed_ = false;
 }
 
-bool LogPass::state_is_due() const {
-  return records_.count() - records_at_state_ >= config_.state_every_rows ||
-         Clock::now() - last_state_ >= config_.state_every_time;
+bool LogPass::state_is_due(bool look_at_clock) const {
+  return state_needed_ || records_.count() - records_at_state_ >= config_.state_every_rows ||
+         (look_at_clock && Clock::now() - last_state_ >= config_.state_every_time);
 }
 
 }  // namespace tap::sync

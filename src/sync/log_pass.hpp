@@ -63,7 +63,7 @@ class LogPass {
   void release(pg::Connection& connection);
   void note_positions();
   void write_state(pg::Connection& connection);
-  [[nodiscard]] bool state_is_due() const;
+  [[nodiscard]] bool state_is_due(bool look_at_clock) const;
 
   const config::Config& config_;
   const LogSource& source_;

@@ -67,6 +67,23 @@ LogRecords::LogRecords(const config::Config& config, singer::Writer& writer, std
       commit_time_(timestamptz_encoder(config)) {}
 
 void LogRecords::write(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+  try {
+    write_change(connection, stream, change, lsn);
+  } catch (const value::Malformed&) {
+    look_again(connection, stream);  // a column has another type now, or it had when this was written
+    try {
+      write_change(connection, stream, change, lsn);
+    } catch (const value::Malformed&) {
+      stream.shape.take_any();
+      write_change(connection, stream, change, lsn);
+    }
+  }
+  if (held_.is_full()) {
+    release(connection);
+  }
+}
+
+void LogRecords::write_change(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
   if (change.kind == Change::Kind::remove) {
     write_delete(stream, change, lsn);
   } else if (change.kind == Change::Kind::truncate) {
@@ -74,9 +91,6 @@ void LogRecords::write(pg::Connection& connection, LogStream& stream, const Chan
   } else {
     resolve(connection, stream, change.columns);
     write_new_row(connection, stream, change, lsn);
-  }
-  if (held_.is_full()) {
-    release(connection);
   }
 }
 

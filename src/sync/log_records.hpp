@@ -39,6 +39,7 @@ class LogRecords {
   [[nodiscard]] std::uint64_t count() const { return count_; }
 
  private:
+  void write_change(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
   void write_new_row(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
   void write_delete(LogStream& stream, const change::Change& change, Lsn lsn);
   void truncate(pg::Connection& connection, LogStream& stream, const change::Change& change);

@@ -59,6 +59,11 @@ LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const c
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     by_name_.emplace(columns_[i].name, i);
   }
+  for (const std::string& key : stream.key_properties) {
+    if (!by_name_.contains(key)) {
+      throw StreamError(fmt::format("key column {} is no longer in the table: run discovery again", key));
+    }
+  }
 }
 
 LogColumn* LogShape::find(std::string_view name, std::size_t& hint) {
@@ -79,10 +84,14 @@ void LogShape::append(LogColumn& column, std::string_view value, Buffer& out) {
     scratch_.append(value);
     value = scratch_.view();
   }
-  append_from_server(column, value, out);
+  append(column, value, out, takes_any_);
 }
 
 void LogShape::append_from_server(LogColumn& column, std::string_view value, Buffer& out) {
+  append(column, value, out, true);
+}
+
+void LogShape::append(LogColumn& column, std::string_view value, Buffer& out, bool any) {
   out.append(column.key);
   if (value.data() == nullptr) {
     out.append("null");
@@ -92,6 +101,9 @@ void LogShape::append_from_server(LogColumn& column, std::string_view value, Buf
   try {
     column.encode(value, out);
   } catch (const value::Malformed&) {
+    if (!any) {
+      throw;
+    }
     if (!column.warned) {
       column.warned = true;
       spdlog::warn("{}.{}: values that were written when the column was not yet {} go out as text", table_,

@@ -32,16 +32,19 @@ struct LogColumn {
 /// The log may be older or newer than that.
 class LogShape {
  public:
+  /// Throws StreamError if a key column is gone.
   LogShape(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config);
 
   /// The column of that name; `hint` is where it is likely to be, and is moved behind it. Null if it is not
   /// known.
   LogColumn* find(std::string_view name, std::size_t& hint);
 
-  /// Appends `"name":value`. A value that its column's type cannot have, since the type was another when it
-  /// was written, goes as it is, as text, with one warning.
+  /// Appends `"name":value`. Throws value::Malformed for one that its column's type cannot have, since the type
+  /// was another when it was written, or is another now.
   void append(LogColumn& column, std::string_view value, Buffer& out);
-  /// The same for a value that a query gave, which is as the type's output function has it.
+  /// From now on such values go as they are, as text, with one warning a column.
+  void take_any() { takes_any_ = true; }
+  /// The same, for a value that a query gave, which is as the type's output function has it.
   void append_from_server(LogColumn& column, std::string_view value, Buffer& out);
 
   [[nodiscard]] std::deque<LogColumn>& columns() { return columns_; }
@@ -50,10 +53,13 @@ class LogShape {
   [[nodiscard]] Json schema(const Json& catalog, const config::Config& config) const;
 
  private:
+  void append(LogColumn& column, std::string_view value, Buffer& out, bool any);
+
   std::string table_;
   std::deque<LogColumn> columns_;  // an encoder does not move
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::size_t synced_ = 0;
+  bool takes_any_ = false;
   Buffer scratch_;
 };
 

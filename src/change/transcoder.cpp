@@ -38,7 +38,8 @@ constexpr std::size_t kLongestCharacter = 4;
 std::size_t find_beyond(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead > 0xF4 || (lead == 0xF4 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) > 0x8F)) {
+    if (lead > 0xF4 ||
+        (lead == 0xF4 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) > 0x8F)) {
       return i;
     }
   }

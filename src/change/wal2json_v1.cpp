@@ -112,6 +112,8 @@ class Wal2jsonV1 : public Decoder {
       if (key == "nextlsn") {
         commit_end_ = read_lsn_value(content);
         has_end_ = true;
+      } else if (key == "xid") {
+        xid_ = read_value(content);
       } else if (key == "timestamp") {
         commit_time_ = content.get_string().value();
       } else if (key == "change") {
@@ -179,12 +181,14 @@ class Wal2jsonV1 : public Decoder {
     change_.identity.clear();
     change_.commit_end = commit_end_;
     change_.commit_time = commit_time_;
+    change_.xid = xid_;
   }
 
   Payload payload_;
   Change change_;
   Lsn commit_end_;
   std::string commit_time_;
+  std::string xid_;
   bool has_end_ = false;    ///< the last transaction said where its commit ends
   bool in_chunks_ = false;  ///< a transaction that comes in pieces is not at its end
 };

@@ -84,6 +84,8 @@ class Wal2jsonV2 : public Decoder {
         read_fields(content, change_.identity);
       } else if (key == "nextlsn") {
         change_.commit_end = read_lsn_value(content);
+      } else if (key == "xid") {
+        change_.xid = read_value(content);
       } else if (key == "timestamp" && content.type() == simdjson::ondemand::json_type::string) {
         change_.commit_time = content.get_string();
       }

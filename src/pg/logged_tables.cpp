@@ -6,8 +6,8 @@ namespace tap::pg {
 
 namespace {
 
-// $1 schema, $2 table. An index that is dropped leaves REPLICA IDENTITY USING INDEX without columns; a primary key
-// that is deferrable identifies nothing.
+// $1 schema, $2 table. An index that is dropped leaves REPLICA IDENTITY USING INDEX without columns; a
+// primary key that is deferrable identifies nothing.
 constexpr const char* kTree = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT c.oid

@@ -55,7 +55,7 @@ LogPass::LogPass(const config::Config& config, const LogSource& source,
       writer_(writer),
       time_extracted_(utc_now()),
       old_format_(config.log.format == config::LogSettings::Format::v1),
-      records_(config, writer, time_extracted_) {}
+      records_(config, writer, unseen_, time_extracted_) {}
 
 void LogPass::attempt(pg::Connection& connection) {
   connection.execute(pg::pin_settings(false));
@@ -66,11 +66,13 @@ void LogPass::attempt(pg::Connection& connection) {
   in_transaction_ = false;
   records_.restart();
   const auto log = open(connection);
-  writer_.while_blocked([&] {
+  const auto stay_alive = [&] {
     if (connection.is_open()) {  // else the server shuts down, and should not wait for us
       log->stay_alive();
     }
-  });
+  };
+  writer_.while_blocked(stay_alive);
+  unseen_.while_waiting(stay_alive);
   try {
     follow(connection, *log);
     write_state(connection);
@@ -78,17 +80,22 @@ void LogPass::attempt(pg::Connection& connection) {
       log->set_flushed(*flushed);
     }
   } catch (const singer::OutputFailed&) {
-    writer_.while_blocked({});
+    let_go();
     throw;
   } catch (...) {
     note_positions();
     writer_.state(state_.document());
     log->finish();
-    writer_.while_blocked({});
+    let_go();
     throw;
   }
   log->finish();
+  let_go();
+}
+
+void LogPass::let_go() {
   writer_.while_blocked({});
+  unseen_.while_waiting({});
 }
 
 void LogPass::look_up_streams(pg::Connection& connection) {
@@ -113,7 +120,7 @@ void LogPass::look_up_streams(pg::Connection& connection) {
       writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
     }
   }
-  routes_.emplace(streams_);
+  routes_.emplace(streams_, unseen_);
 }
 
 void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
@@ -125,6 +132,7 @@ pg::ReplicationStream::Options LogPass::plugin_options() const {
   pg::ReplicationStream::Options options = {{"format-version", old_format_ ? "1" : "2"},
                                             {"include-lsn", "true"},
                                             {"include-timestamp", "true"},
+                                            {"include-xids", "true"},
                                             {"include-types", "false"}};
   if (old_format_) {
     options.emplace_back("write-in-chunks", "true");
@@ -236,6 +244,7 @@ void LogPass::on_change(pg::Connection& connection, const Change& change, Lsn ls
       // What was committed after the run began is the next one's.
       in_transaction_ = !config_.log.stop_at_end || change.commit_end <= source_.end;
       commit_end_ = change.commit_end;
+      unseen_.begin(change.xid);
       if (!in_transaction_) {
         reach(source_.end);
       }

@@ -52,6 +52,7 @@ class LogPass {
   std::unique_ptr<pg::ReplicationStream> open(const pg::Connection& connection);
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
+  void let_go();  ///< of the stream that is open
   void on_event(pg::Connection& connection, pg::ReplicationStream& log);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
@@ -78,6 +79,7 @@ class LogPass {
   std::unique_ptr<change::Decoder> decoder_;
   std::deque<LogStream> streams_;  ///< looked up by the first attempt; they do not move
   std::vector<std::string> failed_;
+  UnseenCommits unseen_;
   std::optional<LogRoutes> routes_;
   LogRecords records_;
 

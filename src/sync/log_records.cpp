@@ -60,9 +60,11 @@ std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const
 
 }  // namespace
 
-LogRecords::LogRecords(const config::Config& config, singer::Writer& writer, std::string time_extracted)
+LogRecords::LogRecords(const config::Config& config, singer::Writer& writer, UnseenCommits& unseen,
+                       std::string time_extracted)
     : config_(config),
       writer_(writer),
+      unseen_(unseen),
       time_extracted_(std::move(time_extracted)),
       commit_time_(timestamptz_encoder(config)) {}
 
@@ -94,8 +96,14 @@ void LogRecords::write_change(pg::Connection& connection, LogStream& stream, con
   }
 }
 
+void LogRecords::release(pg::Connection& connection) {
+  unseen_.await_rows(connection);
+  held_.release(connection, writer_);
+}
+
 void LogRecords::restart() {
   held_.forget();
+  unseen_.forget_rows();
   truncated_parts_.clear();
   renewed_.clear();
 }
@@ -124,6 +132,9 @@ void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view delet
     writer_.record(stream.frame, fill_all);
   } else {
     held_.record(stream.frame, fill_all, row);
+    if (row != nullptr) {
+      unseen_.note_row();
+    }
   }
   ++stream.records;
   ++count_;
@@ -131,6 +142,7 @@ void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view delet
 
 void LogRecords::look_again(pg::Connection& connection, LogStream& stream) {
   release(connection);  // what is held points at the columns as they were
+  unseen_.await_in_hand(connection);
   if (stream.look_again(connection, config_)) {
     spdlog::info("{}: the table has other columns now", stream.plan.stream.id);
     writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});

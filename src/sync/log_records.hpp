@@ -14,13 +14,15 @@
 
 #include "held_records.hpp"
 #include "log_stream.hpp"
+#include "unseen_commits.hpp"
 
 namespace tap::sync {
 
 /// Turns changes into messages.
 class LogRecords {
  public:
-  LogRecords(const config::Config& config, singer::Writer& writer, std::string time_extracted);
+  LogRecords(const config::Config& config, singer::Writer& writer, UnseenCommits& unseen,
+             std::string time_extracted);
 
   /// Writes the messages of an insert, update, delete or truncate of `stream`; `lsn` is the change's. The
   /// connection is for looking things up. Throws StreamError for a fault of the stream alone, ConnectionLost
@@ -31,7 +33,7 @@ class LogRecords {
   bool end_transaction();
 
   /// Writes what is held back till now.
-  void release(pg::Connection& connection) { held_.release(connection, writer_); }
+  void release(pg::Connection& connection);
   [[nodiscard]] bool holds_any() const { return !held_.empty(); }
   /// Forgets what is held, and the transaction in hand: they come again.
   void restart();
@@ -52,6 +54,7 @@ class LogRecords {
 
   const config::Config& config_;
   singer::Writer& writer_;
+  UnseenCommits& unseen_;
   std::string time_extracted_;
   value::Encoder commit_time_;
   HeldRecords held_;

@@ -21,7 +21,7 @@ std::string escaped(const std::string& name) {
 
 }  // namespace
 
-LogRoutes::LogRoutes(std::deque<LogStream>& streams) {
+LogRoutes::LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen) : unseen_(unseen) {
   // A table may be a stream of its own besides being a part of another's: then its changes are its own.
   for (LogStream& stream : streams) {
     by_table_[stream.own_name()] = &stream;
@@ -63,6 +63,7 @@ LogStream* LogRoutes::find(pg::Connection& connection, const change::Change& cha
 }
 
 LogStream* LogRoutes::look_up(pg::Connection& connection, const pg::TableName& table) {
+  unseen_.await_in_hand(connection);
   const pg::Rows now = connection.query("SELECT pg_catalog.clock_timestamp() AS now");
   for (const pg::TableName& ancestor : pg::ancestors(connection, table)) {
     if (const auto known = by_table_.find(ancestor); known != by_table_.end()) {

@@ -9,13 +9,14 @@
 #include <tap/change/change.hpp>
 
 #include "log_stream.hpp"
+#include "unseen_commits.hpp"
 
 namespace tap::sync {
 
 /// Whose a change is: the log names tables and partitions, the user has selected tables and roots.
 class LogRoutes {
  public:
-  explicit LogRoutes(std::deque<LogStream>& streams);
+  LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen);
 
   /// The stream that the change's table belongs to; null if none. A partition that was attached while we read
   /// is looked up.
@@ -28,6 +29,7 @@ class LogRoutes {
  private:
   LogStream* look_up(pg::Connection& connection, const pg::TableName& table);
 
+  UnseenCommits& unseen_;
   std::map<pg::TableName, LogStream*> by_table_;
   bool any_partitions_ = false;
   /// Tables that were nobody's at that time, as timestamptz text in UTC. They may become a partition later.

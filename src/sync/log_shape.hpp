@@ -39,8 +39,8 @@ class LogShape {
   /// known.
   LogColumn* find(std::string_view name, std::size_t& hint);
 
-  /// Appends `"name":value`. Throws value::Malformed for one that its column's type cannot have, since the type
-  /// was another when it was written, or is another now.
+  /// Appends `"name":value`. Throws value::Malformed for one that its column's type cannot have, since the
+  /// type was another when it was written, or is another now.
   void append(LogColumn& column, std::string_view value, Buffer& out);
   /// From now on such values go as they are, as text, with one warning a column.
   void take_any() { takes_any_ = true; }

@@ -34,6 +34,7 @@ struct Change {
   std::vector<Field> identity;   ///< the columns of the replica identity: the key, or the whole row
   Lsn commit_end;                ///< where the transaction's commit record ends
   std::string_view commit_time;  ///< as timestamptz
+  std::string_view xid;          ///< the transaction's number
 };
 
 }  // namespace tap::change

@@ -14,6 +14,8 @@ WIDTH = 200  # characters of each
 
 Number = collections.namedtuple("Number", "digits")  # one with a fraction, to the last digit
 
+ADDED = {"_sdc_deleted_at", "_sdc_lsn"}  # to log-based records, by the tap
+
 # So that no value passes through a type of Python that changes it.
 AS_TEXT = {"json", "jsonb", "uuid", "character", "character varying", "text", "citext", "numeric"}
 FLOATS = {"real", "double precision"}
@@ -89,6 +91,8 @@ def destination_rows(destination, stream, types):
         cursor.execute(f"SELECT (record - '{{_sdc_deleted_at,_sdc_lsn}}'::text[])::text FROM {table}")
         rows = [DECODER.decode(text) for text, in cursor]
     for row in rows:
+        for name in ADDED - types.keys():
+            row.pop(name, None)
         for name in floats:
             if isinstance(row.get(name), Number):
                 row[name] = float(row[name].digits)

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unseen_commits.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/base/stop.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{2};
+
+// A transaction lets go of the lock on its number after it has become visible.
+constexpr const char* kUnseen = R"sql(
+SELECT 1
+  FROM pg_catalog.pg_locks
+ WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
+   AND transactionid::text = ANY ($1::text[])
+ LIMIT 1
+)sql";
+
+}  // namespace
+
+void UnseenCommits::note_row() {
+  if (!in_hand_.empty() && (of_rows_.empty() || of_rows_.back() != in_hand_)) {
+    of_rows_.push_back(in_hand_);
+  }
+}
+
+void UnseenCommits::await_in_hand(pg::Connection& connection) {
+  if (!in_hand_.empty()) {
+    await(connection, {in_hand_});
+    in_hand_.clear();
+  }
+}
+
+void UnseenCommits::await_rows(pg::Connection& connection) {
+  if (!of_rows_.empty()) {
+    await(connection, of_rows_);
+    of_rows_.clear();
+  }
+}
+
+void UnseenCommits::await(pg::Connection& connection, const std::vector<std::string>& xids) const {
+  const std::string list = fmt::format("{{{}}}", fmt::join(xids, ","));
+  while (connection.query(kUnseen, {list}).size() > 0) {
+    if (action_) {
+      action_();
+    }
+    stop::sleep(kLookAgain);
+  }
+}
+
+}  // namespace tap::sync

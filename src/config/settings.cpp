@@ -193,7 +193,8 @@ bool is_on(const Json& value) {
   return value == true || value == 1 || value == "true" || value == "True" || value == "1";
 }
 bool is_filled(const Json& value) {
-  return !value.empty() && value != "" && value != false;
+  const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
+  return !value.empty() && !blank && value != false;
 }
 bool is_tunnel(const Json& value) {
   return is_filled(value) && (!value.is_object() || !value.contains("enable") || is_on(value["enable"]));

@@ -242,6 +242,7 @@ std::vector<Oid> Connection::column_types(const std::string& sql) {
   const Result result = receive();
   check(result.get(), PGRES_TUPLES_OK);
   std::vector<Oid> types;
+  types.reserve(static_cast<std::size_t>(PQnfields(result.get())));
   for (int i = 0; i < PQnfields(result.get()); ++i) {
     types.push_back(PQftype(result.get(), i));
   }
@@ -257,10 +258,6 @@ void Connection::require_open() const {
     const std::string_view message = PQerrorMessage(connection_.get());
     lost(one_line(message.substr(0, message.find('\n'))));
   }
-}
-
-int Connection::server_version() const {
-  return PQserverVersion(connection_.get());
 }
 
 }  // namespace tap::pg

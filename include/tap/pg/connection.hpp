@@ -69,8 +69,6 @@ class Connection {
   /// Throws ConnectionLost if it is not.
   void require_open() const;
 
-  /// The server's version as libpq gives it: 150020 is 15.20.
-  [[nodiscard]] int server_version() const;
   /// For messages: host, port, database and user.
   [[nodiscard]] const std::string& description() const { return description_; }
 

@@ -27,7 +27,7 @@ def writers(server, database, schema, seed):
                 cursor.execute(f"SET search_path TO {schema}")
                 writer = kind(table, cursor, random.Random(f"{seed} {table}"))
                 writer.key = -seed * 10**6  # of Overlapping: keys that no earlier one has used
-                while not over.wait(0.005):  # a slow machine's tap must be able to keep up
+                while not over.wait(0.03):  # a slow machine's tap must be able to keep up
                     writer.step()
         except Exception as fault:  # told to the test below
             faults.append(fault)
@@ -70,7 +70,7 @@ class LogCopyTest(SlotTest):
 
         def insert():
             with contextlib.closing(self.server.connect(self.database)) as connection, connection.cursor() as cursor:
-                while not stop.wait(0.002):
+                while not stop.wait(0.01):
                     cursor.execute(f"INSERT INTO {self.schema}.t SELECT max(id) + 1 FROM {self.schema}.t")
         thread = threading.Thread(target=insert)
         thread.start()

@@ -108,16 +108,16 @@ int main(int argc, char** argv) {
   try {
     code = run(argc, argv);
   } catch (const Stopped& stopped) {
-    spdlog::warn("{}: the next run goes on from the last STATE", stopped.what());
+    log::warn("{}: the next run goes on from the last STATE", stopped.what());
     return 128 + stopped.signal();
   } catch (const singer::OutputClosed& closed) {
-    spdlog::debug("{}", closed.what());
+    log::debug("{}", closed.what());
     code = closed.code();
   } catch (const Error& error) {
-    spdlog::critical("{}", error.what());
+    log::critical("{}", error.what());
     code = error.code();
   } catch (const std::exception& error) {
-    spdlog::critical("{}: this is a defect of tap-postgres, please report it", error.what());
+    log::critical("{}: this is a defect of tap-postgres, please report it", error.what());
     code = ExitCode::run_failed;
   }
   return static_cast<int>(code);

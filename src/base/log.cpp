@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <tap/base/log.hpp>
@@ -43,6 +44,12 @@ class OneLine : public spdlog::custom_flag_formatter {
   }
 };
 
+spdlog::level::level_enum to_spdlog(Level level) {
+  constexpr std::array levels = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                 spdlog::level::err, spdlog::level::critical};
+  return levels.at(static_cast<std::size_t>(level));
+}
+
 }  // namespace
 
 void start() {
@@ -58,6 +65,14 @@ void start() {
   auto logger = std::make_shared<spdlog::logger>("tap", std::make_shared<spdlog::sinks::stderr_sink_st>());
   logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
+}
+
+void set_level(Level least) {
+  spdlog::set_level(to_spdlog(least));
+}
+
+void write(Level level, std::string_view message) {
+  spdlog::log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));
 }
 
 }  // namespace tap::log

@@ -3,11 +3,11 @@
 #include <cctype>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
+#include <tap/base/log.hpp>
 #include <tap/config/config.hpp>
 
 #include "nearest.hpp"
@@ -55,7 +55,7 @@ bool is_missing(const std::string& source, const std::string& key, const Json& v
       throw Error(ExitCode::usage,
                   fmt::format("{}: \"{}\" is not in this version: {}", source, key, missing->instead));
     }
-    spdlog::warn("{}: \"{}\" is not in this version: it is ignored", source, key);
+    log::warn("{}: \"{}\" is not in this version: it is ignored", source, key);
   }
   return missing != all.end();
 }
@@ -69,9 +69,9 @@ void warn_unknown(const std::string& source, const std::string& key) {
     known.emplace_back(missing.name);
   }
   if (const auto meant = nearest(key, known)) {
-    spdlog::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}\"?", source, key, *meant);
+    log::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}\"?", source, key, *meant);
   } else {
-    spdlog::warn("{}: unknown key \"{}\" is ignored", source, key);
+    log::warn("{}: unknown key \"{}\" is ignored", source, key);
   }
 }
 
@@ -88,7 +88,7 @@ void apply(Config& config, const std::string& source, const std::string& key, co
   }
   const auto unused = keys_without_effect();
   if (std::find(unused.begin(), unused.end(), key) != unused.end()) {
-    spdlog::debug("{}: \"{}\" has no effect in this version", source, key);
+    log::debug("{}: \"{}\" has no effect in this version", source, key);
   } else if (pg::is_connection_keyword(key)) {
     config.server.keywords[key] = Reader(source, key, value, key.find("pass") != std::string::npos).text();
   } else {

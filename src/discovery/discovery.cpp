@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/log.hpp>
 #include <tap/discovery/discovery.hpp>
 #include <tap/pg/session.hpp>
 #include <tap/value/schema.hpp>
@@ -74,7 +74,7 @@ std::size_t discover_database(const config::Config& config, pg::Session& session
     DiscoveredStream stream{catalog_entry(database, table, types, config.values), table.kind};
     found(stream);
   }
-  spdlog::info("discovered {} tables in database {}", tables.size(), database);
+  log::info("discovered {} tables in database {}", tables.size(), database);
   return tables.size();
 }
 
@@ -119,7 +119,7 @@ void discover(const config::Config& config, const std::function<void(DiscoveredS
   const std::vector<std::string> databases = pg::databases(session, config.filter_dbs);
   for (const std::string& wanted : config.filter_dbs) {
     if (std::find(databases.begin(), databases.end(), wanted) == databases.end()) {
-      spdlog::warn("database {} of filter_dbs is not there, or lets nobody connect", wanted);
+      log::warn("database {} of filter_dbs is not there, or lets nobody connect", wanted);
     }
   }
   std::size_t tables = 0;
@@ -135,7 +135,7 @@ void discover(const config::Config& config, const std::function<void(DiscoveredS
       if (error.code() != ExitCode::cannot_connect) {
         throw;
       }
-      spdlog::warn("database {} is left out: {}", database, error.what());
+      log::warn("database {} is left out: {}", database, error.what());
     }
   }
   if (tables == 0) {

@@ -5,9 +5,9 @@
 
 #include <fnmatch.h>
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/log.hpp>
 #include <tap/discovery/selection.hpp>
 #include <tap/singer/catalog.hpp>
 
@@ -118,7 +118,7 @@ void keep_metadata(Json& stream, Json& earlier) {
     const std::string column = own ? "" : entry["breadcrumb"][1].get<std::string>();
     const Json* const before = singer::find_metadata(earlier, column);
     if (before == nullptr) {
-      spdlog::info("{}: column {} is new", id_of(stream), column);
+      log::info("{}: column {} is new", id_of(stream), column);
       continue;
     }
     Json& now = entry["metadata"];
@@ -133,7 +133,7 @@ void keep_metadata(Json& stream, Json& earlier) {
   for (const Json& entry : earlier["metadata"]) {
     const std::string column(singer::column_of(entry).value_or(""));
     if (!column.empty() && !stream["schema"]["properties"].contains(column)) {
-      spdlog::info("{}: column {} is gone", id_of(stream), column);
+      log::info("{}: column {} is gone", id_of(stream), column);
     }
   }
 }
@@ -170,7 +170,7 @@ void EarlierCatalog::keep(Json& stream) {
   auto found = left_.find(id_of(stream));
   found = found == left_.end() ? left_.find(short_id(stream)) : found;
   if (found == left_.end()) {
-    spdlog::info("{} is new", id_of(stream));
+    log::info("{} is new", id_of(stream));
     return;
   }
   Json& before = *found->second;
@@ -183,7 +183,7 @@ void EarlierCatalog::keep(Json& stream) {
 
 void EarlierCatalog::log_gone() const {
   for (const auto& [id, stream] : left_) {
-    spdlog::info("{} is gone", id);
+    log::info("{} is gone", id);
   }
 }
 
@@ -202,7 +202,7 @@ void Selector::apply(DiscoveredStream& stream) {
   }
   Json& own = singer::metadata(stream.entry, "");
   if (const std::string why = obstacle(stream, selection_); !why.empty()) {
-    spdlog::warn("{} is not selected: {}", id_of(stream.entry), why);
+    log::warn("{} is not selected: {}", id_of(stream.entry), why);
     own["selected"] = false;
     return;
   }

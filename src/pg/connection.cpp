@@ -6,8 +6,8 @@
 
 #include <libpq-fe.h>
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
+#include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/connection.hpp>
 
@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kForEver{-1};
 
 void log_notice(void* /*context*/, const PGresult* notice) {
-  spdlog::debug("server: {}", one_line(PQresultErrorMessage(notice)));
+  log::debug("server: {}", one_line(PQresultErrorMessage(notice)));
 }
 
 std::string field(const PGresult* result, char code) {
@@ -97,7 +97,7 @@ Connection::Connection(const Server& server, const std::string& database)
           ExitCode::cannot_connect,
           fmt::format("cannot connect ({}): no answer in {} seconds", description_, timeout.count()));
     }
-    spdlog::warn("{} has not answered in {} seconds: trying the other hosts", silent, timeout.count());
+    log::warn("{} has not answered in {} seconds: trying the other hosts", silent, timeout.count());
   }
   PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include <libpq-fe.h>
 #include <spdlog/fmt/fmt.h>
@@ -134,27 +133,13 @@ ReplicationStream::Event ReplicationStream::next(milliseconds patience) {
     throw Error(ExitCode::run_failed,
                 fmt::format("the server sent an unknown replication message, {:#x}", kind));
   }
-  const Lsn before = std::exchange(sent_up_to_, Lsn{message.u64()});
+  sent_up_to_ = {message.u64()};
   progress_.written = std::max(progress_.written, sent_up_to_);  // else the server goes on asking
   message.u64();                                                 // the server's clock
   if (message.u8() != 0) {
-    leave_if_server_stops(sent_up_to_ == before);
     send_status(false);
   }
   return Event::keepalive;
-}
-
-/// A server that shuts down waits till we have flushed all, and asks and asks. That is not ours to say: the
-/// target may take its time, or never tell us.
-void ReplicationStream::leave_if_server_stops(bool same_question) {
-  constexpr int patience = 50;
-  constexpr milliseconds at_once{20};
-  const auto now = Clock::now();
-  questions_ = same_question && now - last_question_ < at_once ? questions_ + 1 : 0;
-  last_question_ = now;
-  if (questions_ > patience) {
-    connection_.lost("the server is shutting down");
-  }
 }
 
 bool ReplicationStream::send_status(bool ask_for_keepalive) noexcept {

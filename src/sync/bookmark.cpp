@@ -9,6 +9,12 @@
 
 namespace tap::sync {
 
+std::optional<std::int64_t> version_of(const Json& bookmark) {
+  const auto version = bookmark.find("version");
+  return version == bookmark.end() || version->is_null() ? std::nullopt
+                                                         : std::optional(version->get<std::int64_t>());
+}
+
 std::optional<std::string> bookmark_text(const Json& bookmark) {
   const auto value = bookmark.find("replication_key_value");
   if (value == bookmark.end() || value->is_null()) {

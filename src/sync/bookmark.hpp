@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,9 @@
 #include <tap/base/type_row.hpp>
 
 namespace tap::sync {
+
+/// A bookmark's version; nothing if it is of a tap that sends none: to activate one would drop its rows.
+std::optional<std::int64_t> version_of(const Json& bookmark);
 
 /// An incremental bookmark's value as the server reads it; nothing if there is none yet. 0, "" and false are
 /// values.

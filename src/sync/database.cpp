@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include <spdlog/spdlog.h>
-
+#include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 
 namespace tap::sync {
@@ -41,8 +40,8 @@ void Database::wait_or_give_up(const Error& fault, const std::string& stream) {
   }
   const milliseconds wait = wait_before(retries_);
   ++retries_;
-  spdlog::warn("{}: {}; trying again in {:.1f} s ({} of {})", stream, fault.what(),
-               std::chrono::duration<double>(wait).count(), retries_, config_.max_retries);
+  log::warn("{}: {}; trying again in {:.1f} s ({} of {})", stream, fault.what(),
+            std::chrono::duration<double>(wait).count(), retries_, config_.max_retries);
   stop::sleep(wait);
 }
 

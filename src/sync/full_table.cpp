@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
+#include <tap/base/log.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 
@@ -72,7 +72,7 @@ void FullTable::read_all(pg::Connection& connection) {
   from_ = bookmark.contains("copy") ? read_position(bookmark["copy"]) : std::nullopt;
   if (from_) {
     if (const std::string why = obstacle_to_resume(*from_, relation, reached_.snapshot); !why.empty()) {
-      spdlog::warn("{}: the copy that was cut off cannot go on: {}; it starts anew", plan_.stream.id, why);
+      log::warn("{}: the copy that was cut off cannot go on: {}; it starts anew", plan_.stream.id, why);
       from_.reset();
     } else {
       reached_.done = from_->done;
@@ -136,7 +136,7 @@ void FullTable::begin(const RowShape& shape, bool resumes) {
     return;
   }
   if (resumes) {
-    spdlog::info("{}: going on with the copy that was cut off", plan_.stream.id);
+    log::info("{}: going on with the copy that was cut off", plan_.stream.id);
   }
   begun_ = true;
   time_extracted_ = utc_now();

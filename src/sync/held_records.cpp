@@ -5,8 +5,8 @@
 #include <map>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
+#include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 
 #include "bookmark.hpp"
@@ -73,8 +73,8 @@ void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
       if (error.may_pass()) {
         throw;
       }
-      spdlog::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
-                   what.first, error.what());
+      log::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
+                what.first, error.what());
     }
   }
   const std::string_view text = text_.view();

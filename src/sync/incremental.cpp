@@ -6,9 +6,9 @@
 #include <limits>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
+#include <tap/base/log.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 
@@ -96,7 +96,7 @@ void Incremental::read_all(pg::Connection& connection) {
 
   const RowShape shape(plan_, relation, config_.values);
   begin(shape);
-  const singer::RecordFrame frame(plan_.name, version(), time_extracted_);
+  const singer::RecordFrame frame(plan_.name, version_of(output_.bookmark()), time_extracted_);
   const auto bookmark = bookmark_text(output_.bookmark());
   try {
     for (const Part& part : parts(connection, relation)) {
@@ -128,16 +128,9 @@ void Incremental::begin(const RowShape& shape) {
   begun_ = true;
   time_extracted_ = utc_now();
   output_.begin(shape.columns(), {*plan_.stream.replication_key});
-  if (const auto known = version()) {
+  if (const auto known = version_of(output_.bookmark())) {
     output_.activate_version(*known);
   }
-}
-
-std::optional<std::int64_t> Incremental::version() {
-  const Json& bookmark = output_.bookmark();
-  const auto version = bookmark.find("version");
-  return version == bookmark.end() || version->is_null() ? std::nullopt
-                                                         : std::optional(version->get<std::int64_t>());
 }
 
 std::string Incremental::compare_key(const char* comparison, const std::string& literal) const {
@@ -160,8 +153,8 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
   if (config_.replication_key_lookback > 0) {
     const std::string from = lookback_start(relation.types, key.type, at, config_.replication_key_lookback);
     if (from.empty()) {
-      spdlog::warn("{}: replication_key_lookback has no effect on a key of type {}", plan_.stream.id,
-                   key.type_name);
+      log::warn("{}: replication_key_lookback has no effect on a key of type {}", plan_.stream.id,
+                key.type_name);
     } else {
       parts.push_back({fmt::format("{0} >= {1} AND {0} < {2}", key_, from, at), false});
     }

@@ -31,8 +31,6 @@ class Incremental {
   };
 
   void read_all(pg::Connection& connection);
-  /// A bookmark without a version is of a tap that sends none: to activate one would drop its rows.
-  std::optional<std::int64_t> version();
   void begin(const RowShape& shape);
   /// `key >= literal`. The server gives the literal the key's own type.
   std::string compare_key(const char* comparison, const std::string& literal) const;

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
+#include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/settings.hpp>
 
@@ -124,7 +124,7 @@ void LogPass::look_up_streams(pg::Connection& connection) {
 }
 
 void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
-  spdlog::error("stream {}: {}", stream.stream.id, error.what());
+  log::error("stream {}: {}", stream.stream.id, error.what());
   failed_.push_back(stream.stream.id);
 }
 
@@ -165,7 +165,7 @@ std::unique_ptr<pg::ReplicationStream> LogPass::open(const pg::Connection& conne
       if (option.empty()) {
         refuse_slot(error, source_.slot, connection.description());
       }
-      spdlog::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
+      log::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
       old_format_ = old_format_ || option == "format-version";
       unknown_options_.push_back(option);
     }
@@ -185,6 +185,8 @@ bool LogPass::is_out_of_time() const {
 void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
   messages_ = 0;
   bool look_at_clock = true;
+  // Made once: to make it takes memory, which a message must not.
+  const change::Decoder::Sink sink = [&](const Change& change) { on_change(connection, change, log.lsn()); };
   log.ask();
   while (true) {
     if (messages_ % kLookAtClock == 0) {
@@ -205,19 +207,19 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
         write_state(connection);
       }
     }
-    on_event(connection, log);
+    on_event(connection, log, sink);
   }
 }
 
-void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log) {
+void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
+                       const change::Decoder::Sink& sink) {
   using Event = pg::ReplicationStream::Event;
   const bool impatient = config_.log.stop_at_end || records_.holds_any();
   switch (log.next(impatient ? kAskEvery : kFollowPatience)) {
     case Event::message:
       ++messages_;
       any_news_ = true;
-      decoder_->decode(log.payload(), log.lsn(),
-                       [&](const Change& change) { on_change(connection, change, log.lsn()); });
+      decoder_->decode(log.payload(), log.lsn(), sink);
       break;
     case Event::keepalive:
       connection.require_open();

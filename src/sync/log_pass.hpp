@@ -53,7 +53,7 @@ class LogPass {
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
   void let_go();  ///< of the stream that is open
-  void on_event(pg::Connection& connection, pg::ReplicationStream& log);
+  void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void fail(const StreamPlan& stream, const StreamError& error);

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
-
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
+#include <tap/base/log.hpp>
 
 namespace tap::sync {
 
@@ -74,7 +73,7 @@ void Acknowledgement::read_again() {
       }
     }
   } catch (const Error& error) {
-    spdlog::debug("not read again: {}", error.what());  // being written, perhaps
+    log::debug("not read again: {}", error.what());  // being written, perhaps
   }
 }
 

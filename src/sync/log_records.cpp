@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
+#include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 
 namespace tap::sync {
@@ -144,7 +144,7 @@ void LogRecords::look_again(pg::Connection& connection, LogStream& stream) {
   release(connection);  // what is held points at the columns as they were
   unseen_.await_in_hand(connection);
   if (stream.look_again(connection, config_)) {
-    spdlog::info("{}: the table has other columns now", stream.plan.stream.id);
+    log::info("{}: the table has other columns now", stream.plan.stream.id);
     writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
   }
 }
@@ -188,7 +188,7 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
   if (!row.columns.empty()) {
     row.key = config_.log.fetch_unsent ? key_of(stream, change) : decltype(row.key)();
     if (row.key.empty() && !std::exchange(stream.warned_of_unsent, true)) {
-      spdlog::warn(
+      log::warn(
           "{}: column {} is left out of records of updates that do not change it, since the log does not "
           "have it: ALTER TABLE {} REPLICA IDENTITY FULL",
           stream.plan.stream.id, row.columns.front()->name, pg::quote_qualified(change.schema, change.table));
@@ -254,7 +254,7 @@ void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const C
 bool LogRecords::end_transaction() {
   for (const auto& [stream, table] : truncated_parts_) {
     if (!renewed_.contains(stream)) {
-      spdlog::warn(
+      log::warn(
           "{}: {} was truncated; its rows stay in the target, since Singer can only empty a whole stream: "
           "sync "
           "it anew with --full-refresh {}",

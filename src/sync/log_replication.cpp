@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
+
+#include <tap/base/log.hpp>
 
 #include "metric.hpp"
 #include "slot_choice.hpp"
@@ -85,8 +86,8 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
       log_record_count(stream.plan.name, stream.records);
       records += stream.records;
     }
-    spdlog::info("log of database {}: {} records up to {} in {:.2f} s", name, records,
-                 to_text(group.source.end), took.count());
+    log::info("log of database {}: {} records up to {} in {:.2f} s", name, records, to_text(group.source.end),
+              took.count());
     failed.insert(failed.end(), pass.failed().begin(), pass.failed().end());
   }
   return failed;

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
+#include <tap/base/log.hpp>
 #include <tap/value/schema.hpp>
 
 namespace tap::sync {
@@ -106,8 +106,8 @@ void LogShape::append(LogColumn& column, std::string_view value, Buffer& out, bo
     }
     if (!column.warned) {
       column.warned = true;
-      spdlog::warn("{}.{}: values that were written when the column was not yet {} go out as text", table_,
-                   column.name, column.type_name);
+      log::warn("{}.{}: values that were written when the column was not yet {} go out as text", table_,
+                column.name, column.type_name);
     }
     out.truncate(start);
     append_json_string(out, value);

@@ -2,7 +2,8 @@
 #include "log_start.hpp"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
+
+#include <tap/base/log.hpp>
 
 namespace tap::sync {
 
@@ -25,7 +26,7 @@ LogStart find_log_start(const config::Config& config, pg::Connection& connection
                   fmt::format("replication slot {} has been dropped while the run was on its way", slot));
     }
     start.lsn = kept->confirmed_flush;
-    spdlog::warn(
+    log::warn(
         "no snapshot for the first copy could be had ({}): changes since {}, where slot {} is, will come "
         "again after it",
         error.what(), to_text(start.lsn), slot);

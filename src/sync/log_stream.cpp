@@ -4,22 +4,17 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/clock.hpp>
+#include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 
+#include "bookmark.hpp"
 #include "log_position.hpp"
 
 namespace tap::sync {
 
 namespace {
-
-std::optional<std::int64_t> version_of(const Json& bookmark) {
-  const auto version = bookmark.find("version");
-  return version == bookmark.end() || version->is_null() ? std::nullopt
-                                                         : std::optional(version->get<std::int64_t>());
-}
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
@@ -74,8 +69,8 @@ void LogStream::set_sequence(std::int64_t sequence) {
 void LogStream::warn_of_new_columns() {
   for (const LogColumn& column : shape.columns()) {
     if (column.is_new && !column.synced && left_out.insert(column.name).second) {
-      spdlog::warn("{}: column {} is not in the catalog, it is left out: run discovery again to sync it",
-                   plan.stream.id, column.name);
+      log::warn("{}: column {} is not in the catalog, it is left out: run discovery again to sync it",
+                plan.stream.id, column.name);
     }
   }
 }
@@ -95,16 +90,16 @@ void LogStream::warn_of_gaps() const {
       continue;
     }
     if (!table.is_logged) {
-      spdlog::warn("{}: {} is UNLOGGED, none of its changes are in the log: ALTER TABLE {} SET LOGGED",
-                   plan.stream.id, name, name);
+      log::warn("{}: {} is UNLOGGED, none of its changes are in the log: ALTER TABLE {} SET LOGGED",
+                plan.stream.id, name, name);
     } else if (table.identity.empty()) {
-      spdlog::warn(
+      log::warn(
           "{}: updates and deletes of {} are not in the log, since it has no replica identity: give it a "
           "primary key, or ALTER TABLE {} REPLICA IDENTITY FULL",
           plan.stream.id, name, name);
     } else if (!std::ranges::all_of(plan.stream.key_properties,
                                     [&](const auto& column) { return contains(table.identity, column); })) {
-      spdlog::warn(
+      log::warn(
           "{}: deletes of {} come without a column of the stream's key, since it is not in the replica "
           "identity: ALTER TABLE {} REPLICA IDENTITY FULL",
           plan.stream.id, name, name);

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/log.hpp>
 #include <tap/sync/plan.hpp>
 
 namespace tap::sync {
@@ -73,7 +73,7 @@ void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::
   for (const std::string& id : {short_id, fmt::format("{}-{}", planned.database, short_id)}) {
     const bool is_ours = id != short_id || planned.database == home;
     if (is_ours && !state.has_bookmark(stream.id) && state.has_bookmark(id)) {
-      spdlog::info("{}: going on from the bookmark of {}", stream.id, id);
+      log::info("{}: going on from the bookmark of {}", stream.id, id);
       state.rename_bookmark(id, stream.id);
     }
   }
@@ -132,7 +132,7 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std
     bookmark.erase("copy");
   }
   if (const std::string why = reset_reason(bookmark, planned, refresh); !why.empty()) {
-    spdlog::info("{}: starting anew: {}", planned.stream.id, why);
+    log::info("{}: starting anew: {}", planned.stream.id, why);
     bookmark = Json::object();
   }
   if (planned.method == Method::log_based) {
@@ -202,8 +202,7 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
   planned.erase(std::remove_if(planned.begin(), planned.end(),
                                [](const StreamPlan& stream) {
                                  if (stream.columns.empty()) {
-                                   spdlog::warn("{}: no columns are selected, it is skipped",
-                                                stream.stream.id);
+                                   log::warn("{}: no columns are selected, it is skipped", stream.stream.id);
                                  }
                                  return stream.columns.empty();
                                }),

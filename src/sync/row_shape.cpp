@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
+#include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 
 namespace tap::sync {
@@ -33,8 +33,8 @@ void warn_if_retyped(const singer::Stream& stream, const pg::TableColumn& column
   if (before.empty() || before == column.type_name || before.compare(0, 4, "bit(") == 0) {
     return;
   }
-  spdlog::warn("{}: column {} is {} now, {} in the catalog: run discovery again", stream.id, column.name,
-               column.type_name, before);
+  log::warn("{}: column {} is {} now, {} in the catalog: run discovery again", stream.id, column.name,
+            column.type_name, before);
 }
 
 bool is_key(const singer::Stream& stream, const std::string& column) {
@@ -71,8 +71,8 @@ RowShape::RowShape(const StreamPlan& plan, const pg::Relation& relation, const v
       if (is_key(stream, name)) {
         throw StreamError(fmt::format("key column {} is no longer in the table: run discovery again", name));
       }
-      spdlog::warn("{}: column {} is no longer in the table; it is left out until discovery is run again",
-                   stream.id, name);
+      log::warn("{}: column {} is no longer in the table; it is left out until discovery is run again",
+                stream.id, name);
       continue;
     }
     warn_if_retyped(stream, *column);

@@ -5,8 +5,8 @@
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
-#include <spdlog/spdlog.h>
 
+#include <tap/base/log.hpp>
 #include <tap/sync/run.hpp>
 
 #include "database.hpp"
@@ -51,7 +51,7 @@ void sync_stream(Database& database, const StreamPlan& stream, const config::Con
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   log_record_count(stream.name, output.rows());
-  spdlog::info("{}: {} rows in {:.1f} s", stream.stream.id, output.rows(), took.count());
+  log::info("{}: {} rows in {:.1f} s", stream.stream.id, output.rows(), took.count());
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
              singer::Writer& writer) {
   const std::vector<StreamPlan> streams = plan(config, catalog, refresh, state);
   if (streams.empty()) {
-    spdlog::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
+    log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
   }
   Database database(config);
   LogReplication logs(config, streams, state, state_file);
@@ -75,7 +75,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
       sync_stream(database, stream, config, logs, state, writer);
       logs.note_copy(stream);
     } catch (const StreamError& error) {
-      spdlog::error("stream {}: {}", stream.stream.id, error.what());
+      log::error("stream {}: {}", stream.stream.id, error.what());
       failed.push_back(stream.stream.id);
       database.drop();
     }
@@ -83,7 +83,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   }
   std::ranges::copy(logs.follow(database, writer), std::back_inserter(failed));
   if (!failed.empty()) {
-    spdlog::critical("these streams failed, the others are done: {}", fmt::join(failed, ", "));
+    log::critical("these streams failed, the others are done: {}", fmt::join(failed, ", "));
     return ExitCode::run_failed;
   }
   return ExitCode::done;

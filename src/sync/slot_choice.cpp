@@ -5,8 +5,8 @@
 #include <cctype>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
+#include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/quote.hpp>
 
@@ -146,13 +146,18 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
       return *slot;
     }
   }
+  for (const std::string& name : names) {
+    if (const auto taken = pg::find_slot(connection, name); taken && taken->database == database) {
+      fits(*taken, database, true);  // says why it does not
+    }
+  }
   if (!config.log.create_slot) {
     unprepared(
         fmt::format("no replication slot {} with {} in database {}: create it with {} or set "
                     "create_replication_slot to true",
                     either(names), kPlugin, database, create_statement(names.front())));
   }
-  spdlog::info("creating replication slot {}: this waits for transactions that are open", names.front());
+  log::info("creating replication slot {}: this waits for transactions that are open", names.front());
   try {
     pg::create_slot(connection, names.front(), kPlugin);
   } catch (const pg::ServerError& error) {

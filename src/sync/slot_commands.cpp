@@ -3,8 +3,8 @@
 #include <chrono>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
+#include <tap/base/log.hpp>
 #include <tap/pg/replication_stream.hpp>
 #include <tap/pg/slots.hpp>
 #include <tap/sync/slot_commands.hpp>
@@ -24,16 +24,15 @@ std::string megabytes(std::int64_t bytes) {
 
 void warn_if_running_away(const pg::Slot& slot) {
   if (slot.wal_status == "lost") {
-    spdlog::warn(
-        "slot {} is lost: the server has removed log that it needed; drop it and sync its streams anew",
-        slot.name);
+    log::warn("slot {} is lost: the server has removed log that it needed; drop it and sync its streams anew",
+              slot.name);
   } else if (slot.wal_status == "unreserved") {
-    spdlog::warn(
+    log::warn(
         "slot {} is about to be lost: it keeps more log than max_slot_wal_keep_size; run the tap, or drop it",
         slot.name);
   } else if (slot.retained.value_or(0) >= kMuch) {
-    spdlog::warn("slot {} keeps {} of log: run the tap, `slot ack` what the target has, or drop it",
-                 slot.name, megabytes(*slot.retained));
+    log::warn("slot {} keeps {} of log: run the tap, `slot ack` what the target has, or drop it", slot.name,
+              megabytes(*slot.retained));
   }
 }
 
@@ -84,7 +83,7 @@ void create_slot(const config::Config& config) {
   config::Config creating = config;
   creating.log.create_slot = true;
   const pg::Slot slot = require_slot(connection, creating, config.server.database());
-  spdlog::info("replication slot {} is there, at {}", slot.name, to_text(slot.confirmed_flush));
+  log::info("replication slot {} is there, at {}", slot.name, to_text(slot.confirmed_flush));
 }
 
 void drop_slot(const config::Config& config) {
@@ -97,7 +96,7 @@ void drop_slot(const config::Config& config) {
       } catch (const pg::ServerError& error) {
         refuse_slot(error, name, connection.description());
       }
-      spdlog::info("replication slot {} is dropped", name);
+      log::info("replication slot {} is dropped", name);
       return;
     }
   }
@@ -132,7 +131,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
     refuse_slot(error, slot.name, connection.description());
   }
   const auto now = pg::find_slot(connection, slot.name);
-  spdlog::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));
+  log::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));
 }
 
 }  // namespace tap::sync

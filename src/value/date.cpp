@@ -6,10 +6,10 @@
 #include <string>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/cursor.hpp>
 #include <tap/base/error.hpp>
+#include <tap/base/log.hpp>
 
 #include "clock.hpp"
 #include "column.hpp"
@@ -107,7 +107,7 @@ void write_out_of_range(const Column& column, std::string_view text, Buffer& out
   }
   if (!column.warned) {
     column.warned = true;
-    spdlog::warn(
+    log::warn(
         "{}: {} is outside the years 1 to 9999 and is sent as {}, as are others like it; "
         "out_of_range_dates can change this",
         column.name, text, instead);

@@ -5,7 +5,8 @@
 #include <string>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
+
+#include <tap/base/log.hpp>
 
 namespace tap::value {
 
@@ -33,8 +34,8 @@ void warn_if_capped(std::int32_t modifier) {
   const Precision declared = declared_precision(modifier).value_or(kMost);
   const Precision capped = capped_precision(modifier);
   if (capped.precision != declared.precision || capped.scale != declared.scale) {
-    spdlog::warn("numeric({},{}) is numeric({},{}) in the JSON schema; a target may cut such values",
-                 declared.precision, declared.scale, capped.precision, capped.scale);
+    log::warn("numeric({},{}) is numeric({},{}) in the JSON schema; a target may cut such values",
+              declared.precision, declared.scale, capped.precision, capped.scale);
   }
 }
 

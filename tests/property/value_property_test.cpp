@@ -6,9 +6,9 @@
 #include <iostream>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/log.hpp>
 #include <tap/value/encoder.hpp>
 #include <tap/value/schema.hpp>
 
@@ -175,7 +175,7 @@ void make_arrays(Database& database, const std::string& type) {
 }  // namespace
 
 TEST_CASE("binary and text give the same JSON, which fits its schema") {
-  spdlog::set_level(spdlog::level::err);  // dates that are changed, by the hundred
+  log::set_level(log::Level::error);  // dates that are changed, by the hundred
   Random random(seed());
   Database database;
   REQUIRE(database.attempt(kMakeTypes).succeeded());

@@ -1,12 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <spdlog/spdlog.h>
+#include <string_view>
+#include <utility>
 
+#include <spdlog/fmt/fmt.h>
+
+/// What the tap says to people, on stderr: one line a message, whatever names and server's words are in it.
+/// spdlog stays behind this: its templates would be compiled again in every file.
 namespace tap::log {
 
+enum class Level { debug, info, warning, error, critical };
+
 /// Sends the log to stderr as `LEVEL message` lines. stdout is the target's: nothing may be logged before
-/// this. Everything logs through spdlog::info() and its kin.
+/// this.
 void start();
+
+/// Messages below it are dropped.
+void set_level(Level least);
+
+void write(Level level, std::string_view message);
+
+template <class... Args>
+void debug(fmt::format_string<Args...> message, Args&&... args) {
+  write(Level::debug, fmt::format(message, std::forward<Args>(args)...));
+}
+template <class... Args>
+void info(fmt::format_string<Args...> message, Args&&... args) {
+  write(Level::info, fmt::format(message, std::forward<Args>(args)...));
+}
+template <class... Args>
+void warn(fmt::format_string<Args...> message, Args&&... args) {
+  write(Level::warning, fmt::format(message, std::forward<Args>(args)...));
+}
+template <class... Args>
+void error(fmt::format_string<Args...> message, Args&&... args) {
+  write(Level::error, fmt::format(message, std::forward<Args>(args)...));
+}
+template <class... Args>
+void critical(fmt::format_string<Args...> message, Args&&... args) {
+  write(Level::critical, fmt::format(message, std::forward<Args>(args)...));
+}
 
 }  // namespace tap::log

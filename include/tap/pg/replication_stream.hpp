@@ -56,7 +56,6 @@ class ReplicationStream {
   using Clock = std::chrono::steady_clock;
 
   bool receive(std::chrono::milliseconds patience);
-  void leave_if_server_stops(bool same_question);
   bool send_status(bool ask_for_keepalive) noexcept;
   [[noreturn]] void fail();
 
@@ -69,8 +68,6 @@ class ReplicationStream {
   Progress progress_;
   Clock::time_point last_status_;
   std::chrono::milliseconds status_every_{};
-  Clock::time_point last_question_;  ///< keepalive that wanted an answer
-  int questions_ = 0;                ///< in quick succession, without news
 };
 
 }  // namespace tap::pg

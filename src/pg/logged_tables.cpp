@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <tap/base/json.hpp>
 #include <tap/pg/logged_tables.hpp>
 
@@ -19,6 +21,9 @@ WITH RECURSIVE tree(oid) AS (
 )
 SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_partitioned,
        c.relpersistence = 'p' AS is_logged, c.relreplident = 'f' AS is_full,
+       EXISTS (SELECT 1
+                 FROM pg_catalog.pg_index x
+                WHERE x.indrelid = c.oid AND x.indisunique AND NOT x.indimmediate) AS defers_keys,
        pg_catalog.to_json(ARRAY(
          SELECT a.attname::text
            FROM pg_catalog.pg_attribute a
@@ -55,6 +60,12 @@ SELECT n.nspname AS schema_name, c.relname AS table_name
 
 }  // namespace
 
+bool LoggedTable::identifies_by(const std::vector<std::string>& columns) const {
+  return std::ranges::all_of(columns, [&](const std::string& column) {
+    return std::ranges::find(identity, column) != identity.end();
+  });
+}
+
 std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& table) {
   const Rows rows = connection.query(kTree, {table.schema, table.table});
   const auto schema_name = rows.column("schema_name");
@@ -62,6 +73,7 @@ std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& 
   const auto is_partitioned = rows.column("is_partitioned");
   const auto is_logged = rows.column("is_logged");
   const auto is_full = rows.column("is_full");
+  const auto defers_keys = rows.column("defers_keys");
   const auto identity = rows.column("identity");
   std::vector<LoggedTable> tables;
   for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -70,6 +82,7 @@ std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& 
     logged.is_partitioned = rows.flag(row, is_partitioned);
     logged.is_logged = rows.flag(row, is_logged);
     logged.is_full = rows.flag(row, is_full);
+    logged.defers_keys = rows.flag(row, defers_keys);
     logged.identity =
         parse_json(rows.view(row, identity), "replica identity").get<std::vector<std::string>>();
   }

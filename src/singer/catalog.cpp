@@ -159,6 +159,22 @@ Stream read_stream(const Json& entry, const std::string& place) {
 
 }  // namespace
 
+const Column* Stream::find_column(std::string_view name) const {
+  const auto column = std::ranges::find(columns, name, &Column::name);
+  return column == columns.end() ? nullptr : &*column;
+}
+
+bool Stream::is_key(std::string_view column) const {
+  return std::ranges::find(key_properties, column) != key_properties.end();
+}
+
+bool Stream::is_retyped(std::string_view column, std::string_view type_name) const {
+  const Column* const known = find_column(column);
+  // of bit columns the catalog has the length, too
+  return known != nullptr && !known->sql_datatype.empty() && known->sql_datatype != type_name &&
+         !known->sql_datatype.starts_with("bit(");
+}
+
 std::optional<std::string_view> column_of(const Json& entry) {
   const auto breadcrumb = entry.find("breadcrumb");
   if (breadcrumb == entry.end() || !breadcrumb->is_array()) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -62,25 +63,30 @@ void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& hol
 }
 
 void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
-  std::map<std::pair<std::string, std::vector<LogColumn*>>, std::vector<Hole*>> alike;
+  std::map<std::tuple<std::string, std::vector<LogColumn*>, bool>, std::vector<Hole*>> alike;
   for (Hole& hole : holes_) {
-    alike[{hole.row.table, hole.row.columns}].push_back(&hole);
+    alike[{hole.row.table, hole.row.columns, hole.row.is_all}].push_back(&hole);
   }
   for (const auto& [what, holes] : alike) {
     try {
       fill(connection, holes);
     } catch (const pg::ServerError& error) {
-      if (error.may_pass()) {
+      if (error.may_pass() || holes.front()->row.is_all) {
         throw;
       }
       log::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
-                what.first, error.what());
+                std::get<std::string>(what), error.what());
     }
   }
   const std::string_view text = text_.view();
   std::size_t written = 0;
   std::size_t read = 0;
   for (const Hole& hole : holes_) {
+    if (hole.row.is_all && hole.filling.empty()) {
+      writer.part(text.substr(written, hole.start - written));
+      written = hole.end;
+      continue;
+    }
     writer.part(text.substr(written, hole.at - written));
     writer.part(hole.filling);
     written = hole.at;

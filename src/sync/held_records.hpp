@@ -21,6 +21,7 @@ struct RowToFetch {
   LogShape* shape = nullptr;
   std::vector<LogColumn*> columns;
   std::vector<std::pair<std::string, std::string>> key;
+  bool is_all = false;  ///< the record has nothing else: without the row there is none
 };
 
 /// Records that wait for columns which the log does not have, and those that come after them, in order. The
@@ -38,10 +39,10 @@ class HeldRecords {
     try {
       text_.append(frame.before);
       fill(text_);
-      const std::size_t end = text_.size();
+      const std::size_t at = text_.size();
       text_.append(frame.after);
       if (row != nullptr) {
-        holes_.push_back({end, *row, ""});
+        holes_.push_back({start, at, text_.size(), *row, ""});
       }
     } catch (...) {
       text_.truncate(start);
@@ -56,7 +57,9 @@ class HeldRecords {
 
  private:
   struct Hole {
-    std::size_t at;  ///< in the text: behind the record's last column
+    std::size_t start;  ///< of the record in the text
+    std::size_t at;     ///< behind its last column
+    std::size_t end;
     RowToFetch row;
     std::string filling;
   };

@@ -41,12 +41,19 @@ bool changes_key(const LogStream& stream, const Change& change) {
   });
 }
 
-/// How to find the row of a change in its table; empty if there is no way.
-std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const Change& change) {
+void point_at_table(RowToFetch& row, LogStream& stream) {
+  row.table = pg::quote_qualified(stream.plan.stream.schema_name, stream.plan.stream.table);
+  row.relation = &stream.relation;
+  row.shape = &stream.shape;
+}
+
+/// How to find a row in its table by what the log has of it; empty if there is no way.
+std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const std::vector<Field>& fields,
+                                                        const std::vector<Field>& others) {
   std::vector<std::pair<std::string, std::string>> key;
   for (const std::string& name : stream.key) {
-    const Field* field = find_field(change.columns, name);
-    field = field == nullptr ? find_field(change.identity, name) : field;
+    const Field* field = find_field(fields, name);
+    field = field == nullptr ? find_field(others, name) : field;
     if (field == nullptr || field->value.data() == nullptr) {
       return {};
     }
@@ -186,16 +193,15 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
     }
   }
   if (!row.columns.empty()) {
-    row.key = config_.log.fetch_unsent ? key_of(stream, change) : decltype(row.key)();
+    row.key =
+        config_.log.fetch_unsent ? key_of(stream, change.columns, change.identity) : decltype(row.key)();
     if (row.key.empty() && !std::exchange(stream.warned_of_unsent, true)) {
       log::warn(
           "{}: column {} is left out of records of updates that do not change it, since the log does not "
           "have it: ALTER TABLE {} REPLICA IDENTITY FULL",
           stream.plan.stream.id, row.columns.front()->name, pg::quote_qualified(change.schema, change.table));
     }
-    row.table = pg::quote_qualified(stream.plan.stream.schema_name, stream.plan.stream.table);
-    row.relation = &stream.relation;
-    row.shape = &stream.shape;
+    point_at_table(row, stream);
   }
   if (change.kind == Change::Kind::update && changes_key(stream, change)) {
     write_delete(stream, change, lsn);
@@ -235,6 +241,27 @@ void LogRecords::write_delete(LogStream& stream, const Change& change, Lsn lsn) 
       }
     }
   });
+  if (stream.keys_may_cross) {
+    write_row_again(stream, change, lsn);
+  }
+}
+
+/// Another row may have come to the key before this one left it: `UPDATE t SET id = id + 1`. The target would
+/// lose it by the delete, so that what has the key now follows.
+void LogRecords::write_row_again(LogStream& stream, const Change& change, Lsn lsn) {
+  RowToFetch row;
+  row.is_all = true;
+  row.key = key_of(stream, change.identity, change.identity);
+  if (row.key.empty()) {
+    return;
+  }
+  for (LogColumn& column : stream.shape.columns()) {
+    if (column.synced) {
+      row.columns.push_back(&column);
+    }
+  }
+  point_at_table(row, stream);
+  write_record(stream, lsn, "", &row, [](Buffer&) {});
 }
 
 void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const Change& change) {

@@ -44,6 +44,7 @@ class LogRecords {
   void write_change(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
   void write_new_row(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
   void write_delete(LogStream& stream, const change::Change& change, Lsn lsn);
+  void write_row_again(LogStream& stream, const change::Change& change, Lsn lsn);
   void truncate(pg::Connection& connection, LogStream& stream, const change::Change& change);
   /// Finds the columns of a row; looks at the table again for one that is not known.
   void resolve(pg::Connection& connection, LogStream& stream, const std::vector<change::Field>& fields);

@@ -19,16 +19,6 @@ Json nullable_text() {
   return {{"type", std::move(type)}};
 }
 
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::ranges::find(names, name) != names.end();
-}
-
-/// The catalog's word for a column's type; empty if it has none.
-std::string known_type(const singer::Stream& stream, const std::string& column) {
-  const auto known = std::ranges::find(stream.columns, column, &singer::Column::name);
-  return known == stream.columns.end() ? "" : known->sql_datatype;
-}
-
 }  // namespace
 
 LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config)
@@ -37,12 +27,11 @@ LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const c
   const bool takes_new_columns = !config.log.tap_id.empty();
   for (const pg::TableColumn& column : relation.columns) {
     const value::Type type = value::resolve(relation.types, column.type, column.modifier);
-    const bool is_new =
-        std::ranges::find(stream.columns, column.name, &singer::Column::name) == stream.columns.end();
-    const bool synced = contains(plan.columns, column.name) || (is_new && takes_new_columns);
-    const std::string before = known_type(stream, column.name);
-    const bool retyped = !before.empty() && before != column.type_name && !before.starts_with("bit(");
-    const bool is_key = contains(stream.key_properties, column.name);
+    const bool is_new = stream.find_column(column.name) == nullptr;
+    const bool synced =
+        (is_new && takes_new_columns) || std::ranges::find(plan.columns, column.name) != plan.columns.end();
+    const bool retyped = stream.is_retyped(column.name, column.type_name);
+    const bool is_key = stream.is_key(column.name);
     columns_.push_back(
         {.name = column.name,
          .key = to_text(Json(column.name)) + ":",

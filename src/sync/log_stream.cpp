@@ -14,14 +14,6 @@
 
 namespace tap::sync {
 
-namespace {
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::ranges::find(names, name) != names.end();
-}
-
-}  // namespace
-
 LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
                      const Json& state, const std::string& time_extracted)
     : plan(stream),
@@ -39,6 +31,9 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
   warn_of_new_columns();
   key = tables.front().is_full || tables.front().identity.empty() ? plan.stream.key_properties
                                                                   : tables.front().identity;
+  keys_may_cross = !plan.stream.key_properties.empty() && std::ranges::any_of(tables, [](const auto& table) {
+    return table.is_full && table.defers_keys;
+  });
 }
 
 bool LogStream::look_again(pg::Connection& connection, const config::Config& config) {
@@ -97,8 +92,7 @@ void LogStream::warn_of_gaps() const {
           "{}: updates and deletes of {} are not in the log, since it has no replica identity: give it a "
           "primary key, or ALTER TABLE {} REPLICA IDENTITY FULL",
           plan.stream.id, name, name);
-    } else if (!std::ranges::all_of(plan.stream.key_properties,
-                                    [&](const auto& column) { return contains(table.identity, column); })) {
+    } else if (!table.identifies_by(plan.stream.key_properties)) {
       log::warn(
           "{}: deletes of {} come without a column of the stream's key, since it is not in the replica "
           "identity: ALTER TABLE {} REPLICA IDENTITY FULL",

@@ -24,24 +24,6 @@ std::string select_column(const std::string& name, value::Wire wire) {
                            column);
 }
 
-/// Says that the catalog is out of date: records follow the table, the schema that is sent does not.
-void warn_if_retyped(const singer::Stream& stream, const pg::TableColumn& column) {
-  const auto known =
-      std::find_if(stream.columns.begin(), stream.columns.end(),
-                   [&](const singer::Column& candidate) { return candidate.name == column.name; });
-  const std::string& before = known->sql_datatype;
-  if (before.empty() || before == column.type_name || before.compare(0, 4, "bit(") == 0) {
-    return;
-  }
-  log::warn("{}: column {} is {} now, {} in the catalog: run discovery again", stream.id, column.name,
-            column.type_name, before);
-}
-
-bool is_key(const singer::Stream& stream, const std::string& column) {
-  const auto& keys = stream.key_properties;
-  return std::find(keys.begin(), keys.end(), column) != keys.end();
-}
-
 }  // namespace
 
 value::Wire wire_of(const value::Type& type) {
@@ -64,18 +46,19 @@ std::size_t RowShape::position(const std::string& column) const {
 RowShape::RowShape(const StreamPlan& plan, const pg::Relation& relation, const value::Options& options) {
   const singer::Stream& stream = plan.stream;
   for (const std::string& name : plan.columns) {
-    const auto column =
-        std::find_if(relation.columns.begin(), relation.columns.end(),
-                     [&](const pg::TableColumn& candidate) { return candidate.name == name; });
+    const auto column = std::ranges::find(relation.columns, name, &pg::TableColumn::name);
     if (column == relation.columns.end()) {
-      if (is_key(stream, name)) {
+      if (stream.is_key(name)) {
         throw StreamError(fmt::format("key column {} is no longer in the table: run discovery again", name));
       }
       log::warn("{}: column {} is no longer in the table; it is left out until discovery is run again",
                 stream.id, name);
       continue;
     }
-    warn_if_retyped(stream, *column);
+    if (stream.is_retyped(name, column->type_name)) {  // the records follow the table, their SCHEMA does not
+      log::warn("{}: column {} is {} now, {} in the catalog: run discovery again", stream.id, name,
+                column->type_name, stream.find_column(name)->sql_datatype);
+    }
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);
     const value::Wire wire = wire_of(type);
     std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(name));

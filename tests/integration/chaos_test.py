@@ -72,7 +72,7 @@ class Writing:
                 with connection.cursor() as cursor:
                     cursor.execute(f"SET search_path TO {self.schema}")
                     writer.use(cursor)
-                    while not self.over.wait(rng.random() / 50):
+                    while not self.over.wait(rng.random() / 16):
                         writer.step()
                         self.steps += 1
             except psycopg2.Error as fault:

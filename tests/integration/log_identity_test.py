@@ -56,6 +56,18 @@ class LogIdentityTest(LogTest):
                     {"a": "two", "id": 2, "_sdc_deleted_at": "D"}])
         self.check_followed("t")
 
+    def test_keys_that_cross_within_a_transaction(self):
+        self.table("id int PRIMARY KEY DEFERRABLE, a text", "FULL", "(1, 'one'), (2, 'two'), (3, 'three')")
+        self.sql("UPDATE {s}.t SET id = 4 - id")
+        self.check_followed("t")
+        self.sql("UPDATE {s}.t SET id = id + 1")
+        self.check_followed("t")
+        self.sql("BEGIN; SET CONSTRAINTS ALL DEFERRED; INSERT INTO {s}.t VALUES (2, 'new'); DELETE FROM {s}.t WHERE a = 'three';"
+                 "DELETE FROM {s}.t WHERE id = 4; COMMIT")
+        self.check([{"id": 2, "a": "new", "_sdc_deleted_at": None}, {"id": 2, "a": "three", "_sdc_deleted_at": "D"},
+                    {"_sdc_deleted_at": None, "id": 2, "a": "new"}, {"id": 4, "a": "one", "_sdc_deleted_at": "D"}])
+        self.check_followed("t")
+
     NONE = ("updates and deletes of {t} are not in the log, since it has no replica identity: give it a primary key, or "
             "ALTER TABLE {t} REPLICA IDENTITY FULL")
 

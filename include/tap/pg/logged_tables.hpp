@@ -18,11 +18,15 @@ struct TableName {
 
 /// What the log has of a table.
 struct LoggedTable {
+  /// A delete comes with all of these columns.
+  [[nodiscard]] bool identifies_by(const std::vector<std::string>& columns) const;
+
   TableName name;
   bool is_partitioned = false;        ///< it has no rows of its own: the log names its partitions
   bool is_logged = true;              ///< false for UNLOGGED
   std::vector<std::string> identity;  ///< columns of the replica identity: what comes with a delete
   bool is_full = false;               ///< REPLICA IDENTITY FULL: `identity` is every column
+  bool defers_keys = false;           ///< within a transaction, two rows may have the same key
 };
 
 /// The table, which comes first, and all that inherit from it, partitions included. Empty if it is not there.

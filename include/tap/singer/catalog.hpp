@@ -19,6 +19,12 @@ struct Column {
 
 /// A stream of the catalog. What the user edited there (keys, methods, schema) is taken as it stands.
 struct Stream {
+  /// Null if the catalog does not know it.
+  [[nodiscard]] const Column* find_column(std::string_view name) const;
+  [[nodiscard]] bool is_key(std::string_view column) const;
+  /// The catalog has another type for the column than `type_name`, which is in the database now.
+  [[nodiscard]] bool is_retyped(std::string_view column, std::string_view type_name) const;
+
   std::string id;    ///< tap_stream_id: its name in the state
   std::string name;  ///< its name in messages, before any schema prefix
   std::string table;

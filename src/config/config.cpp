@@ -96,6 +96,36 @@ void apply(Config& config, const std::string& source, const std::string& key, co
   }
 }
 
+/// The TLS keys of the Meltano SDK's tap, which count if `ssl_enable` is on only, under libpq's names.
+void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
+  const auto is_on = [&](const char* key) {
+    return keys.contains(key) && !keys[key].is_null() && Reader(source_of[key], key, keys[key], false).flag();
+  };
+  const auto rename = [&](const char* from, const char* to) {
+    if (keys.contains(from) && !keys.contains(to)) {
+      keys[to] = keys[from];
+      source_of[to] = source_of[from];
+    }
+  };
+  if (is_on("ssl_enable")) {
+    if (!keys.contains("ssl_mode")) {
+      keys["ssl_mode"] = "verify-full";
+      source_of["ssl_mode"] = source_of["ssl_enable"];
+    }
+    rename("ssl_mode", "sslmode");
+    rename("ssl_certificate_authority", "sslrootcert");
+    if (is_on("ssl_client_certificate_enable")) {
+      rename("ssl_client_certificate", "sslcert");
+      rename("ssl_client_private_key", "sslkey");
+    }
+  }
+  for (const char* key :
+       {"ssl_enable", "ssl_mode", "ssl_certificate_authority", "ssl_client_certificate_enable",
+        "ssl_client_certificate", "ssl_client_private_key"}) {
+    keys.erase(key);
+  }
+}
+
 bool is_known(const Config& config, const char* keyword) {
   return config.server.keywords.count(keyword) != 0 || !pg::connection_default(keyword).empty();
 }
@@ -117,6 +147,18 @@ void require(const Config& config, const std::string& sources) {
 
 }  // namespace
 
+pg::Server Config::copy_server() const {
+  pg::Server server_of_copies = server;
+  if (secondary.used) {
+    server_of_copies.keywords["host"] = secondary.host;
+    server_of_copies.keywords.erase("hostaddr");
+    if (!secondary.port.empty()) {
+      server_of_copies.keywords["port"] = secondary.port;
+    }
+  }
+  return server_of_copies;
+}
+
 Config load(const std::vector<std::string>& sources) {
   Json merged = Json::object();
   std::map<std::string, std::string> source_of;
@@ -135,13 +177,22 @@ Config load(const std::vector<std::string>& sources) {
   }
 
   Config config;
-  for (const auto& [key, value] : merged.items()) {
-    apply(config, source_of[key], key, value);
+  take_sdk_keys(merged, source_of);
+  for (const bool urls : {false, true}) {  // what they say goes over what other keys have said
+    for (const auto& [key, value] : merged.items()) {
+      if (urls == (key == "url" || key == "sqlalchemy_url")) {
+        apply(config, source_of[key], key, value);
+      }
+    }
   }
   if (config.values.schema_dialect == value::Options::Dialect::singer_io && !merged.contains("other_types")) {
     config.values.other_types = value::Options::OtherTypes::unsupported;
   }
   require(config, names);
+  if (config.secondary.used && config.secondary.host.empty()) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}: \"use_secondary\" needs \"secondary_host\", where the standby is", names));
+  }
   return config;
 }
 

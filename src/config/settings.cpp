@@ -20,7 +20,7 @@ void set_keyword(Config& config, const char* keyword, const Reader& value) {
 }
 
 /// One, or one for each host.
-void set_port(Config& config, const Reader& value) {
+std::string ports(const Reader& value) {
   std::string ports;
   for (const std::uint64_t port : value.counts()) {
     if (port == 0 || port > 65535) {
@@ -28,7 +28,24 @@ void set_port(Config& config, const Reader& value) {
     }
     ports += (ports.empty() ? "" : ",") + fmt::to_string(port);
   }
-  config.server.keywords["port"] = ports;
+  return ports;
+}
+
+void set_url(Config& config, const Reader& value) {
+  if (const std::string url = value.text(); !url.empty() && !config.server.take_url(url)) {
+    value.fail("a URI like postgresql://user:password@host:5432/dbname");
+  }
+}
+
+/// As the server reads them (manual: Setting Parameters).
+void set_timeout(Config& config, const char* name, const Reader& value) {
+  const std::string text = value.text();
+  const auto unit = std::min(text.find_first_not_of("0123456789"), text.size());
+  constexpr std::array<std::string_view, 7> units = {"", "us", "ms", "s", "min", "h", "d"};
+  if (unit == 0 || std::ranges::find(units, text.substr(unit)) == units.end()) {
+    value.fail("milliseconds, or a time with a unit like 30s, 5min or 2h");
+  }
+  config.server.timeouts[name] = text;
 }
 
 void set_sslmode(Config& config, const Reader& value) {
@@ -63,7 +80,8 @@ const auto kSettings = std::to_array<Setting>({
     {"host", "", "text", "",
      "server's name, address, or socket folder; or several with commas between, to be tried in order",
      [](Config& c, const Reader& v) { set_keyword(c, "host", v); }},
-    {"port", "", "integer", "5432", "server's port, or one for each host", set_port},
+    {"port", "", "integer", "5432", "server's port, or one for each host",
+     [](Config& c, const Reader& v) { c.server.keywords["port"] = ports(v); }},
     {"user", "", "text", "", "role to log in as",
      [](Config& c, const Reader& v) { set_keyword(c, "user", v); }},
     {"password", "", "text", "", "its password",
@@ -78,6 +96,36 @@ const auto kSettings = std::to_array<Setting>({
      }},
     {"sslmode", "", "text", "prefer", "`disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`",
      set_sslmode},
+    {"sslrootcert", "", "text", "",
+     "certificates of the authorities that the server's must come from: a file, or its text (PEM)",
+     [](Config& c, const Reader& v) { c.server.set_file("sslrootcert", v.text()); }},
+    {"sslcert", "", "text", "", "our own certificate: a file, or its text (PEM)",
+     [](Config& c, const Reader& v) { c.server.set_file("sslcert", v.text()); }},
+    {"sslkey", "", "text", "", "its key: a file, or its text (PEM)",
+     [](Config& c, const Reader& v) { c.server.set_file("sslkey", v.text()); }, true},
+    {"sqlalchemy_url", "url", "text", "",
+     "the server as a URI, `postgresql://user:password@host:5432/dbname?sslmode=require`; it wins over the "
+     "keys "
+     "above",
+     set_url, true},
+    {"password_command", "", "text", "",
+     "shell command that prints the password, run for each connection: for tokens that expire, or a vault",
+     [](Config& c, const Reader& v) { c.server.password_command = v.text(); }},
+    {"use_secondary", "", "boolean", "false",
+     "copies (full table, incremental, first copies) come from a standby, the log from `host`",
+     [](Config& c, const Reader& v) { c.secondary.used = v.flag(); }},
+    {"secondary_host", "", "text", "", "the standby; required with `use_secondary`",
+     [](Config& c, const Reader& v) { c.secondary.host = v.text(); }},
+    {"secondary_port", "", "integer", "", "its port, else `port`",
+     [](Config& c, const Reader& v) { c.secondary.port = ports(v); }},
+    {"statement_timeout", "", "text", "0",
+     "longest time for one statement, a whole copy: milliseconds, or with a unit, `2h`; 0: no limit",
+     [](Config& c, const Reader& v) { set_timeout(c, "statement_timeout", v); }},
+    {"lock_timeout", "", "text", "5min", "longest wait for a table that somebody else has locked",
+     [](Config& c, const Reader& v) { set_timeout(c, "lock_timeout", v); }},
+    {"idle_in_transaction_session_timeout", "", "text", "0",
+     "longest time that the server waits for us inside of a transaction",
+     [](Config& c, const Reader& v) { set_timeout(c, "idle_in_transaction_session_timeout", v); }},
     {"filter_dbs", "", "list", "", "discover these databases only, else every one that the user can reach",
      [](Config& c, const Reader& v) { c.filter_dbs = v.list(); }},
     {"filter_schemas", "", "list", "", "discover these schemas only",
@@ -182,11 +230,9 @@ const auto kSettings = std::to_array<Setting>({
 });
 
 constexpr auto kWithoutEffect = std::to_array<std::string_view>(
-    {"itersize", "frequency_in_minutes", "secondary_host", "secondary_port", "stream_maps",
-     "stream_map_config", "faker_config", "flattening_enabled", "flattening_max_depth", "batch_config",
-     "dates_as_string", "ssl_mode", "ssl_certificate_authority", "ssl_client_certificate",
-     "ssl_client_private_key", "ssl_storage_directory", "log_based_single_connection",
-     "auto_bootstrap_log_based", "emit_activate_version_messages"});
+    {"itersize", "frequency_in_minutes", "stream_maps", "stream_map_config", "faker_config",
+     "flattening_enabled", "flattening_max_depth", "batch_config", "dates_as_string", "ssl_storage_directory",
+     "log_based_single_connection", "auto_bootstrap_log_based", "emit_activate_version_messages"});
 
 /// As the other taps take them: what is off, or empty, is not asked for.
 bool is_on(const Json& value) {
@@ -202,9 +248,6 @@ bool is_tunnel(const Json& value) {
 
 constexpr auto kMissing = std::to_array<MissingSetting>({
     {"ssh_tunnel", is_tunnel, "open the tunnel with ssh -L, and set host and port to its end here"},
-    {"sqlalchemy_url", is_filled, "set host, port, user, password and dbname"},
-    {"ssl_enable", is_on, "set sslmode, sslrootcert, sslcert and sslkey"},
-    {"use_secondary", is_on, ""},
     {"stream_options", is_filled, ""},
 });
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 
 #include <libpq-fe.h>
@@ -10,8 +9,11 @@
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/connection.hpp>
+#include <tap/pg/settings.hpp>
 
 #include "conninfo.hpp"
+#include "password_command.hpp"
+#include "refusal.hpp"
 
 namespace tap::pg {
 
@@ -33,45 +35,9 @@ std::string field(const PGresult* result, char code) {
   return text == nullptr ? "" : one_line(text);
 }
 
-/// The server refuses by these for now only (manual: Error Codes): starting up or shutting down, no free
-/// place.
-bool refusal_may_pass(std::string_view sqlstate) {
-  return sqlstate.substr(0, 3) == "57P" || sqlstate.substr(0, 2) == "53" || sqlstate.substr(0, 2) == "08";
-}
-
-/// A refusal as libpq words it at full verbosity: `...: FATAL:  28P01: password authentication failed`, then
-/// the place in the server's source. The code is cut out of it.
-struct Refusal {
-  explicit Refusal(std::string_view message)
-      : text(one_line(message.substr(0, message.find("\nLOCATION:")))) {
-    constexpr std::size_t code_size = 5;
-    for (std::size_t at = text.find(": "); at != std::string::npos; at = text.find(": ", at + 1)) {
-      const std::string code = text.substr(at + 2, code_size);
-      const bool is_code =
-          code.size() == code_size && text.compare(at + 2 + code_size, 2, ": ") == 0 &&
-          code.find_first_of("0123456789") != std::string::npos &&
-          std::ranges::all_of(code, [](unsigned char c) { return std::isupper(c) || std::isdigit(c); });
-      if (is_code) {
-        sqlstate = code;
-        text.erase(at + 2, code_size + 2);
-        text += fmt::format(" (SQLSTATE {})", code);
-        return;
-      }
-    }
-  }
-
-  std::string text;
-  std::string sqlstate;  ///< empty if it was not the server that refused
-};
-
 /// The host that libpq is trying.
 std::string host_of(const PGconn* connection) {
   return fmt::format("{}:{}", PQhost(connection), PQport(connection));
-}
-
-/// The server is there, but has no such database, or none that this user may enter or that lets anyone in.
-bool is_database_refused(std::string_view sqlstate) {
-  return sqlstate == "3D000" || sqlstate == "42501" || sqlstate == "55000";
 }
 
 }  // namespace
@@ -86,9 +52,9 @@ void Connection::Close::operator()(pg_conn* connection) const {
 }
 
 Connection::Connection(const Server& server, const std::string& database)
-    : description_(server.describe(database)) {
+    : description_(server.describe(database)), timeouts_(server.timeouts) {
   const seconds timeout(connect_timeout_seconds(server));
-  std::optional<Server> hosts = server;
+  std::optional<Server> hosts = with_password(server);
   while (!connect(*hosts, database, timeout)) {
     const std::string silent = host_of(connection_.get());
     hosts = without_host(*hosts, PQhost(connection_.get()), PQport(connection_.get()));
@@ -125,11 +91,12 @@ bool Connection::connect(const Server& server, const std::string& database, seco
   }
   if (PQstatus(connection) != CONNECTION_OK) {
     const Refusal refusal(PQerrorMessage(connection));
-    const std::string text = fmt::format("cannot connect ({}): {}", description_, refusal.text);
-    if (refusal.sqlstate.empty() || refusal_may_pass(refusal.sqlstate)) {
+    const std::string text =
+        server.with_names(fmt::format("cannot connect ({}): {}", description_, refusal.text));
+    if (refusal.may_pass()) {
       throw ConnectionLost(ExitCode::cannot_connect, text);
     }
-    if (is_database_refused(refusal.sqlstate)) {
+    if (refusal.is_of_database()) {
       throw DatabaseRefused(text);
     }
     throw Error(ExitCode::cannot_connect, text);
@@ -247,6 +214,23 @@ std::vector<Oid> Connection::column_types(const std::string& sql) {
     types.push_back(PQftype(result.get(), i));
   }
   return types;
+}
+
+std::string Connection::pin_settings(bool local) const {
+  return tap::pg::pin_settings(timeouts_, local);
+}
+
+std::string Connection::protection() const {
+  PGconn* const connection = connection_.get();
+  if (PQsslInUse(connection) != 0) {
+    const auto attribute = [&](const char* name) {
+      const char* const value = PQsslAttribute(connection, name);
+      return value == nullptr ? "?" : value;
+    };
+    return fmt::format("{}, {}", attribute("protocol"), attribute("cipher"));
+  }
+  const std::string_view host = PQhost(connection);
+  return host.starts_with('/') || host.starts_with('@') ? "by a Unix socket" : "not encrypted";
 }
 
 bool Connection::is_open() const noexcept {

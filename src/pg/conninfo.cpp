@@ -31,7 +31,12 @@ std::string conninfo(const Server& server, const std::string& database) {
   }
   keywords.emplace("client_encoding", "UTF8");
   keywords.emplace("connect_timeout", kConnectTimeout);
-  keywords.emplace("fallback_application_name", "tap-postgres");
+  keywords.emplace("fallback_application_name", "tap-postgres " TAP_VERSION);
+  // A network that swallows everything is noticed in two minutes.
+  keywords.emplace("keepalives_idle", "60");
+  keywords.emplace("keepalives_interval", "10");
+  keywords.emplace("keepalives_count", "6");
+  keywords.emplace("tcp_user_timeout", "120000");
   std::string text;
   for (const auto& [keyword, value] : keywords) {
     text += keyword + "='";

@@ -11,10 +11,12 @@ namespace tap::pg {
 
 namespace {
 
+using Options = std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)>;
+
 /// Calls `see` with each of libpq's connection keywords until it returns true.
 template <class See>
 bool any_keyword(See see) {
-  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> all(PQconndefaults(), PQconninfoFree);
+  const Options all(PQconndefaults(), PQconninfoFree);
   for (const PQconninfoOption* option = all.get(); option != nullptr && option->keyword != nullptr;
        ++option) {
     if (see(*option)) {
@@ -33,6 +35,53 @@ std::string or_default(const Server& server, std::string_view keyword, const cha
 }
 
 }  // namespace
+
+void Server::set_file(const std::string& keyword, const std::string& value) {
+  if (value.find("-----BEGIN ") == std::string::npos) {
+    keywords[keyword] = value;
+    return;
+  }
+  std::string text = value;
+  if (text.find('\n') == std::string::npos) {  // as it comes through some environments
+    for (auto at = text.find("\\n"); at != std::string::npos; at = text.find("\\n", at)) {
+      text.replace(at, 2, "\n");
+    }
+  }
+  const auto file = std::make_shared<const MemoryFile>(keyword, text);
+  texts_[keyword] = file;
+  keywords[keyword] = file->path();
+}
+
+bool Server::take_url(const std::string& url) {
+  std::string uri = url;
+  const auto scheme_end = uri.find("://");
+  if (const auto driver = uri.find('+'); driver < scheme_end && scheme_end != std::string::npos) {
+    uri.erase(driver, scheme_end - driver);
+  }
+  if (uri.find("://") == std::string::npos) {
+    return false;
+  }
+  char* error = nullptr;
+  const Options options(PQconninfoParse(uri.c_str(), &error), PQconninfoFree);
+  PQfreemem(error);  // it may have a part of the password
+  for (const PQconninfoOption* option = options.get(); option != nullptr && option->keyword != nullptr;
+       ++option) {
+    if (option->val != nullptr) {
+      keywords[option->keyword] = option->val;
+    }
+  }
+  return options != nullptr;
+}
+
+std::string Server::with_names(std::string message) const {
+  for (const auto& [keyword, file] : texts_) {
+    const std::string path = file->path();
+    for (auto at = message.find(path); at != std::string::npos; at = message.find(path)) {
+      message.replace(at, path.size(), keyword);
+    }
+  }
+  return message;
+}
 
 std::string Server::database() const {
   return or_default(*this, "dbname", "");

@@ -9,6 +9,7 @@
 #include <tap/pg/settings.hpp>
 
 #include "conninfo.hpp"
+#include "password_command.hpp"
 
 namespace tap::pg {
 
@@ -41,14 +42,14 @@ struct Session::Parts {
 
 Session::Session(const Server& server, const std::string& database) {
   try {
-    parts_ = std::make_unique<Parts>(conninfo(server, database));
+    parts_ = std::make_unique<Parts>(conninfo(with_password(server), database));
   } catch (const pqxx::failure& error) {
     const Connection again(server, database);  // our own knows the SQLSTATE of a refusal
     throw Error(ExitCode::cannot_connect,
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
   }
   // What its queries say must fit together.
-  query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " + pin_settings(true));
+  query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " + pin_settings(server.timeouts, true));
 }
 
 Session::~Session() = default;

@@ -3,6 +3,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/pg/quote.hpp>
 #include <tap/pg/settings.hpp>
 
 namespace tap::pg {
@@ -19,15 +20,13 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
     {"bytea_output", "'hex'"},
     {"xmloption", "'content'"},
     {"search_path", "'public'"},
-    // A copy reads in the order of the file, from the start, however long the target takes.
+    // A copy reads in the order of the file, from the start.
     {"synchronize_seqscans", "off"},
-    {"statement_timeout", "0"},
-    {"idle_in_transaction_session_timeout", "0"},
 };
 
 }  // namespace
 
-std::string pin_settings(bool local) {
+std::string pin_settings(const Timeouts& timeouts, bool local) {
   // A SQL_ASCII server does not know what its bytes are, and would refuse to send those that are not UTF-8.
   std::string sql = fmt::format(
       "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') "
@@ -40,13 +39,20 @@ std::string pin_settings(bool local) {
       "WHERE pg_catalog.current_setting('client_connection_check_interval', true) IS NOT NULL "
       "AND pg_catalog.version() LIKE '%linux%'; ",
       local);
-  // A connection that looks things up for the log has nothing to do for long. From version 14 on.
-  sql += fmt::format(
-      "SELECT pg_catalog.set_config('idle_session_timeout', '0', {}) "
-      "WHERE pg_catalog.current_setting('idle_session_timeout', true) IS NOT NULL; ",
-      local);
+  // A connection that looks things up for the log has nothing to do for long, and a copy takes its time. From
+  // versions 14 and 17 on.
+  for (const char* const timeout : {"idle_session_timeout", "transaction_timeout"}) {
+    sql += fmt::format(
+        "SELECT pg_catalog.set_config('{0}', '0', {1}) "
+        "WHERE pg_catalog.current_setting('{0}', true) IS NOT NULL; ",
+        timeout, local);
+  }
+  const char* const set = local ? "SET LOCAL" : "SET";
   for (const auto& [name, value] : kSettings) {
-    sql += fmt::format("SET {}{} = {}; ", local ? "LOCAL " : "", name, value);
+    sql += fmt::format("{} {} = {}; ", set, name, value);
+  }
+  for (const auto& [name, value] : timeouts) {
+    sql += fmt::format("{} {} = {}; ", set, name, quote_literal(value));
   }
   return sql;
 }

@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstWait{500};
 constexpr milliseconds kLongestWait{30'000};
+constexpr std::chrono::minutes kGoodTime{10};  // a fault after that is not of the faults before it
 
 milliseconds wait_before(unsigned retry) {
   constexpr unsigned most_doublings = 10;
@@ -26,16 +27,22 @@ milliseconds wait_before(unsigned retry) {
 pg::Connection& Database::connect(const std::string& name) {
   if (!connection_ || name_ != name) {
     connection_.reset();
-    connection_.emplace(config_.server, name);
+    connection_.emplace(server_, name);
+    if (!connected_at_) {
+      log::info("connected to {}: {}", connection_->description(), connection_->protection());
+    }
     name_ = name;
-    ever_connected_ = true;
+    connected_at_ = Clock::now();
   }
   return *connection_;
 }
 
 void Database::wait_or_give_up(const Error& fault, const std::string& stream) {
   drop();
-  if (!ever_connected_ || retries_ >= config_.max_retries) {
+  if (connected_at_ && Clock::now() - *connected_at_ > kGoodTime) {
+    retries_ = 0;
+  }
+  if (!connected_at_ || retries_ >= config_.max_retries) {
     throw;
   }
   const milliseconds wait = wait_before(retries_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -9,15 +10,15 @@
 
 namespace tap::sync {
 
-/// The connection in use. Streams of one database share it as long as it is good; after a fault that may
-/// pass, a new one is made.
+/// The connection in use, to one of a server's databases. Streams of one database share it as long as it is
+/// good; after a fault that may pass, a new one is made.
 class Database {
  public:
-  explicit Database(const config::Config& config) : config_(config) {}
+  Database(const config::Config& config, pg::Server server) : config_(config), server_(std::move(server)) {}
 
   /// Calls `work` with a connection to the database `name`, again after each transient fault, with growing
-  /// waits, until the retries of the run are used up. The first connection of a run is not tried again: its
-  /// fault is more likely the config's.
+  /// waits, until the retries of the run are used up; they count anew after a long good time. The first
+  /// connection of a run is not tried again: its fault is more likely the config's.
   template <class Work>
   void use(const std::string& name, const std::string& stream, Work work) {
     while (true) {
@@ -40,14 +41,17 @@ class Database {
   void drop() { connection_.reset(); }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   pg::Connection& connect(const std::string& name);
   /// Call in a handler: throws `fault` on if there is nothing to wait for.
   void wait_or_give_up(const Error& fault, const std::string& stream);
 
   const config::Config& config_;
+  pg::Server server_;
   std::string name_;
   std::optional<pg::Connection> connection_;
-  bool ever_connected_ = false;
+  std::optional<Clock::time_point> connected_at_;  ///< the last time
   unsigned retries_ = 0;
 };
 

@@ -58,7 +58,7 @@ LogPass::LogPass(const config::Config& config, const LogSource& source,
       records_(config, writer, unseen_, time_extracted_) {}
 
 void LogPass::attempt(pg::Connection& connection) {
-  connection.execute(pg::pin_settings(false));
+  connection.execute(connection.pin_settings(false));
   look_up_streams(connection);
   if (streams_.empty()) {
     return;

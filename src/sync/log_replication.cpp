@@ -41,7 +41,9 @@ void LogReplication::prepare_group(pg::Connection& connection, Group& group) {
   const pg::LogStatus status = pg::log_status(connection);
   require_logical_log(status);
   require_right_to_replicate(status, config_, group.source.database);
-  group.source.slot = require_slot(connection, config_, group.source.database).name;
+  const pg::Slot slot = require_slot(connection, config_, group.source.database);
+  group.source.slot = slot.name;
+  group.kept_from = slot.confirmed_flush;
   group.source.server_encoding = status.server_encoding;
   group.source.end = status.flushed;
   std::vector<StreamPosition> positions;
@@ -59,8 +61,10 @@ bool LogReplication::follows(const StreamPlan& stream) const {
          std::ranges::find(group->second.to_follow, &stream) != group->second.to_follow.end();
 }
 
-const std::string& LogReplication::slot_of(const StreamPlan& stream) const {
-  return groups_.at(stream.database).source.slot;
+LogStart LogReplication::start_of_copy(const StreamPlan& stream, pg::Connection& connection) const {
+  const Group& group = groups_.at(stream.database);
+  return config_.secondary.used ? find_standby_start(connection, group.kept_from)
+                                : find_log_start(config_, connection, stream.database, group.source.slot);
 }
 
 void LogReplication::note_copy(const StreamPlan& stream) {

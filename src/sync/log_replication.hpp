@@ -14,6 +14,7 @@
 #include "database.hpp"
 #include "log_pass.hpp"
 #include "log_position.hpp"
+#include "log_start.hpp"
 
 namespace tap::sync {
 
@@ -31,8 +32,8 @@ class LogReplication {
 
   /// True if the stream's first copy was done when the run began: follow() reads its changes.
   [[nodiscard]] bool follows(const StreamPlan& stream) const;
-  /// The slot that keeps the log of a stream's database.
-  [[nodiscard]] const std::string& slot_of(const StreamPlan& stream) const;
+  /// Where the log takes over from the first copy of a stream, which is about to be made by `connection`.
+  [[nodiscard]] LogStart start_of_copy(const StreamPlan& stream, pg::Connection& connection) const;
   /// If it was the first copy of a log-based stream that was done in this run: the log is needed from there.
   void note_copy(const StreamPlan& stream);
 
@@ -44,6 +45,7 @@ class LogReplication {
     std::vector<const StreamPlan*> streams;    ///< all of them
     std::vector<const StreamPlan*> to_follow;  ///< whose copy was done before
     LogSource source;
+    Lsn kept_from;  ///< where the slot's log begins
     std::optional<Acknowledgement> acknowledgement;
   };
 

@@ -4,12 +4,15 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/base/stop.hpp>
 
 namespace tap::sync {
 
 namespace {
 
 constexpr std::chrono::seconds kPatience{10};  // with each transaction that is open
+constexpr std::chrono::seconds kStandbyPatience{60};
+constexpr std::chrono::milliseconds kStandbyPause{200};
 
 }  // namespace
 
@@ -32,6 +35,32 @@ LogStart find_log_start(const config::Config& config, pg::Connection& connection
         error.what(), to_text(start.lsn), slot);
   }
   return start;
+}
+
+LogStart find_standby_start(pg::Connection& standby, Lsn kept_from) {
+  const auto deadline = std::chrono::steady_clock::now() + kStandbyPatience;
+  while (true) {
+    const pg::LogStatus status = pg::log_status(standby);
+    if (!status.in_recovery) {
+      throw Error(
+          ExitCode::log_based_unprepared,
+          fmt::format("the server of secondary_host ({}) is no standby: name one, or set use_secondary to "
+                      "false",
+                      standby.description()));
+    }
+    if (status.flushed >= kept_from) {
+      return {.lsn = status.flushed, .snapshot = nullptr};
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(
+          ExitCode::log_based_unprepared,
+          fmt::format(
+              "the standby ({}) has replayed the log up to {} only, and the slot keeps it from {} on: "
+              "run again when the standby has caught up",
+              standby.description(), to_text(status.flushed), to_text(kept_from)));
+    }
+    stop::sleep(kStandbyPause);
+  }
 }
 
 }  // namespace tap::sync

@@ -21,4 +21,9 @@ struct LogStart {
 LogStart find_log_start(const config::Config& config, pg::Connection& connection, const std::string& database,
                         const std::string& slot);
 
+/// The same for a copy from a standby: how far it had replayed the log before the copy's snapshot. Waits
+/// until that is past `kept_from`, where the slot's log begins. Throws Error (log_based_unprepared) if it is
+/// no standby, or stays behind.
+LogStart find_standby_start(pg::Connection& standby, Lsn kept_from);
+
 }  // namespace tap::sync

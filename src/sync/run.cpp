@@ -44,9 +44,7 @@ void sync_stream(Database& database, const StreamPlan& stream, const config::Con
   } else if (stream.method == Method::full_table) {
     attempt(database, stream, config, FullTable(stream, config, output));
   } else {
-    const auto log_start = [&](pg::Connection& connection) {
-      return find_log_start(config, connection, stream.database, logs.slot_of(stream));
-    };
+    const auto log_start = [&](pg::Connection& connection) { return logs.start_of_copy(stream, connection); };
     attempt(database, stream, config, FullTable(stream, config, output, log_start));
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -63,25 +61,30 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   if (streams.empty()) {
     log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
   }
-  Database database(config);
+  Database primary(config, config.server);
+  std::optional<Database> secondary;
+  if (config.secondary.used) {
+    secondary.emplace(config, config.copy_server());
+  }
+  Database& copies = secondary ? *secondary : primary;
   LogReplication logs(config, streams, state, state_file);
-  logs.prepare(database);
+  logs.prepare(primary);
   std::vector<std::string> failed;
   for (const StreamPlan& stream : streams) {
     if (logs.follows(stream)) {
       continue;
     }
     try {
-      sync_stream(database, stream, config, logs, state, writer);
+      sync_stream(copies, stream, config, logs, state, writer);
       logs.note_copy(stream);
     } catch (const StreamError& error) {
       log::error("stream {}: {}", stream.stream.id, error.what());
       failed.push_back(stream.stream.id);
-      database.drop();
+      copies.drop();
     }
     writer.flush();
   }
-  std::ranges::copy(logs.follow(database, writer), std::back_inserter(failed));
+  std::ranges::copy(logs.follow(primary, writer), std::back_inserter(failed));
   if (!failed.empty()) {
     log::critical("these streams failed, the others are done: {}", fmt::join(failed, ", "));
     return ExitCode::run_failed;

@@ -157,12 +157,10 @@ class LostServerTest(InterruptionTest):
 class LockTimeoutTest(InterruptionTest):
     def test_it_tries_again_until_the_lock_is_free(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i AS k FROM generate_series(1, 10) i")
-        self.sql("ALTER ROLE reader SET lock_timeout = '50ms'")
-        self.addCleanup(self.sql, "ALTER ROLE reader RESET lock_timeout")
         for catalog in self.catalogs():
             with self.session() as holder, holder.cursor() as cursor:
                 cursor.execute(f"BEGIN; LOCK TABLE {self.schema}.t")
-                running = self.pipeline(catalog)
+                running = self.pipeline(catalog, lock_timeout="50ms")
                 rest = threading.Thread(target=running.relay)
                 rest.start()
                 running.tap.wait_for_log(r"SQLSTATE 55P03.*trying again in 1\.0 s \(2 of 5\)")
@@ -174,11 +172,9 @@ class LockTimeoutTest(InterruptionTest):
 
     def test_a_lock_that_is_never_free_is_the_streams_fault(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id; CREATE TABLE {s}.z AS SELECT 1 AS id")
-        self.sql("ALTER ROLE reader SET lock_timeout = '50ms'")
-        self.addCleanup(self.sql, "ALTER ROLE reader RESET lock_timeout")
         with self.session() as holder, holder.cursor() as cursor:
             cursor.execute(f"BEGIN; LOCK TABLE {self.schema}.t")
-            result = self.sync(self.catalog("t", "z"), max_retries=1, expect=1)
+            result = self.sync(self.catalog("t", "z"), lock_timeout=50, max_retries=1, expect=1)
             cursor.execute("ROLLBACK")
         self.assertRegex(result.stderr, rf"(?m)^ERROR stream {self.id_of('t')}: .*SQLSTATE 55P03")
         self.assertEqual(result.records("z"), [{"id": 1}])

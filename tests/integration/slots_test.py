@@ -196,7 +196,7 @@ class UnfitSlotTest(SlotTest):
         catalog, state = self.first_copy()
         self.start(catalog, state, break_at_end_lsn=False)
         [(pid,)] = until(self.is_active, "nobody reads the slot")
-        self.refused(f"replication slot {self.slot} is in use by PID {pid} (application tap-postgres): two runs must not read "
+        self.refused(f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): two runs must not read "
                      f"one slot; wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
                      catalog, state)
 

@@ -28,9 +28,17 @@ struct LogSettings {
   bool sequence = false;     ///< RECORDs have a growing `sequence`
 };
 
+/// A standby that copies are read from, so that the primary has less to do.
+struct Secondary {
+  bool used = false;
+  std::string host;
+  std::string port;  ///< empty: the primary's
+};
+
 /// What the user set. Plain values with their defaults: nothing below sees JSON, files or environment.
 struct Config {
   pg::Server server;
+  Secondary secondary;
 
   std::vector<std::string> filter_dbs;      ///< discover only these; empty: all
   std::vector<std::string> filter_schemas;  ///< discover only these; empty: all
@@ -44,6 +52,9 @@ struct Config {
   unsigned max_retries = 5;             ///< reconnections of a run
 
   LogSettings log;
+
+  /// The server that rows are copied from.
+  [[nodiscard]] pg::Server copy_server() const;
 
   std::chrono::duration<double> state_every_time{5};
   std::uint64_t state_every_rows = 100'000;

@@ -69,6 +69,12 @@ class Connection {
   /// Throws ConnectionLost if it is not.
   void require_open() const;
 
+  /// The SQL that pins this session's settings, see tap/pg/settings.hpp.
+  [[nodiscard]] std::string pin_settings(bool local) const;
+
+  /// How the session is protected: `TLSv1.3, TLS_AES_256_GCM_SHA384`, `not encrypted`, `by a Unix socket`.
+  [[nodiscard]] std::string protection() const;
+
   /// For messages: host, port, database and user.
   [[nodiscard]] const std::string& description() const { return description_; }
 
@@ -100,6 +106,7 @@ class Connection {
   [[noreturn]] void lost(const std::string& why) const;
 
   std::string description_;
+  Timeouts timeouts_;
   std::unique_ptr<pg_conn, Close> connection_;
 };
 

@@ -2,20 +2,41 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include <tap/base/memory_file.hpp>
+
 namespace tap::pg {
+
+/// The server's timeouts for our sessions, by setting, as the server reads them: `lock_timeout` is `5min`.
+using Timeouts = std::map<std::string, std::string, std::less<>>;
 
 /// How to reach and enter the server: libpq's connection keywords (manual: libpq, Parameter Key Words) with
 /// their values. What is absent libpq takes from its environment, service and password files.
 struct Server {
   std::map<std::string, std::string, std::less<>> keywords;
+  Timeouts timeouts = {
+      {"statement_timeout", "0"}, {"lock_timeout", "5min"}, {"idle_in_transaction_session_timeout", "0"}};
+  /// A shell command that prints the password; run for each connection, since tokens expire. Empty: none.
+  std::string password_command;
+
+  /// Sets a keyword that is a file's path (`sslrootcert`): `value` is that, or the file's text in PEM.
+  void set_file(const std::string& keyword, const std::string& value);
+  /// Takes keywords from a URI (manual: libpq, Connection URIs), of SQLAlchemy's form, too:
+  /// `postgresql+psycopg2://user:password@host:5432/shop?sslmode=require`. False if it is none.
+  [[nodiscard]] bool take_url(const std::string& url);
 
   /// The database that is connected to when a caller names none; empty if only libpq knows.
   [[nodiscard]] std::string database() const;
   /// For messages, without secrets: `localhost:5432, database shop, user tap`.
   [[nodiscard]] std::string describe(std::string_view database) const;
+  /// A message of libpq's, in which what was given as text is called by its keyword.
+  [[nodiscard]] std::string with_names(std::string message) const;
+
+ private:
+  std::map<std::string, std::shared_ptr<const MemoryFile>> texts_;  ///< by keyword
 };
 
 /// True for a connection keyword of the libpq we run with ("sslrootcert").

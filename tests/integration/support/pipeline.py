@@ -41,7 +41,7 @@ class Process:
     @property
     def log(self):
         """What it has written to stderr so far."""
-        return self._log.read_text(errors="backslashreplace")
+        return tap.without_connection(self._log.read_bytes())[0]
 
     def __str__(self):
         return f"$ {' '.join(self.command)}\nexit code {self.process.poll()}\nstderr:\n{self.log[-5000:]}"

@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import tempfile
@@ -21,6 +22,7 @@ class Result:
     code: int
     stdout: bytes
     stderr: str
+    connected: str = ""  # the line about the connection, which is not in stderr: ports differ
 
     def __str__(self):
         return (f"$ {self.command}\nexit code {self.code}\n"
@@ -75,10 +77,17 @@ def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0,
         command = prepare(folder, config, *args, catalog=catalog, state=state, files=files)
         done = subprocess.run(command, cwd=folder, env=clean_environment(env), stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=timeout, check=False)
-    result = Result(shlex.join(command), done.returncode, done.stdout, done.stderr.decode(errors="backslashreplace"))
+    result = Result(shlex.join(command), done.returncode, done.stdout, *without_connection(done.stderr))
     if expect not in (None, result.code):
         raise AssertionError(f"expected exit code {expect}\n{result}")
     return result
+
+
+def without_connection(stderr):
+    """What a run says, and what it says about its connection."""
+    text = stderr.decode(errors="backslashreplace")
+    connected = "".join(re.findall(r"^INFO connected to .*\n", text, re.MULTILINE))
+    return text.replace(connected, "", 1), connected
 
 
 def prepare(folder, config, *args, catalog=None, state=None, files=None):
@@ -98,6 +107,11 @@ def clean_environment(extra=None):
     """Ours, without what would steer libpq or the tap."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TAP_POSTGRES_"))}
     return {**clean, **(extra or {})}
+
+
+def version():
+    """`tap-postgres 1.2.3`, which is its application's name to the server, too."""
+    return subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def discover(config, *args):

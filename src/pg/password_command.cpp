@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "password_command.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <spdlog/fmt/fmt.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <tap/base/stop.hpp>
+#include <tap/pg/connection.hpp>
+
+#include "conninfo.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+[[noreturn]] void fail(const std::string& why) {
+  throw ConnectionLost(ExitCode::cannot_connect, "password_command " + why);
+}
+
+/// The shell at work, as the leader of a group of its own, so that what it has started ends with it.
+class Child {
+ public:
+  explicit Child(const std::string& command) {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+      fail(fmt::format("cannot be run: {}", std::strerror(errno)));
+    }
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPIPE);  // we ignore it
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+    std::string shell = "sh";
+    std::string option = "-c";
+    std::string script = command;
+    const std::array<char*, 4> arguments = {shell.data(), option.data(), script.data(), nullptr};
+    const int error = posix_spawn(&pid_, "/bin/sh", &files, &attributes, arguments.data(), environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    close(ends[1]);
+    output_ = ends[0];
+    if (error != 0) {
+      close(output_);
+      fail(fmt::format("cannot be run: {}", std::strerror(error)));
+    }
+  }
+  ~Child() {
+    close(output_);
+    if (pid_ > 0) {
+      kill(-pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  Child(Child&&) = delete;
+  Child& operator=(Child&&) = delete;
+
+  [[nodiscard]] int output() const { return output_; }
+
+  /// Waits for its end: what waitpid() says of it.
+  int join() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = 0;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int output_ = -1;
+};
+
+}  // namespace
+
+Server with_password(const Server& server) {
+  Server ready = server;
+  if (!server.password_command.empty()) {
+    ready.keywords["password"] =
+        ask_for_password(server.password_command, std::chrono::seconds(connect_timeout_seconds(server)));
+  }
+  return ready;
+}
+
+std::string ask_for_password(const std::string& command, std::chrono::seconds patience) {
+  Child child(command);
+  const auto deadline = Clock::now() + patience;
+  std::string password;
+  std::array<char, 4096> piece{};
+  ssize_t got = 1;
+  while (got > 0) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+    if (patience.count() > 0 && left.count() <= 0) {
+      fail(fmt::format("has not ended in {} seconds", patience.count()));
+    }
+    if (stop::wait(child.output(), stop::For::reading, patience.count() > 0 ? left : milliseconds(-1))) {
+      got = read(child.output(), piece.data(), piece.size());
+      password.append(piece.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    }
+  }
+  const int status = child.join();
+  if (WIFSIGNALED(status)) {
+    fail(fmt::format("was ended by signal {}", WTERMSIG(status)));
+  }
+  if (WEXITSTATUS(status) != 0) {
+    fail(fmt::format("failed with exit code {}", WEXITSTATUS(status)));
+  }
+  while (!password.empty() && (password.back() == '\n' || password.back() == '\r')) {
+    password.pop_back();
+  }
+  if (password.empty()) {
+    fail("printed nothing");
+  }
+  return password;
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include <tap/pg/server.hpp>
+
+namespace tap::pg {
+
+/// The server with the password that its password_command prints, if it has one. Throws as below.
+Server with_password(const Server& server);
+
+/// What a shell command prints, less the end of its line. Its stderr is ours. Throws ConnectionLost if it
+/// fails, prints nothing or is not done within `patience` (0: for ever); Stopped on a signal.
+std::string ask_for_password(const std::string& command, std::chrono::seconds patience);
+
+}  // namespace tap::pg

@@ -90,6 +90,10 @@ ExitCode run(int argc, const char* const* argv) {
   if (!options) {
     return ExitCode::done;
   }
+  log::set_level(options->log_level);
+  if (options->json_log) {
+    log::use_json();
+  }
   const config::Config config = config::load(options->configs);
   if (options->slot) {
     return look_after_slot(*options, config);

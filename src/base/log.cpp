@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
+#include <cstdio>
 #include <memory>
 
 #include <fcntl.h>
@@ -8,11 +9,17 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
 
 namespace tap::log {
 
 namespace {
+
+bool terminal = false;  // people see the lines as they come
+bool shown = false;     // the last line is one of show()
+
+constexpr const char* kClearLine = "\r\033[K";
 
 /// Level names as Singer's other taps write them, so that log filters go on working.
 class LevelName : public spdlog::custom_flag_formatter {
@@ -44,6 +51,20 @@ class OneLine : public spdlog::custom_flag_formatter {
   }
 };
 
+/// The message as a JSON string.
+class JsonString : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
+              spdlog::memory_buf_t& out) override {
+    Buffer text;
+    append_json_string(text, {message.payload.data(), message.payload.size()});
+    out.append(text.view().data(), text.view().data() + text.size());
+  }
+  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<JsonString>();
+  }
+};
+
 spdlog::level::level_enum to_spdlog(Level level) {
   constexpr std::array levels = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                  spdlog::level::err, spdlog::level::critical};
@@ -65,13 +86,42 @@ void start() {
   auto logger = std::make_shared<spdlog::logger>("tap", std::make_shared<spdlog::sinks::stderr_sink_st>());
   logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
+  terminal = isatty(STDERR_FILENO) != 0;
 }
 
 void set_level(Level least) {
   spdlog::set_level(to_spdlog(least));
 }
 
+void use_json() {
+  terminal = false;
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  formatter->add_flag<LevelName>('N').add_flag<JsonString>('J').set_pattern(
+      R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%N","message":%J})");
+  spdlog::default_logger()->set_formatter(std::move(formatter));
+}
+
+bool is_on(Level level) {
+  return spdlog::should_log(to_spdlog(level));
+}
+
+bool is_on_terminal() {
+  return terminal;
+}
+
+void show(std::string_view line) {
+  if (terminal && is_on(Level::info)) {
+    fmt::print(stderr, "{}{}", kClearLine, line);
+    std::fflush(stderr);
+    shown = true;
+  }
+}
+
 void write(Level level, std::string_view message) {
+  if (shown && is_on(level)) {
+    fmt::print(stderr, "{}", kClearLine);
+    shown = false;
+  }
   spdlog::log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <iterator>
+#include <map>
+#include <string>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -76,6 +78,22 @@ std::optional<Options> parse(int argc, const char* const* argv) {
                                    "With --discover: replication key of the selected streams")
                         ->type_name("COLUMN");
 
+  const std::map<std::string, log::Level> levels = {{"debug", log::Level::debug},
+                                                    {"info", log::Level::info},
+                                                    {"warning", log::Level::warning},
+                                                    {"error", log::Level::error}};
+  app.add_option("--log-level", options.log_level, "Least that is logged: debug, info, warning, error")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description(""))
+      ->type_name("LEVEL");
+  app.add_flag_callback(
+      "-v,--verbose", [&] { options.log_level = log::Level::debug; }, "--log-level debug");
+  app.add_flag_callback(
+      "-q,--quiet", [&] { options.log_level = log::Level::warning; }, "--log-level warning");
+  std::string log_format = "text";
+  app.add_option("--log-format", log_format, "Lines of the log: text, or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT");
+
   auto* const slot = app.add_subcommand("slot", "Look after the replication slots of the config's database");
   slot->fallthrough();
   constexpr std::pair<const char*, const char*> actions[] = {
@@ -103,6 +121,7 @@ std::optional<Options> parse(int argc, const char* const* argv) {
     throw Error(ExitCode::usage, fmt::format("{}; see tap-postgres --help", error.what()));
   }
 
+  options.json_log = log_format == "json";
   if (options.catalog && properties) {
     throw Error(ExitCode::usage, "--catalog and --properties are two names for one file: give one of them");
   }

@@ -9,6 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/connection.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/pg/settings.hpp>
 
 #include "conninfo.hpp"
@@ -155,14 +156,30 @@ void Connection::check(const PGresult* result, int expected) const {
   throw ServerError(text, sqlstate);
 }
 
-void Connection::execute(const std::string& sql) {
+namespace {
+
+void log_sql(std::string_view sql) {
+  if (log::is_on(log::Level::debug)) {
+    log::debug("SQL: {}", one_line(without_literals(sql)));
+  }
+}
+
+}  // namespace
+
+void Connection::send(const std::string& sql) {
+  log_sql(sql);
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
     check(nullptr, PGRES_COMMAND_OK);
   }
+}
+
+void Connection::execute(const std::string& sql) {
+  send(sql);
   check(receive().get(), PGRES_COMMAND_OK);
 }
 
 Rows Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
+  log_sql(sql);
   std::vector<const char*> values;
   values.reserve(parameters.size());
   for (const std::string& parameter : parameters) {
@@ -176,9 +193,7 @@ Rows Connection::query(const std::string& sql, const std::vector<std::string>& p
 }
 
 Rows Connection::simple_query(const std::string& sql) {
-  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
-    check(nullptr, PGRES_TUPLES_OK);
-  }
+  send(sql);
   return receive_rows();
 }
 
@@ -203,9 +218,7 @@ Rows Connection::receive_rows() {
 }
 
 std::vector<Oid> Connection::column_types(const std::string& sql) {
-  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
-    check(nullptr, PGRES_TUPLES_OK);
-  }
+  send(sql);
   const Result result = receive();
   check(result.get(), PGRES_TUPLES_OK);
   std::vector<Oid> types;

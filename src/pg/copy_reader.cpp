@@ -33,10 +33,7 @@ void CopyReader::Free::operator()(char* memory) const {
 }
 
 CopyReader::CopyReader(Connection& connection, const std::string& query) : connection_(connection) {
-  const std::string sql = "COPY (" + query + ") TO STDOUT (FORMAT binary)";
-  if (PQsendQuery(connection_.connection_.get(), sql.c_str()) == 0) {
-    connection_.check(nullptr, PGRES_COPY_OUT);
-  }
+  connection_.send("COPY (" + query + ") TO STDOUT (FORMAT binary)");
   connection_.check(connection_.receive().get(), PGRES_COPY_OUT);
 }
 

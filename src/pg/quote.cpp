@@ -27,6 +27,31 @@ std::string quote_qualified(std::string_view schema, std::string_view table) {
   return quote_identifier(schema) + '.' + quote_identifier(table);
 }
 
+std::string without_literals(std::string_view sql) {
+  std::string text;
+  char mark = 0;  // that we are in
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    const char c = sql[i];
+    if (mark == 0 || mark == '"') {
+      text += c;
+    }
+    if (mark == 0 && (c == '\'' || c == '"')) {
+      mark = c;
+    } else if (mark == '\'' && c == '\\') {
+      ++i;
+    } else if (c == mark && mark != 0) {
+      if (i + 1 < sql.size() && sql[i + 1] == mark) {
+        ++i;
+        text += mark == '"' ? "\"" : "";
+      } else {
+        text += mark == '\'' ? "?'" : "";
+        mark = 0;
+      }
+    }
+  }
+  return text;
+}
+
 std::string quote_literal(std::string_view text) {
   const bool escapes = text.find('\\') != std::string_view::npos;
   return (escapes ? " E" : "") + between('\'', text, escapes ? "'\\" : "'");

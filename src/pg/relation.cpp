@@ -42,6 +42,7 @@ WITH RECURSIVE tree(oid) AS (
 SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
        c.relkind IN ('r', 'm') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS has_ctid,
        pg_catalog.pg_relation_filenode(c.oid) AS relfilenode,
+       greatest(c.reltuples, 0)::bigint AS rows,
        c.oid = $1::oid OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
                            AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
                            AND NOT pg_catalog.row_security_active($1::oid)
@@ -112,6 +113,7 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   const auto table_name = leaves.column("table_name");
   const auto has_ctid = leaves.column("has_ctid");
   const auto relfilenode = leaves.column("relfilenode");
+  const auto rows = leaves.column("rows");
   const auto by_itself = leaves.column("by_itself");
   for (std::size_t row = 0; row < leaves.size(); ++row) {
     Leaf& leaf = relation.leaves.emplace_back();
@@ -119,6 +121,7 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     leaf.name = quote_qualified(leaves.view(row, schema_name), leaves.view(row, table_name));
     leaf.has_ctid = leaves.flag(row, has_ctid);
     leaf.relfilenode = leaves.oid(row, relfilenode);
+    relation.rows += static_cast<std::uint64_t>(leaves.number(row, rows));
     relation.leaf_by_leaf = relation.leaf_by_leaf && leaves.flag(row, by_itself);
   }
   return relation;

@@ -85,10 +85,12 @@ void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
     if (hole.row.is_all && hole.filling.empty()) {
       writer.part(text.substr(written, hole.start - written));
       written = hole.end;
+      *hole.row.bytes -= hole.end - hole.start;
       continue;
     }
     writer.part(text.substr(written, hole.at - written));
     writer.part(hole.filling);
+    *hole.row.bytes += hole.filling.size();
     written = hole.at;
     read += hole.filling.size();
   }

@@ -19,6 +19,7 @@ struct RowToFetch {
   std::string table;  ///< quoted and qualified
   const pg::Relation* relation = nullptr;
   LogShape* shape = nullptr;
+  std::uint64_t* bytes = nullptr;  ///< counts what is read
   std::vector<LogColumn*> columns;
   std::vector<std::pair<std::string, std::string>> key;
   bool is_all = false;  ///< the record has nothing else: without the row there is none
@@ -32,9 +33,10 @@ class HeldRecords {
   /// Enough is held to be read.
   [[nodiscard]] bool is_full() const;
 
-  /// A RECORD, see singer::Writer. `row`, unless it is null, has columns to be added to it.
+  /// A RECORD, see singer::Writer. `row`, unless it is null, has columns to be added to it. Returns the size
+  /// without them.
   template <class Fill>
-  void record(const singer::RecordFrame& frame, Fill fill, const RowToFetch* row) {
+  std::size_t record(const singer::RecordFrame& frame, Fill fill, const RowToFetch* row) {
     const std::size_t start = text_.size();
     try {
       text_.append(frame.before);
@@ -48,6 +50,7 @@ class HeldRecords {
       text_.truncate(start);
       throw;
     }
+    return text_.size() - start;
   }
 
   /// Reads what is missing and writes all that is held. A row that is gone keeps its gap: its delete follows.

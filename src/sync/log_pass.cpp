@@ -55,7 +55,8 @@ LogPass::LogPass(const config::Config& config, const LogSource& source,
       writer_(writer),
       time_extracted_(utc_now()),
       old_format_(config.log.format == config::LogSettings::Format::v1),
-      records_(config, writer, unseen_, time_extracted_) {}
+      records_(config, writer, unseen_, time_extracted_),
+      progress_(fmt::format("log of database {}", source.database)) {}
 
 void LogPass::attempt(pg::Connection& connection) {
   connection.execute(connection.pin_settings(false));
@@ -196,6 +197,11 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
       if (const auto flushed = acknowledgement_.flushed()) {
         log.set_flushed(*flushed);
       }
+      progress_.look(Clock::now(), records_.count(), [&] {
+        const Lsn end = std::max(source_.end, log.sent_up_to());
+        const Lsn here = std::max(reached_, log.lsn());
+        return here < end ? fmt::format("{} of log to go", readable_size(end.value - here.value)) : "";
+      });
       look_at_clock = true;
     }
     if (!in_transaction_) {

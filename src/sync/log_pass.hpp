@@ -16,6 +16,7 @@
 #include "log_records.hpp"
 #include "log_routes.hpp"
 #include "log_stream.hpp"
+#include "progress.hpp"
 
 namespace tap::sync {
 
@@ -82,6 +83,7 @@ class LogPass {
   UnseenCommits unseen_;
   std::optional<LogRoutes> routes_;
   LogRecords records_;
+  Progress progress_;
 
   bool in_transaction_ = false;
   Lsn commit_end_;  ///< of the transaction in hand

@@ -45,6 +45,7 @@ void point_at_table(RowToFetch& row, LogStream& stream) {
   row.table = pg::quote_qualified(stream.plan.stream.schema_name, stream.plan.stream.table);
   row.relation = &stream.relation;
   row.shape = &stream.shape;
+  row.bytes = &stream.bytes;
 }
 
 /// How to find a row in its table by what the log has of it; empty if there is no way.
@@ -136,9 +137,9 @@ void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view delet
     }
   };
   if (row == nullptr && held_.empty()) {
-    writer_.record(stream.frame, fill_all);
+    stream.bytes += writer_.record(stream.frame, fill_all);
   } else {
-    held_.record(stream.frame, fill_all, row);
+    stream.bytes += held_.record(stream.frame, fill_all, row);
     if (row != nullptr) {
       unseen_.note_row();
     }

@@ -7,7 +7,6 @@
 
 #include <tap/base/log.hpp>
 
-#include "metric.hpp"
 #include "slot_choice.hpp"
 
 namespace tap::sync {
@@ -74,24 +73,36 @@ void LogReplication::note_copy(const StreamPlan& stream) {
   }
 }
 
-std::vector<std::string> LogReplication::follow(Database& database, singer::Writer& writer) {
+std::vector<std::string> LogReplication::follow(Database& database, singer::Writer& writer, Totals& totals) {
   std::vector<std::string> failed;
   for (auto& [name, group] : groups_) {
     if (group.to_follow.empty()) {
       continue;
     }
-    const auto start = std::chrono::steady_clock::now();
+    const std::string subject = fmt::format("log of database {}", name);
+    const Progress progress(subject);
     LogPass pass(config_, group.source, group.to_follow, *group.acknowledgement, state_, writer);
-    database.use(name, fmt::format("log of database {}", name),
-                 [&](pg::Connection& connection) { pass.attempt(connection); });
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    std::uint64_t records = 0;
-    for (const LogStream& stream : pass.streams()) {
-      log_record_count(stream.plan.name, stream.records);
-      records += stream.records;
+    const auto tell = [&](bool whole) {
+      std::uint64_t records = 0;
+      for (const LogStream& stream : pass.streams()) {
+        log_metrics(stream.plan.name, stream.records, stream.bytes, progress.took(), whole && !stream.failed);
+        records += stream.records;
+        totals.bytes += stream.bytes;
+        totals.streams += stream.failed ? 0 : 1;
+      }
+      totals.rows += records;
+      log::info("{}: {} records up to {} in {:.2f} s", subject, records, to_text(group.source.end),
+                progress.took().count());
+    };
+    try {
+      database.use(name, subject, [&](pg::Connection& connection) { pass.attempt(connection); });
+    } catch (...) {
+      if (std::ranges::any_of(pass.streams(), [](const LogStream& stream) { return stream.records > 0; })) {
+        tell(false);
+      }
+      throw;
     }
-    log::info("log of database {}: {} records up to {} in {:.2f} s", name, records, to_text(group.source.end),
-              took.count());
+    tell(true);
     failed.insert(failed.end(), pass.failed().begin(), pass.failed().end());
   }
   return failed;

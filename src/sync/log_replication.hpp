@@ -15,6 +15,7 @@
 #include "log_pass.hpp"
 #include "log_position.hpp"
 #include "log_start.hpp"
+#include "progress.hpp"
 
 namespace tap::sync {
 
@@ -38,7 +39,7 @@ class LogReplication {
   void note_copy(const StreamPlan& stream);
 
   /// Reads the logs for the streams whose copy was done when the run began. Returns those that failed.
-  std::vector<std::string> follow(Database& database, singer::Writer& writer);
+  std::vector<std::string> follow(Database& database, singer::Writer& writer, Totals& totals);
 
  private:
   struct Group {

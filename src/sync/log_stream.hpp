@@ -49,6 +49,7 @@ struct LogStream {
       absent;  ///< columns of the log that the table does not have, and vice versa
   std::set<std::string, std::less<>> left_out;  ///< new columns that the user has been told of
   std::uint64_t records = 0;
+  std::uint64_t bytes = 0;      ///< of their lines
   bool keys_may_cross = false;  ///< a key that is gone may be another row's by the end of the transaction
   bool failed = false;
   bool warned_of_unsent = false;

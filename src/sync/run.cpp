@@ -13,7 +13,7 @@
 #include "full_table.hpp"
 #include "incremental.hpp"
 #include "log_replication.hpp"
-#include "metric.hpp"
+#include "progress.hpp"
 #include "stream_output.hpp"
 
 namespace tap::sync {
@@ -35,10 +35,8 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
   }
 }
 
-void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,
-                 const LogReplication& logs, singer::State& state, singer::Writer& writer) {
-  const auto start = std::chrono::steady_clock::now();
-  StreamOutput output(stream, config, state, writer);
+void copy_stream(Database& database, const StreamPlan& stream, const config::Config& config,
+                 const LogReplication& logs, StreamOutput& output) {
   if (stream.method == Method::incremental) {
     attempt(database, stream, config, Incremental(stream, config, output));
   } else if (stream.method == Method::full_table) {
@@ -47,9 +45,23 @@ void sync_stream(Database& database, const StreamPlan& stream, const config::Con
     const auto log_start = [&](pg::Connection& connection) { return logs.start_of_copy(stream, connection); };
     attempt(database, stream, config, FullTable(stream, config, output, log_start));
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  log_record_count(stream.name, output.rows());
-  log::info("{}: {} rows in {:.1f} s", stream.stream.id, output.rows(), took.count());
+}
+
+void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,
+                 const LogReplication& logs, singer::State& state, singer::Writer& writer, Totals& totals) {
+  StreamOutput output(stream, config, state, writer);
+  try {
+    copy_stream(database, stream, config, logs, output);
+  } catch (const singer::OutputFailed&) {
+    throw;  // nobody has what was written last
+  } catch (...) {
+    output.tell_end(false);
+    throw;
+  }
+  output.tell_end(true);
+  ++totals.streams;
+  totals.rows += output.rows();
+  totals.bytes += output.bytes();
 }
 
 }  // namespace
@@ -60,6 +72,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   const std::vector<StreamPlan> streams = plan(config, catalog, refresh, state);
   if (streams.empty()) {
     log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
+    return ExitCode::done;
   }
   Database primary(config, config.server);
   std::optional<Database> secondary;
@@ -70,12 +83,14 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   LogReplication logs(config, streams, state, state_file);
   logs.prepare(primary);
   std::vector<std::string> failed;
+  const Progress progress("");
+  Totals totals;
   for (const StreamPlan& stream : streams) {
     if (logs.follows(stream)) {
       continue;
     }
     try {
-      sync_stream(copies, stream, config, logs, state, writer);
+      sync_stream(copies, stream, config, logs, state, writer, totals);
       logs.note_copy(stream);
     } catch (const StreamError& error) {
       log::error("stream {}: {}", stream.stream.id, error.what());
@@ -84,7 +99,9 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     }
     writer.flush();
   }
-  std::ranges::copy(logs.follow(primary, writer), std::back_inserter(failed));
+  std::ranges::copy(logs.follow(primary, writer, totals), std::back_inserter(failed));
+  log::info("{} of {} streams, {} rows, {} in {:.1f} s", totals.streams, streams.size(), totals.rows,
+            readable_size(totals.bytes), progress.took().count());
   if (!failed.empty()) {
     log::critical("these streams failed, the others are done: {}", fmt::join(failed, ", "));
     return ExitCode::run_failed;

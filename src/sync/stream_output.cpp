@@ -2,6 +2,9 @@
 #include "stream_output.hpp"
 
 #include <set>
+#include <utility>
+
+#include <tap/base/log.hpp>
 
 namespace tap::sync {
 
@@ -30,6 +33,9 @@ Json schema_of(const singer::Stream& stream, const std::vector<std::string>& col
 
 void StreamOutput::begin(const std::vector<std::string>& columns,
                          const std::vector<std::string>& bookmark_properties) {
+  begun_ = true;
+  log::info("{}: {}", plan_.stream.id,
+            plan_.method == Method::incremental ? "reading rows with new keys" : "copying the table");
   state_.set_currently_syncing(plan_.stream.id);
   writer_.schema(plan_.name, schema_of(plan_.stream, columns, config_.values), plan_.stream.key_properties,
                  bookmark_properties);
@@ -45,6 +51,33 @@ void StreamOutput::write_state() {
 void StreamOutput::end() {
   state_.set_currently_syncing(std::nullopt);
   write_state();
+}
+
+std::string StreamOutput::rest() const {
+  if (expected_ == 0 || rows_ > expected_) {
+    return "";
+  }
+  constexpr double percent = 100;
+  return fmt::format("{:.0f} % of about {}",
+                     percent * static_cast<double>(rows_) / static_cast<double>(expected_), expected_);
+}
+
+void StreamOutput::tell_metrics(Clock::time_point now) {
+  constexpr std::chrono::seconds every{60};
+  if (now - last_metric_ >= every) {
+    log_record_count(plan_.name, rows_ - std::exchange(counted_, rows_));
+    last_metric_ = now;
+  }
+}
+
+void StreamOutput::tell_end(bool succeeded) const {
+  if (!begun_) {
+    return;
+  }
+  const auto took = progress_.took();
+  log_metrics(plan_.name, rows_ - counted_, bytes_, took, succeeded);
+  log::info("{}: {} rows, {} in {:.1f} s, {:.0f} rows/s", plan_.stream.id, rows_, readable_size(bytes_),
+            took.count(), static_cast<double>(rows_) / took.count());
 }
 
 }  // namespace tap::sync

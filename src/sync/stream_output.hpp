@@ -11,6 +11,8 @@
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 
+#include "progress.hpp"
+
 namespace tap::sync {
 
 /// What one stream's copy writes: its messages, with STATEs between them by time and rows.
@@ -18,7 +20,7 @@ class StreamOutput {
  public:
   StreamOutput(const StreamPlan& plan, const config::Config& config, singer::State& state,
                singer::Writer& writer)
-      : plan_(plan), config_(config), state_(state), writer_(writer) {}
+      : plan_(plan), config_(config), state_(state), writer_(writer), progress_(plan.stream.id) {}
 
   /// The stream's bookmark, as the next STATE will have it. Good until a message is written.
   Json& bookmark() { return state_.bookmark(plan_.stream.id); }
@@ -31,7 +33,9 @@ class StreamOutput {
   /// date.
   template <class Fill>
   bool record(const singer::RecordFrame& frame, Fill fill) {
-    size_since_look_ += writer_.record(frame, fill);
+    const std::size_t size = writer_.record(frame, fill);
+    size_since_look_ += size;
+    bytes_ += size;
     ++rows_;
     ++rows_since_state_;
     return rows_since_state_ >= config_.state_every_rows || is_time();
@@ -40,10 +44,16 @@ class StreamOutput {
   /// The last STATE: no stream is in work.
   void end();
 
+  /// How many rows there will be, about; 0 if nobody knows.
+  void expect(std::uint64_t rows) { expected_ = rows; }
+  /// Says what was done, to people and monitors.
+  void tell_end(bool succeeded) const;
+
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
+  using Clock = Progress::Clock;
 
   /// Looks at the clock, which takes a while, about once for each piece that the server sends: 8 KiB.
   bool is_time() {
@@ -52,14 +62,25 @@ class StreamOutput {
       return false;
     }
     size_since_look_ = 0;
-    return Clock::now() - last_state_ >= config_.state_every_time;
+    const auto now = Clock::now();
+    progress_.look(now, rows_, [&] { return rest(); });
+    tell_metrics(now);
+    return now - last_state_ >= config_.state_every_time;
   }
+  [[nodiscard]] std::string rest() const;
+  void tell_metrics(Clock::time_point now);
 
   const StreamPlan& plan_;
   const config::Config& config_;
   singer::State& state_;
   singer::Writer& writer_;
+  Progress progress_;
+  bool begun_ = false;
   std::uint64_t rows_ = 0;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t expected_ = 0;
+  std::uint64_t counted_ = 0;  ///< rows of the METRIC lines so far
+  Clock::time_point last_metric_ = Clock::now();
   std::uint64_t rows_since_state_ = 0;
   std::size_t size_since_look_ = 0;
   Clock::time_point last_state_;

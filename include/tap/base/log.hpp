@@ -18,6 +18,15 @@ void start();
 
 /// Messages below it are dropped.
 void set_level(Level least);
+/// From now on each line is a JSON object with `time`, `level` and `message`.
+void use_json();
+/// True if messages of that level are written: for those that cost something to make.
+bool is_on(Level level);
+
+/// True if somebody looks at stderr: it is a terminal, with lines for people.
+bool is_on_terminal();
+/// On a terminal: a line that the next one, or the next message, takes the place of.
+void show(std::string_view line);
 
 void write(Level level, std::string_view message);
 

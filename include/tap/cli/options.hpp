@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <tap/base/log.hpp>
+
 namespace tap::cli {
 
 /// What `tap-postgres slot` does.
@@ -18,6 +20,9 @@ struct Options {
   std::optional<std::string> state;
   bool refresh_all = false;          ///< --full-refresh without a stream
   std::vector<std::string> refresh;  ///< --full-refresh STREAM
+
+  log::Level log_level = log::Level::info;
+  bool json_log = false;
 
   std::optional<SlotAction> slot;  ///< the command `slot`
 

@@ -88,6 +88,7 @@ class Connection {
 
   using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
 
+  void send(const std::string& sql);
   /// The rows of what was sent.
   Rows receive_rows();
 

@@ -13,4 +13,7 @@ std::string quote_qualified(std::string_view schema, std::string_view table);
 /// `text` as an SQL string, whatever standard_conforming_strings says.
 std::string quote_literal(std::string_view text);
 
+/// SQL for the log: what stands between single quotes is replaced, since it may be somebody's.
+std::string without_literals(std::string_view sql);
+
 }  // namespace tap::pg

@@ -65,6 +65,7 @@ struct Relation {
   std::vector<TableColumn> columns;  ///< all of them, readable or not
   TypeRows types;                    ///< what the columns are made of
   std::vector<Leaf> leaves;  ///< by OID; more than one, or another than itself, for partitions and heirs
+  std::uint64_t rows = 0;    ///< about, as of the last ANALYZE or VACUUM; 0 if nobody knows
   bool leaf_by_leaf = true;  ///< the user may read each leaf by itself, and sees the same rows there
 };
 

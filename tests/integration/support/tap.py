@@ -86,8 +86,8 @@ def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0,
 def without_connection(stderr):
     """What a run says, and what it says about its connection."""
     text = stderr.decode(errors="backslashreplace")
-    connected = "".join(re.findall(r"^INFO connected to .*\n", text, re.MULTILINE))
-    return text.replace(connected, "", 1), connected
+    line = re.compile(r"^INFO connected to .*\n", re.MULTILINE)
+    return line.sub("", text), "".join(line.findall(text))
 
 
 def prepare(folder, config, *args, catalog=None, state=None, files=None):

@@ -1,0 +1,114 @@
+"""What a run says on stderr: levels, forms, progress, metrics."""
+
+import json
+import os
+import pty
+import re
+import tempfile
+import unittest
+
+from support import tap
+from support.case import SchemaTest
+from support.pipeline import until
+
+
+def plain(text):
+    """Without what differs from run to run."""
+    text = re.sub(r"\d+(\.\d+)? (bytes|kB|MB)", "SIZE", text)
+    text = re.sub(r'("record_size","value":)\d+', r"\1SIZE", text)
+    text = re.sub(r'("sync_duration","value":)[\d.]+', r"\1TIME", text)
+    return re.sub(r"in \d+\.\d+ s(, \d+ rows/s)?", "in TIME", text)
+
+
+class LoggingTest(SchemaTest):
+    database = "logging"
+    maxDiff = None
+
+    def setUp(self):
+        super().setUp()
+        self.sql("CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 3) i")
+
+    def test_a_run(self):
+        name = self.id_of("t")
+        result = self.sync(self.catalog("t"))
+        self.assertEqual(plain(result.stderr), (
+            f"INFO {name}: copying the table\n"
+            'INFO METRIC: {"type":"counter","metric":"record_count","value":3,"tags":{"stream":"t"}}\n'
+            'INFO METRIC: {"type":"counter","metric":"record_size","value":SIZE,"tags":{"stream":"t"}}\n'
+            'INFO METRIC: {"type":"timer","metric":"sync_duration","value":TIME,"tags":{"stream":"t","status":"succeeded"}}\n'
+            f"INFO {name}: 3 rows, SIZE in TIME\n"
+            "INFO 1 of 1 streams, 3 rows, SIZE in TIME\n"))
+        size = sum(len(line) + 1 for line in result.stdout.splitlines() if line.startswith(b'{"type":"RECORD"'))
+        self.assertIn(f'"record_size","value":{size},', result.stderr)
+
+    def test_a_stream_that_fails_in_the_middle(self):
+        self.sql("CREATE VIEW {s}.v AS SELECT 1 / (3 - id) AS x FROM {s}.t")
+        result = self.sync(self.catalog("v"), expect=1)
+        self.assertIn('"metric":"record_count","value":2,"tags":{"stream":"v"}', result.stderr)
+        self.assertIn('"tags":{"stream":"v","status":"failed"}', result.stderr)
+        self.assertIn("INFO 0 of 1 streams, 0 rows, ", result.stderr)
+
+    def test_levels(self):
+        catalog = self.catalog("t")
+        for args, quiet in ((("-q",), True), (("--quiet",), True), (("--log-level", "error"), True), ((), False)):
+            self.assertEqual(self.sync(catalog, None, *args).stderr == "", quiet, args)
+        for args in (("-v",), ("--verbose",), ("--log-level", "DEBUG")):
+            self.assertIn("DEBUG SQL: COPY (SELECT ", self.sync(catalog, None, *args).stderr)
+        result = self.sync(catalog, None, "--log-level", "loud", expect=2)
+        self.assertRegex(result.stderr, r"^CRITICAL --log-level: .*; see tap-postgres --help\n$")
+
+    def test_no_values_in_the_sql(self):
+        catalog = self.catalog("t", method="INCREMENTAL", key="id")
+        state = self.sync(catalog).last_state
+        result = self.sync(catalog, state.replace('"replication_key_value":3', '"replication_key_value":2'), "-v")
+        self.assertEqual([record["id"] for record in result.records()], [2, 3])
+        self.assertRegex(result.stderr, r"(?m)^DEBUG SQL: COPY \(SELECT .*>=\) '\?'")
+
+    def test_as_json(self):
+        self.sql("CREATE TABLE {s}.\"a\"\"b\" AS SELECT 1 AS id")
+        result = self.sync(self.catalog('a"b'), None, "--log-format", "json")
+        lines = [json.loads(line) for line in (result.connected + result.stderr).splitlines()]
+        self.assertEqual({tuple(line) for line in lines}, {("time", "level", "message")})
+        self.assertEqual({line["level"] for line in lines}, {"INFO"})
+        self.assertIn(f'{self.id_of(chr(97) + chr(34) + "b")}: copying the table', [line["message"] for line in lines])
+        for line in lines:
+            self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        result = self.sync(self.catalog("t"), None, "--log-format", "json", expect=3, port=1)
+        self.assertEqual(json.loads(result.stderr.splitlines()[-1])["level"], "CRITICAL")
+
+    def test_progress_on_a_terminal(self):
+        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")
+        with tempfile.TemporaryDirectory(prefix="tap-postgres-run-") as folder:
+            command = tap.prepare(folder, self.config, catalog=self.catalog("t"))
+            reading, writing = os.pipe()
+            screen, terminal = pty.openpty()
+            pid = os.fork()
+            if pid == 0:
+                os.chdir(folder)
+                os.dup2(writing, 1)
+                os.dup2(terminal, 2)
+                os.closerange(3, 100)
+                os.execv(command[0], command)
+            os.close(writing)
+            os.close(terminal)
+            os.set_blocking(screen, False)
+            seen = b""
+
+            def look():
+                nonlocal seen
+                os.read(reading, 4096)  # a target that takes its time
+                try:
+                    seen += os.read(screen, 4096)
+                except BlockingIOError:
+                    pass
+                return re.search(rb"\r\x1b\[K.*-t: \d+ rows, \d+ rows/s, \d+ % of about 500000", seen)
+
+            until(look, lambda: seen)
+            with open(reading, "rb") as rest:
+                rest.read()
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+            os.close(screen)
+
+
+if __name__ == "__main__":
+    unittest.main()

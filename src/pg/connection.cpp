@@ -127,12 +127,12 @@ bool Connection::connect(const Server& server, const std::string& database, seco
     const Refusal refusal(PQerrorMessage(connection));
     const std::string text = fmt::format("cannot connect ({}): {}", description_, refusal.text);
     if (refusal.sqlstate.empty() || refusal_may_pass(refusal.sqlstate)) {
-      throw ConnectionLost(ExitCode::cannot_connect, text);
+      throw ConnectionLost(ExitCode::cannot_connect, text, refusal.sqlstate);
     }
     if (is_database_refused(refusal.sqlstate)) {
-      throw DatabaseRefused(text);
+      throw DatabaseRefused(text, refusal.sqlstate);
     }
-    throw Error(ExitCode::cannot_connect, text);
+    throw Refused(text, refusal.sqlstate);
   }
   PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
   return true;

@@ -9,6 +9,7 @@
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/sync/stream_fit.hpp>
 
 namespace tap::sync {
 
@@ -22,24 +23,6 @@ std::string select_column(const std::string& name, value::Wire wire) {
              ? column
              : fmt::format("CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {0}) END",
                            column);
-}
-
-/// Says that the catalog is out of date: records follow the table, the schema that is sent does not.
-void warn_if_retyped(const singer::Stream& stream, const pg::TableColumn& column) {
-  const auto known =
-      std::find_if(stream.columns.begin(), stream.columns.end(),
-                   [&](const singer::Column& candidate) { return candidate.name == column.name; });
-  const std::string& before = known->sql_datatype;
-  if (before.empty() || before == column.type_name || before.compare(0, 4, "bit(") == 0) {
-    return;
-  }
-  log::warn("{}: column {} is {} now, {} in the catalog: run discovery again", stream.id, column.name,
-            column.type_name, before);
-}
-
-bool is_key(const singer::Stream& stream, const std::string& column) {
-  const auto& keys = stream.key_properties;
-  return std::find(keys.begin(), keys.end(), column) != keys.end();
 }
 
 }  // namespace
@@ -63,30 +46,17 @@ std::size_t RowShape::position(const std::string& column) const {
 
 RowShape::RowShape(const StreamPlan& plan, const pg::Relation& relation, const value::Options& options) {
   const singer::Stream& stream = plan.stream;
-  for (const std::string& name : plan.columns) {
-    const auto column =
-        std::find_if(relation.columns.begin(), relation.columns.end(),
-                     [&](const pg::TableColumn& candidate) { return candidate.name == name; });
-    if (column == relation.columns.end()) {
-      if (is_key(stream, name)) {
-        throw StreamError(fmt::format("key column {} is no longer in the table: run discovery again", name));
-      }
-      log::warn("{}: column {} is no longer in the table; it is left out until discovery is run again",
-                stream.id, name);
-      continue;
-    }
-    warn_if_retyped(stream, *column);
+  const auto warn = [&](const Complaint& complaint) { log::warn("{}: {}", stream.id, to_text(complaint)); };
+  for (const pg::TableColumn* column : synced_columns(plan, relation.columns, warn)) {
+    const std::string& name = column->name;
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);
     const value::Wire wire = wire_of(type);
-    std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(name));
+    std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(Json(name)));
     fields_.push_back(
         {std::move(key), value::Encoder(type, wire, options,
                                         fmt::format("{}.{}.{}", stream.schema_name, stream.table, name))});
     select_list_ += (select_list_.empty() ? "" : ", ") + select_column(name, wire);
     columns_.push_back(name);
-  }
-  if (fields_.empty()) {
-    throw StreamError("none of the selected columns is in the table any more: run discovery again");
   }
 }
 

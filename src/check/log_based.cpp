@@ -78,6 +78,19 @@ void check_plugin(pg::Connection& connection, Report& report) {
   }
 }
 
+void check_right(const pg::LogStatus& status, const config::Config& config, const std::string& database,
+                 Report& report) {
+  report.attempt("replication", [&] {
+    try {
+      sync::require_right_to_replicate(status, config, database);
+      report.ok("replication", fmt::format("{} may replicate", status.role));
+    } catch (const pg::Refused& refused) {
+      throw Error(refused.code(),
+                  cannot_enter(refused.what(), refused.sqlstate(), database, config.server.user()));
+    }
+  });
+}
+
 }  // namespace
 
 void check_log(pg::Connection& connection, const config::Config& config, const std::string& database,
@@ -92,9 +105,7 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   } else if (status.in_recovery) {
     return;  // the primary's slots are not here
   }
-  if (report.attempt("replication", [&] { sync::require_right_to_replicate(status, config, database); })) {
-    report.ok("replication", fmt::format("{} may replicate", status.role));
-  }
+  check_right(status, config, database, report);
   report.attempt("plugin", [&] { check_plugin(connection, report); });
 
   const std::vector<sync::StreamPosition> positions = sync::positions(streams, state);

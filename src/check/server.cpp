@@ -29,9 +29,8 @@ SELECT pg_catalog.current_setting('server_version') AS version,
   FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_stat_ssl s ON s.pid = pg_catalog.pg_backend_pid()
 )sql";
 
-// Milliseconds; those of other units are left out by name.
 constexpr const char* kTimeouts = R"sql(
-SELECT name AS name, setting::bigint AS milliseconds, pg_catalog.current_setting(name) AS shown
+SELECT name AS name, setting::bigint AS milliseconds, setting || unit AS shown
   FROM pg_catalog.pg_settings
  WHERE name IN ('lock_timeout', 'tcp_user_timeout', 'transaction_timeout', 'wal_sender_timeout')
    AND setting <> '0'

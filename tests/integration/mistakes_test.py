@@ -66,7 +66,7 @@ def forget_method(catalog):
 
 FILES = [
     Mistake("no config file", 2, "none.json: cannot read: No such file or directory", args=("--config", "none.json")),
-    Mistake("a comma too many in the config", 2, "config.json: not valid JSON at line 1, column 13", config='{"host": "h",}'),
+    Mistake("a comma too many in the config", 2, "config.json: not valid JSON at line 1, column 14", config='{"host": "h",}'),
     Mistake("no dbname", 2, "config.json: required keys are missing: dbname", config={"dbname": None}),
     Mistake("no host and no user", 2, "config.json: required keys are missing: host, user",
             config={"host": None, "user": None}),
@@ -110,7 +110,7 @@ LOGIN = [
     Mistake("a role that has expired", 3, 'cannot connect ({where}): {failed}password authentication failed for user "newcomer" '
             "(SQLSTATE 28P01)", "ALTER ROLE newcomer VALID UNTIL '2020-01-01'", "ALTER ROLE newcomer VALID UNTIL 'infinity'"),
     Mistake("an unknown database", 3, 'cannot connect (127.0.0.1:{port}, database shopp, user newcomer): {failed}database '
-            '"shopp" does not exist (SQLSTATE 3D000)', config={"dbname": "shopp"}),
+            '"shopp" does not exist (SQLSTATE 3D000)', config={"dbname": "shopp"}, catalog="none", args=("--discover",)),
     Mistake("no CONNECT", 3, 'cannot connect ({where}): {failed}permission denied for database "shop" DETAIL: User does not have '
             "CONNECT privilege. (SQLSTATE 42501)", "REVOKE CONNECT ON DATABASE shop FROM PUBLIC",
             "GRANT CONNECT ON DATABASE shop TO PUBLIC"),
@@ -308,7 +308,7 @@ class MistakesTest(MistakeCase):
         result = tap.run(self.config, "--discover", expect=1)
         line = (f"0 tables were discovered across the entire cluster: grant {self.known()['where']} USAGE on a schema and SELECT on "
                 f"its tables, or widen filter_dbs and filter_schemas{ADVICE}")
-        self.assertEqual((result.stdout, result.stderr), (b"", f"CRITICAL {line}\n"))
+        self.assertEqual((result.stdout, result.stderr), (b"", f"INFO discovered 0 tables in database shop\nCRITICAL {line}\n"))
         self.check_is_in_readme(line)
 
 

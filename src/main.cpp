@@ -11,6 +11,7 @@
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
+#include <tap/check/check.hpp>
 #include <tap/cli/options.hpp>
 #include <tap/config/config.hpp>
 #include <tap/discovery/discovery.hpp>
@@ -82,6 +83,14 @@ ExitCode look_after_slot(const cli::Options& options, const config::Config& conf
   return ExitCode::done;
 }
 
+ExitCode check_setup(const cli::Options& options) {
+  stop::end_at_once();  // there is nothing to be put away
+  const std::vector<check::Finding> findings =
+      check::check({options.configs, options.catalog, options.state, {options.refresh_all, options.refresh}});
+  std::fputs((options.json ? check::to_json_text(findings) : check::to_text(findings)).c_str(), stdout);
+  return check::exit_code(findings);
+}
+
 ExitCode run(int argc, const char* const* argv) {
   if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {  // the connection would get its number, and our messages
     throw Error(ExitCode::run_failed, "cannot write to stdout: it is closed");
@@ -93,6 +102,9 @@ ExitCode run(int argc, const char* const* argv) {
   log::set_level(options->log_level);
   if (options->json_log) {
     log::use_json();
+  }
+  if (options->check) {
+    return check_setup(*options);
   }
   const config::Config config = config::load(options->configs);
   if (options->slot) {
@@ -118,7 +130,7 @@ int main(int argc, char** argv) {
     log::debug("{}", closed.what());
     code = closed.code();
   } catch (const Error& error) {
-    log::critical("{}", error.what());
+    log::critical("{}", last_word(error));
     code = error.code();
   } catch (const std::exception& error) {
     log::critical("{}: this is a defect of tap-postgres, please report it", error.what());

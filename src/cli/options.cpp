@@ -93,6 +93,14 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   app.add_option("--log-format", log_format, "Lines of the log: text, or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("FORMAT");
+  std::string form = "text";
+  app.add_flag("--test", options.check, "The same as the command check");
+  auto* const format = app.add_option("--format", form, "Of the command check: text or json")
+                           ->check(CLI::IsMember({"text", "json"}))
+                           ->type_name("FORMAT");
+  app.add_subcommand("check", "Look at everything that a run needs, and say what to do about what is missing")
+      ->fallthrough()
+      ->callback([&options] { options.check = true; });
 
   auto* const slot = app.add_subcommand("slot", "Look after the replication slots of the config's database");
   slot->fallthrough();
@@ -127,6 +135,13 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   }
   if (properties) {
     options.catalog = properties;
+  }
+  options.json = form == "json";
+  if (!options.check && format->count() > 0) {
+    throw Error(ExitCode::usage, "--format goes with check");
+  }
+  if (options.check && (options.discover || options.slot)) {
+    throw Error(ExitCode::usage, "check goes by itself, without --discover and slot");
   }
   if (options.slot == SlotAction::acknowledge && !options.state) {
     throw Error(ExitCode::usage, "slot ack needs --state: what the target has");

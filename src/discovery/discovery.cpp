@@ -113,6 +113,13 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
   return entry;
 }
 
+Complaint nothing_to_discover(const config::Config& config) {
+  return {"0 tables were discovered across the entire cluster",
+          fmt::format("grant {} USAGE on a schema and SELECT on its tables, or widen filter_dbs and "
+                      "filter_schemas",
+                      config.server.describe(config.server.database()))};
+}
+
 void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found) {
   const std::string home = config.server.database();
   pg::Session session(config.server, home);
@@ -139,11 +146,7 @@ void discover(const config::Config& config, const std::function<void(DiscoveredS
     }
   }
   if (tables == 0) {
-    throw Error(
-        ExitCode::run_failed,
-        fmt::format("0 tables were discovered across the entire cluster: grant {} USAGE on a schema and "
-                    "SELECT on its tables, or widen filter_dbs and filter_schemas",
-                    config.server.describe(home)));
+    throw Error(ExitCode::run_failed, nothing_to_discover(config));
   }
 }
 

@@ -95,12 +95,12 @@ bool Connection::connect(const Server& server, const std::string& database, seco
     const std::string text =
         server.with_names(fmt::format("cannot connect ({}): {}", description_, refusal.text));
     if (refusal.may_pass()) {
-      throw ConnectionLost(ExitCode::cannot_connect, text);
+      throw ConnectionLost(ExitCode::cannot_connect, text, refusal.sqlstate);
     }
     if (refusal.is_of_database()) {
-      throw DatabaseRefused(text);
+      throw DatabaseRefused(text, refusal.sqlstate);
     }
-    throw Error(ExitCode::cannot_connect, text);
+    throw Refused(text, refusal.sqlstate);
   }
   PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
   return true;

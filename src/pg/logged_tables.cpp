@@ -8,18 +8,21 @@ namespace tap::pg {
 
 namespace {
 
-// $1 schema, $2 table. An index that is dropped leaves REPLICA IDENTITY USING INDEX without columns; a
-// primary key that is deferrable identifies nothing.
-constexpr const char* kTree = R"sql(
-WITH RECURSIVE tree(oid) AS (
-  SELECT c.oid
-    FROM pg_catalog.pg_class c
-    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
+// $1: a JSON list of [schema, table]. An index that is dropped leaves REPLICA IDENTITY USING INDEX without
+// columns; a primary key that is deferrable identifies nothing.
+constexpr const char* kTrees = R"sql(
+WITH RECURSIVE tree(position, root, oid) AS (
+  SELECT wanted.position, c.oid, c.oid
+    FROM pg_catalog.json_array_elements($1::json) WITH ORDINALITY wanted(name, position)
+    JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.name ->> 0
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name ->> 1
+   WHERE c.relkind IN ('r', 'p')
   UNION
-  SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+  SELECT tree.position, tree.root, i.inhrelid
+    FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
 )
-SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_partitioned,
+SELECT tree.position AS position,
+       n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_partitioned,
        c.relpersistence = 'p' AS is_logged, c.relreplident = 'f' AS is_full,
        EXISTS (SELECT 1
                  FROM pg_catalog.pg_index x
@@ -38,7 +41,7 @@ SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- ORDER BY (n.nspname = $1 AND c.relname = $2) DESC, schema_name, table_name
+ ORDER BY tree.position, (tree.oid = tree.root) DESC, schema_name, table_name
 )sql";
 
 // $1 schema, $2 table.
@@ -66,8 +69,14 @@ bool LoggedTable::identifies_by(const std::vector<std::string>& columns) const {
   });
 }
 
-std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& table) {
-  const Rows rows = connection.query(kTree, {table.schema, table.table});
+std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
+                                                    const std::vector<TableName>& tables) {
+  Json names = Json::array();
+  for (const TableName& table : tables) {
+    names.push_back(Json::array({table.schema, table.table}));
+  }
+  const Rows rows = connection.query(kTrees, {to_text(names)});
+  const auto position = rows.column("position");
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
   const auto is_partitioned = rows.column("is_partitioned");
@@ -75,9 +84,9 @@ std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& 
   const auto is_full = rows.column("is_full");
   const auto defers_keys = rows.column("defers_keys");
   const auto identity = rows.column("identity");
-  std::vector<LoggedTable> tables;
+  std::vector<std::vector<LoggedTable>> trees(tables.size());
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    LoggedTable& logged = tables.emplace_back();
+    LoggedTable& logged = trees.at(static_cast<std::size_t>(rows.number(row, position)) - 1).emplace_back();
     logged.name = {rows.text(row, schema_name), rows.text(row, table_name)};
     logged.is_partitioned = rows.flag(row, is_partitioned);
     logged.is_logged = rows.flag(row, is_logged);
@@ -86,7 +95,7 @@ std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& 
     logged.identity =
         parse_json(rows.view(row, identity), "replica identity").get<std::vector<std::string>>();
   }
-  return tables;
+  return trees;
 }
 
 std::vector<TableName> ancestors(Connection& connection, const TableName& table) {

@@ -77,13 +77,16 @@ SELECT 1
 
 }  // namespace
 
+void refuse_missing_table(const Connection& connection, const std::string& schema, const std::string& table) {
+  throw StreamError(Complaint{fmt::format("table {} is not in the database ({})",
+                                          quote_qualified(schema, table), connection.description()),
+                              "run discovery again, or take the stream out of the catalog"});
+}
+
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {
   const Rows found = connection.query(kRelation, {schema, table});
   if (found.size() == 0) {
-    throw StreamError(
-        fmt::format("table {} is not in the database ({}): run discovery again, or take the stream "
-                    "out of the catalog",
-                    quote_qualified(schema, table), connection.description()));
+    refuse_missing_table(connection, schema, table);
   }
   Relation relation;
   relation.oid = found.oid(0, found.column("oid"));

@@ -87,6 +87,10 @@ std::string Server::database() const {
   return or_default(*this, "dbname", "");
 }
 
+std::string Server::user() const {
+  return or_default(*this, "user", "");
+}
+
 std::string Server::describe(std::string_view database) const {
   const std::string address = or_default(*this, "hostaddr", "local socket");
   return fmt::format("{}:{}, database {}, user {}", or_default(*this, "host", address.c_str()),

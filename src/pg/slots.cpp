@@ -30,7 +30,9 @@ constexpr const char* kStatus = R"sql(
 SELECT pg_catalog.current_setting('wal_level') AS wal_level,
        pg_catalog.current_setting('server_encoding') AS server_encoding,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
-       pg_catalog.current_setting('rds.logical_replication', true) IS NOT NULL AS is_rds,
+       current_user AS role,
+       pg_catalog.current_setting('rds.logical_replication', true) IS NOT NULL
+         OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'rds_superuser') AS is_rds,
        (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)
          AS has_replication,
        CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
@@ -99,6 +101,7 @@ LogStatus log_status(Connection& connection) {
   status.wal_level = row.text(0, row.column("wal_level"));
   status.server_encoding = row.text(0, row.column("server_encoding"));
   status.in_recovery = row.flag(0, row.column("in_recovery"));
+  status.role = row.text(0, row.column("role"));
   status.is_rds = row.flag(0, row.column("is_rds"));
   status.has_replication = row.flag(0, row.column("has_replication"));
   status.flushed = lsn_of(row, 0, row.column("flushed"));

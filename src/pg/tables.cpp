@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
 #include <tap/base/json.hpp>
 #include <tap/pg/tables.hpp>
 
@@ -84,6 +87,11 @@ std::vector<Table> tables(Session& session, const std::vector<std::string>& sche
 TypeRows column_types(Session& session) {
   return read_types(
       session.query(types_query("SELECT DISTINCT atttypid FROM pg_catalog.pg_attribute WHERE attnum > 0")));
+}
+
+TypeRows types_of(Connection& connection, const std::vector<Oid>& types) {
+  return read_types(
+      connection.query(types_query(fmt::format("SELECT unnest('{{{}}}'::oid[])", fmt::join(types, ",")))));
 }
 
 }  // namespace tap::pg

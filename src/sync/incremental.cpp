@@ -11,24 +11,13 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/sync/stream_fit.hpp>
 
 #include "bookmark.hpp"
 
 namespace tap::sync {
 
 namespace {
-
-const pg::TableColumn& find_key(const StreamPlan& plan, const pg::Relation& relation) {
-  const auto column =
-      std::ranges::find(relation.columns, *plan.stream.replication_key, &pg::TableColumn::name);
-  if (column == relation.columns.end()) {
-    throw StreamError(
-        fmt::format("replication key {} is no longer in the table: run discovery again and choose "
-                    "another replication-key",
-                    *plan.stream.replication_key));
-  }
-  return *column;
-}
 
 /// The bookmark's own values: what the user may ask of a record's would lose digits, or days.
 value::Options bookmark_options() {
@@ -81,14 +70,8 @@ void Incremental::attempt(pg::Connection& connection) {
 void Incremental::read_all(pg::Connection& connection) {
   const pg::Relation relation =
       pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns);
-  const pg::TableColumn& key = find_key(plan_, relation);
+  const pg::TableColumn& key = replication_key(plan_, relation.columns, relation.types);
   const value::Type type = value::resolve(relation.types, key.type, key.modifier);
-  if (!value::is_scalar(type)) {
-    throw StreamError(
-        fmt::format("replication key {} is {}, which has no order that a bookmark can keep: choose "
-                    "another replication-key, or FULL_TABLE",
-                    key.name, key.type_name));
-  }
   bookmark_encoder_.emplace(type, wire_of(type), bookmark_options(), key.name);
   table_ = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
   key_ = pg::quote_identifier(key.name);
@@ -138,7 +121,7 @@ std::string Incremental::compare_key(const char* comparison, const std::string& 
 }
 
 std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, const pg::Relation& relation) {
-  const pg::TableColumn& key = find_key(plan_, relation);
+  const pg::TableColumn& key = replication_key(plan_, relation.columns, relation.types);
   const auto bookmark = bookmark_text(output_.bookmark());
   if (!bookmark) {
     // NOT NULL of a parent need not hold for its leaves, nor for what a foreign table shows.

@@ -9,8 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/settings.hpp>
-
-#include "slot_choice.hpp"
+#include <tap/sync/slot_choice.hpp>
 
 namespace tap::sync {
 
@@ -125,7 +124,7 @@ void LogPass::look_up_streams(pg::Connection& connection) {
 }
 
 void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
-  log::error("stream {}: {}", stream.stream.id, error.what());
+  log::error("stream {}: {}", stream.stream.id, last_word(error));
   failed_.push_back(stream.stream.id);
 }
 

@@ -6,8 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
-
-#include "slot_choice.hpp"
+#include <tap/sync/slot_choice.hpp>
 
 namespace tap::sync {
 
@@ -45,13 +44,7 @@ void LogReplication::prepare_group(pg::Connection& connection, Group& group) {
   group.kept_from = slot.confirmed_flush;
   group.source.server_encoding = status.server_encoding;
   group.source.end = status.flushed;
-  std::vector<StreamPosition> positions;
-  for (const StreamPlan* stream : group.streams) {
-    if (const auto lsn = needed_from(state_.bookmark(stream->stream.id))) {
-      positions.push_back({stream->stream.id, *lsn});
-    }
-  }
-  require_readable(connection, group.source.slot, status, positions);
+  require_readable(connection, group.source.slot, status, positions(group.streams, state_));
 }
 
 bool LogReplication::follows(const StreamPlan& stream) const {

@@ -50,7 +50,8 @@ LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const c
   }
   for (const std::string& key : stream.key_properties) {
     if (!by_name_.contains(key)) {
-      throw StreamError(fmt::format("key column {} is no longer in the table: run discovery again", key));
+      throw StreamError(
+          Complaint{fmt::format("key column {} is no longer in the table", key), "run discovery again"});
     }
   }
 }

@@ -7,7 +7,7 @@
 
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
-#include <tap/pg/quote.hpp>
+#include <tap/sync/stream_fit.hpp>
 
 #include "bookmark.hpp"
 #include "log_position.hpp"
@@ -24,10 +24,8 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
       schema(shape.schema(stream.stream.schema, config)),
       frame(stream.name, version, time_extracted),
       closing(frame.after),
-      tables(pg::logged_tables(connection, own_name())) {
-  if (tables.empty()) {
-    throw StreamError("it is no longer a table whose changes are logged: run discovery again");
-  }
+      tables(pg::logged_tables(connection, {own_name()}).front()) {
+  require_logged(tables);
   warn_of_new_columns();
   key = tables.front().is_full || tables.front().identity.empty() ? plan.stream.key_properties
                                                                   : tables.front().identity;
@@ -79,26 +77,9 @@ bool LogStream::has_partitions() const {
 }
 
 void LogStream::warn_of_gaps() const {
-  for (const pg::LoggedTable& table : tables) {
-    const std::string name = pg::quote_qualified(table.name.schema, table.name.table);
-    if (table.is_partitioned) {
-      continue;
-    }
-    if (!table.is_logged) {
-      log::warn("{}: {} is UNLOGGED, none of its changes are in the log: ALTER TABLE {} SET LOGGED",
-                plan.stream.id, name, name);
-    } else if (table.identity.empty()) {
-      log::warn(
-          "{}: updates and deletes of {} are not in the log, since it has no replica identity: give it a "
-          "primary key, or ALTER TABLE {} REPLICA IDENTITY FULL",
-          plan.stream.id, name, name);
-    } else if (!table.identifies_by(plan.stream.key_properties)) {
-      log::warn(
-          "{}: deletes of {} come without a column of the stream's key, since it is not in the replica "
-          "identity: ALTER TABLE {} REPLICA IDENTITY FULL",
-          plan.stream.id, name, name);
-    }
-  }
+  sync::warn_of_gaps(plan, tables, [&](const Complaint& complaint) {
+    log::warn("{}: {}", plan.stream.id, to_text(complaint));
+  });
 }
 
 }  // namespace tap::sync

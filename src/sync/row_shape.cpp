@@ -9,6 +9,7 @@
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/sync/stream_fit.hpp>
 
 namespace tap::sync {
 
@@ -45,31 +46,17 @@ std::size_t RowShape::position(const std::string& column) const {
 
 RowShape::RowShape(const StreamPlan& plan, const pg::Relation& relation, const value::Options& options) {
   const singer::Stream& stream = plan.stream;
-  for (const std::string& name : plan.columns) {
-    const auto column = std::ranges::find(relation.columns, name, &pg::TableColumn::name);
-    if (column == relation.columns.end()) {
-      if (stream.is_key(name)) {
-        throw StreamError(fmt::format("key column {} is no longer in the table: run discovery again", name));
-      }
-      log::warn("{}: column {} is no longer in the table; it is left out until discovery is run again",
-                stream.id, name);
-      continue;
-    }
-    if (stream.is_retyped(name, column->type_name)) {  // the records follow the table, their SCHEMA does not
-      log::warn("{}: column {} is {} now, {} in the catalog: run discovery again", stream.id, name,
-                column->type_name, stream.find_column(name)->sql_datatype);
-    }
+  const auto warn = [&](const Complaint& complaint) { log::warn("{}: {}", stream.id, to_text(complaint)); };
+  for (const pg::TableColumn* column : synced_columns(plan, relation.columns, warn)) {
+    const std::string& name = column->name;
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);
     const value::Wire wire = wire_of(type);
-    std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(name));
+    std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(Json(name)));
     fields_.push_back(
         {std::move(key), value::Encoder(type, wire, options,
                                         fmt::format("{}.{}.{}", stream.schema_name, stream.table, name))});
     select_list_ += (select_list_.empty() ? "" : ", ") + select_column(name, wire);
     columns_.push_back(name);
-  }
-  if (fields_.empty()) {
-    throw StreamError("none of the selected columns is in the table any more: run discovery again");
   }
 }
 

@@ -31,7 +31,7 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
     if (stream.database == config.server.database()) {
       throw;
     }
-    throw StreamError(refused.what());
+    throw StreamError(refused.complaint());
   }
 }
 
@@ -93,7 +93,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
       sync_stream(copies, stream, config, logs, state, writer, totals);
       logs.note_copy(stream);
     } catch (const StreamError& error) {
-      log::error("stream {}: {}", stream.stream.id, error.what());
+      log::error("stream {}: {}", stream.stream.id, last_word(error));
       failed.push_back(stream.stream.id);
       copies.drop();
     }

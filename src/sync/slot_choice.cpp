@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "slot_choice.hpp"
-
 #include <algorithm>
 #include <cctype>
 
@@ -9,6 +7,9 @@
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/sync/slot_choice.hpp>
+
+#include "log_position.hpp"
 
 namespace tap::sync {
 
@@ -17,14 +18,11 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr const char* kPlugin = "wal2json";
-constexpr const char* kGrantReplication =
-    "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
-    "rds_replication TO ...)";
 constexpr milliseconds kPatience{5000};  // with who reads the slot
 constexpr milliseconds kLookAgain{100};
 
-[[noreturn]] void unprepared(const std::string& text) {
-  throw Error(ExitCode::log_based_unprepared, text);
+[[noreturn]] void unprepared(const Complaint& complaint) {
+  throw Error(ExitCode::log_based_unprepared, complaint);
 }
 
 /// A slot's name has lower-case letters, digits and underscores only.
@@ -53,28 +51,28 @@ bool fits(const pg::Slot& slot, const std::string& database, bool by_name) {
     return true;
   }
   if (by_name && slot.database != database) {
-    unprepared(fmt::format(
-        "replication slot {} is of database {}, not {}: a slot reads one database; name another by "
-        "replication_slot, or create it in {}: {}",
-        slot.name, slot.database, database, database, create_statement("stitch_" + as_slot_name(database))));
+    unprepared(
+        {fmt::format("replication slot {} is of database {}, not {}", slot.name, slot.database, database),
+         fmt::format("a slot reads one database; name another by replication_slot, or create it in {}",
+                     database),
+         create_statement("stitch_" + as_slot_name(database))});
   }
   if (by_name) {
     unprepared(
-        fmt::format("replication slot {} uses the plugin {}, not {}: name another by replication_slot, or "
-                    "make one: {}",
-                    slot.name, slot.plugin, kPlugin, create_statement(slot.name + "_" + kPlugin)));
+        {fmt::format("replication slot {} uses the plugin {}, not {}", slot.name, slot.plugin, kPlugin),
+         "name another by replication_slot, or make one", create_statement(slot.name + "_" + kPlugin)});
   }
   return false;
 }
 
 void require_not_lost(const pg::Slot& slot) {
   if (slot.wal_status == "lost") {
-    unprepared(fmt::format(
-        "replication slot {} is lost: the server has removed log that it needed (max_slot_wal_keep_size): "
-        "drop "
-        "it with SELECT pg_drop_replication_slot({}), create it anew with {}, and sync the log-based streams "
-        "anew with --full-refresh",
-        slot.name, pg::quote_literal(slot.name), create_statement(slot.name)));
+    unprepared(
+        {fmt::format("replication slot {} is lost", slot.name),
+         "the server has removed log that it needed (max_slot_wal_keep_size)",
+         fmt::format("drop it with SELECT pg_drop_replication_slot({}), create it anew with {}, and sync "
+                     "the log-based streams anew with --full-refresh",
+                     pg::quote_literal(slot.name), create_statement(slot.name))});
   }
 }
 
@@ -83,22 +81,33 @@ void require_positions(const pg::Slot& slot, const pg::LogStatus& status,
   for (const auto& [stream, lsn] : positions) {
     if (lsn > status.flushed) {
       unprepared(
-          fmt::format("the state of stream {} is at {}, but the server's log ends at {}: it is another "
-                      "server, or one that "
-                      "was restored from a backup; sync the stream anew with --full-refresh {}",
-                      stream, to_text(lsn), to_text(status.flushed), stream));
+          {fmt::format("the state of stream {} is at {}, but the server's log ends at {}", stream,
+                       to_text(lsn), to_text(status.flushed)),
+           fmt::format("it is another server, or one that was restored from a backup; sync the stream anew "
+                       "with --full-refresh {}",
+                       stream)});
     }
     if (lsn < slot.confirmed_flush) {
-      unprepared(fmt::format(
-          "the state of stream {} is at {}, but replication slot {} has moved on to {} (made anew, or read "
-          "by "
-          "somebody else): the changes between are gone; sync the stream anew with --full-refresh {}",
-          stream, to_text(lsn), slot.name, to_text(slot.confirmed_flush), stream));
+      unprepared(
+          {fmt::format("the state of stream {} is at {}, but replication slot {} has moved on to {} "
+                       "(made anew, or read by somebody else)",
+                       stream, to_text(lsn), slot.name, to_text(slot.confirmed_flush)),
+           fmt::format("the changes between are gone; sync the stream anew with --full-refresh {}", stream)});
     }
   }
 }
 
 }  // namespace
+
+std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& streams, singer::State& state) {
+  std::vector<StreamPosition> known;
+  for (const StreamPlan* stream : streams) {
+    if (const auto lsn = needed_from(state.bookmark(stream->stream.id))) {
+      known.push_back({stream->stream.id, *lsn});
+    }
+  }
+  return known;
+}
 
 std::vector<std::string> slot_names(const config::Config& config, const std::string& database) {
   if (!config.log.slot.empty()) {
@@ -113,15 +122,15 @@ std::vector<std::string> slot_names(const config::Config& config, const std::str
 
 void require_logical_log(const pg::LogStatus& status) {
   if (status.in_recovery) {
-    unprepared(
-        "log-based replication reads the primary, but this server is a standby: set host to the primary's "
-        "(Aurora: the cluster's writer endpoint)");
+    unprepared({"log-based replication reads the primary, but this server is a standby",
+                "set host to the primary's (Aurora: the cluster's writer endpoint)"});
   }
   if (status.wal_level != "logical") {
     unprepared(
-        fmt::format("log-based replication needs wal_level=logical, the server has {}: {}", status.wal_level,
-                    status.is_rds ? "set rds.logical_replication to 1 in its parameter group and reboot it"
-                                  : "ALTER SYSTEM SET wal_level = 'logical', then restart it"));
+        {fmt::format("log-based replication needs wal_level=logical, the server has {}", status.wal_level),
+         "",
+         status.is_rds ? "set rds.logical_replication to 1 in its parameter group and reboot it"
+                       : "ALTER SYSTEM SET wal_level = 'logical', then restart it"});
   }
 }
 
@@ -133,17 +142,21 @@ void require_right_to_replicate(const pg::LogStatus& status, const config::Confi
   try {
     pg::try_replication(config.server, database);
   } catch (const pg::DatabaseRefused& refused) {
-    unprepared(fmt::format("{}: {}", refused.what(), kGrantReplication));
+    const std::string role = pg::quote_identifier(status.role);
+    unprepared({refused.what(), "give the role the right to replicate",
+                status.is_rds ? fmt::format("GRANT rds_replication TO {}", role)
+                              : fmt::format("ALTER ROLE {} REPLICATION", role)});
   }
 }
 
-pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database) {
+std::optional<pg::Slot> choose_slot(pg::Connection& connection, const config::Config& config,
+                                    const std::string& database) {
   const std::vector<std::string> names = slot_names(config, database);
   for (const std::string& name : names) {
     if (auto slot = pg::find_slot(connection, name);
         slot && fits(*slot, database, !config.log.slot.empty())) {
       require_not_lost(*slot);
-      return *slot;
+      return slot;
     }
   }
   for (const std::string& name : names) {
@@ -151,11 +164,19 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
       fits(*taken, database, true);  // says why it does not
     }
   }
+  return std::nullopt;
+}
+
+pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database) {
+  if (const auto slot = choose_slot(connection, config, database)) {
+    return *slot;
+  }
+  const std::vector<std::string> names = slot_names(config, database);
   if (!config.log.create_slot) {
     unprepared(
-        fmt::format("no replication slot {} with {} in database {}: create it with {} or set "
-                    "create_replication_slot to true",
-                    either(names), kPlugin, database, create_statement(names.front())));
+        {fmt::format("no replication slot {} with {} in database {}", either(names), kPlugin, database), "",
+         fmt::format("create it with {} or set create_replication_slot to true",
+                     create_statement(names.front()))});
   }
   log::info("creating replication slot {}: this waits for transactions that are open", names.front());
   try {
@@ -171,10 +192,9 @@ void require_readable(pg::Connection& connection, const std::string& name, const
   for (milliseconds waited{0};; waited += kLookAgain) {
     const auto slot = pg::find_slot(connection, name);
     if (!slot) {
-      unprepared(fmt::format(
-          "replication slot {} has been dropped: create it with {} and sync the log-based streams "
-          "anew with --full-refresh",
-          name, create_statement(name)));
+      unprepared({fmt::format("replication slot {} has been dropped", name), "",
+                  fmt::format("create it with {} and sync the log-based streams anew with --full-refresh",
+                              create_statement(name))});
     }
     require_not_lost(*slot);
     if (!slot->active) {
@@ -182,26 +202,33 @@ void require_readable(pg::Connection& connection, const std::string& name, const
       return;
     }
     if (waited >= kPatience) {
-      unprepared(fmt::format(
-          "replication slot {} is in use by PID {}{}: two runs must not read one slot; wait for the "
-          "other to end, or end it with SELECT pg_terminate_backend({})",
-          name, slot->active_pid,
-          slot->application.empty() ? "" : fmt::format(" (application {})", slot->application),
-          slot->active_pid));
+      unprepared(
+          {fmt::format("replication slot {} is in use by PID {}{}", name, slot->active_pid,
+                       slot->application.empty() ? "" : fmt::format(" (application {})", slot->application)),
+           "two runs must not read one slot",
+           fmt::format("wait for the other to end, or end it with SELECT pg_terminate_backend({})",
+                       slot->active_pid)});
     }
     stop::sleep(kLookAgain);
   }
 }
 
+Complaint plugin_not_allowed(const std::string& found) {
+  return {found, "add wal2json to the setting output_plugin_libraries",
+          "ALTER SYSTEM SET output_plugin_libraries = 'wal2json', 'pgoutput', 'test_decoding', then SELECT "
+          "pg_reload_conf()"};
+}
+
 void refuse_slot(const pg::ServerError& error, const std::string& slot, const std::string& where) {
-  const std::string_view text = error.what();
+  const std::string found = fmt::format("replication slot {} ({}): {}", slot, where, error.what());
   std::string remedy = "see the README on setting up log-based replication";
-  if (text.find("output plugin") != std::string_view::npos && error.sqlstate() == "42501") {
+  if (found.find("output plugin") != std::string::npos && error.sqlstate() == "42501") {
+    unprepared(plugin_not_allowed(found));
+  }
+  if (error.sqlstate() == "42501") {
     remedy =
-        "add wal2json to the setting output_plugin_libraries, for instance ALTER SYSTEM SET "
-        "output_plugin_libraries = 'wal2json', 'pgoutput', 'test_decoding', then SELECT pg_reload_conf()";
-  } else if (error.sqlstate() == "42501") {
-    remedy = kGrantReplication;
+        "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
+        "rds_replication TO ...)";
   } else if (error.sqlstate() == "58P01") {
     remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
   } else if (error.sqlstate() == "53400") {
@@ -211,7 +238,7 @@ void refuse_slot(const pg::ServerError& error, const std::string& slot, const st
   } else if (error.sqlstate() == "42710") {
     remedy = "it is a physical slot, or of another plugin or database: name another by replication_slot";
   }
-  unprepared(fmt::format("replication slot {} ({}): {}: {}", slot, where, text, remedy));
+  unprepared({found, remedy});
 }
 
 }  // namespace tap::sync

@@ -7,10 +7,10 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/replication_stream.hpp>
 #include <tap/pg/slots.hpp>
+#include <tap/sync/slot_choice.hpp>
 #include <tap/sync/slot_commands.hpp>
 
 #include "log_position.hpp"
-#include "slot_choice.hpp"
 
 namespace tap::sync {
 
@@ -20,20 +20,6 @@ constexpr std::int64_t kMuch = std::int64_t{10} << 30U;  // bytes of log kept th
 
 std::string megabytes(std::int64_t bytes) {
   return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
-}
-
-void warn_if_running_away(const pg::Slot& slot) {
-  if (slot.wal_status == "lost") {
-    log::warn("slot {} is lost: the server has removed log that it needed; drop it and sync its streams anew",
-              slot.name);
-  } else if (slot.wal_status == "unreserved") {
-    log::warn(
-        "slot {} is about to be lost: it keeps more log than max_slot_wal_keep_size; run the tap, or drop it",
-        slot.name);
-  } else if (slot.retained.value_or(0) >= kMuch) {
-    log::warn("slot {} keeps {} of log: run the tap, `slot ack` what the target has, or drop it", slot.name,
-              megabytes(*slot.retained));
-  }
 }
 
 /// The least position over the log-based streams of a database. A stream's id begins with the database's
@@ -59,20 +45,41 @@ pg::Slot existing_slot(pg::Connection& connection, config::Config config) {
 
 }  // namespace
 
+std::string describe(const pg::Slot& slot) {
+  return fmt::format(
+      "plugin {}, database {}, {}, confirmed {}, restart {}, keeps {}{}{}", slot.plugin, slot.database,
+      slot.active ? fmt::format("read by PID {}{}", slot.active_pid,
+                                slot.application.empty() ? "" : " (" + slot.application + ")")
+                  : "not read",
+      to_text(slot.confirmed_flush), to_text(slot.restart), megabytes(slot.retained.value_or(0)),
+      slot.wal_status.empty() ? "" : ", wal_status " + slot.wal_status,
+      slot.safe_wal_size.empty() ? "" : ", safe for " + slot.safe_wal_size + " bytes more");
+}
+
+std::optional<Complaint> danger_of(const pg::Slot& slot) {
+  if (slot.wal_status == "lost") {
+    return Complaint{fmt::format("slot {} is lost", slot.name),
+                     "the server has removed log that it needed; drop it and sync its streams anew"};
+  }
+  if (slot.wal_status == "unreserved") {
+    return Complaint{fmt::format("slot {} is about to be lost", slot.name),
+                     "it keeps more log than max_slot_wal_keep_size; run the tap, or drop it"};
+  }
+  if (slot.retained.value_or(0) >= kMuch) {
+    return Complaint{fmt::format("slot {} keeps {} of log", slot.name, megabytes(*slot.retained)),
+                     "run the tap, `slot ack` what the target has, or drop it"};
+  }
+  return std::nullopt;
+}
+
 std::string slot_status(const config::Config& config) {
   pg::Connection connection(config.server, config.server.database());
   std::string text;
   for (const pg::Slot& slot : pg::logical_slots(connection)) {
-    warn_if_running_away(slot);
-    text += fmt::format(
-        "{}: plugin {}, database {}, {}, confirmed {}, restart {}, keeps {}{}{}\n", slot.name, slot.plugin,
-        slot.database,
-        slot.active ? fmt::format("read by PID {}{}", slot.active_pid,
-                                  slot.application.empty() ? "" : " (" + slot.application + ")")
-                    : "not read",
-        to_text(slot.confirmed_flush), to_text(slot.restart), megabytes(slot.retained.value_or(0)),
-        slot.wal_status.empty() ? "" : ", wal_status " + slot.wal_status,
-        slot.safe_wal_size.empty() ? "" : ", safe for " + slot.safe_wal_size + " bytes more");
+    if (const auto danger = danger_of(slot)) {
+      log::warn("{}", to_text(*danger));
+    }
+    text += fmt::format("{}: {}\n", slot.name, describe(slot));
   }
   return text.empty() ? "no logical replication slots\n" : text;
 }

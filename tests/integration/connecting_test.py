@@ -8,6 +8,7 @@ import unittest
 
 from support import tap
 from support.case import SchemaTest
+from support.check import ADVICE
 from support.server import shared
 
 
@@ -62,13 +63,13 @@ class SeveralHostsTest(ConnectingTest):
         self.assertEqual(result.stdout, b"")
         self.assertEqual(result.stderr.splitlines()[-1],
                          f"CRITICAL cannot connect (127.0.0.1,127.0.0.1:{first},{second}, database connecting, user "
-                         "tap): no answer in 1 seconds")
+                         f"tap): no answer in 1 seconds{ADVICE}")
 
     def test_when_the_only_one_does_not_answer(self):
         with silent_port() as silent:
             result = self.sync(self.only_t, expect=3, **self.hosts(silent))
         self.assertEqual(result.stderr, f"CRITICAL cannot connect (127.0.0.1:{silent}, database connecting, user tap): "
-                                        "no answer in 1 seconds\n")
+                                        f"no answer in 1 seconds{ADVICE}\n")
 
 
 class HostaddrTest(ConnectingTest):
@@ -100,7 +101,7 @@ class OtherDatabaseTest(ConnectingTest):
         faults = [line for line in result.stderr.splitlines() if not line.startswith("INFO")]
         self.assertEqual(len(faults), 2, result)
         self.assertRegex(faults[0], r"^ERROR stream away-public-a: cannot connect \(.*, database away, user guest\): "
-                                    rf".*{words}.* \(SQLSTATE {sqlstate}\)$")
+                                    rf".*{words}.* \(SQLSTATE {sqlstate}\){ADVICE}$")
         self.assertEqual(faults[1], "CRITICAL these streams failed, the others are done: away-public-a")
 
     def test_a_database_that_is_gone(self):
@@ -119,7 +120,7 @@ class OtherDatabaseTest(ConnectingTest):
         shared().sql("REVOKE CONNECT ON DATABASE away FROM PUBLIC")
         result = self.sync(self.both, dbname="away", expect=3)
         self.assertEqual(result.stdout, b"")
-        self.assertRegex(result.stderr, r"^CRITICAL cannot connect \(.*\(SQLSTATE 42501\)\n$")
+        self.assertRegex(result.stderr, rf"^CRITICAL cannot connect \(.*\(SQLSTATE 42501\){ADVICE}\n$")
 
 
 class ClosedFilesTest(ConnectingTest):

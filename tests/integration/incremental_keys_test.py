@@ -5,6 +5,7 @@ import re
 import unittest
 
 from support import tap
+from support.check import ADVICE
 from support.incremental import IncrementalTest
 
 # type, three values in SQL in ascending order (None: there is none), and the middle one's bookmark in JSON.
@@ -112,7 +113,7 @@ class KeyTypesTest(IncrementalTest):
         for name, kind in kinds.items():
             shown = {"hash": f"{self.schema}.hstore", "array": "integer[]", "bits": "bit"}.get(name, kind)
             self.assertIn(f"ERROR stream {self.id_of(name)}: replication key k is {shown}, which has no order that a "
-                          "bookmark can keep: choose another replication-key, or FULL_TABLE\n", result.stderr)
+                          f"bookmark can keep: choose another replication-key, or FULL_TABLE{ADVICE}\n", result.stderr)
 
     def test_text_is_compared_in_the_order_of_the_columns_collation(self):
         self.sql("""CREATE COLLATION {s}.german (provider = icu, locale = 'de-DE');
@@ -190,7 +191,7 @@ class FaultsTest(IncrementalTest):
         catalog = self.catalog()
         self.sql("ALTER TABLE {s}.t DROP COLUMN k")
         self.check_t_fails_alone(catalog, None, "replication key k is no longer in the table: run discovery again and "
-                                                "choose another replication-key")
+                                                f"choose another replication-key{ADVICE}")
 
     def test_a_bookmark_that_is_no_value_of_the_key(self):
         catalog = self.catalog()

@@ -9,6 +9,7 @@ import time
 import unittest
 
 from support import log_workload, tap
+from support.check import ADVICE
 from support.pipeline import until
 from support.server import Server
 from support.slots import ONE_TABLE, SlotTest, as_text
@@ -169,7 +170,7 @@ class LogCopyTest(SlotTest):
         self.assertEqual((failed.stdout, failed.stderr), (
             b"", "CRITICAL no replication slot stitch_log_copy_b or stitch with wal2json in database log_copy_b: create it with "
                  "SELECT pg_create_logical_replication_slot('stitch_log_copy_b', 'wal2json') or set create_replication_slot to "
-                 "true\n"))
+                 f"true{ADVICE}\n"))
 
 
 class FewSlotsTest(SlotTest):

@@ -5,6 +5,7 @@ import unittest
 
 from support import pipeline, tap
 from support.case import SchemaTest
+from support.check import ADVICE
 from support.pipeline import until
 
 
@@ -105,7 +106,7 @@ class TypesTest(OddInputTest):
         self.check_fails_alone(
             self.sync(self.incremental(), expect=1),
             f"replication key k is {self.schema}.pair, which has no order that a bookmark can keep: choose another "
-            "replication-key, or FULL_TABLE")
+            f"replication-key, or FULL_TABLE{ADVICE}")
 
 
 class DiscoveryTest(OddInputTest):

@@ -5,6 +5,7 @@ import re
 import unittest
 
 from support.case import dumps
+from support.check import ADVICE
 from support.pipeline import until
 from support.server import Server, shared
 from support.slots import ONE_TABLE, SlotTest, as_text
@@ -59,7 +60,7 @@ class SlotCommandTest(SlotTest):
         gone = self.slot_command("drop", expect=4)
         self.assertEqual((gone.stdout, gone.stderr), (
             b"", f"CRITICAL no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
-                 f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true\n"))
+                 f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true{ADVICE}\n"))
 
     def test_a_slot_in_use_is_not_dropped(self):
         self.make_slot()
@@ -68,7 +69,7 @@ class SlotCommandTest(SlotTest):
             result = self.slot_command("drop", expect=4)
         self.assertEqual((result.stdout, result.stderr), (
             b"", f"CRITICAL replication slot {self.slot} ({where}): replication slot \"{self.slot}\" is active for PID {pid} "
-                 f"(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT pg_terminate_backend(...)\n"))
+                 f"(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT pg_terminate_backend(...){ADVICE}\n"))
 
     def test_ack_moves_the_slot_to_what_the_state_has(self):
         self.make_slot()
@@ -117,7 +118,7 @@ class SlotCommandTest(SlotTest):
         before = self.confirmed()
         result = self.slot_command("ack", state=state, expect=4)
         self.assertRegex(result.stderr, r"\ACRITICAL the state is at 100/0, but the server's log ends at 0/[0-9A-F]+: it is of "
-                                        r"another server\n\Z")
+                                        rf"another server{ADVICE}\n\Z")
         self.assertEqual(self.confirmed(), before)
 
     def test_ack_of_a_state_without_the_database_s_streams(self):
@@ -133,7 +134,7 @@ class SlotCommandTest(SlotTest):
             result = self.slot_command("ack", state=state, expect=4)
         self.assertEqual(result.stderr, (
             f"CRITICAL replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not read "
-            f"one slot; wait for the other to end, or end it with SELECT pg_terminate_backend({pid})\n"))
+            f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid}){ADVICE}\n"))
 
     def test_ack_frees_log(self):
         self.make_slot()

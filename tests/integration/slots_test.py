@@ -4,6 +4,7 @@ import json
 import unittest
 
 from support import tap
+from support.check import ADVICE
 from support.pipeline import until
 from support.server import Server, shared
 from support.slots import ONE_TABLE, SlotTest, as_text
@@ -89,7 +90,7 @@ class SlotNameTest(unittest.TestCase):
         result = tap.run(config, catalog=catalog, expect=4)
         self.assertEqual((result.stderr, result.stdout), (
             "CRITICAL replication slot stitch_odd_n__me_1 uses the plugin pgoutput, not wal2json: name another by replication_slot, "
-            "or make one: SELECT pg_create_logical_replication_slot('stitch_odd_n__me_1_wal2json', 'wal2json')\n", b""))
+            f"or make one: SELECT pg_create_logical_replication_slot('stitch_odd_n__me_1_wal2json', 'wal2json'){ADVICE}\n", b""))
 
     def test_the_names_that_were_looked_for_are_told(self):
         config = self.server.config(self.database, filter_dbs=self.database)
@@ -103,7 +104,7 @@ class SlotNameTest(unittest.TestCase):
                 result = tap.run({**config, **extra}, catalog=catalog, expect=4)
                 self.assertEqual((result.stderr, result.stdout), (
                     f"CRITICAL no replication slot {names} with wal2json in database {self.database}: {create % first} or set "
-                    "create_replication_slot to true\n", b""))
+                    f"create_replication_slot to true{ADVICE}\n", b""))
 
 
 class UnfitSlotTest(SlotTest):
@@ -138,7 +139,7 @@ class UnfitSlotTest(SlotTest):
         result = self.sync(catalog, state, expect=4, create_replication_slot=True)
         self.assertEqual(result.stdout, b"")
         self.assertEqual(result.stderr, f"INFO creating replication slot {self.slot}: this waits for transactions that are "
-                                        f"open\nCRITICAL {self.moved_on(state)}\n")
+                                        f"open\nCRITICAL {self.moved_on(state)}{ADVICE}\n")
         self.refused(self.moved_on(state), catalog, state)  # and does not take the new one for good the next time
 
     def test_full_refresh_goes_on_with_a_new_one(self):
@@ -175,10 +176,10 @@ class UnfitSlotTest(SlotTest):
         catalog, state = self.first_copy()
         with self.consumer(application="nightly export") as pid:
             self.refused(f"replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not "
-                         f"read one slot; wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+                         f"read one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
                          catalog, state)
         with self.consumer(application="") as pid:
-            self.refused(f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one slot; wait for the "
+            self.refused(f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one slot: wait for the "
                          f"other to end, or end it with SELECT pg_terminate_backend({pid})", catalog, state)
 
     def test_somebody_else_reads_it_and_is_done_soon(self):
@@ -197,7 +198,7 @@ class UnfitSlotTest(SlotTest):
         self.start(catalog, state, break_at_end_lsn=False)
         [(pid,)] = until(self.is_active, "nobody reads the slot")
         self.refused(f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): two runs must not read "
-                     f"one slot; wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+                     f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
                      catalog, state)
 
     def test_it_is_of_another_plugin(self):
@@ -236,7 +237,7 @@ class UnfitSlotTest(SlotTest):
         self.assertEqual(result.stdout, b"")
         self.assertRegex(result.stderr, rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log "
                          r"ends at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; sync the stream anew "
-                         rf"with --full-refresh {self.id_of('t')}\n\Z")
+                         rf"with --full-refresh {self.id_of('t')}{ADVICE}\n\Z")
 
     def test_the_role_may_not_replicate(self):
         self.make_slot()
@@ -246,7 +247,7 @@ class UnfitSlotTest(SlotTest):
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
         self.refused(f"cannot connect ({where}): connection to server at \"127.0.0.1\", port {self.server.port} "
                      "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
-                     "the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT rds_replication TO ...)",
+                     "the right to replicate: ALTER ROLE \"reader\" REPLICATION",
                      catalog, state, user="reader")
 
     def test_the_role_may_not_make_one(self):
@@ -256,7 +257,7 @@ class UnfitSlotTest(SlotTest):
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
         self.refused(f"cannot connect ({where}): connection to server at \"127.0.0.1\", port {self.server.port} "
                      "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
-                     "the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT rds_replication TO ...)",
+                     "the right to replicate: ALTER ROLE \"reader\" REPLICATION",
                      self.catalog("t"), user="reader", create_replication_slot=True)
 
 
@@ -314,7 +315,7 @@ class UnfitServerTest(SlotTest):
         refusal = ('library "wal2json" may not be used as an output plugin; If it is safe for all REPLICATION users to use this '
                    'library as an output plugin, add it to "output_plugin_libraries" and reload the server configuration. '
                    "(SQLSTATE 42501)")
-        cure = ("add wal2json to the setting output_plugin_libraries, for instance ALTER SYSTEM SET output_plugin_libraries = "
+        cure = ("add wal2json to the setting output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = "
                 "'wal2json', 'pgoutput', 'test_decoding', then SELECT pg_reload_conf()")
         self.refused(f"replication slot {self.slot} ({where}): {refusal}: {cure}", catalog, state)
         self.refused(f"replication slot new ({where}): {refusal}: {cure}", catalog, replication_slot="new",

@@ -39,11 +39,24 @@ TEST_CASE("a full refresh is of all streams, or of those that are named") {
   CHECK_FALSE(named->refresh_all);
 }
 
+TEST_CASE("the check is a command, or a flag") {
+  CHECK(parse({"check", "-c", "c", "--catalog", "x", "-s", "y"})->check);
+  CHECK(parse({"-c", "c", "check"})->check);
+  CHECK(parse({"-c", "c", "--test"})->check);
+  CHECK(parse({"-c", "c", "check", "--format", "json"})->json);
+  CHECK_FALSE(parse({"-c", "c", "check", "--format=text"})->json);
+  CHECK_FALSE(parse({"-c", "c"})->check);
+}
+
 TEST_CASE("a wrong command line is refused with what to do") {
   REQUIRE_THROWS_WITH(parse({"-d"}), "--config is required; see tap-postgres --help");
   REQUIRE_THROWS_WITH(parse({"-c", "c", "--catalog", "x", "-p", "y"}),
                       "--catalog and --properties are two names for one file: give one of them");
   REQUIRE_THROWS_WITH(parse({"-c", "c", "--select", "x"}), "--select goes with --discover");
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "--format", "json"}), "--format goes with check");
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "check", "--discover"}),
+                      "check goes by itself, without --discover and slot");
+  REQUIRE_THROWS_AS(parse({"-c", "c", "check", "--format", "xml"}), Error);
   REQUIRE_THROWS_AS(parse({"-c", "c", "--no-such-option"}), Error);
   REQUIRE_THROWS_AS(parse({"-c", "c", "--state"}), Error);
 }

@@ -26,6 +26,9 @@ struct Options {
 
   std::optional<SlotAction> slot;  ///< the command `slot`
 
+  bool check = false;  ///< the command `check`, or --test
+  bool json = false;   ///< its findings as JSON
+
   std::vector<std::string> select;
   std::optional<std::string> replication_method;
   std::optional<std::string> replication_key;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
 #include <tap/config/config.hpp>
 #include <tap/pg/tables.hpp>
@@ -20,6 +21,9 @@ struct DiscoveredStream {
   Json entry;
   pg::RelationKind kind;
 };
+
+/// What is wrong when there is no table at all.
+Complaint nothing_to_discover(const config::Config& config);
 
 /// Hands over every table that the user can read, one by one so that a large cluster's catalog need not be
 /// held: in all databases, or in those that `filter_dbs` names. A database that cannot be entered is a

@@ -20,13 +20,32 @@ namespace tap::pg {
 /// connection may do.
 class ConnectionLost : public Error {
  public:
-  ConnectionLost(ExitCode code, const std::string& text) : Error(code, text) {}
+  ConnectionLost(ExitCode code, const std::string& text, std::string sqlstate = "")
+      : Error(code, text), sqlstate_(std::move(sqlstate)) {}
+
+  /// Empty if it was not the server that spoke.
+  [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
+
+ private:
+  std::string sqlstate_;
 };
 
-/// The server is there, but has no such database, or none for this user.
-class DatabaseRefused : public Error {
+/// The server is there, but does not let us in.
+class Refused : public Error {
  public:
-  explicit DatabaseRefused(const std::string& text) : Error(ExitCode::cannot_connect, text) {}
+  Refused(const std::string& text, std::string sqlstate)
+      : Error(ExitCode::cannot_connect, text), sqlstate_(std::move(sqlstate)) {}
+
+  [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
+
+ private:
+  std::string sqlstate_;
+};
+
+/// The server has no such database, or none for this user.
+class DatabaseRefused : public Refused {
+ public:
+  using Refused::Refused;
 };
 
 /// A server's complaint that does not break the connection: one stream's fault, unless the caller knows more.
@@ -38,6 +57,8 @@ class ServerError : public StreamError {
   [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
   /// True if the same may go well a little later: a standby's recovery conflict, a deadlock, a lock timeout.
   [[nodiscard]] bool may_pass() const;
+  /// Privileges can be looked at before.
+  [[nodiscard]] bool is_foreseeable() const noexcept override { return sqlstate_ == "42501"; }
 
  private:
   std::string sqlstate_;
@@ -48,8 +69,8 @@ class ServerError : public StreamError {
 class Connection {
  public:
   /// Connects, to the first of several hosts that takes us. Throws with ExitCode::cannot_connect and the
-  /// server's words: ConnectionLost if a later try may go well, DatabaseRefused, else Error. Here and below,
-  /// whatever waits throws Stopped when a signal asks for it.
+  /// server's words: ConnectionLost if a later try may go well, else DatabaseRefused or Refused. Here and
+  /// below, whatever waits throws Stopped when a signal asks for it.
   Connection(const Server& server, const std::string& database);
 
   /// Runs statements without an answer.

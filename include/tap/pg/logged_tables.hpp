@@ -29,8 +29,10 @@ struct LoggedTable {
   bool defers_keys = false;           ///< within a transaction, two rows may have the same key
 };
 
-/// The table, which comes first, and all that inherit from it, partitions included. Empty if it is not there.
-std::vector<LoggedTable> logged_tables(Connection& connection, const TableName& table);
+/// For each table: itself, which comes first, and all that inherit from it, partitions included. Empty if it
+/// is not there.
+std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
+                                                    const std::vector<TableName>& tables);
 
 /// What the table inherits from or is a partition of, at any remove.
 std::vector<TableName> ancestors(Connection& connection, const TableName& table);

@@ -30,6 +30,8 @@ struct Server {
 
   /// The database that is connected to when a caller names none; empty if only libpq knows.
   [[nodiscard]] std::string database() const;
+  /// The role to log in as; empty if only libpq knows.
+  [[nodiscard]] std::string user() const;
   /// For messages, without secrets: `localhost:5432, database shop, user tap`.
   [[nodiscard]] std::string describe(std::string_view database) const;
   /// A message of libpq's, in which what was given as text is called by its keyword.

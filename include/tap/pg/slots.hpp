@@ -40,7 +40,8 @@ struct LogStatus {
   std::string wal_level;
   std::string server_encoding;
   bool in_recovery = false;
-  bool is_rds = false;           ///< Amazon's: its parameters have other names
+  std::string role;
+  bool is_rds = false;           ///< Amazon's: its parameters have other names, so have its rights
   bool has_replication = false;  ///< the role's attribute, which is not the only way to the right
   Lsn flushed;                   ///< where the log ends now; on a standby, how far it is replayed
 };

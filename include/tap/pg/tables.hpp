@@ -49,6 +49,8 @@ std::vector<Table> tables(Session& session, const std::vector<std::string>& sche
 
 /// The types of all columns in the database, and what they are made of.
 TypeRows column_types(Session& session);
+/// These types and what they are made of.
+TypeRows types_of(Connection& connection, const std::vector<Oid>& types);
 
 /// A table's file of rows: the table itself, or one leaf of a partitioned or inherited one.
 struct Leaf {
@@ -78,6 +80,10 @@ struct Relation {
 Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
                        const std::vector<std::string>& columns,
                        const std::function<std::string()>& snapshot = {});
+
+/// Throws the StreamError of a table that is not there.
+[[noreturn]] void refuse_missing_table(const Connection& connection, const std::string& schema,
+                                       const std::string& table);
 
 /// Looks a table up in the connection's current transaction, if it is in one. Throws StreamError if it is not
 /// there.

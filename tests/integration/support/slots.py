@@ -6,6 +6,7 @@ import psycopg2.extras
 
 from support import tap
 from support.case import SchemaTest
+from support.check import ADVICE
 from support.pipeline import until
 
 ONE_TABLE = """
@@ -17,6 +18,19 @@ ONE_TABLE = """
 def as_text(lsn):
     """A position as the server and the tap's log write it."""
     return "%X/%X" % (lsn >> 32, lsn & 0xFFFFFFFF)
+
+
+@contextlib.contextmanager
+def consume(server, database, slot, application="somebody"):
+    """Somebody else who reads a slot, but takes no notice of what comes; gives the PID of its backend."""
+    connection = psycopg2.connect(
+        host=str(server.folder), port=server.port, user="tap", dbname=database, application_name=application,
+        connection_factory=psycopg2.extras.LogicalReplicationConnection)
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.start_replication(slot, decode=False)
+        active = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+        [(pid,)] = until(lambda: server.sql(active), "nobody reads the slot")
+        yield pid
 
 
 class SlotTest(SchemaTest):
@@ -72,18 +86,10 @@ class SlotTest(SchemaTest):
     def refused(self, text, catalog, state=None, *, before="", **extra):
         """A run that must end before it has begun."""
         result = self.sync(catalog, state, expect=4, **extra)
-        self.assertEqual((result.stderr, result.stdout), (f"{before}CRITICAL {text}\n", b""))
+        self.assertEqual((result.stderr, result.stdout), (f"{before}CRITICAL {text}{ADVICE}\n", b""))
 
     def slot_command(self, action, state=None, expect=0, **extra):
         return tap.run({**self.config, **extra}, "slot", action, state=state, expect=expect)
 
-    @contextlib.contextmanager
     def consumer(self, name=None, application="somebody"):
-        """Somebody else who reads the slot, but takes no notice of what comes; gives the PID of its backend."""
-        connection = psycopg2.connect(
-            host=str(self.server.folder), port=self.server.port, user="tap", dbname=self.database,
-            application_name=application, connection_factory=psycopg2.extras.LogicalReplicationConnection)
-        with contextlib.closing(connection), connection.cursor() as cursor:
-            cursor.start_replication(name or self.slot, decode=False)
-            [(pid,)] = until(lambda: self.is_active(name), "nobody reads the slot")
-            yield pid
+        return consume(self.server, self.database, name or self.slot, application)

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <tap/config/config.hpp>
 #include <tap/pg/slots.hpp>
+#include <tap/singer/state.hpp>
+#include <tap/sync/plan.hpp>
 
 namespace tap::sync {
 
@@ -14,6 +17,9 @@ struct StreamPosition {
   std::string stream;
   Lsn lsn;
 };
+
+/// Where the log of these streams goes on: of those that the state, for which they were planned, knows.
+std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& streams, singer::State& state);
 
 /// The names under which a database's slot is looked for, first choice first: `replication_slot`, else those
 /// of the Python tap whose config it is.
@@ -26,14 +32,22 @@ void require_logical_log(const pg::LogStatus& status);
 void require_right_to_replicate(const pg::LogStatus& status, const config::Config& config,
                                 const std::string& database);
 
-/// The slot that the database's log is read through, made if the config says so. Throws Error
-/// (log_based_unprepared) with the remedy if there is none, or it is not one of ours.
+/// The slot that the database's log is read through; nothing if there is none. Throws Error
+/// (log_based_unprepared) with the remedy if it is lost, or has a name of ours but is not one of ours.
+std::optional<pg::Slot> choose_slot(pg::Connection& connection, const config::Config& config,
+                                    const std::string& database);
+
+/// The same, made if the config says so. Throws Error (log_based_unprepared) with the remedy if there is
+/// none.
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database);
 
 /// Throws Error (log_based_unprepared) with the remedy if the slot cannot deliver what comes after
 /// `positions`, or somebody else reads it. One that has just stopped is waited for.
 void require_readable(pg::Connection& connection, const std::string& slot, const pg::LogStatus& status,
                       const std::vector<StreamPosition>& positions);
+
+/// Says that the server does not load the plugin.
+Complaint plugin_not_allowed(const std::string& found);
 
 /// A refusal by the server to make or to read a slot, with its remedy.
 [[noreturn]] void refuse_slot(const pg::ServerError& error, const std::string& slot,

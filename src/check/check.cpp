@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/file.hpp>
+#include <tap/base/json.hpp>
+#include <tap/check/check.hpp>
+#include <tap/config/config.hpp>
+#include <tap/discovery/discovery.hpp>
+#include <tap/pg/session.hpp>
+#include <tap/pg/tables.hpp>
+#include <tap/singer/catalog.hpp>
+#include <tap/singer/state.hpp>
+
+#include "areas.hpp"
+#include "report.hpp"
+
+namespace tap::check {
+
+namespace {
+
+using Streams = std::vector<const sync::StreamPlan*>;
+
+/// One pass. Its parts go from the files to the server, its databases, and their streams and logs.
+class Pass {
+ public:
+  explicit Pass(const Request& request) : request_(request) {}
+
+  std::vector<Finding> run() {
+    if (read_config()) {
+      read_files();
+      visit_databases();
+    }
+    return report_.findings();
+  }
+
+ private:
+  bool read_config() {
+    return report_.attempt("config", [&] {
+      config_ = config::load(request_.configs);
+      // Nothing that the network swallows may hold us up for ever.
+      auto& keywords = config_.server.keywords;
+      keywords.emplace("keepalives_idle", "10");
+      keywords.emplace("keepalives_interval", "5");
+      keywords.emplace("keepalives_count", "4");
+      const auto timeout = keywords.find("connect_timeout");
+      if (timeout != keywords.end() && std::strtol(timeout->second.c_str(), nullptr, 10) <= 0) {
+        keywords.erase(timeout);
+      }
+    });
+  }
+
+  void read_files() {
+    if (request_.state) {
+      report_.attempt("state", [&] {
+        state_ = singer::State(parse_json(read_file(*request_.state), *request_.state), *request_.state);
+      });
+    }
+    if (!request_.catalog) {
+      return;
+    }
+    report_.attempt("catalog", [&] {
+      plan(singer::read_catalog(parse_json(read_file(*request_.catalog), *request_.catalog),
+                                *request_.catalog));
+    });
+    for (const sync::StreamPlan& stream : plan_) {
+      by_database_[stream.database].push_back(&stream);
+    }
+  }
+
+  /// Where the plan as a whole has a mistake each stream is planned by itself, so that all mistakes are told.
+  void plan(const std::vector<singer::Stream>& catalog) {
+    try {
+      plan_ = sync::plan(config_, catalog, request_.refresh, state_);
+    } catch (const Error& mistake) {
+      const std::size_t before = report_.findings().size();
+      for (const singer::Stream& stream : catalog) {
+        report_.attempt("stream " + stream.id, [&] {
+          std::ranges::move(sync::plan(config_, {stream}, {request_.refresh.all, {}}, state_),
+                            std::back_inserter(plan_));
+        });
+      }
+      if (report_.findings().size() == before) {
+        throw;
+      }
+      return;
+    }
+    if (plan_.empty()) {
+      report_.warning("catalog", {"no stream is selected", "select some in their metadata, or by",
+                                  "tap-postgres --discover --select PATTERN"});
+    } else {
+      report_.ok("catalog", fmt::format("{} streams are selected", plan_.size()));
+    }
+  }
+
+  void visit_databases() {
+    const std::string home = config_.server.database();
+    if (by_database_.empty() && !visit(home, {})) {
+      return;
+    }
+    if (!request_.catalog) {
+      report_.attempt("discovery", [&] { visit_discovered(home); });
+    }
+    for (const auto& [database, streams] : by_database_) {
+      if (!visit(database, streams)) {
+        return;
+      }
+    }
+  }
+
+  /// Without a catalog: what discovery would look into.
+  void visit_discovered(const std::string& home) {
+    if (!has_connected_) {
+      return;
+    }
+    std::vector<std::string> databases;
+    {
+      pg::Session session(config_.server, home);
+      databases = pg::databases(session, config_.filter_dbs);
+    }
+    for (const std::string& wanted : config_.filter_dbs) {
+      if (std::ranges::find(databases, wanted) == databases.end()) {
+        report_.warning("database " + wanted,
+                        {"it is in filter_dbs, but is not there, or lets nobody connect"});
+      }
+    }
+    for (const std::string& database : databases) {
+      if (database != home && !visit(database, {})) {
+        return;
+      }
+    }
+    const bool is_home_wanted = std::ranges::find(databases, home) != databases.end();
+    if (readable_ == 0 || (!is_home_wanted && readable_ == readable_at_home_)) {
+      report_.error("discovery", discovery::nothing_to_discover(config_), ExitCode::run_failed);
+    }
+  }
+
+  /// False if no database of the server can be entered.
+  bool visit(const std::string& database, const Streams& streams) {
+    const bool is_home = database == config_.server.database();
+    const std::string subject = "connection to database " + database;
+    const auto refuse = [&](const Error& error, const std::string& sqlstate, bool ends_run) {
+      report_.error(subject, cannot_enter(error.complaint().found, sqlstate, database, config_.server.user()),
+                    ends_run ? ExitCode::cannot_connect : ExitCode::run_failed);
+    };
+    std::optional<pg::Connection> connection;
+    try {
+      connection.emplace(config_.server, database);
+    } catch (const pg::DatabaseRefused& refused) {
+      const bool any_log_based = std::ranges::any_of(streams, is_log_based);
+      if (is_home || any_log_based || request_.catalog) {
+        refuse(refused, refused.sqlstate(), is_home || any_log_based);
+      } else {  // discovery leaves it out
+        report_.warning(subject,
+                        cannot_enter(refused.what(), refused.sqlstate(), database, config_.server.user()));
+      }
+      return true;
+    } catch (const pg::Refused& refused) {
+      refuse(refused, refused.sqlstate(), true);
+      return has_connected_;
+    } catch (const pg::ConnectionLost& lost) {
+      refuse(lost, lost.sqlstate(), true);
+      return false;
+    }
+    report_.ok(subject, connection->description());
+    look_into(*connection, database, streams);
+    return true;
+  }
+
+  void look_into(pg::Connection& connection, const std::string& database, const Streams& streams) {
+    if (!std::exchange(has_connected_, true)) {
+      check_server(connection, config_, report_);
+    }
+    const std::int64_t readable = check_hidden_tables(connection, config_, database, report_);
+    readable_ += readable;
+    readable_at_home_ += database == config_.server.database() ? readable : 0;
+    check_streams(connection, streams, report_);
+
+    Streams log_based;
+    std::ranges::copy_if(streams, std::back_inserter(log_based), is_log_based);
+    const bool by_default = !request_.catalog && config_.default_replication_method == "LOG_BASED";
+    if (!log_based.empty() || by_default) {
+      check_log(connection, config_, database, log_based, state_, report_);
+    } else if (!request_.catalog) {
+      Report optional;
+      check_log(connection, config_, database, {}, state_, optional);
+      report_.add_as_notes(optional);
+    }
+  }
+
+  static bool is_log_based(const sync::StreamPlan* stream) {
+    return stream->method == sync::Method::log_based;
+  }
+
+  const Request& request_;
+  Report report_;
+  config::Config config_;
+  singer::State state_;
+  std::vector<sync::StreamPlan> plan_;
+  std::map<std::string, Streams> by_database_;
+  bool has_connected_ = false;
+  std::int64_t readable_ = 0;  ///< tables
+  std::int64_t readable_at_home_ = 0;
+};
+
+}  // namespace
+
+std::vector<Finding> check(const Request& request) {
+  return Pass(request).run();
+}
+
+}  // namespace tap::check

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/pg/slots.hpp>
+#include <tap/sync/slot_choice.hpp>
+#include <tap/sync/slot_commands.hpp>
+
+#include "areas.hpp"
+
+namespace tap::check {
+
+namespace {
+
+// max_slot_wal_keep_size came with version 13.
+constexpr const char* kCapacity = R"sql(
+SELECT pg_catalog.current_setting('max_replication_slots')::int AS slots,
+       (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS slots_used,
+       pg_catalog.current_setting('max_wal_senders')::int AS senders,
+       (SELECT count(*) FROM pg_catalog.pg_stat_replication) AS senders_used,
+       pg_catalog.current_setting('max_slot_wal_keep_size', true) AS keep_size
+)sql";
+
+// Null if the server loads any plugin.
+constexpr const char* kPluginIsListed = R"sql(
+SELECT 'wal2json' = ANY (pg_catalog.string_to_array(
+         pg_catalog.translate(pg_catalog.current_setting('output_plugin_libraries', true), ' "''', ''), ',')) AS is_listed
+)sql";
+
+/// `needs_slot`: a slot must be made, `wants_slot`: a first copy is better with one of its own for a moment.
+void check_capacity(pg::Connection& connection, bool needs_slot, bool wants_slot, Report& report) {
+  const pg::Rows row = connection.query(kCapacity);
+  const auto number = [&](const char* name) { return row.number(0, row.column(name)); };
+  const std::string slots =
+      fmt::format("{} of {} replication slots are in use", number("slots_used"), number("slots"));
+  const Complaint no_slot = {slots,
+                             "raise max_replication_slots (a restart), or drop a slot that nobody reads",
+                             fmt::format("ALTER SYSTEM SET max_replication_slots = {}", number("slots") + 5)};
+  if (number("slots_used") < number("slots")) {
+    report.ok("free slots", slots);
+  } else if (needs_slot) {
+    report.error("free slots", no_slot, ExitCode::log_based_unprepared);
+  } else if (wants_slot) {
+    report.warning("free slots", {no_slot.found + ": changes during first copies will come twice",
+                                  no_slot.needed, no_slot.fix});
+  } else {
+    report.note("free slots", no_slot);
+  }
+  const std::string senders =
+      fmt::format("{} of {} WAL senders are in use", number("senders_used"), number("senders"));
+  if (number("senders_used") < number("senders")) {
+    report.ok("free senders", senders);
+  } else {
+    report.error("free senders",
+                 {senders, "raise max_wal_senders (a restart)",
+                  fmt::format("ALTER SYSTEM SET max_wal_senders = {}", number("senders") + 5)},
+                 ExitCode::log_based_unprepared);
+  }
+  if (row.text(0, row.column("keep_size")) == "-1") {
+    report.note("max_slot_wal_keep_size",
+                {"it is -1: a slot that nobody reads keeps log until the disk is full",
+                 "a limit that leaves room for a few days without a run",
+                 "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()"});
+  }
+}
+
+void check_plugin(pg::Connection& connection, Report& report) {
+  try {
+    const pg::Rows row = connection.query(kPluginIsListed);
+    if (row.is_null(0, row.column("is_listed")) || row.flag(0, row.column("is_listed"))) {
+      report.ok("plugin", "the server may load wal2json");
+    } else {
+      report.error("plugin", sync::plugin_not_allowed("wal2json is not in output_plugin_libraries"),
+                   ExitCode::log_based_unprepared);
+    }
+  } catch (const pg::ServerError&) {
+    report.note("plugin", {"only an administrator may read output_plugin_libraries, which must have wal2json",
+                           "", "SHOW output_plugin_libraries"});
+  }
+}
+
+void check_right(const pg::LogStatus& status, const config::Config& config, const std::string& database,
+                 Report& report) {
+  report.attempt("replication", [&] {
+    try {
+      sync::require_right_to_replicate(status, config, database);
+      report.ok("replication", fmt::format("{} may replicate", status.role));
+    } catch (const pg::Refused& refused) {
+      throw Error(refused.code(),
+                  cannot_enter(refused.what(), refused.sqlstate(), database, config.server.user()));
+    }
+  });
+}
+
+}  // namespace
+
+void check_log(pg::Connection& connection, const config::Config& config, const std::string& database,
+               const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report) {
+  pg::LogStatus status;
+  const std::string log = "log of database " + database;
+  if (!report.attempt(log, [&] { status = pg::log_status(connection); })) {
+    return;
+  }
+  if (report.attempt(log, [&] { sync::require_logical_log(status); })) {
+    report.ok(log, "wal_level is logical");
+  } else if (status.in_recovery) {
+    return;  // the primary's slots are not here
+  }
+  check_right(status, config, database, report);
+  report.attempt("plugin", [&] { check_plugin(connection, report); });
+
+  const std::vector<sync::StreamPosition> positions = sync::positions(streams, state);
+  std::optional<pg::Slot> slot;
+  const std::string name = sync::slot_names(config, database).front();
+  bool is_fit =
+      report.attempt("slot " + name, [&] { slot = sync::choose_slot(connection, config, database); });
+  report.attempt("free slots", [&] {
+    check_capacity(connection, is_fit && !slot && config.log.create_slot, positions.size() < streams.size(),
+                   report);
+  });
+  if (!is_fit) {
+    return;
+  }
+  if (!slot && config.log.create_slot) {
+    report.note("slot " + name, {"it is not there, the run makes it", "", ""});
+    return;
+  }
+  const std::string subject = "slot " + (slot ? slot->name : name);
+  is_fit = report.attempt(subject, [&] {
+    if (!slot) {
+      slot = sync::require_slot(connection, config, database);  // says how to make it
+    }
+    sync::require_readable(connection, slot->name, status, positions);
+  });
+  if (!is_fit) {
+    return;
+  }
+  if (const auto danger = sync::danger_of(*slot)) {
+    report.warning(subject, *danger);
+  } else {
+    report.ok(subject, sync::describe(*slot));
+  }
+}
+
+}  // namespace tap::check

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/json.hpp>
+
+#include "areas.hpp"
+
+namespace tap::check {
+
+namespace {
+
+// $1: the schemas to look into as a JSON list, empty for all. Partitions are read through their parent.
+constexpr const char* kTables = R"sql(
+WITH tables AS (
+  SELECT n.nspname AS schema_name, c.relname AS table_name,
+         pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+           AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') AS is_readable
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND c.relpersistence <> 't' AND NOT c.relispartition
+     AND n.nspname NOT IN ('pg_toast', 'pg_catalog', 'information_schema')
+     AND ($1 = '[]' OR n.nspname IN (SELECT pg_catalog.json_array_elements_text($1::json)))
+), hidden AS (
+  SELECT schema_name, table_name FROM tables WHERE NOT is_readable
+)
+SELECT (SELECT count(*) FROM tables WHERE is_readable) AS readable,
+       (SELECT count(*) FROM hidden) AS hidden,
+       (SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', schema_name, table_name), ', ')
+          FROM (SELECT * FROM hidden ORDER BY schema_name, table_name LIMIT 5) few) AS first_hidden,
+       (SELECT pg_catalog.string_agg(
+                 pg_catalog.format('GRANT USAGE ON SCHEMA %1$I TO %2$I; GRANT SELECT ON ALL TABLES IN SCHEMA %1$I TO %2$I',
+                                   schema_name, current_user), '; ')
+          FROM (SELECT DISTINCT schema_name FROM hidden ORDER BY schema_name LIMIT 5) few) AS grants
+)sql";
+
+}  // namespace
+
+std::int64_t check_hidden_tables(pg::Connection& connection, const config::Config& config,
+                                 const std::string& database, Report& report) {
+  constexpr std::int64_t shown = 5;
+  const std::string subject = "database " + database;
+  std::int64_t readable = 0;
+  report.read(connection, subject, [&] {
+    const pg::Rows row = connection.query(kTables, {tap::to_text(Json(config.filter_schemas))});
+    readable = row.number(0, row.column("readable"));
+    const std::int64_t hidden = row.number(0, row.column("hidden"));
+    if (hidden == 0) {
+      report.ok(subject, fmt::format("all of its {} tables can be read", readable));
+      return;
+    }
+    report.note(subject, {fmt::format("{} of its {} tables cannot be read: {}{}", hidden, hidden + readable,
+                                      row.view(0, row.column("first_hidden")), hidden > shown ? ", ..." : ""),
+                          "if they are to be synced", row.text(0, row.column("grants"))});
+  });
+  return readable;
+}
+
+}  // namespace tap::check

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/json.hpp>
+
+namespace tap::check {
+
+namespace {
+
+const char* name_of(Level level) {
+  constexpr std::array names = {"ok", "note", "warning", "error"};
+  return names.at(static_cast<std::size_t>(level));
+}
+
+/// Whatever names are in it.
+std::string on_one_line(const std::string& text) {
+  std::string line;
+  for (const char c : text) {
+    line += c == '\n' ? "\\n" : c == '\r' ? "\\r" : std::string(1, c);
+  }
+  return line;
+}
+
+Level worst(const std::vector<Finding>& findings) {
+  Level worst = Level::ok;
+  for (const Finding& finding : findings) {
+    worst = std::max(worst, finding.level);
+  }
+  return worst;
+}
+
+}  // namespace
+
+void Report::add_as_notes(const Report& optional) {
+  for (Finding finding : optional.findings()) {
+    finding.level = std::min(finding.level, Level::note);
+    finding.code = ExitCode::done;
+    findings_.push_back(std::move(finding));
+  }
+}
+
+std::string to_text(const std::vector<Finding>& findings) {
+  std::string text;
+  for (const Finding& finding : findings) {
+    const auto& [found, needed, fix] = finding.complaint;
+    std::string remedy = needed;
+    remedy += needed.empty() || fix.empty() ? "" : ": ";
+    remedy += fix;
+    text += on_one_line(fmt::format("{:<7} {}: {}{}{}", name_of(finding.level), finding.subject, found,
+                                    remedy.empty() ? "" : "; ", remedy));
+    text += '\n';
+  }
+  return text;
+}
+
+std::string to_json_text(const std::vector<Finding>& findings) {
+  Json list = Json::array();
+  for (const Finding& finding : findings) {
+    list.push_back(Json{{"level", name_of(finding.level)},
+                        {"subject", finding.subject},
+                        {"found", finding.complaint.found},
+                        {"needed", finding.complaint.needed},
+                        {"fix", finding.complaint.fix}});
+  }
+  return tap::to_text(Json{{"findings", std::move(list)}, {"worst", name_of(worst(findings))}}) + "\n";
+}
+
+ExitCode exit_code(const std::vector<Finding>& findings) {
+  // In the order in which a run meets them.
+  for (const ExitCode code :
+       {ExitCode::cannot_connect, ExitCode::usage, ExitCode::log_based_unprepared, ExitCode::run_failed}) {
+    if (std::ranges::find(findings, code, &Finding::code) != findings.end()) {
+      return code;
+    }
+  }
+  return ExitCode::done;
+}
+
+}  // namespace tap::check

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tap/check/check.hpp>
+#include <tap/pg/connection.hpp>
+
+namespace tap::check {
+
+/// The findings so far.
+class Report {
+ public:
+  void ok(const std::string& subject, const std::string& found) { add(Level::ok, subject, {found}); }
+  void note(const std::string& subject, const Complaint& complaint) { add(Level::note, subject, complaint); }
+  void warning(const std::string& subject, const Complaint& complaint) {
+    add(Level::warning, subject, complaint);
+  }
+  void error(const std::string& subject, const Complaint& complaint, ExitCode code) {
+    add(Level::error, subject, complaint, code);
+  }
+
+  /// Runs what a run does, too: an Error that it throws is a finding, and the answer is false.
+  template <class Look>
+  bool attempt(const std::string& subject, Look look) {
+    try {
+      look();
+      return true;
+    } catch (const Error& fault) {
+      error(subject, fault.complaint(), fault.code());
+      return false;
+    }
+  }
+
+  /// The same for queries of our own: in a transaction that can only read, and must come to an end.
+  template <class Look>
+  bool read(pg::Connection& connection, const std::string& subject, Look look) {
+    return attempt(subject, [&] {
+      connection.execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '60s'");
+      try {
+        look();
+      } catch (const pg::ServerError&) {
+        connection.execute("ROLLBACK");
+        throw;
+      }
+      connection.execute("ROLLBACK");
+    });
+  }
+
+  /// Adds findings on what may never be asked for: a note is the worst that they can be.
+  void add_as_notes(const Report& optional);
+
+  [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }
+
+ private:
+  void add(Level level, const std::string& subject, const Complaint& complaint,
+           ExitCode code = ExitCode::done) {
+    findings_.push_back({level, subject, complaint, code});
+  }
+
+  std::vector<Finding> findings_;
+};
+
+}  // namespace tap::check

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream_tables.hpp"
+
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/base/json.hpp>
+#include <tap/pg/quote.hpp>
+
+namespace tap::check {
+
+namespace {
+
+// $1: a JSON list of [schema, table, replication key], the streams. Nothing but a btree index gives an order.
+constexpr const char* kTables = R"sql(
+SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind, current_user AS role,
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,
+       pg_catalog.row_security_active(c.oid) AS hides_rows,
+       EXISTS (SELECT 1
+                 FROM pg_catalog.pg_index i
+                 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+                 JOIN pg_catalog.pg_am m ON m.oid = x.relam
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
+                  AND a.attname = wanted.name ->> 2) AS is_key_indexed
+  FROM pg_catalog.json_array_elements($1::json) WITH ORDINALITY wanted(name, position)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.name ->> 0
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name ->> 1
+ WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
+)sql";
+
+// $1: the tables' OIDs.
+constexpr const char* kColumns = R"sql(
+SELECT a.attrelid AS oid, a.attname AS name, a.atttypid AS type, a.atttypmod AS modifier,
+       a.attnotnull AS not_null, pg_catalog.format_type(a.atttypid, NULL) AS type_name,
+       pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS is_readable
+  FROM pg_catalog.pg_attribute a
+ WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY a.attrelid, a.attnum
+)sql";
+
+/// Returns the types of the columns.
+TypeRows read_columns(pg::Connection& connection, std::vector<StreamTable>& tables) {
+  std::vector<Oid> oids;
+  for (const StreamTable& table : tables) {
+    oids.push_back(table.oid);
+  }
+  const pg::Rows rows = connection.query(kColumns, {fmt::format("{{{}}}", fmt::join(oids, ","))});
+  const auto oid = rows.column("oid");
+  const auto name = rows.column("name");
+  const auto type = rows.column("type");
+  const auto modifier = rows.column("modifier");
+  const auto not_null = rows.column("not_null");
+  const auto type_name = rows.column("type_name");
+  const auto is_readable = rows.column("is_readable");
+  std::unordered_map<Oid, std::vector<std::size_t>> rows_of;
+  std::set<Oid> types;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    rows_of[rows.oid(row, oid)].push_back(row);
+    types.insert(rows.oid(row, type));
+  }
+  for (StreamTable& table : tables) {
+    for (const std::size_t row : rows_of[table.oid]) {
+      pg::TableColumn& column = table.columns.emplace_back();
+      column.name = rows.text(row, name);
+      column.type = rows.oid(row, type);
+      column.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
+      column.type_name = rows.text(row, type_name);
+      column.not_null = rows.flag(row, not_null);
+      if (!rows.flag(row, is_readable)) {
+        table.unreadable.push_back(column.name);
+      }
+    }
+  }
+  return pg::types_of(connection, {types.begin(), types.end()});
+}
+
+}  // namespace
+
+StreamTables read_tables(pg::Connection& connection, const std::vector<const sync::StreamPlan*>& streams) {
+  Json names = Json::array();
+  std::vector<pg::TableName> table_names;
+  for (const sync::StreamPlan* plan : streams) {
+    const singer::Stream& stream = plan->stream;
+    names.push_back(Json::array({stream.schema_name, stream.table, stream.replication_key.value_or("")}));
+    table_names.push_back({stream.schema_name, stream.table});
+  }
+  std::vector<StreamTable> tables(streams.size());
+  const pg::Rows rows = connection.query(kTables, {tap::to_text(names)});
+  const auto position = rows.column("position");
+  const auto oid = rows.column("oid");
+  const auto kind = rows.column("kind");
+  const auto role = rows.column("role");
+  const auto may_use_schema = rows.column("may_use_schema");
+  const auto hides_rows = rows.column("hides_rows");
+  const auto is_key_indexed = rows.column("is_key_indexed");
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    StreamTable& table = tables.at(static_cast<std::size_t>(rows.number(row, position)) - 1);
+    table.oid = rows.oid(row, oid);
+    table.kind = static_cast<pg::RelationKind>(rows.view(row, kind).front());
+    table.role = pg::quote_identifier(rows.view(row, role));
+    table.may_use_schema = rows.flag(row, may_use_schema);
+    table.hides_rows = rows.flag(row, hides_rows);
+    table.is_key_indexed = rows.flag(row, is_key_indexed);
+  }
+  TypeRows types = read_columns(connection, tables);
+  const auto logged = pg::logged_tables(connection, table_names);
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    tables[i].logged = logged[i];
+  }
+  return {std::move(tables), std::move(types)};
+}
+
+}  // namespace tap::check

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/pg/quote.hpp>
+#include <tap/sync/stream_fit.hpp>
+
+#include "areas.hpp"
+#include "stream_tables.hpp"
+
+namespace tap::check {
+
+namespace {
+
+using sync::Method;
+using sync::StreamPlan;
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// What a stream asks of its table. Its faults are findings under its own name.
+class StreamCheck {
+ public:
+  StreamCheck(const StreamPlan& plan, const StreamTable& table, const TypeRows& types, Report& report)
+      : plan_(plan),
+        stream_(plan.stream),
+        table_(table),
+        types_(types),
+        report_(report),
+        subject_("stream " + stream_.id),
+        name_(pg::quote_qualified(stream_.schema_name, stream_.table)) {}
+
+  void run(const pg::Connection& connection) {
+    const std::size_t before = report_.findings().size();
+    report_.attempt(subject_, [&] {
+      if (table_.oid == 0) {
+        pg::refuse_missing_table(connection, stream_.schema_name, stream_.table);
+      }
+      check_privileges();
+      sync::synced_columns(plan_, table_.columns, warn());
+      if (plan_.method == Method::incremental) {
+        check_replication_key();
+      }
+      if (plan_.method == Method::log_based) {
+        sync::require_logged(table_.logged);
+        sync::warn_of_gaps(plan_, table_.logged, warn());
+      }
+      check_key();
+    });
+    if (report_.findings().size() == before) {
+      const auto& key = stream_.key_properties;
+      report_.ok(subject_,
+                 fmt::format("{}, {} columns, key {}", method(), plan_.columns.size(), fmt::join(key, ", ")));
+    }
+  }
+
+ private:
+  sync::Warn warn() {
+    return [this](const Complaint& complaint) { report_.warning(subject_, complaint); };
+  }
+
+  [[nodiscard]] std::string method() const {
+    return plan_.method == Method::incremental ? "INCREMENTAL by " + *stream_.replication_key
+           : plan_.method == Method::log_based ? "LOG_BASED"
+                                               : "FULL_TABLE";
+  }
+
+  void check_privileges() {
+    if (!table_.may_use_schema) {
+      const std::string schema = pg::quote_identifier(stream_.schema_name);
+      report_.error(subject_,
+                    {fmt::format("permission denied for schema {}", schema), "",
+                     fmt::format("GRANT USAGE ON SCHEMA {} TO {}", schema, table_.role)},
+                    ExitCode::run_failed);
+    }
+    std::vector<std::string> denied;
+    for (const std::string& column : plan_.columns) {
+      if (contains(table_.unreadable, column)) {
+        denied.push_back(pg::quote_identifier(column));
+      }
+    }
+    if (!denied.empty() && table_.unreadable.size() == table_.columns.size()) {
+      report_.error(subject_,
+                    {fmt::format("permission denied for table {}", name_), "",
+                     fmt::format("GRANT SELECT ON {} TO {}", name_, table_.role)},
+                    ExitCode::run_failed);
+    } else if (!denied.empty()) {
+      const std::string columns = fmt::format("{}", fmt::join(denied, ", "));
+      report_.error(
+          subject_,
+          {fmt::format("permission denied for columns {} of {}", columns, name_), "deselect them, or",
+           fmt::format("GRANT SELECT ({}) ON {} TO {}", columns, name_, table_.role)},
+          ExitCode::run_failed);
+    }
+    if (table_.hides_rows) {
+      report_.warning(subject_,
+                      {fmt::format("row-level security of {} hides rows from {}", name_, table_.role),
+                       "unless that is what you want", fmt::format("ALTER ROLE {} BYPASSRLS", table_.role)});
+    }
+  }
+
+  void check_replication_key() {
+    const pg::TableColumn& key = sync::replication_key(plan_, table_.columns, types_);
+    const bool can_be_indexed = table_.kind == pg::RelationKind::table ||
+                                table_.kind == pg::RelationKind::materialized_view ||
+                                table_.kind == pg::RelationKind::partitioned;
+    if (can_be_indexed && !table_.is_key_indexed) {
+      // A partitioned table's index cannot be made concurrently.
+      const char* const how = table_.kind == pg::RelationKind::partitioned ? "" : "CONCURRENTLY ";
+      report_.warning(
+          subject_,
+          {fmt::format("no index begins with the replication key {}: each run reads the whole table",
+                       key.name),
+           "", fmt::format("CREATE INDEX {}ON {} ({})", how, name_, pg::quote_identifier(key.name))});
+    }
+  }
+
+  void check_key() {
+    if (stream_.key_properties.empty()) {
+      const bool is_table = !stream_.is_view;
+      report_.note(
+          subject_,
+          {"it has no key: a target cannot tell which rows came before",
+           is_table ? "give the table a primary key, or name columns that are one in its metadata"
+                    : "name columns that are one in its metadata",
+           fmt::format("\"{}\": [\"...\"]", is_table ? "table-key-properties" : "view-key-properties")});
+      return;
+    }
+    for (const std::string& column : stream_.key_properties) {
+      if (!contains(plan_.columns, column)) {
+        report_.warning(subject_,
+                        {fmt::format("key column {} is not selected: its records come without it", column),
+                         "select it in the column's metadata", "\"selected\": true"});
+      }
+    }
+  }
+
+  const StreamPlan& plan_;
+  const singer::Stream& stream_;
+  const StreamTable& table_;
+  const TypeRows& types_;
+  Report& report_;
+  std::string subject_;
+  std::string name_;  ///< the table's, quoted
+};
+
+}  // namespace
+
+void check_streams(pg::Connection& connection, const std::vector<const StreamPlan*>& streams,
+                   Report& report) {
+  StreamTables found;
+  if (streams.empty() ||
+      !report.read(connection, "streams", [&] { found = read_tables(connection, streams); })) {
+    return;
+  }
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    StreamCheck(*streams[i], found.tables[i], found.types, report).run(connection);
+  }
+}
+
+}  // namespace tap::check

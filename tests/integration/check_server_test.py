@@ -1,0 +1,183 @@
+"""`tap-postgres check`: what it finds of the server, and of the way in."""
+
+import socket
+import subprocess
+import unittest
+
+from support import tap
+from support.check import about, look
+from support.pipeline import until
+from support.server import Server, as_postgres
+
+HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+
+
+class EnteringTest(unittest.TestCase):
+    """The one finding on a connection that is not had, with what to do about it, which is then done."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.addClassCleanup(cls.server.close)
+        cls.server.sql("CREATE ROLE newcomer LOGIN PASSWORD 'right'")
+        (cls.server.data / "pg_hba.conf").write_text(HBA)
+        cls.server.sql("SELECT pg_reload_conf()")
+        cls.config = cls.server.config(user="newcomer", password="right", filter_dbs="postgres")
+
+    def check_refused(self, words, remedy, dbname="postgres", user="newcomer", **config):
+        before = (f"error cannot connect (127.0.0.1:{self.server.port}, database {dbname}, user {user}): connection to server at "
+                  f'"127.0.0.1", port {self.server.port} failed: FATAL: ')
+        findings = look({**self.config, "dbname": dbname, "user": user, **config}, expect=3)
+        self.assertEqual([f["level"] for f in findings], ["error"])
+        self.assertEqual(about(findings, f"connection to database {dbname}"), [f"{before}{words}; {remedy}"])
+
+    def check_mended(self, sql):
+        self.server.sql(sql)
+        self.assertEqual(about(look(self.config, expect=1), "connection to database postgres"), [
+            f"ok 127.0.0.1:{self.server.port}, database postgres, user newcomer"])
+
+    def test_no_server(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        self.assertEqual(about(look({**self.config, "port": port}, expect=3), "connection to database postgres"), [
+            f'error cannot connect (127.0.0.1:{port}, database postgres, user newcomer): connection to server at "127.0.0.1", port '
+            f"{port} failed: Connection refused Is the server running on that host and accepting TCP/IP connections?; a server that "
+            "can be reached from here: host and port in the config; at the server listen_addresses, firewall, security group"])
+
+    def test_a_server_that_does_not_answer_is_given_up(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            [found] = about(look({**self.config, "port": port, "connect_timeout": 1}, expect=3), "connection to database postgres")
+        self.assertIn("): no answer in 1 seconds; a server that can be reached from here: ", found)
+
+    def test_a_wrong_password(self):
+        self.check_refused('password authentication failed for user "newcomer" (SQLSTATE 28P01)', "the role's password, which has not "
+                           "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'",
+                           password="wrong")
+
+    def test_a_password_that_has_expired_or_is_about_to(self):
+        self.server.sql("ALTER ROLE newcomer VALID UNTIL '2020-01-01'")
+        self.check_refused('password authentication failed for user "newcomer" (SQLSTATE 28P01)', "the role's password, which has not "
+                           "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'")
+        self.server.sql("DO $$ BEGIN EXECUTE format('ALTER ROLE newcomer VALID UNTIL %L', now() + interval '1 day'); END $$")
+        [(day,)] = self.server.sql("SELECT (now() + interval '1 day')::date::text")
+        fix = "ALTER ROLE \"newcomer\" VALID UNTIL 'infinity'"
+        self.assertEqual(about(look(self.config, expect=1), "login"),
+                         [f'warning the password of "newcomer" expires on {day}; {fix}'])
+        self.check_mended(fix)
+        self.assertEqual(about(look(self.config, expect=1), "login"), [])
+
+    def test_a_role_that_may_not_log_in(self):
+        self.server.sql("ALTER ROLE newcomer NOLOGIN")
+        self.check_refused('role "newcomer" is not permitted to log in (SQLSTATE 28000)', "a role that may log in, and a line of "
+                           "pg_hba.conf that lets it in from here: CREATE ROLE \"newcomer\" LOGIN PASSWORD '...', ALTER ROLE "
+                           '"newcomer" LOGIN, or a line `host "postgres" "newcomer" <this machine>/32 scram-sha-256`, then SELECT '
+                           "pg_reload_conf()")
+        self.check_mended('ALTER ROLE "newcomer" LOGIN')
+
+    def test_no_such_database(self):
+        self.check_refused('database "none" does not exist (SQLSTATE 3D000)', "a database that is there: dbname in the config, "
+                           "database-name in the catalog", dbname="none")
+
+    def test_no_right_to_connect(self):
+        self.server.sql("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
+        fix = 'GRANT CONNECT ON DATABASE "postgres" TO "newcomer"'
+        self.check_refused('permission denied for database "postgres" DETAIL: User does not have CONNECT privilege. (SQLSTATE 42501)',
+                           f"the right to connect: {fix}")
+        self.check_mended(fix)
+
+    def test_a_database_that_takes_nobody(self):
+        self.server.sql("CREATE DATABASE closed ALLOW_CONNECTIONS false")
+        self.addCleanup(self.server.sql, "DROP DATABASE closed")
+        self.check_refused('database "closed" is not currently accepting connections (SQLSTATE 55000)',
+                           'ALTER DATABASE "closed" ALLOW_CONNECTIONS true', dbname="closed")
+
+    def test_no_free_connection(self):
+        self.server.sql("ALTER ROLE newcomer CONNECTION LIMIT 0")
+        self.check_refused('too many connections for role "newcomer" (SQLSTATE 53300)', "a free connection: ALTER ROLE \"newcomer\" "
+                           'CONNECTION LIMIT -1, ALTER DATABASE "postgres" CONNECTION LIMIT -1, or raise max_connections')
+        self.check_mended('ALTER ROLE "newcomer" CONNECTION LIMIT -1')
+
+
+class ServerTest(unittest.TestCase):
+    def use(self, settings=None, **extra):
+        self.server = Server(settings, **extra)
+        self.addCleanup(self.server.close)
+        if "primary" not in extra:
+            self.server.sql("CREATE TABLE t (id int PRIMARY KEY); CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+        self.config = self.server.config(user="reader", filter_dbs="postgres")
+
+    def about(self, subject, expect=0, method="FULL_TABLE", **extra):
+        self.config.update(extra)
+        catalog = tap.select(tap.discover(self.config), "t", method=method)
+        return about(look(self.config, catalog=catalog, expect=expect), subject)
+
+    def test_timeouts_that_would_cut_a_run(self):
+        self.use({"statement_timeout": "1s", "idle_in_transaction_session_timeout": "1s", "idle_session_timeout": "1s"})
+        self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])  # a run has its own
+        self.server.sql("ALTER ROLE reader SET lock_timeout = '5s'; ALTER ROLE reader SET tcp_user_timeout = '1min';"
+                        "ALTER ROLE reader SET wal_sender_timeout = '2s'")
+        found = self.about("timeouts")
+        self.assertEqual(found, [
+            "warning lock_timeout is 5000ms: a stream whose table is locked for longer fails; set it for the role: ALTER ROLE \"reader\" "
+            "SET lock_timeout = 0",
+            "warning tcp_user_timeout is 60000ms: a run whose target takes nothing for so long loses its connection; set it for the role: "
+            'ALTER ROLE "reader" SET tcp_user_timeout = 0',
+            "warning wal_sender_timeout is 2000ms: a log-based run that cannot answer for so long is cut off; set it for the role: ALTER "
+            "ROLE \"reader\" SET wal_sender_timeout = '60s'"])
+        self.server.sql(";".join(line.split("role: ")[1] for line in found))
+        self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])
+
+    def test_a_standby_that_does_not_wait(self):
+        self.use()
+        primary = self.server
+        self.use({"max_standby_streaming_delay": "30s"}, primary=primary)
+        self.assertRegex(self.about("server")[0], r"\Aok PostgreSQL 1.*, a standby\Z")
+        self.assertEqual(self.about("standby"), [
+            "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, hot_standby_feedback off: a query that keeps it "
+            "from replaying for longer is cancelled, and tried again; for a first copy let it wait (Amazon RDS and Aurora: in the "
+            "parameter group): ALTER SYSTEM SET max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = -1; "
+            "SELECT pg_reload_conf(), or hot_standby_feedback = on"])
+        self.assertEqual(self.about("log of database postgres", 4, "LOG_BASED"), [
+            "error log-based replication reads the primary, but this server is a standby; set host to the primary's (Aurora: the "
+            "cluster's writer endpoint)"])
+        for setting in ("ALTER SYSTEM SET max_standby_streaming_delay = -1", "ALTER SYSTEM SET max_standby_archive_delay = -1"):
+            self.server.sql(setting)
+        self.server.sql("SELECT pg_reload_conf()")
+        until(lambda: self.server.sql("SHOW max_standby_archive_delay") == [("-1",)], "the setting is not taken over")
+        self.assertEqual(self.about("standby"), [
+            "ok max_standby_streaming_delay is -1, max_standby_archive_delay -1, hot_standby_feedback off"])
+
+    def test_amazon_s(self):
+        """Known by its settings, roles and functions, which have been made here."""
+        self.use({"rds.logical_replication": "off", "wal_level": "replica", "allow_system_table_mods": "on"})
+        self.server.sql("CREATE ROLE rds_superuser; CREATE ROLE rds_replication")
+        [(version,)] = self.server.sql("SHOW server_version")
+        self.assertEqual(self.about("server"), [f"ok PostgreSQL {version} of Amazon RDS, a primary"])
+        self.assertEqual(self.about("log of database postgres", 4, "LOG_BASED"), [
+            "error log-based replication needs wal_level=logical, the server has replica; set rds.logical_replication to 1 in its "
+            "parameter group and reboot it"])
+        [right] = self.about("replication", 4, "LOG_BASED")
+        self.assertRegex(right, r'\Aerror cannot connect .*; give the role the right to replicate: GRANT rds_replication TO "reader"\Z')
+        self.server.sql("CREATE FUNCTION pg_catalog.aurora_version() RETURNS text LANGUAGE sql AS $$ SELECT '15.4.1' $$")
+        self.assertEqual(self.about("server"), [f"ok PostgreSQL {version} of Amazon Aurora, a primary"])
+
+    def test_tls(self):
+        self.use()
+        subprocess.run(["openssl", "req", "-new", "-x509", "-nodes", "-subj", "/CN=localhost", "-days", "2", "-out", "server.crt",
+                        "-keyout", "server.key"], cwd=self.server.data, check=True, capture_output=True, **as_postgres())
+        certificate = (self.server.data / "server.crt").read_text()
+        self.server.sql("ALTER SYSTEM SET ssl = on")
+        self.server.sql("SELECT pg_reload_conf()")
+        until(lambda: self.server.sql("SHOW ssl") == [("on",)], "TLS is not taken over")
+        used = "TLSv1.3 with TLS_AES_256_GCM_SHA384"
+        self.assertEqual(self.about("tls", sslmode="require"), [
+            f"note {used}, but anybody's certificate is taken for the server's; verify it: \"sslmode\": "
+            '"verify-full" and "sslrootcert" in the config'])
+        findings = look({**self.config, "host": "localhost", "sslmode": "verify-full", "sslrootcert": "root.crt"},
+                        files={"root.crt": certificate})
+        self.assertEqual(about(findings, "tls"), [f"ok {used}, the server's certificate is verified"])
+
+
+if __name__ == "__main__":
+    unittest.main()

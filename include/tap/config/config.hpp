@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/pg/server.hpp>
+#include <tap/pg/tunnel.hpp>
 #include <tap/value/options.hpp>
 
 namespace tap::config {
@@ -31,6 +32,8 @@ struct LogSettings {
 /// What the user set. Plain values with their defaults: nothing below sees JSON, files or environment.
 struct Config {
   pg::Server server;
+  pg::TunnelOptions tunnel;            ///< what server.tunnel is made of, if there is one
+  std::optional<bool> tunnel_enabled;  ///< unset: if the config says anything of it
 
   std::vector<std::string> filter_dbs;      ///< discover only these; empty: all
   std::vector<std::string> filter_schemas;  ///< discover only these; empty: all

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <tap/base/error.hpp>
 #include <tap/pg/rows.hpp>
 #include <tap/pg/server.hpp>
+#include <tap/pg/tunnel.hpp>
 
 struct pg_conn;    // libpq's PGconn
 struct pg_result;  // libpq's PGresult
@@ -97,9 +99,14 @@ class Connection {
   bool consume() const;
   /// Throws ServerError or ConnectionLost for a result that is not what was `expected` (ExecStatusType).
   void check(const pg_result* result, int expected) const;
+  /// `why` as far as the connection itself knows.
   [[noreturn]] void lost(const std::string& why) const;
+  /// What the tunnel has to do with it that nothing comes from the server.
+  [[nodiscard]] std::optional<Tunnel::Fault> tunnel_fault() const;
 
   std::string description_;
+  std::shared_ptr<Tunnel> tunnel_;  ///< may be null; here so that it outlives the connection
+  Endpoint place_;                  ///< the one of the hosts that libpq is at, as the config names it
   std::unique_ptr<pg_conn, Close> connection_;
 };
 

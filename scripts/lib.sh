@@ -4,9 +4,9 @@
 python=/usr/bin/python3
 
 build_packages=(build-essential cmake ninja-build pkg-config
-  libpq-dev libpqxx-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
+  libpq-dev libpqxx-dev libssh-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
 server_packages=(postgresql python3 python3-psycopg2)
-test_packages=(catch2 python3-jsonschema)
+test_packages=(catch2 python3-jsonschema openssh-server openssl)
 # The tree is formatted and checked by this version; another one has other opinions.
 clang_packages=(clang-format-14 clang-tidy-14)
 
@@ -37,6 +37,7 @@ need() {
   heading "Installing ${missing[*]}"
   apt-get update -qq
   forbid_main_cluster
+  [[ " ${missing[*]} " != *" openssh-server "* ]] || apt_install_sshd
   apt_install "${missing[@]}"
 }
 
@@ -46,6 +47,25 @@ forbid_main_cluster() {
   apt_install postgresql-common
   local conf=/etc/postgresql-common/createcluster.conf
   grep -q '^ *create_main_cluster' "$conf" || echo 'create_main_cluster = false' >>"$conf"
+}
+
+# The tests start SSH servers of their own: that they need the package must not open this machine to the network. It is
+# installed without its service being started, now or with the machine.
+apt_install_sshd() {
+  local policy=/usr/sbin/policy-rc.d
+  if [[ -e $policy ]]; then
+    apt_install openssh-server
+  else
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    apt_install openssh-server || { rm "$policy"; return 1; }
+    rm "$policy"
+  fi
+  if command -v systemctl >/dev/null; then
+    systemctl disable ssh.service ssh.socket &>/dev/null || true
+  else
+    update-rc.d ssh disable &>/dev/null || true
+  fi
 }
 
 apt_install() {

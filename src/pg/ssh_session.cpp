@@ -27,6 +27,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// The ones that processors help with come first: on either side they cost half of what others do.
+constexpr const char* kCiphers =
+    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,"
+    "aes256-ctr";
+
 std::string own_name() {
   const passwd* const account = getpwuid(getuid());
   return account != nullptr ? account->pw_name : "";
@@ -106,6 +111,8 @@ void SshSession::configure() const {
   const unsigned port = options_.port;
   ssh_options_set(session, SSH_OPTIONS_PORT, &port);
   ssh_options_set(session, SSH_OPTIONS_USER, user_.c_str());
+  ssh_options_set(session, SSH_OPTIONS_CIPHERS_C_S, kCiphers);
+  ssh_options_set(session, SSH_OPTIONS_CIPHERS_S_C, kCiphers);
   if (!options_.known_hosts.empty()) {
     ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, with_home(options_.known_hosts).c_str());
   }

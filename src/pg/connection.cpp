@@ -90,13 +90,21 @@ Connection::Connection(const Server& server, const std::string& database)
   const seconds timeout(connect_timeout_seconds(server));
   std::optional<Server> hosts = server;
   while (!connect(*hosts, database, timeout)) {
+    const auto fault = tunnel_fault();
     hosts = without_host(*hosts, place_.host, std::to_string(place_.port));
-    if (!hosts) {
-      throw ConnectionLost(
-          ExitCode::cannot_connect,
-          fmt::format("cannot connect ({}): no answer in {} seconds", description_, timeout.count()));
+    if (hosts) {
+      log::warn("{}: trying the other hosts",
+                fault ? fault->text
+                      : fmt::format("{} has not answered in {} seconds", place_.text(), timeout.count()));
+      continue;
     }
-    log::warn("{} has not answered in {} seconds: trying the other hosts", place_.text(), timeout.count());
+    const std::string text =
+        fmt::format("cannot connect ({}): {}", description_,
+                    fault ? fault->text : fmt::format("no answer in {} seconds", timeout.count()));
+    if (fault && !fault->may_pass) {
+      throw Error(ExitCode::cannot_connect, text);
+    }
+    throw ConnectionLost(ExitCode::cannot_connect, text);
   }
   PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
 }
@@ -124,12 +132,10 @@ bool Connection::connect(const Server& server, const std::string& database, seco
   }
   if (PQstatus(connection) != CONNECTION_OK) {
     const Refusal refusal(in_names_of_config(server, PQerrorMessage(connection)));
-    const auto fault = refusal.sqlstate.empty() ? tunnel_fault() : std::nullopt;
-    const std::string text =
-        fmt::format("cannot connect ({}): {}", description_, fault ? fault->text : refusal.text);
-    if (fault && !fault->may_pass) {
-      throw Error(ExitCode::cannot_connect, text);
+    if (refusal.sqlstate.empty() && tunnel_fault()) {
+      return false;
     }
+    const std::string text = fmt::format("cannot connect ({}): {}", description_, refusal.text);
     if (refusal.sqlstate.empty() || refusal_may_pass(refusal.sqlstate)) {
       throw ConnectionLost(ExitCode::cannot_connect, text);
     }

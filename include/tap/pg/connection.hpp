@@ -87,9 +87,10 @@ class Connection {
   /// The rows of what was sent.
   Rows receive_rows();
 
-  /// False if one of the hosts, which connection_ is at, has not answered within `timeout`; 0: for ever. To
-  /// measure that is left to those who do not want to be blocked meanwhile, and so is going on with the
-  /// others.
+  /// False if one of the hosts, which place_ is then, has not answered within `timeout` (0: for ever), or is
+  /// not to be reached through the tunnel. libpq leaves the first to those who do not want to be blocked
+  /// meanwhile, and takes the second for a connection; so going on with the other hosts is left to the
+  /// caller.
   bool connect(const Server& server, const std::string& database, std::chrono::seconds timeout);
 
   /// The last result of what was sent; a COPY's first one.

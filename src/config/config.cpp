@@ -57,10 +57,12 @@ Json unfolded(const std::string& source, const Json& keys) {
       all[key] = value;
       continue;
     }
-    const bool is_text = value.is_string() && !value.get_ref<const std::string&>().empty();
-    const Json tunnel =
-        is_text ? parse_json(value.get_ref<const std::string&>(), source + ": \"" + key + "\"") : value;
-    if (!tunnel.is_object() && !tunnel.empty() && tunnel != false && tunnel != "") {
+    Json tunnel = value;
+    if (value.is_string()) {
+      const std::string text = value.get<std::string>();
+      tunnel = text.empty() ? Json() : parse_json(text, fmt::format("{}: \"{}\"", source, key));
+    }
+    if (!tunnel.is_object() && !tunnel.is_null() && tunnel != false) {
       Reader(source, key, value, true).fail("an object");
     }
     if (tunnel.is_object()) {

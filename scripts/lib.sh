@@ -4,9 +4,9 @@
 python=/usr/bin/python3
 
 build_packages=(build-essential cmake ninja-build pkg-config
-  libpq-dev libpqxx-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
+  libpq-dev libpqxx-dev libssh-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
 server_packages=(postgresql python3 python3-psycopg2)
-test_packages=(catch2 python3-jsonschema openssl pgbouncer iproute2)
+test_packages=(catch2 python3-jsonschema openssh-server openssl pgbouncer iproute2)
 # The tree is formatted and checked by this version; another one has other opinions.
 clang_packages=(clang-format-14 clang-tidy-14)
 
@@ -38,6 +38,17 @@ need() {
   apt-get update -qq
   forbid_main_cluster
   apt_install "${missing[@]}"
+  # Nor is this machine to have servers of ours from now on.
+  [[ " ${missing[*]} " != *" openssh-server "* ]] || switch_off ssh
+  [[ " ${missing[*]} " != *" pgbouncer "* ]] || switch_off pgbouncer
+}
+
+# switch_off SERVICE: it does not come up with the machine.
+switch_off() {
+  if command -v systemctl >/dev/null; then
+    systemctl disable "$1.service" "$1.socket" &>/dev/null || true
+  fi
+  update-rc.d "$1" disable &>/dev/null || true
 }
 
 # A PostgreSQL server package makes and starts a cluster of its own, on the standard port, unless this is said first.

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::string_view kEnvironment = "ENV";
 constexpr std::string_view kPrefix = "TAP_POSTGRES_";
+constexpr std::string_view kTunnel = "ssh_tunnel";
 
 /// TAP_POSTGRES_* as a config object.
 Json from_environment() {
@@ -35,6 +36,42 @@ Json from_environment() {
     keys[key] = std::string(text.substr(equals + 1));
   }
   return keys;
+}
+
+bool is_of_tunnel(std::string_view key) {
+  return key.size() > kTunnel.size() && key.compare(0, kTunnel.size(), kTunnel) == 0 &&
+         (key[kTunnel.size()] == '.' || key[kTunnel.size()] == '_');
+}
+
+/// The members of `ssh_tunnel`, which may be an object or its text, as keys of their own: `ssh_tunnel.host`.
+/// So is what is given as `ssh_tunnel_host`, since a variable's name has no dot.
+Json unfolded(const std::string& source, const Json& keys) {
+  Json all = Json::object();
+  const std::string prefix = std::string(kTunnel) + ".";
+  for (const auto& [key, value] : keys.items()) {
+    if (is_of_tunnel(key)) {
+      all[prefix + key.substr(prefix.size())] = value;
+      continue;
+    }
+    if (key != kTunnel) {
+      all[key] = value;
+      continue;
+    }
+    Json tunnel = value;
+    if (value.is_string()) {
+      const std::string text = value.get<std::string>();
+      tunnel = text.empty() ? Json() : parse_json(text, fmt::format("{}: \"{}\"", source, key));
+    }
+    if (!tunnel.is_object() && !tunnel.is_null() && tunnel != false) {
+      Reader(source, key, value, true).fail("an object");
+    }
+    if (tunnel.is_object()) {
+      for (const auto& [name, member] : tunnel.items()) {
+        all[prefix + name] = member;
+      }
+    }
+  }
+  return all;
 }
 
 /// The settings whose name or alias is `key`; none if the key is unknown.
@@ -62,14 +99,21 @@ bool is_missing(const std::string& source, const std::string& key, const Json& v
 
 void warn_unknown(const std::string& source, const std::string& key) {
   std::vector<std::string> known(keys_without_effect().begin(), keys_without_effect().end());
+  known.emplace_back(kTunnel);
   for (const Setting& setting : settings()) {
     known.emplace_back(setting.name);
   }
   for (const MissingSetting& missing : missing_settings()) {
     known.emplace_back(missing.name);
   }
-  if (const auto meant = nearest(key, known)) {
-    log::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}\"?", source, key, *meant);
+  std::string prefix;
+  if (is_of_tunnel(key)) {  // is near to its other members by what follows
+    prefix = key.substr(0, kTunnel.size() + 1);
+    std::erase_if(known, [](const std::string& name) { return !is_of_tunnel(name); });
+    std::ranges::for_each(known, [&](std::string& name) { name.erase(0, prefix.size()); });
+  }
+  if (const auto meant = nearest(key.substr(prefix.size()), known)) {
+    log::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}{}\"?", source, key, prefix, *meant);
   } else {
     log::warn("{}: unknown key \"{}\" is ignored", source, key);
   }
@@ -131,14 +175,16 @@ bool is_known(const Config& config, const char* keyword) {
 }
 
 void require(const Config& config, const std::string& sources) {
-  if (is_known(config, "service")) {
-    return;  // a service file may say all of them
-  }
   std::string missing;
+  const bool has_service = is_known(config, "service");  // its file may say all of them
   for (const char* key : {"dbname", "host", "user"}) {
-    if (!is_known(config, key) && !(key == std::string_view("host") && is_known(config, "hostaddr"))) {
+    if (!has_service && !is_known(config, key) &&
+        !(key == std::string_view("host") && is_known(config, "hostaddr"))) {
       missing += (missing.empty() ? "" : ", ") + std::string(key);
     }
+  }
+  if (config.tunnel_enabled.value_or(false) && config.tunnel.host.empty()) {
+    missing += (missing.empty() ? "" : ", ") + std::string("ssh_tunnel.host");
   }
   if (!missing.empty()) {
     throw Error(ExitCode::usage, fmt::format("{}: required keys are missing: {}", sources, missing));
@@ -169,7 +215,8 @@ Config load(const std::vector<std::string>& sources) {
       throw Error(ExitCode::usage,
                   fmt::format("{}: must be a JSON object of settings, but is {}", source, keys.type_name()));
     }
-    for (const auto& [key, value] : keys.items()) {
+    const Json all = unfolded(source, keys);
+    for (const auto& [key, value] : all.items()) {
       merged[key] = value;
       source_of[key] = source;
     }
@@ -178,13 +225,16 @@ Config load(const std::vector<std::string>& sources) {
 
   Config config;
   take_sdk_keys(merged, source_of);
+  bool has_tunnel = false;
   for (const bool urls : {false, true}) {  // what they say goes over what other keys have said
     for (const auto& [key, value] : merged.items()) {
       if (urls == (key == "url" || key == "sqlalchemy_url")) {
         apply(config, source_of[key], key, value);
       }
+      has_tunnel = has_tunnel || (is_of_tunnel(key) && !value.is_null());
     }
   }
+  config.tunnel_enabled = config.tunnel_enabled.value_or(has_tunnel);
   if (config.values.schema_dialect == value::Options::Dialect::singer_io && !merged.contains("other_types")) {
     config.values.other_types = value::Options::OtherTypes::unsupported;
   }
@@ -192,6 +242,9 @@ Config load(const std::vector<std::string>& sources) {
   if (config.secondary.used && config.secondary.host.empty()) {
     throw Error(ExitCode::usage,
                 fmt::format("{}: \"use_secondary\" needs \"secondary_host\", where the standby is", names));
+  }
+  if (*config.tunnel_enabled) {
+    config.server.tunnel = std::make_shared<pg::Tunnel>(config.tunnel);
   }
   return config;
 }

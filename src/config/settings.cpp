@@ -56,6 +56,28 @@ void set_sslmode(Config& config, const Reader& value) {
   config.server.keywords["sslmode"] = value.one_of(modes);
 }
 
+void set_tunnel_port(Config& config, const Reader& value) {
+  const std::uint64_t port = value.count();
+  if (port == 0 || port > 65535) {
+    value.fail("a port, 1 to 65535");
+  }
+  config.tunnel.port = static_cast<std::uint16_t>(port);
+}
+
+void set_host_key(Config& config, const Reader& value) {
+  config.tunnel.host_key = value.text();
+  const std::string& key = config.tunnel.host_key;
+  if (!key.empty() && key != "any" && key.compare(0, 7, "SHA256:") != 0 &&
+      key.find(' ') == std::string::npos) {
+    value.fail("a fingerprint SHA256:..., a public key, or any");
+  }
+}
+
+void set_keepalive(Config& config, const Reader& value) {
+  constexpr std::uint64_t day = 86400;
+  config.tunnel.keepalive = std::chrono::seconds(std::min(value.count(), day));
+}
+
 void set_limit(Config& config, const Reader& value) {
   config.limit = value.count();
   if (config.limit > std::numeric_limits<std::int64_t>::max()) {
@@ -105,8 +127,7 @@ const auto kSettings = std::to_array<Setting>({
      [](Config& c, const Reader& v) { c.server.set_file("sslkey", v.text()); }, true},
     {"sqlalchemy_url", "url", "text", "",
      "the server as a URI, `postgresql://user:password@host:5432/dbname?sslmode=require`; it wins over the "
-     "keys "
-     "above",
+     "keys above",
      set_url, true},
     {"password_command", "", "text", "",
      "shell command that prints the password, run for each connection: for tokens that expire, or a vault",
@@ -126,6 +147,26 @@ const auto kSettings = std::to_array<Setting>({
     {"idle_in_transaction_session_timeout", "", "text", "0",
      "longest time that the server waits for us inside of a transaction",
      [](Config& c, const Reader& v) { set_timeout(c, "idle_in_transaction_session_timeout", v); }},
+    {"ssh_tunnel.host", "", "text", "", "SSH server through which to connect",
+     [](Config& c, const Reader& v) { c.tunnel.host = v.text(); }},
+    {"ssh_tunnel.port", "", "integer", "22", "its port", set_tunnel_port},
+    {"ssh_tunnel.username", "", "text", "", "login name there; else the system's of whom the tap runs as",
+     [](Config& c, const Reader& v) { c.tunnel.username = v.text(); }},
+    {"ssh_tunnel.private_key", "", "text", "", "key to log in with: its text, or the path of its file",
+     [](Config& c, const Reader& v) { c.tunnel.private_key = v.text(); }, true},
+    {"ssh_tunnel.private_key_password", "", "text", "", "what the key is encrypted with",
+     [](Config& c, const Reader& v) { c.tunnel.private_key_password = v.text(); }, true},
+    {"ssh_tunnel.password", "", "text", "", "password to log in with",
+     [](Config& c, const Reader& v) { c.tunnel.password = v.text(); }, true},
+    {"ssh_tunnel.known_hosts", "", "text", "~/.ssh/known_hosts", "file with the keys of known SSH servers",
+     [](Config& c, const Reader& v) { c.tunnel.known_hosts = v.text(); }},
+    {"ssh_tunnel.host_key", "", "text", "",
+     "the server's key, in place of a file: fingerprint `SHA256:...`, public key, or `any` for no check",
+     set_host_key},
+    {"ssh_tunnel.keepalive", "", "integer", "30",
+     "asks a silent SSH server after so many seconds whether it is there; 0: never", set_keepalive},
+    {"ssh_tunnel.enable", "", "boolean", "true", "false: connect without the tunnel",
+     [](Config& c, const Reader& v) { c.tunnel_enabled = v.flag(); }},
     {"filter_dbs", "", "list", "", "discover these databases only, else every one that the user can reach",
      [](Config& c, const Reader& v) { c.filter_dbs = v.list(); }},
     {"filter_schemas", "", "list", "", "discover these schemas only",
@@ -235,19 +276,12 @@ constexpr auto kWithoutEffect = std::to_array<std::string_view>(
      "log_based_single_connection", "auto_bootstrap_log_based", "emit_activate_version_messages"});
 
 /// As the other taps take them: what is off, or empty, is not asked for.
-bool is_on(const Json& value) {
-  return value == true || value == 1 || value == "true" || value == "True" || value == "1";
-}
 bool is_filled(const Json& value) {
   const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
   return !value.empty() && !blank && value != false;
 }
-bool is_tunnel(const Json& value) {
-  return is_filled(value) && (!value.is_object() || !value.contains("enable") || is_on(value["enable"]));
-}
 
 constexpr auto kMissing = std::to_array<MissingSetting>({
-    {"ssh_tunnel", is_tunnel, "open the tunnel with ssh -L, and set host and port to its end here"},
     {"stream_options", is_filled, ""},
 });
 

@@ -37,8 +37,8 @@ std::string field(const PGresult* result, char code) {
 }
 
 /// The host that libpq is trying.
-std::string host_of(const PGconn* connection) {
-  return fmt::format("{}:{}", PQhost(connection), PQport(connection));
+Endpoint host_of(const Server& server, const PGconn* connection) {
+  return meant(server, PQhost(connection), PQport(connection));
 }
 
 }  // namespace
@@ -53,27 +53,34 @@ void Connection::Close::operator()(pg_conn* connection) const {
 }
 
 Connection::Connection(const Server& server, const std::string& database)
-    : description_(server.describe(database)), timeouts_(server.timeouts) {
+    : description_(server.describe(database)), timeouts_(server.timeouts), tunnel_(server.tunnel) {
   const seconds timeout(connect_timeout_seconds(server));
   std::optional<Server> hosts = with_password(server);
   while (!connect(*hosts, database, timeout)) {
-    const std::string silent = host_of(connection_.get());
-    hosts = without_host(*hosts, PQhost(connection_.get()), PQport(connection_.get()));
-    if (!hosts) {
-      throw ConnectionLost(
-          ExitCode::cannot_connect,
-          fmt::format("cannot connect ({}): no answer in {} seconds", description_, timeout.count()));
+    const auto fault = tunnel_fault();
+    hosts = without_host(*hosts, place_.host, std::to_string(place_.port));
+    if (hosts) {
+      log::warn("{}: trying the other hosts",
+                fault ? fault->text
+                      : fmt::format("{} has not answered in {} seconds", place_.text(), timeout.count()));
+      continue;
     }
-    log::warn("{} has not answered in {} seconds: trying the other hosts", silent, timeout.count());
+    const std::string text =
+        fmt::format("cannot connect ({}): {}", description_,
+                    fault ? fault->text : fmt::format("no answer in {} seconds", timeout.count()));
+    if (fault && !fault->may_pass) {
+      throw Error(ExitCode::cannot_connect, text);
+    }
+    throw ConnectionLost(ExitCode::cannot_connect, text);
   }
   PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
 }
 
 bool Connection::connect(const Server& server, const std::string& database, seconds timeout) {
-  connection_.reset(PQconnectStart(conninfo(server, database).c_str()));
+  connection_.reset(PQconnectStart(conninfo(reachable(server), database).c_str()));
   PGconn* const connection = connection_.get();
   PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // so that a refusal comes with its SQLSTATE
-  std::string host = host_of(connection);
+  place_ = host_of(server, connection);
   auto deadline = Clock::now() + timeout;
   PostgresPollingStatusType step = PGRES_POLLING_WRITING;
   while (PQstatus(connection) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
@@ -85,13 +92,16 @@ bool Connection::connect(const Server& server, const std::string& database, seco
     if (stop::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForEver)) {
       step = PQconnectPoll(connection);
     }
-    if (std::string next = host_of(connection); next != host) {
-      host = std::move(next);
+    if (Endpoint next = host_of(server, connection); next != place_) {
+      place_ = std::move(next);
       deadline = Clock::now() + timeout;
     }
   }
   if (PQstatus(connection) != CONNECTION_OK) {
-    const Refusal refusal(PQerrorMessage(connection));
+    const Refusal refusal(in_names_of_config(server, PQerrorMessage(connection)));
+    if (refusal.sqlstate.empty() && tunnel_fault()) {
+      return false;
+    }
     const std::string text =
         server.with_names(fmt::format("cannot connect ({}): {}", description_, refusal.text));
     if (refusal.may_pass()) {
@@ -106,9 +116,14 @@ bool Connection::connect(const Server& server, const std::string& database, seco
   return true;
 }
 
+std::optional<Tunnel::Fault> Connection::tunnel_fault() const {
+  return tunnel_ ? tunnel_->fault(place_) : std::nullopt;
+}
+
 void Connection::lost(const std::string& why) const {
-  throw ConnectionLost(ExitCode::run_failed,
-                       fmt::format("the connection was lost ({}): {}", description_, why));
+  const auto fault = tunnel_fault();
+  throw ConnectionLost(ExitCode::run_failed, fmt::format("the connection was lost ({}): {}", description_,
+                                                         fault ? fault->text : why));
 }
 
 bool Connection::consume() const {

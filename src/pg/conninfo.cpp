@@ -2,10 +2,14 @@
 #include "conninfo.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 #include <vector>
 
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/error.hpp>
 #include <tap/base/split.hpp>
 
 namespace tap::pg {
@@ -13,6 +17,8 @@ namespace tap::pg {
 namespace {
 
 constexpr const char* kConnectTimeout = "30";
+constexpr const char* kHere = "127.0.0.1";
+constexpr std::uint16_t kDefaultPort = 5432;
 
 /// One of libpq's lists, each with as many parts as there are hosts; empty if it is not given.
 std::vector<std::string> list_of(const Server& server, std::string_view keyword) {
@@ -20,6 +26,16 @@ std::vector<std::string> list_of(const Server& server, std::string_view keyword)
   const std::string text = set == server.keywords.end() ? connection_default(keyword) : set->second;
   const std::vector<std::string_view> parts = split(text);
   return text.empty() ? std::vector<std::string>() : std::vector<std::string>(parts.begin(), parts.end());
+}
+
+std::string part(const std::vector<std::string>& list, std::size_t i) {
+  return i < list.size() ? list[i] : "";
+}
+
+std::uint16_t port_number(std::string_view text) {
+  std::uint16_t port = kDefaultPort;
+  std::from_chars(text.data(), text.data() + text.size(), port);
+  return port;
 }
 
 }  // namespace
@@ -51,6 +67,58 @@ std::string conninfo(const Server& server, const std::string& database) {
   return text;
 }
 
+Server reachable(Server server) {
+  if (!server.tunnel) {
+    return server;
+  }
+  const auto hosts = list_of(server, "host");
+  const auto addresses = list_of(server, "hostaddr");
+  const auto ports = list_of(server, "port");
+  const std::chrono::seconds timeout(connect_timeout_seconds(server));
+  std::string names;
+  std::string here;
+  std::string ports_here;
+  const std::size_t count = std::max(hosts.size(), addresses.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string address = part(addresses, i).empty() ? part(hosts, i) : part(addresses, i);
+    if (address.empty() || address.front() == '/') {
+      throw Error(ExitCode::usage, "ssh_tunnel leads to a host name or an address, not to a socket folder");
+    }
+    const std::string port = part(ports, ports.size() == 1 ? 0 : i);  // one is for all
+    const char* const comma = i == 0 ? "" : ",";
+    names += comma + (part(hosts, i).empty() ? address : part(hosts, i));
+    here += std::string(comma) + kHere;
+    ports_here += comma + std::to_string(server.tunnel->enter({address, port_number(port)}, timeout));
+  }
+  if (count == 0) {
+    throw Error(ExitCode::usage,
+                "ssh_tunnel needs host in the config or PGHOST: a service file is not enough");
+  }
+  server.keywords["host"] = names;
+  server.keywords["hostaddr"] = here;
+  server.keywords["port"] = ports_here;
+  return server;
+}
+
+Endpoint meant(const Server& server, std::string_view host, std::string_view port) {
+  const std::uint16_t number = port_number(port);
+  const auto place = server.tunnel ? server.tunnel->behind(number) : std::nullopt;
+  return {std::string(host), place ? place->port : number};
+}
+
+std::string in_names_of_config(const Server& server, std::string message) {
+  const std::string here = fmt::format("\"{}\", port ", kHere);
+  for (auto at = message.find(here); server.tunnel && at != std::string::npos;
+       at = message.find(here, at + 1)) {
+    const std::size_t digits = at + here.size();
+    const std::size_t end = message.find_first_not_of("0123456789", digits);
+    if (const auto place = server.tunnel->behind(port_number(message.substr(digits, end - digits)))) {
+      message.replace(at, end - at, fmt::format("\"{}\", port {}", place->host, place->port));
+    }
+  }
+  return message;
+}
+
 long connect_timeout_seconds(const Server& server) {
   const auto set = server.keywords.find("connect_timeout");
   return std::strtol(set == server.keywords.end() ? kConnectTimeout : set->second.c_str(), nullptr, 10);
@@ -66,9 +134,6 @@ std::optional<Server> without_host(const Server& server, std::string_view host, 
   const auto addresses = list_of(server, "hostaddr");
   const auto ports = list_of(server, "port");
   const std::size_t count = std::max(hosts.size(), addresses.size());
-  const auto part = [](const std::vector<std::string>& list, std::size_t i) {
-    return i < list.size() ? list[i] : "";
-  };
   const auto is_meant = [&](std::size_t i) {
     const std::string name = part(hosts, i).empty() ? part(addresses, i) : part(hosts, i);
     const std::string its_port = part(ports, ports.size() == 1 ? 0 : i);  // one is for all

@@ -6,11 +6,22 @@
 #include <string_view>
 
 #include <tap/pg/server.hpp>
+#include <tap/pg/tunnel.hpp>
 
 namespace tap::pg {
 
 /// A libpq connection string for one database of the server.
 std::string conninfo(const Server& server, const std::string& database);
+
+/// The server as libpq reaches it: at ports of this machine if there is a tunnel, which is opened if need be.
+/// Its hosts keep their names, for certificates and messages. Throws what Tunnel::enter() does.
+Server reachable(Server server);
+
+/// Where libpq connects to when it says that it is at `host` and `port`.
+Endpoint meant(const Server& server, std::string_view host, std::string_view port);
+
+/// A message of libpq that names places as the config does.
+std::string in_names_of_config(const Server& server, std::string message);
 
 /// How long libpq may try one host; 0: for ever.
 long connect_timeout_seconds(const Server& server);

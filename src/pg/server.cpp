@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/server.hpp>
+#include <tap/pg/tunnel.hpp>
 
 namespace tap::pg {
 
@@ -93,9 +94,10 @@ std::string Server::user() const {
 
 std::string Server::describe(std::string_view database) const {
   const std::string address = or_default(*this, "hostaddr", "local socket");
-  return fmt::format("{}:{}, database {}, user {}", or_default(*this, "host", address.c_str()),
+  return fmt::format("{}:{}, database {}, user {}{}", or_default(*this, "host", address.c_str()),
                      or_default(*this, "port", "5432"), database.empty() ? "(default)" : database,
-                     or_default(*this, "user", "(default)"));
+                     or_default(*this, "user", "(default)"),
+                     tunnel ? ", through SSH " + tunnel->description() : "");
 }
 
 bool is_connection_keyword(std::string_view name) {

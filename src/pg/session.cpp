@@ -42,7 +42,7 @@ struct Session::Parts {
 
 Session::Session(const Server& server, const std::string& database) {
   try {
-    parts_ = std::make_unique<Parts>(conninfo(with_password(server), database));
+    parts_ = std::make_unique<Parts>(conninfo(with_password(reachable(server)), database));
   } catch (const pqxx::failure& error) {
     const Connection again(server, database);  // our own knows the SQLSTATE of a refusal
     throw Error(ExitCode::cannot_connect,

@@ -121,12 +121,6 @@ class ConfigTest(UsageTest):
             'config.json: "limit" must be at most 9223372036854775807, but is 18446744073709551615',
             "--discover", config={**CONFIG, "limit": 18446744073709551615})
 
-    def test_ways_to_connect_that_this_version_does_not_have(self):
-        tunnel = ('config.json: "ssh_tunnel" is not in this version: open the tunnel with ssh -L, and set host and port '
-                  "to its end here")
-        self.check(tunnel, "--discover", config={**CONFIG, "ssh_tunnel": {"enable": True, "host": "h"}})
-        self.check(tunnel, "--discover", config={**CONFIG, "ssh_tunnel": {"host": "h"}})
-
     def test_a_url_that_is_none(self):
         for url in ("postgresql://u:p%zz@h/d", "mysql://u:p@h/d", "u:p@h/d"):
             self.check(
@@ -259,6 +253,12 @@ class WarningsTest(unittest.TestCase):
         self.assertEqual(result.stderr.splitlines()[:2],
                          ['WARNING config.json: unknown key "paswd" is ignored; did you mean "password"?',
                           'WARNING config.json: unknown key "foo" is ignored'])
+
+    def test_an_unknown_key_of_the_tunnel(self):
+        result = tap.run({**CONFIG, "ssh_tunnel": {"enable": False, "prot": 1, "foo": 2}}, catalog=EMPTY_CATALOG)
+        self.assertEqual(result.stderr.splitlines()[:2],
+                         ['WARNING config.json: unknown key "ssh_tunnel.prot" is ignored; did you mean "ssh_tunnel.port"?',
+                          'WARNING config.json: unknown key "ssh_tunnel.foo" is ignored'])
 
     def test_what_this_version_does_not_have_and_a_run_can_do_without(self):
         result = tap.run({**CONFIG, "stream_options": {"a": {}}}, catalog=EMPTY_CATALOG)

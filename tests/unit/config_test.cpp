@@ -86,6 +86,46 @@ TEST_CASE("ssl true asks for sslmode require, an sslmode of its own wins") {
   CHECK(load(R"(, "ssl": "false")").server.keywords.count("sslmode") == 0);
 }
 
+TEST_CASE("ssh_tunnel is an object, its text, or a key for each member") {
+  for (
+      const char* tunnel :
+      {R"("ssh_tunnel": {"host": "jump", "port": "2222", "username": "me"})",
+       R"("ssh_tunnel": "{\"host\": \"jump\", \"port\": 2222, \"username\": \"me\"}")",
+       R"("ssh_tunnel_host": "jump", "ssh_tunnel_port": 2222, "ssh_tunnel_username": "me")",
+       R"("ssh_tunnel.host": "jump", "ssh_tunnel": {"enable": "true", "port": 2222}, "ssh_tunnel_username": "me")"}) {
+    CAPTURE(tunnel);
+    const config::Config config = load(std::string(", ") + tunnel);
+    CHECK(config.tunnel.host == "jump");
+    CHECK(config.tunnel.port == 2222);
+    CHECK(config.tunnel.username == "me");
+    REQUIRE(config.server.tunnel);
+    CHECK(config.server.describe("shop") == "db:5432, database shop, user tap, through SSH jump:2222");
+  }
+  for (const char* none : {R"("ssh_tunnel": {"enable": false, "host": "jump"})", R"("ssh_tunnel": null)",
+                           R"("ssh_tunnel": {})", R"("ssh_tunnel": "")", R"("ssh_tunnel": false)",
+                           R"("ssh_tunnel_enable": "false", "ssh_tunnel_host": "jump")"}) {
+    CAPTURE(none);
+    CHECK_FALSE(load(std::string(", ") + none).server.tunnel);
+  }
+}
+
+TEST_CASE("a wrong ssh_tunnel is refused by member, without secrets") {
+  const auto said = [](const std::string& tunnel) { return complaint("{" + kServer + ", " + tunnel + "}"); };
+  CHECK(said(R"("ssh_tunnel": {"host": "h", "port": "abc"})") ==
+        ": \"ssh_tunnel.port\" must be a whole number, but is \"abc\"");
+  CHECK(said(R"("ssh_tunnel": {"host": "h", "port": 0})") ==
+        ": \"ssh_tunnel.port\" must be a port, 1 to 65535, but is 0");
+  CHECK(said(R"("ssh_tunnel": {"host": "h", "enable": "perhaps"})") ==
+        ": \"ssh_tunnel.enable\" must be true or false, but is \"perhaps\"");
+  CHECK(said(R"("ssh_tunnel": {"host": "h", "private_key": ["secret"]})") ==
+        ": \"ssh_tunnel.private_key\" must be text, but is something else");
+  CHECK(said(R"("ssh_tunnel": {"host": "h", "host_key": "ab:cd"})") ==
+        ": \"ssh_tunnel.host_key\" must be a fingerprint SHA256:..., a public key, or any, but is \"ab:cd\"");
+  CHECK(said(R"("ssh_tunnel": ["secret"])") == ": \"ssh_tunnel\" must be an object, but is something else");
+  CHECK(said(R"("ssh_tunnel": "secret")") == ": \"ssh_tunnel\": not valid JSON at line 1, column 1");
+  CHECK(said(R"("ssh_tunnel": {"port": 22})") == ": required keys are missing: ssh_tunnel.host");
+}
+
 TEST_CASE("later config files win key by key, ENV reads the environment") {
   const ConfigFile first("{" + kServer + R"(, "port": 1, "state_every_rows": 7})");
   const ConfigFile second(R"({"port": 2})");

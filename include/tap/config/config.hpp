@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/pg/server.hpp>
+#include <tap/pg/tunnel.hpp>
 #include <tap/value/options.hpp>
 
 namespace tap::config {
@@ -39,6 +40,8 @@ struct Secondary {
 struct Config {
   pg::Server server;
   Secondary secondary;
+  pg::TunnelOptions tunnel;            ///< what server.tunnel is made of, if there is one
+  std::optional<bool> tunnel_enabled;  ///< unset: if the config says anything of it
 
   std::vector<std::string> filter_dbs;      ///< discover only these; empty: all
   std::vector<std::string> filter_schemas;  ///< discover only these; empty: all

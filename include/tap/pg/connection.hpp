@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <tap/base/error.hpp>
 #include <tap/pg/rows.hpp>
 #include <tap/pg/server.hpp>
+#include <tap/pg/tunnel.hpp>
 
 struct pg_conn;    // libpq's PGconn
 struct pg_result;  // libpq's PGresult
@@ -113,9 +115,10 @@ class Connection {
   /// The rows of what was sent.
   Rows receive_rows();
 
-  /// False if one of the hosts, which connection_ is at, has not answered within `timeout`; 0: for ever. To
-  /// measure that is left to those who do not want to be blocked meanwhile, and so is going on with the
-  /// others.
+  /// False if one of the hosts, which place_ is then, has not answered within `timeout` (0: for ever), or is
+  /// not to be reached through the tunnel. libpq leaves the first to those who do not want to be blocked
+  /// meanwhile, and takes the second for a connection; so going on with the other hosts is left to the
+  /// caller.
   bool connect(const Server& server, const std::string& database, std::chrono::seconds timeout);
 
   /// The last result of what was sent; a COPY's first one.
@@ -125,10 +128,15 @@ class Connection {
   bool consume() const;
   /// Throws ServerError or ConnectionLost for a result that is not what was `expected` (ExecStatusType).
   void check(const pg_result* result, int expected) const;
+  /// `why` as far as the connection itself knows.
   [[noreturn]] void lost(const std::string& why) const;
+  /// What the tunnel has to do with it that nothing comes from the server.
+  [[nodiscard]] std::optional<Tunnel::Fault> tunnel_fault() const;
 
   std::string description_;
   Timeouts timeouts_;
+  std::shared_ptr<Tunnel> tunnel_;  ///< may be null; here so that it outlives the connection
+  Endpoint place_;                  ///< the one of the hosts that libpq is at, as the config names it
   std::unique_ptr<pg_conn, Close> connection_;
 };
 

@@ -10,6 +10,8 @@
 
 namespace tap::pg {
 
+class Tunnel;
+
 /// The server's timeouts for our sessions, by setting, as the server reads them: `lock_timeout` is `5min`.
 using Timeouts = std::map<std::string, std::string, std::less<>>;
 
@@ -28,11 +30,14 @@ struct Server {
   /// `postgresql+psycopg2://user:password@host:5432/shop?sslmode=require`. False if it is none.
   [[nodiscard]] bool take_url(const std::string& url);
 
+  std::shared_ptr<Tunnel> tunnel{};  ///< the way to it, if there is one; shared by all copies
+
   /// The database that is connected to when a caller names none; empty if only libpq knows.
   [[nodiscard]] std::string database() const;
   /// The role to log in as; empty if only libpq knows.
   [[nodiscard]] std::string user() const;
-  /// For messages, without secrets: `localhost:5432, database shop, user tap`.
+  /// For messages, without secrets: `localhost:5432, database shop, user tap`; with a tunnel also
+  /// `, through SSH jump.example.com:22`.
   [[nodiscard]] std::string describe(std::string_view database) const;
   /// A message of libpq's, in which what was given as text is called by its keyword.
   [[nodiscard]] std::string with_names(std::string message) const;

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ssh_keys.hpp"
+
+#include <cstdlib>
+
+#include <pwd.h>
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <tap/base/error.hpp>
+#include <tap/base/file.hpp>
+#include <tap/base/log.hpp>
+
+namespace tap::pg {
+
+namespace {
+
+/// `text` with each `from` replaced.
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+[[noreturn]] void refuse_key(const char* why) {
+  throw Error(ExitCode::cannot_connect, fmt::format("ssh_tunnel.private_key {}", why));
+}
+
+/// A key's file. What cannot be read may be a key without its first line: it is not shown.
+std::string read_key_file(const std::string& path) {
+  try {
+    return read_file(with_home(path));
+  } catch (const Error&) {
+    refuse_key("is neither the text of a private key nor the path of a file that can be read");
+  }
+}
+
+/// The key's text. One that went through an environment variable may have lost its last newline, or have the
+/// two characters \n for each.
+std::string key_text(const std::string& key) {
+  const bool is_text = key.find("-----BEGIN") != std::string::npos;
+  std::string text = replaced(is_text ? key : read_key_file(key), "\r\n", "\n");
+  if (text.find('\n') == text.rfind('\n')) {
+    text = replaced(std::move(text), "\\n", "\n");
+  }
+  return text + "\n";
+}
+
+/// libssh's way to ask for what the key is encrypted with; `asked` notes that it did.
+int note_question(const char* /*prompt*/, char* /*answer*/, std::size_t /*size*/, int /*echo*/,
+                  int /*verify*/, void* asked) {
+  *static_cast<bool*>(asked) = true;
+  return SSH_ERROR;
+}
+
+SshKey shown_key(ssh_session session) {
+  ssh_key key = nullptr;
+  ssh_get_server_publickey(session, &key);
+  return {key, ssh_key_free};
+}
+
+std::string fingerprint(ssh_key key) {
+  unsigned char* hash = nullptr;
+  std::size_t size = 0;
+  if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) != 0) {
+    return "";
+  }
+  const std::unique_ptr<char, void (*)(char*)> text(
+      ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size), ssh_string_free_char);
+  ssh_clean_pubkey_hash(&hash);
+  return text ? text.get() : "";
+}
+
+/// The key of a line as in a .pub file: `ssh-ed25519 AAAA... comment`. Null if it is none.
+SshKey public_key(const std::string& line) {
+  const auto blank = line.find(' ');
+  ssh_key key = nullptr;
+  if (blank != std::string::npos) {
+    const std::string encoded = line.substr(blank + 1, line.find(' ', blank + 1) - blank - 1);
+    const ssh_keytypes_e type = ssh_key_type_from_name(line.substr(0, blank).c_str());
+    ssh_pki_import_pubkey_base64(encoded.c_str(), type, &key);
+  }
+  return {key, ssh_key_free};
+}
+
+bool is_fingerprint(const std::string& text) {
+  return text.compare(0, 7, "SHA256:") == 0;
+}
+
+std::string without_padding(const std::string& fingerprint) {
+  return fingerprint.substr(0, fingerprint.find('='));
+}
+
+}  // namespace
+
+std::string with_home(const std::string& path) {
+  if (path.compare(0, 2, "~/") != 0) {
+    return path;
+  }
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || *home == '\0') {
+    const passwd* const account = getpwuid(getuid());
+    home = account != nullptr ? account->pw_dir : "";
+  }
+  return home + path.substr(1);
+}
+
+SshKey read_private_key(const TunnelOptions& options) {
+  const std::string text = key_text(options.private_key);
+  ssh_key key = nullptr;
+  bool encrypted = false;
+  if (ssh_pki_import_privkey_base64(text.c_str(), nullptr, note_question, &encrypted, &key) != SSH_OK &&
+      encrypted) {
+    if (options.private_key_password.empty()) {
+      refuse_key("is encrypted: set ssh_tunnel.private_key_password");
+    }
+    ssh_pki_import_privkey_base64(text.c_str(), options.private_key_password.c_str(), nullptr, nullptr, &key);
+  }
+  if (key == nullptr) {
+    refuse_key(encrypted ? "cannot be decrypted: check ssh_tunnel.private_key_password"
+                         : "is not a private key: give the text of one, or the path of its file");
+  }
+  return {key, ssh_key_free};
+}
+
+std::string host_key_algorithms(const TunnelOptions& options) {
+  if (options.host_key.empty() || options.host_key == "any" || is_fingerprint(options.host_key)) {
+    return "";
+  }
+  const SshKey key = public_key(options.host_key);
+  if (!key) {
+    throw Error(ExitCode::usage, "ssh_tunnel.host_key is neither a fingerprint nor a public key");
+  }
+  return ssh_key_type(key.get()) == SSH_KEYTYPE_RSA ? "rsa-sha2-512,rsa-sha2-256"
+                                                    : options.host_key.substr(0, options.host_key.find(' '));
+}
+
+std::string complaint_of_host_key(const TunnelOptions& options, ssh_session session) {
+  const SshKey key = shown_key(session);
+  const std::string shown =
+      fmt::format("{} ({})", fingerprint(key.get()), ssh_key_type_to_char(ssh_key_type(key.get())));
+  if (options.host_key == "any") {
+    log::warn("the host key of SSH server {}:{} is not checked, as ssh_tunnel.host_key is \"any\": {}",
+              options.host, options.port, shown);
+    return "";
+  }
+  if (!options.host_key.empty()) {
+    const bool is_right =
+        is_fingerprint(options.host_key)
+            ? without_padding(options.host_key) == fingerprint(key.get())
+            : ssh_key_cmp(public_key(options.host_key).get(), key.get(), SSH_KEY_CMP_PUBLIC) == 0;
+    return is_right ? ""
+                    : fmt::format(
+                          "the host key is not the one of ssh_tunnel.host_key, but {}: somebody may be "
+                          "between you and the server, or it has a new key",
+                          shown);
+  }
+  const std::string file = options.known_hosts.empty() ? "~/.ssh/known_hosts" : options.known_hosts;
+  switch (ssh_session_is_known_server(session)) {
+    case SSH_KNOWN_HOSTS_OK:
+      return "";
+    case SSH_KNOWN_HOSTS_CHANGED:
+    case SSH_KNOWN_HOSTS_OTHER:
+      return fmt::format(
+          "the host key has changed: it is now {}, not the one of {}; somebody may be between "
+          "you and the server. If its administrator confirms the new key, replace it there",
+          shown, file);
+    default:
+      return fmt::format(
+          "the host key is not known: {}; add it to {} or set ssh_tunnel.host_key to that fingerprint", shown,
+          file);
+  }
+}
+
+}  // namespace tap::pg

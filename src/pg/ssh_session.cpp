@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ssh_session.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <tap/base/error.hpp>
+#include <tap/base/log.hpp>
+#include <tap/base/stop.hpp>
+#include <tap/pg/connection.hpp>
+
+#include "conninfo.hpp"
+#include "socket.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/// The ones that processors help with come first: on either side they cost half of what others do.
+constexpr const char* kCiphers =
+    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,"
+    "aes256-ctr";
+
+std::string own_name() {
+  const passwd* const account = getpwuid(getuid());
+  return account != nullptr ? account->pw_name : "";
+}
+
+/// The methods that a server offers, in the names of RFC 4252.
+std::string names_of(int methods) {
+  std::string names;
+  for (const auto& [method, name] : {std::pair(SSH_AUTH_METHOD_PUBLICKEY, "publickey"),
+                                     {SSH_AUTH_METHOD_PASSWORD, "password"},
+                                     {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive"},
+                                     {SSH_AUTH_METHOD_HOSTBASED, "hostbased"},
+                                     {SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic"}}) {
+    if ((static_cast<unsigned>(methods) & static_cast<unsigned>(method)) != 0) {
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+  }
+  return names.empty() ? "nothing" : names;
+}
+
+/// Connects to the first of the name's addresses that answers. `wait` waits for the socket, and throws when
+/// it takes too long.
+template <class Wait>
+Socket connect_tcp(const std::string& host, std::uint16_t port, Wait wait, std::string& why) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); error != 0) {
+    why = gai_strerror(error);
+    return Socket();
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> all(found, freeaddrinfo);
+  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
+    Socket tried(socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    int error = 0;
+    if (connect(tried.number(), address->ai_addr, address->ai_addrlen) != 0) {
+      error = errno;
+      if (error == EINPROGRESS) {
+        wait(tried.number());
+        socklen_t size = sizeof error;
+        getsockopt(tried.number(), SOL_SOCKET, SO_ERROR, &error, &size);
+      }
+    }
+    if (error == 0) {
+      return tried;
+    }
+    why = std::strerror(error);
+  }
+  return Socket();
+}
+
+}  // namespace
+
+SshSession::SshSession(const TunnelOptions& options, std::chrono::seconds timeout)
+    : options_(options),
+      user_(options.username.empty() ? own_name() : options.username),
+      timeout_(timeout),
+      key_(options.private_key.empty() ? SshKey(nullptr, ssh_key_free) : read_private_key(options)),
+      session_(ssh_new(), ssh_free) {
+  if (timeout.count() > 0) {
+    deadline_ = Clock::now() + timeout;
+  }
+  connect();
+  if (const std::string complaint = complaint_of_host_key(options_, get()); !complaint.empty()) {
+    refuse(complaint);
+  }
+  log_in();
+  log::debug("SSH tunnel through {}:{}: {}, {}", options_.host, options_.port, ssh_get_cipher_in(get()),
+             ssh_get_kex_algo(get()));
+}
+
+void SshSession::configure() const {
+  ssh_session const session = get();
+  const bool no = false;
+  ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no);  // it may name programs to be run
+  ssh_options_set(session, SSH_OPTIONS_HOST, options_.host.c_str());
+  const unsigned port = options_.port;
+  ssh_options_set(session, SSH_OPTIONS_PORT, &port);
+  ssh_options_set(session, SSH_OPTIONS_USER, user_.c_str());
+  ssh_options_set(session, SSH_OPTIONS_CIPHERS_C_S, kCiphers);
+  ssh_options_set(session, SSH_OPTIONS_CIPHERS_S_C, kCiphers);
+  if (!options_.known_hosts.empty()) {
+    ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, with_home(options_.known_hosts).c_str());
+  }
+  if (const std::string algorithms = host_key_algorithms(options_); !algorithms.empty()) {
+    ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, algorithms.c_str());
+  }
+  ssh_set_blocking(session, 0);
+}
+
+void SshSession::connect() {
+  configure();
+  const auto wait_to_write = [this](int socket) {
+    const auto left =
+        deadline_ ? std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()) : milliseconds(-1);
+    if ((deadline_ && left.count() <= 0) || !stop::wait(socket, stop::For::writing, left)) {
+      lost(fmt::format("no answer in {} seconds", timeout_.count()));
+    }
+  };
+  std::string why;
+  Socket socket = connect_tcp(options_.host, options_.port, wait_to_write, why);
+  if (!socket) {
+    lost(why);
+  }
+  const int on = 1;
+  setsockopt(socket.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const int number = socket.release();  // libssh closes it
+  ssh_options_set(get(), SSH_OPTIONS_FD, &number);
+  if (finish(SSH_AGAIN, [this] { return ssh_connect(get()); }) != SSH_OK) {
+    const std::string error = one_line(ssh_get_error(get()));
+    if (error.find("kex error") != std::string::npos) {  // no algorithm in common
+      refuse(error);
+    }
+    lost(error);
+  }
+  fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK);  // libssh has made it a blocking one
+}
+
+template <class Step>
+int SshSession::finish(int again, Step step) {
+  int outcome = step();
+  while (outcome == again) {
+    const auto left =
+        deadline_ ? std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()) : milliseconds(-1);
+    if (deadline_ && left.count() <= 0) {
+      lost(fmt::format("no answer in {} seconds", timeout_.count()));
+    }
+    const bool writes = (static_cast<unsigned>(ssh_get_poll_flags(get())) & SSH_WRITE_PENDING) != 0;
+    stop::wait(ssh_get_fd(get()), writes ? stop::For::writing : stop::For::reading, left);
+    outcome = step();
+  }
+  return outcome;
+}
+
+bool SshSession::is_in(int outcome) {
+  if (outcome == SSH_AUTH_ERROR) {
+    lost(one_line(ssh_get_error(get())));
+  }
+  return outcome == SSH_AUTH_SUCCESS;
+}
+
+void SshSession::log_in() {
+  if (is_in(finish(SSH_AUTH_AGAIN, [this] { return ssh_userauth_none(get(), nullptr); }))) {
+    return;
+  }
+  const char* const agent = std::getenv("SSH_AUTH_SOCK");
+  const bool has_agent = agent != nullptr && *agent != '\0';
+  std::string tried;
+  const auto note = [&tried](const char* what) {
+    tried += (tried.empty() ? "" : " and ") + std::string(what);
+  };
+  if (key_) {
+    note("ssh_tunnel.private_key");
+    if (log_in_by_key()) {
+      return;
+    }
+  } else if (has_agent) {
+    note("the SSH agent's keys");
+    if (log_in_by_agent()) {
+      return;
+    }
+  }
+  if (!options_.password.empty()) {
+    note("ssh_tunnel.password");
+    if (log_in_by_password()) {
+      return;
+    }
+  }
+  if (tried.empty()) {
+    refuse(
+        "there is nothing to log in with: set ssh_tunnel.private_key or ssh_tunnel.password, or start an "
+        "SSH agent");
+  }
+  refuse(fmt::format("login refused, tried {}; the server takes {}", tried,
+                     names_of(ssh_userauth_list(get(), nullptr))));
+}
+
+bool SshSession::log_in_by_key() {
+  return is_in(finish(SSH_AUTH_AGAIN, [this] { return ssh_userauth_publickey(get(), nullptr, key_.get()); }));
+}
+
+bool SshSession::log_in_by_agent() {
+  return is_in(finish(SSH_AUTH_AGAIN, [this] { return ssh_userauth_agent(get(), nullptr); }));
+}
+
+bool SshSession::log_in_by_password() {
+  const auto methods = static_cast<unsigned>(ssh_userauth_list(get(), nullptr));
+  const auto by_password = [this] {
+    return ssh_userauth_password(get(), nullptr, options_.password.c_str());
+  };
+  if ((methods & SSH_AUTH_METHOD_PASSWORD) != 0 && is_in(finish(SSH_AUTH_AGAIN, by_password))) {
+    return true;
+  }
+  return (methods & SSH_AUTH_METHOD_INTERACTIVE) != 0 && answer_questions();
+}
+
+/// Keyboard-interactive: the password is the answer to every question.
+bool SshSession::answer_questions() {
+  const auto ask = [this] { return ssh_userauth_kbdint(get(), nullptr, nullptr); };
+  int outcome = finish(SSH_AUTH_AGAIN, ask);
+  while (outcome == SSH_AUTH_INFO) {
+    const int questions = ssh_userauth_kbdint_getnprompts(get());
+    for (int i = 0; i < questions; ++i) {
+      ssh_userauth_kbdint_setanswer(get(), static_cast<unsigned>(i), options_.password.c_str());
+    }
+    outcome = finish(SSH_AUTH_AGAIN, ask);
+  }
+  return is_in(outcome);
+}
+
+void SshSession::refuse(const std::string& why) const {
+  throw Error(ExitCode::cannot_connect, fmt::format("cannot open the SSH tunnel ({}:{}, user {}): {}",
+                                                    options_.host, options_.port, user_, why));
+}
+
+void SshSession::lost(const std::string& why) const {
+  throw ConnectionLost(ExitCode::cannot_connect,
+                       fmt::format("cannot open the SSH tunnel ({}:{}, user {}): {}", options_.host,
+                                   options_.port, user_, why));
+}
+
+}  // namespace tap::pg

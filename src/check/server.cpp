@@ -54,9 +54,9 @@ struct Timeout {
 constexpr std::int64_t kMinute = 60'000;
 constexpr auto kKnownTimeouts = std::to_array<Timeout>({
     {"lock_timeout", kMinute, "a stream whose table is locked for longer fails", "0"},
-    {"tcp_user_timeout", 15 * kMinute, "a run whose target takes nothing for so long loses its connection",
+    {"tcp_user_timeout", kMinute * 15, "a run whose target takes nothing for so long loses its connection",
      "0"},
-    {"transaction_timeout", 24 * 60 * kMinute, "a copy that takes longer is cut off", "0"},
+    {"transaction_timeout", kMinute * 60 * 24, "a copy that takes longer is cut off", "0"},
     {"wal_sender_timeout", 10'000, "a log-based run that cannot answer for so long is cut off", "'60s'"},
 });
 

@@ -46,6 +46,7 @@ SELECT a.attrelid AS oid, a.attname AS name, a.atttypid AS type, a.atttypmod AS 
 /// Returns the types of the columns.
 TypeRows read_columns(pg::Connection& connection, std::vector<StreamTable>& tables) {
   std::vector<Oid> oids;
+  oids.reserve(tables.size());
   for (const StreamTable& table : tables) {
     oids.push_back(table.oid);
   }

@@ -87,11 +87,12 @@ TEST_CASE("ssl true asks for sslmode require, an sslmode of its own wins") {
 }
 
 TEST_CASE("ssh_tunnel is an object, its text, or a key for each member") {
-  for (const char* tunnel :
-       {R"("ssh_tunnel": {"host": "jump", "port": "2222", "username": "me"})",
-        R"("ssh_tunnel": "{\"host\": \"jump\", \"port\": 2222, \"username\": \"me\"}")",
-        R"("ssh_tunnel_host": "jump", "ssh_tunnel_port": 2222, "ssh_tunnel_username": "me")",
-        R"("ssh_tunnel.host": "jump", "ssh_tunnel": {"enable": "true", "port": 2222}, "ssh_tunnel_username": "me")"}) {
+  for (
+      const char* tunnel :
+      {R"("ssh_tunnel": {"host": "jump", "port": "2222", "username": "me"})",
+       R"("ssh_tunnel": "{\"host\": \"jump\", \"port\": 2222, \"username\": \"me\"}")",
+       R"("ssh_tunnel_host": "jump", "ssh_tunnel_port": 2222, "ssh_tunnel_username": "me")",
+       R"("ssh_tunnel.host": "jump", "ssh_tunnel": {"enable": "true", "port": 2222}, "ssh_tunnel_username": "me")"}) {
     CAPTURE(tunnel);
     const config::Config config = load(std::string(", ") + tunnel);
     CHECK(config.tunnel.host == "jump");

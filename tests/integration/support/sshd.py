@@ -5,6 +5,7 @@ import getpass
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -71,18 +72,16 @@ class Sshd:
         for pid in self.sessions():
             for each in [*children(pid), pid]:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(each, 9)
+                    os.kill(each, signal.SIGKILL)
 
     def stop(self):
         """No connection is left, and none is taken."""
         if self.process:
-            self.process.terminate()
             pids = self.sessions()
+            self.drop()
+            until(lambda: not set(pids) & set(self.sessions()), "sshd does not see that its sessions are gone")
+            self.process.terminate()
             self.process.wait()
-            for pid in pids:
-                for each in [*children(pid), pid]:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(each, 9)
             self.process = None
 
     def close(self):

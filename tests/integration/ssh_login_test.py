@@ -1,7 +1,6 @@
 """Who may log in at the SSH server, and which SSH server may let the tap in."""
 
 import contextlib
-import crypt
 import os
 import socket
 import subprocess
@@ -149,7 +148,7 @@ class HostKeyTest(LoginTest):
 def account(password):
     """A user of this system for as long as the test takes; gives the name."""
     name = f"taptest{os.getpid()}"
-    hashed = crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512))
+    hashed = subprocess.run(["openssl", "passwd", "-6", password], check=True, capture_output=True, text=True).stdout.strip()
     subprocess.run(["useradd", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", "--password", hashed,
                     name], check=True, capture_output=True)
     try:

@@ -11,6 +11,7 @@ import time
 import unittest
 
 from support import tap
+from support.check import ADVICE, without_advice
 from support.log_case import LogTest
 from support.pipeline import until
 from support.proxy import Proxy
@@ -178,12 +179,13 @@ class BrokenTunnelTest(TunnelTest):
             outcome = running.finish()
         self.assertEqual((outcome.tap_code, len(self.retries(outcome.tap_log))), (3, 2), outcome.tap_log)
         self.assertEqual(outcome.tap_log.splitlines()[-1],
-                         f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{sshd.port}, user {sshd.user}): Connection refused")
+                         f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{sshd.port}, user {sshd.user}): Connection refused"
+                         + ADVICE)
 
     def test_the_database_ends_the_connection(self):
         running = self.pipeline(self.catalog("t"))
         running.relay(500)
-        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tap-postgres'")
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres%'")
         outcome = running.finish()
         self.assertEqual(outcome.tap_code, 0, outcome.tap_log)
         [why] = self.retries(outcome.tap_log)
@@ -218,7 +220,7 @@ class Forger(Proxy):
 class RefusedForwardingTest(TunnelTest):
     def refused(self, why, **extra):
         config = {**self.config, **extra}
-        result = tap.run(config, "--discover", expect=3)
+        result = without_advice(tap.run(config, "--discover", expect=3))
         self.assertEqual(result.stderr, f"CRITICAL cannot connect ({config['host']}:{config['port']}, database tunnel, user "
                                         f"tap, through SSH 127.0.0.1:{config['ssh_tunnel']['port']}): {why}\n")
 
@@ -237,7 +239,7 @@ class RefusedForwardingTest(TunnelTest):
                 self.refused(why)
 
     def test_the_login_at_the_database_is_refused(self):
-        result = tap.run({**self.config, "user": "nobody"}, "--discover", expect=3)
+        result = without_advice(tap.run({**self.config, "user": "nobody"}, "--discover", expect=3))
         self.assertRegex(result.stderr, rf'^CRITICAL cannot connect \(.*\): connection to server at "127\.0\.0\.1", port '
                                         rf'{self.server.port} failed: FATAL: role "nobody" does not exist \(SQLSTATE 28000\)$')
 

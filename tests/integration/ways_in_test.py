@@ -10,6 +10,7 @@ import unittest
 
 from support import tap
 from support.case import SchemaTest
+from support.check import without_advice
 from support.pgbouncer import pgbouncer
 from support.pipeline import until
 from support.server import SUPERUSER, Server
@@ -115,7 +116,7 @@ class PasswordCommandTest(WaysInTest):
         self.check_equal("t")
 
     def refused(self, command, text, **extra):
-        result = tap.run({**self.config, "password_command": command, **extra}, catalog=self.only_t, expect=3)
+        result = without_advice(tap.run({**self.config, "password_command": command, **extra}, catalog=self.only_t, expect=3))
         self.assertEqual((result.stderr, result.stdout), (text, b""))
 
     def test_it_fails(self):
@@ -192,7 +193,7 @@ class SecondaryTest(WaysInTest):
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('wrong')")
         result = self.sync(self.catalog("t", method="LOG_BASED"), replication_slot="wrong", secondary_port=self.server.port,
                            expect=4)
-        self.assertEqual(result.stderr, f"CRITICAL the server of secondary_host (127.0.0.1:{self.server.port}, database "
+        self.assertEqual(without_advice(result).stderr, f"CRITICAL the server of secondary_host (127.0.0.1:{self.server.port}, database "
                                         "ways_in, user tap) is no standby: name one, or set use_secondary to false\n")
 
 

@@ -1,11 +1,18 @@
 """What `tap-postgres check` finds."""
 
+import dataclasses
 import json
 
 from support import tap
 
 # The end of each error of a run that a check could have foreseen.
 ADVICE = "; run: tap-postgres check"
+
+
+def without_advice(result):
+    """A Result whose error must end with the advice, without it."""
+    assert result.stderr.endswith(ADVICE + "\n"), result
+    return dataclasses.replace(result, stderr=result.stderr.removesuffix(ADVICE + "\n") + "\n")
 
 
 def look(config, *args, expect=0, **files):

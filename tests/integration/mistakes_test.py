@@ -14,7 +14,7 @@ from support.slots import consume
 
 HBA = "local all all trust\n{extra}host all all 127.0.0.1/32 scram-sha-256\n"
 SHOP = """
-    CREATE ROLE newcomer LOGIN REPLICATION PASSWORD 'right';
+    CREATE ROLE newcomer LOGIN REPLICATION PASSWORD 'op3n s3same';
     CREATE SCHEMA sales; GRANT USAGE ON SCHEMA sales TO newcomer;
     CREATE TABLE sales.orders (id int PRIMARY KEY, placed timestamptz, note json);
     INSERT INTO sales.orders VALUES (1, '2026-01-31 08:15:00+00', '{}');
@@ -73,7 +73,7 @@ FILES = [
     Mistake("a port that is no number", 2, 'config.json: "port" must be a whole number, but is "default"',
             config={"port": "default"}),
     Mistake("a password under a wrong key", 3, "cannot connect ({where}): {to_server} failed: fe_sendauth: no password supplied",
-            config={"password": None, "pasword": "right"},
+            config={"password": None, "pasword": "op3n s3same"},
             before='WARNING config.json: unknown key "pasword" is ignored; did you mean "password"?\n'),
     Mistake("no catalog file", 2, "none.json: cannot read: No such file or directory", catalog="none", args=("--catalog", "none.json")),
     Mistake("a catalog that is none", 2, 'catalog.json: is not a catalog: it must be an object with a list "streams"', catalog="[]"),
@@ -179,7 +179,7 @@ class MistakeCase(unittest.TestCase):
 
     def use(self, server):
         self.server = server
-        self.config = server.config("shop", user="newcomer", password="right", filter_dbs="shop")
+        self.config = server.config("shop", user="newcomer", password="op3n s3same", filter_dbs="shop")
         self.discovered = tap.discover(self.config)
 
     def let_in(self, extra=""):

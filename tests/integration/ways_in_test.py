@@ -51,7 +51,7 @@ class WaysInTest(SchemaTest):
         return str(path)
 
     def check(self, config, user="known", **extra):
-        result = tap.run({**self.bare, **config}, catalog=self.only_t, **extra)
+        result = tap.run({**self.bare, **config}, "-v", catalog=self.only_t, **extra)  # says most
         self.assertEqual(result.records(), [{"id": 1}])
         self.assertIn(f", database {self.database}, user {user}: ", result.connected)
 

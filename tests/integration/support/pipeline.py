@@ -81,11 +81,18 @@ class Tap(Process):
     """A tap that runs. Unless `stdout` says otherwise its output is a pipe that is read here: while nobody reads, it
     comes to a stop as soon as the pipe and its own buffer are full."""
 
-    def __init__(self, config, *args, catalog=None, state=None, files=None, env=None, stdout=subprocess.PIPE):
+    def __init__(self, config, *args, catalog=None, state=None, files=None, env=None, stdout=subprocess.PIPE,
+                 prefix=()):
         folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
-        command = tap.prepare(folder.name, config, *args, catalog=catalog, state=state, files=files)
+        command = [*prefix] + tap.prepare(folder.name, config, *args, catalog=catalog, state=state, files=files)
         super().__init__(command, folder, tap.clean_environment(env), stdin=subprocess.DEVNULL, stdout=stdout)
         self.output = self.process.stdout
+        self.config = config
+
+    def wait(self, patience=PATIENCE):
+        code = super().wait(patience)
+        tap.check_secrets(self.config, self.log.encode())
+        return code
 
     def read(self, lines):
         """The next lines of its output, parsed."""

@@ -8,9 +8,9 @@ import threading
 
 
 class Proxy:
-    """Listens on 127.0.0.1:`port` and passes all on to 127.0.0.1:`target_port`."""
+    """Listens on `address`:`port` and passes all on to 127.0.0.1:`target_port`."""
 
-    def __init__(self, target_port):
+    def __init__(self, target_port, address="127.0.0.1"):
         self.target_port = target_port
         self.accepted = 0  # connections so far
         self.received = 0  # bytes from the server so far, over all connections
@@ -18,7 +18,7 @@ class Proxy:
         self._frozen = threading.Event()
         self._pairs = []
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -78,9 +78,29 @@ def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0,
         done = subprocess.run(command, cwd=folder, env=clean_environment(env), stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=timeout, check=False)
     result = Result(shlex.join(command), done.returncode, done.stdout, *without_connection(done.stderr))
+    check_secrets(config, done.stdout + done.stderr)
     if expect not in (None, result.code):
         raise AssertionError(f"expected exit code {expect}\n{result}")
     return result
+
+
+def secrets(config):
+    """The values in a config that nobody may be shown, as bytes. What is a file's name is none."""
+    if not isinstance(config, dict):
+        return
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from secrets(value)
+        elif key in ("sqlalchemy_url", "url"):
+            yield from (word.encode() for word in re.findall(r"://[^:/]*:([^@]*)@", str(value)))
+        elif re.search("password$|sslkey|private_key$", key) and isinstance(value, str) and not value.startswith("/"):
+            yield from (line.encode() for line in value.splitlines() if not line.startswith("-----"))
+
+
+def check_secrets(config, output):
+    """Every output of every run is looked through for what it must not show."""
+    shown = [secret for secret in secrets(config) if len(secret) > 4 and secret in output]
+    assert not shown, f"the output shows {shown}"
 
 
 def without_connection(stderr):

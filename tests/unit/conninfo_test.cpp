@@ -10,7 +10,9 @@ namespace {
 /// What is left of these keywords without a host: `host=a port=1 `, or nothing.
 std::string without(const std::map<std::string, std::string, std::less<>>& keywords, const char* host,
                     const char* port) {
-  const auto others = pg::without_host({keywords}, host, port);
+  pg::Server server;
+  server.keywords = keywords;
+  const auto others = pg::without_host(server, host, port);
   std::string text;
   for (const auto& [keyword, value] : others ? others->keywords : pg::Server().keywords) {
     text += keyword + "=" + value + " ";

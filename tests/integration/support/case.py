@@ -15,6 +15,10 @@ class SchemaTest(unittest.TestCase):
     server = None  # of the source; None: the shared one
     made = set()
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.destination = f"{cls.database}_copy"
+
     @classmethod
     def setUpClass(cls):
         cls.server = cls.server or shared()
@@ -30,11 +34,6 @@ class SchemaTest(unittest.TestCase):
         self.addCleanup(shared().sql, f"DROP SCHEMA IF EXISTS {self.schema} CASCADE", self.destination)
         self.config = self.server.config(self.database, filter_dbs=self.database, filter_schemas=self.schema,
                                       state_every_seconds=3600)
-
-    @classmethod
-    @property
-    def destination(cls):
-        return f"{cls.database}_copy"
 
     @property
     def dsn(self):

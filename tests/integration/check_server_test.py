@@ -19,10 +19,10 @@ class EnteringTest(unittest.TestCase):
     def setUpClass(cls):
         cls.server = Server()
         cls.addClassCleanup(cls.server.close)
-        cls.server.sql("CREATE ROLE newcomer LOGIN PASSWORD 'right'")
+        cls.server.sql("CREATE ROLE newcomer LOGIN PASSWORD 'op3n s3same'")
         (cls.server.data / "pg_hba.conf").write_text(HBA)
         cls.server.sql("SELECT pg_reload_conf()")
-        cls.config = cls.server.config(user="newcomer", password="right", filter_dbs="postgres")
+        cls.config = cls.server.config(user="newcomer", password="op3n s3same", filter_dbs="postgres")
 
     def check_refused(self, words, remedy, dbname="postgres", user="newcomer", **config):
         before = (f"error cannot connect (127.0.0.1:{self.server.port}, database {dbname}, user {user}): connection to server at "

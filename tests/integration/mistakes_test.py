@@ -9,7 +9,7 @@ import unittest
 from support import readme, tap
 from support.check import ADVICE
 from support.pipeline import until
-from support.server import Server
+from support.server import Server, in_older_words
 from support.slots import consume
 
 HBA = "local all all trust\n{extra}host all all 127.0.0.1/32 scram-sha-256\n"
@@ -225,7 +225,7 @@ class MistakeCase(unittest.TestCase):
             return known, tap.run(config, *mistake.args, catalog=catalog, state=state, expect=mistake.code)
 
     def check(self, mistake, known, result):
-        told = [line for line in result.stderr.splitlines() if not line.startswith("INFO ")]
+        told = [line for line in in_older_words(result.stderr).splitlines() if not line.startswith("INFO ")]
         pattern = re.escape(mistake.line)
         for name, value in {**known, "resolver": None, "walsender": None, "end": None}.items():
             meant = {"resolver": "[^;]+", "walsender": "a? ?walsender", "end": "[0-9A-F]+/[0-9A-F]+"}.get(name) or re.escape(str(value))

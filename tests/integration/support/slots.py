@@ -8,6 +8,7 @@ from support import tap
 from support.case import SchemaTest
 from support.check import ADVICE
 from support.pipeline import until
+from support.server import in_older_words
 
 ONE_TABLE = """
     CREATE TABLE {s}.t (id int PRIMARY KEY, pad text);
@@ -86,7 +87,7 @@ class SlotTest(SchemaTest):
     def refused(self, text, catalog, state=None, *, before="", **extra):
         """A run that must end before it has begun."""
         result = self.sync(catalog, state, expect=4, **extra)
-        self.assertEqual((result.stderr, result.stdout), (f"{before}CRITICAL {text}{ADVICE}\n", b""))
+        self.assertEqual((in_older_words(result.stderr), result.stdout), (f"{before}CRITICAL {text}{ADVICE}\n", b""))
 
     def slot_command(self, action, state=None, expect=0, **extra):
         return tap.run({**self.config, **extra}, "slot", action, state=state, expect=expect)

@@ -68,7 +68,9 @@ void LogReplication::note_copy(const StreamPlan& stream) {
 
 std::vector<std::string> LogReplication::follow(Database& database, singer::Writer& writer, Totals& totals) {
   std::vector<std::string> failed;
-  for (auto& [name, group] : groups_) {
+  for (auto& entry : groups_) {
+    const std::string& name = entry.first;
+    Group& group = entry.second;
     if (group.to_follow.empty()) {
       continue;
     }

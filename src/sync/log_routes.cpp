@@ -45,34 +45,33 @@ std::string LogRoutes::tables_to_send() const {
 }
 
 LogStream* LogRoutes::find(pg::Connection& connection, const change::Change& change) {
-  if (last_stream_ != nullptr && change.table == last_table_.table && change.schema == last_table_.schema) {
-    return last_stream_;
+  if (change.table != table_.table || change.schema != table_.schema) {
+    table_ = {std::string(change.schema), std::string(change.table)};
+    const auto known = by_table_.find(table_);
+    const auto nobodys = nobodys_.find(table_);
+    stream_ = known == by_table_.end() ? nullptr : known->second;
+    nobodys_for_ = nobodys == nobodys_.end() ? nullptr : &nobodys->second;
   }
-  last_table_ = {std::string(change.schema), std::string(change.table)};
-  const auto known = by_table_.find(last_table_);
-  last_stream_ = known == by_table_.end() ? nullptr : known->second;
-  if (last_stream_ != nullptr || !any_partitions_) {
-    return last_stream_;
+  const bool is_known =
+      stream_ != nullptr || !any_partitions_ || (nobodys_for_ != nullptr && nobodys_for_->have(change.xid));
+  if (!is_known) {
+    look_up(connection);
   }
-  // What was nobody's at a time was so for the transactions that were committed before, too.
-  const auto nobodys = nobodys_.find(last_table_);
-  if (nobodys == nobodys_.end() || change.commit_time > nobodys->second) {
-    last_stream_ = look_up(connection, last_table_);
-  }
-  return last_stream_;
+  return stream_;
 }
 
-LogStream* LogRoutes::look_up(pg::Connection& connection, const pg::TableName& table) {
+void LogRoutes::look_up(pg::Connection& connection) {
   unseen_.await_in_hand(connection);
-  // A transaction may have been stamped before now and not be visible yet: the answer holds for older ones.
-  const pg::Rows now = connection.query("SELECT pg_catalog.clock_timestamp() - interval '1 minute' AS now");
-  for (const pg::TableName& ancestor : pg::ancestors(connection, table)) {
+  // What is nobody's now was so for each transaction that is over by now, not only for the one in hand: the
+  // rest of the log that had been written by now needs no other look.
+  const pg::Rows seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
+  for (const pg::TableName& ancestor : pg::ancestors(connection, table_)) {
     if (const auto known = by_table_.find(ancestor); known != by_table_.end()) {
-      return by_table_[table] = known->second;
+      stream_ = by_table_[table_] = known->second;
+      return;
     }
   }
-  nobodys_[table] = now.text(0, 0);
-  return nullptr;
+  nobodys_for_ = &nobodys_.insert_or_assign(table_, SeenTransactions(seen.view(0, 0))).first->second;
 }
 
 }  // namespace tap::sync

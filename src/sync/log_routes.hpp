@@ -9,6 +9,7 @@
 #include <tap/change/change.hpp>
 
 #include "log_stream.hpp"
+#include "seen_transactions.hpp"
 #include "unseen_commits.hpp"
 
 namespace tap::sync {
@@ -27,15 +28,17 @@ class LogRoutes {
   [[nodiscard]] std::string tables_to_send() const;
 
  private:
-  LogStream* look_up(pg::Connection& connection, const pg::TableName& table);
+  void look_up(pg::Connection& connection);
 
   UnseenCommits& unseen_;
   std::map<pg::TableName, LogStream*> by_table_;
   bool any_partitions_ = false;
-  /// Tables that were nobody's at that time, as timestamptz text in UTC. They may become a partition later.
-  std::map<pg::TableName, std::string> nobodys_;
-  pg::TableName last_table_;  // of the last change, since the next is often of the same
-  LogStream* last_stream_ = nullptr;
+  /// Tables that were nobody's, and the transactions for whose changes this holds. They may become a
+  /// partition later.
+  std::map<pg::TableName, SeenTransactions> nobodys_;
+  pg::TableName table_;  ///< of the last change, since the next is often of the same; and what is known of it
+  LogStream* stream_ = nullptr;
+  const SeenTransactions* nobodys_for_ = nullptr;
 };
 
 }  // namespace tap::sync

@@ -2,6 +2,7 @@
 #include "catch.hpp"
 #include "sync/bookmark.hpp"
 #include "sync/copy_position.hpp"
+#include "sync/seen_transactions.hpp"
 
 using namespace tap;
 using namespace tap::sync;
@@ -111,4 +112,30 @@ TEST_CASE("a lookback is a distance of the key's own kind") {
   CHECK(lookback_start(types, 1184, "'x'", 1e12) ==
         "'x'::pg_catalog.timestamptz - pg_catalog.make_interval(secs => 31557600000)");
   CHECK(lookback_start(types, 25, "'x'", 60).empty());
+}
+
+TEST_CASE("a snapshot has the transactions that were over by then") {
+  const SeenTransactions seen("1000:1010:1003,1007");
+  CHECK(seen.have("999"));
+  CHECK(seen.have("1009"));
+  CHECK_FALSE(seen.have("1003"));
+  CHECK_FALSE(seen.have("1007"));
+  CHECK_FALSE(seen.have("1010"));
+  CHECK_FALSE(seen.have("2000"));
+  CHECK_FALSE(seen.have(""));
+  CHECK_FALSE(seen.have("12x"));
+  CHECK(SeenTransactions("5:5:").have("4"));
+}
+
+TEST_CASE("the numbers of transactions go round, those of a snapshot do not") {
+  const SeenTransactions seen("12884901880:12884901900:12884901884");  // 3 << 32 is 12884901888
+  CHECK(seen.have("4294967295"));
+  CHECK(seen.have("4294967288"));
+  CHECK_FALSE(seen.have("4294967292"));
+  CHECK(seen.have("11"));
+  CHECK_FALSE(seen.have("12"));
+}
+
+TEST_CASE("what is no snapshot is refused") {
+  CHECK_THROWS_WITH(SeenTransactions("x"), "the server's snapshot cannot be read at \"x\"");
 }

@@ -30,9 +30,9 @@ class LogTest(SchemaTest):
         self.selected = self.catalog(*names, method="LOG_BASED")
         return self.follow()
 
-    def follow(self, expect=0, **extra):
+    def follow(self, *args, expect=0, **extra):
         """A run that goes on from the last one and is taken in by the target."""
-        result = self.sync(self.selected, self.state, expect=expect, **extra)
+        result = self.sync(self.selected, self.state, *args, expect=expect, **extra)
         states = self.give_target(result.stdout.splitlines(keepends=True))
         self.assertEqual(states, result.state_texts)
         self.state = states[-1] if states else self.state

@@ -142,17 +142,18 @@ void apply(Config& config, const std::string& source, const std::string& key, co
 
 /// The TLS keys of the Meltano SDK's tap, which count if `ssl_enable` is on only, under libpq's names.
 void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
+  const auto has = [&](const char* key) { return keys.contains(key) && !keys[key].is_null(); };
   const auto is_on = [&](const char* key) {
-    return keys.contains(key) && !keys[key].is_null() && Reader(source_of[key], key, keys[key], false).flag();
+    return has(key) && Reader(source_of[key], key, keys[key], false).flag();
   };
   const auto rename = [&](const char* from, const char* to) {
-    if (keys.contains(from) && !keys.contains(to)) {
+    if (has(from) && !has(to)) {
       keys[to] = keys[from];
       source_of[to] = source_of[from];
     }
   };
   if (is_on("ssl_enable")) {
-    if (!keys.contains("ssl_mode")) {
+    if (!has("ssl_mode")) {
       keys["ssl_mode"] = "verify-full";
       source_of["ssl_mode"] = source_of["ssl_enable"];
     }

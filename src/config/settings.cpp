@@ -33,7 +33,10 @@ std::string ports(const Reader& value) {
 
 void set_url(Config& config, const Reader& value) {
   if (const std::string url = value.text(); !url.empty() && !config.server.take_url(url)) {
-    value.fail("a URI like postgresql://user:password@host:5432/dbname");
+    value.fail(
+        "a URI like postgresql://user:password@host:5432/dbname, in whose password @ is %40, : is %3A, / is "
+        "%2F, "
+        "? is %3F and % is %25");
   }
 }
 
@@ -76,6 +79,11 @@ void set_host_key(Config& config, const Reader& value) {
 void set_keepalive(Config& config, const Reader& value) {
   constexpr std::uint64_t day = 86400;
   config.tunnel.keepalive = std::chrono::seconds(std::min(value.count(), day));
+}
+
+void set_silence(Config& config, const Reader& value) {
+  constexpr std::uint64_t day = 86400;
+  config.server.silence = std::chrono::seconds(std::min(value.count(), day));
 }
 
 void set_limit(Config& config, const Reader& value) {
@@ -131,7 +139,7 @@ const auto kSettings = std::to_array<Setting>({
      set_url, true},
     {"password_command", "", "text", "",
      "shell command that prints the password, run for each connection: for tokens that expire, or a vault",
-     [](Config& c, const Reader& v) { c.server.password_command = v.text(); }},
+     [](Config& c, const Reader& v) { c.server.password_command = v.text(); }, true},
     {"use_secondary", "", "boolean", "false",
      "copies (full table, incremental, first copies) come from a standby, the log from `host`",
      [](Config& c, const Reader& v) { c.secondary.used = v.flag(); }},
@@ -147,6 +155,10 @@ const auto kSettings = std::to_array<Setting>({
     {"idle_in_transaction_session_timeout", "", "text", "0",
      "longest time that the server waits for us inside of a transaction",
      [](Config& c, const Reader& v) { set_timeout(c, "idle_in_transaction_session_timeout", v); }},
+    {"silence_timeout", "", "integer", "60",
+     "after so many seconds without a word, a second connection asks the server whether the first is alive; "
+     "0: never",
+     set_silence},
     {"ssh_tunnel.host", "", "text", "", "SSH server through which to connect",
      [](Config& c, const Reader& v) { c.tunnel.host = v.text(); }},
     {"ssh_tunnel.port", "", "integer", "22", "its port", set_tunnel_port},

@@ -6,6 +6,8 @@
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 #include <tap/discovery/discovery.hpp>
+#include <tap/pg/connection.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/pg/session.hpp>
 #include <tap/value/schema.hpp>
 #include <tap/value/type.hpp>
@@ -114,15 +116,31 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
 }
 
 Complaint nothing_to_discover(const config::Config& config) {
-  return {"0 tables were discovered across the entire cluster",
-          fmt::format("grant {} USAGE on a schema and SELECT on its tables, or widen filter_dbs and "
-                      "filter_schemas",
-                      config.server.describe(config.server.database()))};
+  return {
+      "0 tables were discovered across the entire cluster",
+      fmt::format("grant {} USAGE on a schema and SELECT on its tables, or widen filter_dbs and "
+                  "filter_schemas",
+                  config.server.user().empty() ? "this role" : pg::quote_identifier(config.server.user()))};
 }
+
+namespace {
+
+/// Says where we are and what protects us there, which the catalog's sessions cannot tell.
+void tell_protection(const config::Config& config) {
+  try {
+    const pg::Connection connection(config.server, config.server.database());
+    log::info("connected to {}: {}", connection.description(), connection.protection());
+  } catch (const Error& error) {
+    log::debug("no second connection: {}", error.what());
+  }
+}
+
+}  // namespace
 
 void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found) {
   const std::string home = config.server.database();
   pg::Session session(config.server, home);
+  tell_protection(config);
   const std::vector<std::string> databases = pg::databases(session, config.filter_dbs);
   for (const std::string& wanted : config.filter_dbs) {
     if (std::find(databases.begin(), databases.end(), wanted) == databases.end()) {

@@ -53,7 +53,7 @@ void Connection::Close::operator()(pg_conn* connection) const {
 }
 
 Connection::Connection(const Server& server, const std::string& database)
-    : description_(server.describe(database)), timeouts_(server.timeouts), tunnel_(server.tunnel) {
+    : description_(server.describe(database)), server_(server), database_(database) {
   const seconds timeout(connect_timeout_seconds(server));
   std::optional<Server> hosts = with_password(server);
   while (!connect(*hosts, database, timeout)) {
@@ -117,18 +117,13 @@ bool Connection::connect(const Server& server, const std::string& database, seco
 }
 
 std::optional<Tunnel::Fault> Connection::tunnel_fault() const {
-  return tunnel_ ? tunnel_->fault(place_) : std::nullopt;
+  return server_.tunnel ? server_.tunnel->fault(place_) : std::nullopt;
 }
 
 void Connection::lost(const std::string& why) const {
   const auto fault = tunnel_fault();
   throw ConnectionLost(ExitCode::run_failed, fmt::format("the connection was lost ({}): {}", description_,
                                                          fault ? fault->text : why));
-}
-
-bool Connection::consume() const {
-  stop::wait(PQsocket(connection_.get()), stop::For::reading, kForEver);
-  return PQconsumeInput(connection_.get()) != 0;
 }
 
 Connection::Result Connection::receive() const {
@@ -245,7 +240,7 @@ std::vector<Oid> Connection::column_types(const std::string& sql) {
 }
 
 std::string Connection::pin_settings(bool local) const {
-  return tap::pg::pin_settings(timeouts_, local);
+  return tap::pg::pin_settings(server_.timeouts, local);
 }
 
 std::string Connection::protection() const {

@@ -46,7 +46,7 @@ std::string conninfo(const Server& server, const std::string& database) {
     keywords["dbname"] = database;
   }
   keywords.emplace("client_encoding", "UTF8");
-  keywords.emplace("connect_timeout", kConnectTimeout);
+  keywords.emplace("connect_timeout", std::to_string(connect_timeout_seconds(server)));
   keywords.emplace("fallback_application_name", "tap-postgres " TAP_VERSION);
   // A network that swallows everything is noticed in two minutes.
   keywords.emplace("keepalives_idle", "60");
@@ -121,7 +121,8 @@ std::string in_names_of_config(const Server& server, std::string message) {
 
 long connect_timeout_seconds(const Server& server) {
   const auto set = server.keywords.find("connect_timeout");
-  return std::strtol(set == server.keywords.end() ? kConnectTimeout : set->second.c_str(), nullptr, 10);
+  const std::string given = set != server.keywords.end() ? set->second : connection_default("connect_timeout");
+  return std::strtol(given.empty() ? kConnectTimeout : given.c_str(), nullptr, 10);
 }
 
 Server for_replication(Server server) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <libpq-fe.h>
 #include <spdlog/fmt/fmt.h>
@@ -98,6 +99,7 @@ bool ReplicationStream::receive(milliseconds patience) {
   int size = PQgetCopyData(connection, &data, 1);
   if (size == 0) {
     if (!stop::wait(PQsocket(connection), stop::For::reading, patience)) {
+      mind_silence();
       return false;
     }
     if (PQconsumeInput(connection) == 0) {
@@ -110,7 +112,28 @@ bool ReplicationStream::receive(milliseconds patience) {
   }
   message_.reset(data);
   size_ = static_cast<std::size_t>(size);
+  heard_ = true;
   return size > 0;
+}
+
+void ReplicationStream::mind_silence() {
+  const auto now = Clock::now();
+  if (std::exchange(heard_, false)) {
+    silent_since_ = now;
+    asked_ = false;
+  }
+  const seconds patience = connection_.server_.silence;
+  const auto silent = now - silent_since_;
+  if (patience.count() == 0 || silent < patience / 2) {
+    return;
+  }
+  if (!asked_) {  // a server that has nothing to do need not say so
+    asked_ = true;
+    ask();
+  } else if (silent >= patience) {
+    connection_.ask_after(std::chrono::round<seconds>(silent));
+    heard_ = true;
+  }
 }
 
 ReplicationStream::Event ReplicationStream::next(milliseconds patience) {

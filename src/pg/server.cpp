@@ -35,6 +35,14 @@ std::string or_default(const Server& server, std::string_view keyword, const cha
   return from_environment.empty() ? otherwise : from_environment;
 }
 
+/// A password with a sign that should have been percent-encoded ends up in another part, and would be shown.
+bool is_misread(std::string_view keyword, std::string_view value) {
+  constexpr std::string_view of_ports = "0123456789,";
+  return keyword == "port"
+             ? value.find_first_not_of(of_ports) != std::string_view::npos
+             : (keyword == "host" || keyword == "dbname") && value.find('@') != std::string_view::npos;
+}
+
 }  // namespace
 
 void Server::set_file(const std::string& keyword, const std::string& value) {
@@ -65,13 +73,20 @@ bool Server::take_url(const std::string& url) {
   char* error = nullptr;
   const Options options(PQconninfoParse(uri.c_str(), &error), PQconninfoFree);
   PQfreemem(error);  // it may have a part of the password
-  for (const PQconninfoOption* option = options.get(); option != nullptr && option->keyword != nullptr;
-       ++option) {
+  if (!options) {
+    return false;
+  }
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val != nullptr && is_misread(option->keyword, option->val)) {
+      return false;
+    }
+  }
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
     if (option->val != nullptr) {
       keywords[option->keyword] = option->val;
     }
   }
-  return options != nullptr;
+  return true;
 }
 
 std::string Server::with_names(std::string message) const {

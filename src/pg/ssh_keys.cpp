@@ -15,6 +15,8 @@ namespace tap::pg {
 
 namespace {
 
+constexpr const char* kRsa = "rsa-sha2-512,rsa-sha2-256";
+
 /// `text` with each `from` replaced.
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
   for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
@@ -124,16 +126,21 @@ SshKey read_private_key(const TunnelOptions& options) {
   return {key, ssh_key_free};
 }
 
-std::string host_key_algorithms(const TunnelOptions& options) {
-  if (options.host_key.empty() || options.host_key == "any" || is_fingerprint(options.host_key)) {
-    return "";
+std::vector<std::string> host_key_algorithms(const TunnelOptions& options) {
+  constexpr const char* ecdsa = "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
+  if (options.host_key.empty() || options.host_key == "any") {
+    return {""};
+  }
+  if (is_fingerprint(options.host_key)) {
+    return {"", "ssh-ed25519", ecdsa, kRsa};
   }
   const SshKey key = public_key(options.host_key);
   if (!key) {
     throw Error(ExitCode::usage, "ssh_tunnel.host_key is neither a fingerprint nor a public key");
   }
-  return ssh_key_type(key.get()) == SSH_KEYTYPE_RSA ? "rsa-sha2-512,rsa-sha2-256"
-                                                    : options.host_key.substr(0, options.host_key.find(' '));
+  return {ssh_key_type(key.get()) == SSH_KEYTYPE_RSA
+              ? kRsa
+              : options.host_key.substr(0, options.host_key.find(' '))};
 }
 
 std::string complaint_of_host_key(const TunnelOptions& options, ssh_session session) {

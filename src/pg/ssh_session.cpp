@@ -90,20 +90,25 @@ SshSession::SshSession(const TunnelOptions& options, std::chrono::seconds timeou
       user_(options.username.empty() ? own_name() : options.username),
       timeout_(timeout),
       key_(options.private_key.empty() ? SshKey(nullptr, ssh_key_free) : read_private_key(options)),
-      session_(ssh_new(), ssh_free) {
+      session_(nullptr, ssh_free) {
   if (timeout.count() > 0) {
     deadline_ = Clock::now() + timeout;
   }
-  connect();
-  if (const std::string complaint = complaint_of_host_key(options_, get()); !complaint.empty()) {
-    refuse(complaint);
+  std::string complaint;
+  for (const std::string& algorithms : host_key_algorithms(options_)) {
+    const std::string of_this = connect(algorithms);
+    if (of_this.empty()) {
+      log_in();
+      log::debug("SSH tunnel through {}:{}: {}, {}", options_.host, options_.port, ssh_get_cipher_in(get()),
+                 ssh_get_kex_algo(get()));
+      return;
+    }
+    complaint = complaint.empty() ? of_this : complaint;
   }
-  log_in();
-  log::debug("SSH tunnel through {}:{}: {}, {}", options_.host, options_.port, ssh_get_cipher_in(get()),
-             ssh_get_kex_algo(get()));
+  refuse(complaint);
 }
 
-void SshSession::configure() const {
+void SshSession::configure(const std::string& host_key_algorithms) const {
   ssh_session const session = get();
   const bool no = false;
   ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no);  // it may name programs to be run
@@ -116,14 +121,15 @@ void SshSession::configure() const {
   if (!options_.known_hosts.empty()) {
     ssh_options_set(session, SSH_OPTIONS_KNOWNHOSTS, with_home(options_.known_hosts).c_str());
   }
-  if (const std::string algorithms = host_key_algorithms(options_); !algorithms.empty()) {
-    ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, algorithms.c_str());
+  if (!host_key_algorithms.empty()) {
+    ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, host_key_algorithms.c_str());
   }
   ssh_set_blocking(session, 0);
 }
 
-void SshSession::connect() {
-  configure();
+std::string SshSession::connect(const std::string& host_key_algorithms) {
+  session_.reset(ssh_new());
+  configure(host_key_algorithms);
   const auto wait_to_write = [this](int socket) {
     const auto left =
         deadline_ ? std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()) : milliseconds(-1);
@@ -143,11 +149,12 @@ void SshSession::connect() {
   if (finish(SSH_AGAIN, [this] { return ssh_connect(get()); }) != SSH_OK) {
     const std::string error = one_line(ssh_get_error(get()));
     if (error.find("kex error") != std::string::npos) {  // no algorithm in common
-      refuse(error);
+      return error;
     }
     lost(error);
   }
   fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK);  // libssh has made it a blocking one
+  return complaint_of_host_key(options_, get());
 }
 
 template <class Step>

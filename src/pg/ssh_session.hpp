@@ -26,8 +26,9 @@ class SshSession {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void configure() const;
-  void connect();
+  void configure(const std::string& host_key_algorithms) const;
+  /// Returns what is wrong with the server's host key; empty: nothing.
+  std::string connect(const std::string& host_key_algorithms);
   void log_in();
   bool log_in_by_key();
   bool log_in_by_agent();

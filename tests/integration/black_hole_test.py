@@ -6,7 +6,7 @@ import time
 import unittest
 
 from support.log_case import LogTest
-from support.pipeline import Tap
+from support.pipeline import Tap, until
 from support.proxy import Proxy
 
 FAST = {"keepalives_idle": 1, "keepalives_interval": 1, "keepalives_count": 2, "tcp_user_timeout": 3000, "connect_timeout": 2,
@@ -94,6 +94,91 @@ class BlackHoleTest(LogTest):
         running.read_until(lambda message: message["type"] == "RECORD")
         self.cable.pull()
         self.ends(running)
+
+
+class SilenceTest(LogTest):
+    """Something in between keeps the connection up, and passes nothing on."""
+
+    database = "silence"
+
+    def setUp(self):
+        super().setUp()
+        self.proxy = Proxy(self.server.port)
+        self.addCleanup(self.proxy.__exit__)
+        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i;"
+                 "ALTER TABLE {s}.t ADD PRIMARY KEY (id)")
+
+    def behind_the_proxy(self, catalog, state=None, **extra):
+        config = {**self.config, "port": self.proxy.port, "silence_timeout": 2, "connect_timeout": 2, "max_retries": 1, **extra}
+        running = Tap(config, catalog=catalog, state=state)
+        self.addCleanup(running.close)
+        return running
+
+    def where(self):
+        return rf"\(127\.0\.0\.1:{self.proxy.port}, database silence, user tap\)"
+
+    def test_a_copy_through_a_dead_network_ends(self):
+        running = self.behind_the_proxy(self.catalog("t"))
+        running.read(100)
+        self.proxy.freeze()
+        running.read_rest()
+        self.assertEqual(running.wait(), 3, running)
+        self.assertRegex(running.log, rf"(?m)^WARNING stream .*: the connection was lost {self.where()}: nothing has come for 2 s, and a "
+                                      rf"second try: cannot connect {self.where()}: no answer in 2 seconds; trying again in 0\.5 s "
+                                      r"\(1 of 1\)$")
+        self.assertRegex(running.log.splitlines()[-1],
+                         rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres check$")
+
+    def test_a_copy_goes_on_by_another_connection(self):
+        running = self.behind_the_proxy(self.catalog("t"))
+        messages = running.read(100)
+        self.proxy.freeze_present()
+        messages += running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertRegex(running.log, rf"(?m)^WARNING stream .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
+                                      r"server waits for us, too \(Client: Client(Read|Write)\): what is sent does not arrive; trying again in "
+                                      r"0\.5 s \(1 of 1\)$")
+        found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
+        self.assertEqual(found, set(range(1, 20001)))
+
+    def test_a_log_goes_on_by_another_connection(self):
+        self.first_copy("t")
+        running = self.behind_the_proxy(self.selected, self.state, break_at_end_lsn=False)
+        self.sql("INSERT INTO {s}.t VALUES (0, '')")
+        running.read_until(lambda message: message["type"] == "RECORD")
+        self.proxy.freeze_present()
+        self.sql("INSERT INTO {s}.t VALUES (-1, '')")
+        running.read_until(lambda message: message.get("record", {}).get("id") == -1)
+        running.signal(15)
+        running.read_rest()
+        self.assertEqual(running.wait(), 143, running)
+        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the server "
+                                      r"waits for us, too \(.*\): what is sent does not arrive; trying again in 0\.5 s \(1 of 1\)$")
+
+    def test_a_session_that_is_gone_without_a_word(self):
+        self.first_copy("t")
+        running = self.behind_the_proxy(self.selected, self.state, break_at_end_lsn=False)
+        self.sql("INSERT INTO {s}.t VALUES (0, '')")
+        running.read_until(lambda message: message["type"] == "RECORD")
+        self.proxy.freeze_present()
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'")
+        self.sql("INSERT INTO {s}.t VALUES (-1, '')")
+        running.read_until(lambda message: message.get("record", {}).get("id") == -1)
+        running.signal(15)
+        running.read_rest()
+        self.assertEqual(running.wait(), 143, running)
+        self.assertRegex(running.log, r"(?m)^WARNING .*nothing has come for 2 s, and the server has no such session any more; trying "
+                                      r"again in 0\.5 s \(1 of 1\)$")
+
+    def test_a_server_at_work_is_waited_for_and_said_to_be(self):
+        with self.session() as session, session.cursor() as cursor:
+            cursor.execute(f"LOCK {self.schema}.t")
+            running = self.behind_the_proxy(self.catalog("t"))
+            until(lambda: "at work" in running.log, "no word")
+        running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertRegex(running.log, rf"(?m)^INFO nothing has come for 2 s from the server {self.where()}, which is at work, waiting for "
+                                      r"Lock: relation$")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from support import tap
-from support.sshd import Sshd, agent, keygen
+from support.sshd import Sshd, agent, fingerprint, keygen
 from support.tunnel_case import TunnelTest
 
 PASSPHRASE = "two words"
@@ -110,6 +110,7 @@ class HostKeyTest(LoginTest):
                 key = (self.keys / f"host_{kind}.pub").read_text()
                 self.through(several)
                 self.discover(host_key=key)
+                self.discover(host_key=fingerprint(self.keys / f"host_{kind}.pub"))
                 self.discover(host_key=None, known_hosts=several.known_hosts(key=key))
 
     def test_unknown(self):

@@ -315,7 +315,7 @@ class EndTest(TunnelTest):
 
     def check_nothing_left(self):
         until(lambda: not self.sshd.sessions(), "the SSH server still has a session")
-        until(lambda: not self.sql("SELECT 1 FROM pg_stat_activity WHERE application_name = 'tap-postgres'"),
+        until(lambda: not self.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres %'"),
               "the database still has a session")
 
 

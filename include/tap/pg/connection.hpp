@@ -124,8 +124,14 @@ class Connection {
   /// The last result of what was sent; a COPY's first one.
   Result receive() const;
   /// Waits for more from the server, and takes it in. False: it closed the connection; the next result says
-  /// why.
+  /// why. Minds silence.
   bool consume() const;
+  /// Nothing has come for `silent`, though the server owes us something: asks it about this session. Throws
+  /// ConnectionLost if it cannot be reached, has no such session, or waits for us while we wait for it: then
+  /// the network between swallows what is sent.
+  void ask_after(std::chrono::seconds silent) const;
+  /// Something has come, or comes very soon.
+  [[nodiscard]] bool hears() const;
   /// Throws ServerError or ConnectionLost for a result that is not what was `expected` (ExecStatusType).
   void check(const pg_result* result, int expected) const;
   /// `why` as far as the connection itself knows.
@@ -134,9 +140,10 @@ class Connection {
   [[nodiscard]] std::optional<Tunnel::Fault> tunnel_fault() const;
 
   std::string description_;
-  Timeouts timeouts_;
-  std::shared_ptr<Tunnel> tunnel_;  ///< may be null; here so that it outlives the connection
-  Endpoint place_;                  ///< the one of the hosts that libpq is at, as the config names it
+  Server server_;  ///< has the tunnel, which must outlive the connection
+  std::string database_;
+  bool asks_after_another_ = false;
+  Endpoint place_;  ///< the one of the hosts that libpq is at, as the config names it
   std::unique_ptr<pg_conn, Close> connection_;
 };
 

@@ -56,6 +56,7 @@ class ReplicationStream {
   using Clock = std::chrono::steady_clock;
 
   bool receive(std::chrono::milliseconds patience);
+  void mind_silence();
   bool send_status(bool ask_for_keepalive) noexcept;
   [[noreturn]] void fail();
 
@@ -67,6 +68,9 @@ class ReplicationStream {
   Lsn sent_up_to_;
   Progress progress_;
   Clock::time_point last_status_;
+  bool heard_ = true;               ///< since the last look at the clock
+  Clock::time_point silent_since_;  ///< if nothing was heard
+  bool asked_ = false;              ///< since then
   std::chrono::milliseconds status_every_{};
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,10 @@ struct Server {
       {"statement_timeout", "0"}, {"lock_timeout", "5min"}, {"idle_in_transaction_session_timeout", "0"}};
   /// A shell command that prints the password; run for each connection, since tokens expire. Empty: none.
   std::string password_command;
+
+  /// How long nothing may come from the server until it is asked, by a second connection, what the first one
+  /// does there; 0: for ever.
+  std::chrono::seconds silence{60};
 
   /// Sets a keyword that is a file's path (`sslrootcert`): `value` is that, or the file's text in PEM.
   void set_file(const std::string& keyword, const std::string& value);

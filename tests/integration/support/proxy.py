@@ -16,6 +16,7 @@ class Proxy:
         self.received = 0  # bytes from the server so far, over all connections
         self._limit = None
         self._frozen = threading.Event()
+        self._dead = set()  # clients of frozen connections
         self._pairs = []
         self._lock = threading.Lock()
         self._listener = socket.create_server((address, 0))
@@ -47,6 +48,11 @@ class Proxy:
         """From now on nothing gets through, and nobody is told: a cable pulled out."""
         self._frozen.set()
 
+    def freeze_present(self):
+        """The same for the connections that there are; new ones get through."""
+        with self._lock:
+            self._dead.update(client for client, _ in self._pairs)
+
     def _accept(self):
         with contextlib.suppress(OSError):  # closed
             while True:
@@ -63,14 +69,17 @@ class Proxy:
 
     def _pass_on(self, client, server):
         with contextlib.suppress(OSError, ValueError), client, server:  # an end that breaks ends the other, too
-            while True:
-                ready, _, _ = select.select([client, server], [], [])
+            ends = [client, server]
+            while ends:
+                ready, _, _ = select.select(ends, [], [])
                 for end in ready:
                     data = end.recv(65536)
+                    if self._frozen.is_set() or client in self._dead:
+                        if not data:
+                            ends.remove(end)
+                        continue
                     if not data:
                         return
-                    if self._frozen.is_set():
-                        continue
                     if end is client:
                         server.sendall(data)
                     else:

@@ -100,8 +100,7 @@ class Sshd:
 
     @property
     def fingerprint(self):
-        printed = subprocess.check_output(["ssh-keygen", "-l", "-f", self.folder / "host_key.pub"], text=True)
-        return printed.split()[1]
+        return fingerprint(self.folder / "host_key.pub")
 
     def known_hosts(self, hashed=False, key=None):
         """Writes a file in which this server is known, by its own key or another; returns its path."""
@@ -129,6 +128,10 @@ def keygen(path, kind="ed25519", passphrase="", form=()):
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", *form, "-f", path], check=True,
                    stdin=subprocess.DEVNULL)
     return path
+
+
+def fingerprint(public_key):
+    return subprocess.check_output(["ssh-keygen", "-l", "-f", public_key], text=True).split()[1]
 
 
 def public(key):

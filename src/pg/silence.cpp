@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a connection does while nothing comes: a server may be at work for long, and a network may be dead
+// without a word, also where TCP keepalives are answered by something in between.
+#include <algorithm>
+
+#include <libpq-fe.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/log.hpp>
+#include <tap/base/stop.hpp>
+#include <tap/pg/connection.hpp>
+
+namespace tap::pg {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr seconds kTellEvery{10};
+constexpr seconds kPatienceOfProbe{10};
+constexpr milliseconds kOnTheWay{2000};  // what the server has just sent
+
+// Waits of the type Client are for the other side to send or to take something, those of the type Activity
+// for something to do (manual, "Wait Event Types").
+constexpr const char* kSession = R"sql(
+SELECT state, COALESCE(wait_event_type || ': ' || wait_event, '') AS waits_for,
+       state LIKE 'idle%' OR COALESCE(wait_event_type, '') IN ('Client', 'Activity') AS waits_for_us
+  FROM pg_catalog.pg_stat_activity
+ WHERE pid = $1
+)sql";
+
+}  // namespace
+
+bool Connection::hears() const {
+  return stop::wait(PQsocket(connection_.get()), stop::For::reading, kOnTheWay);
+}
+
+bool Connection::consume() const {
+  const seconds patience = asks_after_another_ ? kPatienceOfProbe : server_.silence;
+  const auto started = Clock::now();
+  auto tell = started + kTellEvery;
+  auto ask = started + patience;
+  const auto left = [&] {
+    const auto next = patience.count() > 0 ? std::min(tell, ask) : tell;
+    return std::max(std::chrono::ceil<milliseconds>(next - Clock::now()), milliseconds{0});
+  };
+  while (!stop::wait(PQsocket(connection_.get()), stop::For::reading, left())) {
+    const auto now = Clock::now();
+    const auto silent = std::chrono::round<seconds>(now - started);
+    if (patience.count() > 0 && now >= ask) {
+      ask_after(silent);
+      ask = Clock::now() + patience;
+    } else if (now >= tell) {
+      log::info("waiting for the server ({}) for {} s", description_, silent.count());
+    }
+    tell = Clock::now() + kTellEvery;
+  }
+  return PQconsumeInput(connection_.get()) != 0;
+}
+
+void Connection::ask_after(seconds silent) const {
+  const std::string since = fmt::format("nothing has come for {} s", silent.count());
+  if (asks_after_another_) {
+    lost(since);
+  }
+  Server server = server_;
+  server.keywords.erase("replication");
+  Rows session;
+  try {
+    Connection probe(server, database_);
+    probe.asks_after_another_ = true;
+    const Rows own = probe.query("SELECT pg_catalog.pg_backend_pid() AS pid");
+    if (own.number(0, 0) != PQbackendPID(probe.connection_.get()) || probe.place_ != place_) {
+      return;  // a pool's, or another host's: it is reached, and knows nothing of this session
+    }
+    session = probe.query(kSession, {std::to_string(PQbackendPID(connection_.get()))});
+  } catch (const ConnectionLost& error) {
+    if (!error.sqlstate().empty()) {
+      return;  // it is reached: too many connections, say
+    }
+    lost(fmt::format("{}, and a second try: {}", since, error.what()));
+  } catch (const Error& error) {
+    log::debug("{}, and a second connection cannot ask why: {}", since, error.what());
+    return;
+  }
+  if (session.size() == 0) {
+    lost(since + ", and the server has no such session any more");
+  }
+  const std::string waits_for = session.text(0, session.column("waits_for"));
+  if (!session.flag(0, session.column("waits_for_us"))) {
+    log::info("{} from the server ({}), which is at work{}{}", since, description_,
+              waits_for.empty() ? "" : ", waiting for ", waits_for);
+    return;
+  }
+  if (!hears()) {
+    lost(fmt::format("{}, and the server waits for us, too ({}): what is sent does not arrive", since,
+                     waits_for.empty() ? session.text(0, session.column("state")) : waits_for));
+  }
+}
+
+}  // namespace tap::pg

@@ -130,11 +130,13 @@ class Wal2jsonV1 : public Decoder {
 
   void read_change(value entry, const Sink& sink) {
     clear();
+    bool has_kind = false;
     for (auto member : entry.get_object()) {
       const std::string_view key = member.unescaped_key();
       value content = member.value();
       if (key == "kind") {
         change_.kind = kind_of(content.get_string());
+        has_kind = true;
       } else if (key == "schema") {
         change_.schema = content.get_string();
       } else if (key == "table") {
@@ -147,6 +149,8 @@ class Wal2jsonV1 : public Decoder {
         read_old_keys(content);
       }
     }
+    require(has_kind);
+    require(!is_of_rows(change_.kind) || (has_end_ && !change_.table.empty()));
     sink(change_);
   }
 

@@ -67,6 +67,7 @@ class Wal2jsonV2 : public Decoder {
     change_.columns.clear();
     change_.identity.clear();
     bool has_action = false;
+    bool has_end = false;
     auto document = payload_.open(message);
     for (auto member : document.get_object()) {
       const std::string_view key = member.unescaped_key();
@@ -84,13 +85,16 @@ class Wal2jsonV2 : public Decoder {
         read_fields(content, change_.identity);
       } else if (key == "nextlsn") {
         change_.commit_end = read_lsn_value(content);
+        has_end = true;
       } else if (key == "xid") {
         change_.xid = read_value(content);
       } else if (key == "timestamp" && content.type() == simdjson::ondemand::json_type::string) {
         change_.commit_time = content.get_string();
       }
     }
-    if (!has_action || !is_at_end(document)) {
+    const bool begins_somewhere = change_.kind != Change::Kind::begin || has_end;
+    if (!has_action || !begins_somewhere || (is_of_rows(change_.kind) && change_.table.empty()) ||
+        !is_at_end(document)) {
       throw simdjson::simdjson_error(simdjson::TAPE_ERROR);
     }
   }

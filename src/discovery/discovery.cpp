@@ -7,7 +7,6 @@
 #include <tap/base/log.hpp>
 #include <tap/discovery/discovery.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/quote.hpp>
 #include <tap/pg/session.hpp>
 #include <tap/value/schema.hpp>
 #include <tap/value/type.hpp>
@@ -116,11 +115,10 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
 }
 
 Complaint nothing_to_discover(const config::Config& config) {
-  return {
-      "0 tables were discovered across the entire cluster",
-      fmt::format("grant {} USAGE on a schema and SELECT on its tables, or widen filter_dbs and "
-                  "filter_schemas",
-                  config.server.user().empty() ? "this role" : pg::quote_identifier(config.server.user()))};
+  return {"0 tables were discovered across the entire cluster",
+          fmt::format("grant {} USAGE on a schema and SELECT on its tables, or widen filter_dbs and "
+                      "filter_schemas",
+                      config.server.user().empty() ? "this role" : config.server.user())};
 }
 
 namespace {

@@ -121,7 +121,8 @@ std::string in_names_of_config(const Server& server, std::string message) {
 
 long connect_timeout_seconds(const Server& server) {
   const auto set = server.keywords.find("connect_timeout");
-  const std::string given = set != server.keywords.end() ? set->second : connection_default("connect_timeout");
+  const std::string given =
+      set != server.keywords.end() ? set->second : connection_default("connect_timeout");
   return std::strtol(given.empty() ? kConnectTimeout : given.c_str(), nullptr, 10);
 }
 

@@ -2,6 +2,7 @@
 // What a connection does while nothing comes: a server may be at work for long, and a network may be dead
 // without a word, also where TCP keepalives are answered by something in between.
 #include <algorithm>
+#include <optional>
 
 #include <libpq-fe.h>
 #include <spdlog/fmt/fmt.h>
@@ -19,6 +20,7 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr seconds kTellEvery{10};
+constexpr seconds kActEvery{1};
 constexpr seconds kPatienceOfProbe{10};
 constexpr milliseconds kOnTheWay{2000};  // what the server has just sent
 
@@ -44,18 +46,23 @@ bool Connection::consume() const {
   auto ask = started + patience;
   const auto left = [&] {
     const auto next = patience.count() > 0 ? std::min(tell, ask) : tell;
-    return std::max(std::chrono::ceil<milliseconds>(next - Clock::now()), milliseconds{0});
+    const auto time = std::max(std::chrono::ceil<milliseconds>(next - Clock::now()), milliseconds{0});
+    return while_waiting_ ? std::min(time, milliseconds(kActEvery)) : time;
   };
   while (!stop::wait(PQsocket(connection_.get()), stop::For::reading, left())) {
+    if (while_waiting_) {
+      while_waiting_();
+    }
     const auto now = Clock::now();
     const auto silent = std::chrono::round<seconds>(now - started);
     if (patience.count() > 0 && now >= ask) {
       ask_after(silent);
       ask = Clock::now() + patience;
+      tell = Clock::now() + kTellEvery;
     } else if (now >= tell) {
       log::info("waiting for the server ({}) for {} s", description_, silent.count());
+      tell = now + kTellEvery;
     }
-    tell = Clock::now() + kTellEvery;
   }
   return PQconsumeInput(connection_.get()) != 0;
 }
@@ -67,15 +74,17 @@ void Connection::ask_after(seconds silent) const {
   }
   Server server = server_;
   server.keywords.erase("replication");
-  Rows session;
+  const std::string pid = std::to_string(PQbackendPID(connection_.get()));
+  std::optional<Connection> probe;
+  std::optional<Rows> found;
   try {
-    Connection probe(server, database_);
-    probe.asks_after_another_ = true;
-    const Rows own = probe.query("SELECT pg_catalog.pg_backend_pid() AS pid");
-    if (own.number(0, 0) != PQbackendPID(probe.connection_.get()) || probe.place_ != place_) {
+    probe.emplace(server, database_);
+    probe->asks_after_another_ = true;
+    const Rows own = probe->query("SELECT pg_catalog.pg_backend_pid() AS pid");
+    if (own.number(0, 0) != PQbackendPID(probe->connection_.get()) || probe->place_ != place_) {
       return;  // a pool's, or another host's: it is reached, and knows nothing of this session
     }
-    session = probe.query(kSession, {std::to_string(PQbackendPID(connection_.get()))});
+    found = probe->query(kSession, {pid});
   } catch (const ConnectionLost& error) {
     if (!error.sqlstate().empty()) {
       return;  // it is reached: too many connections, say
@@ -85,6 +94,7 @@ void Connection::ask_after(seconds silent) const {
     log::debug("{}, and a second connection cannot ask why: {}", since, error.what());
     return;
   }
+  const Rows& session = *found;
   if (session.size() == 0) {
     lost(since + ", and the server has no such session any more");
   }
@@ -95,6 +105,8 @@ void Connection::ask_after(seconds silent) const {
     return;
   }
   if (!hears()) {
+    probe->query("SELECT pg_catalog.pg_terminate_backend($1)",
+                 {pid});  // it would hold its locks and its slot
     lost(fmt::format("{}, and the server waits for us, too ({}): what is sent does not arrive", since,
                      waits_for.empty() ? session.text(0, session.column("state")) : waits_for));
   }

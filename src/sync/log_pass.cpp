@@ -9,7 +9,6 @@
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/settings.hpp>
-#include <tap/sync/slot_choice.hpp>
 
 namespace tap::sync {
 
@@ -21,25 +20,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kAskEvery{50};  // whether the end has come
 constexpr milliseconds kFollowPatience{500};
 constexpr std::uint64_t kLookAtClock = 64;  // messages between two looks
-
-/// The option that a plugin does not know, by its complaint `option "x" = "y" is unknown`.
-std::string unknown_option(const pg::ServerError& error) {
-  const std::string_view text = error.what();
-  constexpr std::string_view before = "option \"";
-  const auto start = text.find(before);
-  if (error.sqlstate() != "22023" || start == std::string_view::npos) {
-    return "";
-  }
-  const auto name = text.substr(start + before.size());
-  return std::string(name.substr(0, name.find('"')));
-}
-
-const char* without_option(const std::string& option) {
-  if (option == "format-version") {
-    return "using format 1, which does not tell of TRUNCATE";
-  }
-  return option == "numeric-data-types-as-string" ? "NaN and infinities come as null" : "going on without it";
-}
 
 }  // namespace
 
@@ -64,6 +44,7 @@ void LogPass::attempt(pg::Connection& connection) {
     return;
   }
   in_transaction_ = false;
+  past_end_ = false;
   records_.restart();
   const auto log = open(connection);
   const auto stay_alive = [&] {
@@ -73,6 +54,7 @@ void LogPass::attempt(pg::Connection& connection) {
   };
   writer_.while_blocked(stay_alive);
   unseen_.while_waiting(stay_alive);
+  connection.while_waiting([&log] { log->stay_alive(); });
   try {
     follow(connection, *log);
     write_state(connection);
@@ -80,47 +62,23 @@ void LogPass::attempt(pg::Connection& connection) {
       log->set_flushed(*flushed);
     }
   } catch (const singer::OutputFailed&) {
-    let_go();
+    let_go(connection);
     throw;
   } catch (...) {
     note_positions();
     writer_.state(state_.document());
     log->finish();
-    let_go();
+    let_go(connection);
     throw;
   }
   log->finish();
-  let_go();
+  let_go(connection);
 }
 
-void LogPass::let_go() {
+void LogPass::let_go(pg::Connection& connection) {
   writer_.while_blocked({});
+  connection.while_waiting({});
   unseen_.while_waiting({});
-}
-
-void LogPass::look_up_streams(pg::Connection& connection) {
-  if (streams_.empty()) {
-    failed_.clear();
-    std::deque<LogStream> found;
-    for (const StreamPlan* plan : plans_) {
-      try {
-        found.emplace_back(*plan, connection, config_, state_.bookmark(plan->stream.id), time_extracted_);
-      } catch (const pg::ServerError& error) {
-        if (error.may_pass()) {
-          throw;
-        }
-        fail(*plan, error);
-      } catch (const StreamError& error) {
-        fail(*plan, error);
-      }
-    }
-    streams_ = std::move(found);
-    for (const LogStream& stream : streams_) {
-      stream.warn_of_gaps();
-      writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
-    }
-  }
-  routes_.emplace(streams_, unseen_);
 }
 
 void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
@@ -128,52 +86,8 @@ void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
   failed_.push_back(stream.stream.id);
 }
 
-pg::ReplicationStream::Options LogPass::plugin_options() const {
-  pg::ReplicationStream::Options options = {{"format-version", old_format_ ? "1" : "2"},
-                                            {"include-lsn", "true"},
-                                            {"include-timestamp", "true"},
-                                            {"include-xids", "true"},
-                                            {"include-types", "false"}};
-  if (old_format_) {
-    options.emplace_back("write-in-chunks", "true");
-  }
-  if (config_.values.non_finite_numbers == value::Options::NonFinite::string) {
-    options.emplace_back("numeric-data-types-as-string", "true");
-  }
-  if (std::string tables = routes_->tables_to_send(); !tables.empty()) {
-    options.emplace_back("add-tables", std::move(tables));
-  }
-  std::erase_if(options,
-                [&](const auto& option) { return std::ranges::count(unknown_options_, option.first) > 0; });
-  return options;
-}
-
-std::unique_ptr<pg::ReplicationStream> LogPass::open(const pg::Connection& connection) {
-  safe_ = std::ranges::min_element(streams_, {}, &LogStream::bookmark)->bookmark;
-  reached_ = safe_;
-  while (true) {
-    decoder_ = old_format_ ? change::wal2json_v1(source_.server_encoding)
-                           : change::wal2json_v2(source_.server_encoding);
-    try {
-      return std::make_unique<pg::ReplicationStream>(config_.server, source_.database, source_.slot, safe_,
-                                                     plugin_options());
-    } catch (const pg::ServerError& error) {
-      const std::string option = unknown_option(error);
-      if (option.empty() && error.may_pass()) {
-        throw;
-      }
-      if (option.empty()) {
-        refuse_slot(error, source_.slot, connection.description());
-      }
-      log::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
-      old_format_ = old_format_ || option == "format-version";
-      unknown_options_.push_back(option);
-    }
-  }
-}
-
 bool LogPass::is_at_end() const {
-  return config_.log.stop_at_end && reached_ >= source_.end;
+  return config_.log.stop_at_end && (past_end_ || reached_ >= source_.end);
 }
 
 bool LogPass::is_out_of_time() const {
@@ -252,9 +166,7 @@ void LogPass::on_change(pg::Connection& connection, const Change& change, Lsn ls
       in_transaction_ = !config_.log.stop_at_end || change.commit_end <= source_.end;
       commit_end_ = change.commit_end;
       unseen_.begin(change.xid);
-      if (!in_transaction_) {
-        reach(source_.end);
-      }
+      past_end_ = past_end_ || !in_transaction_;
       break;
     case Change::Kind::commit:
       if (std::exchange(in_transaction_, false)) {

@@ -50,10 +50,11 @@ class LogPass {
   using Clock = std::chrono::steady_clock;
 
   void look_up_streams(pg::Connection& connection);
-  std::unique_ptr<pg::ReplicationStream> open(const pg::Connection& connection);
+  std::unique_ptr<pg::ReplicationStream> open(pg::Connection& connection);
+  void require_not_past(pg::Connection& connection) const;
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
-  void let_go();  ///< of the stream that is open
+  void let_go(pg::Connection& connection);  ///< of the stream that is open
   void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
@@ -86,6 +87,9 @@ class LogPass {
   Progress progress_;
 
   bool in_transaction_ = false;
+  /// What comes is the next run's. The end itself is no place to go on from: a server flushes whole pages,
+  /// and a commit that lies across it would be passed over.
+  bool past_end_ = false;
   Lsn commit_end_;  ///< of the transaction in hand
   Lsn reached_;
   Lsn safe_;

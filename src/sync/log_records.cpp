@@ -155,6 +155,12 @@ void LogRecords::look_again(pg::Connection& connection, LogStream& stream) {
     log::info("{}: the table has other columns now", stream.plan.stream.id);
     writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
   }
+  // Columns come and go: what is settled now may be asked again later.
+  const auto is_there = [&](const std::string& name) {
+    return std::ranges::find(stream.shape.columns(), name, &LogColumn::name) != stream.shape.columns().end();
+  };
+  std::erase_if(stream.unknown, is_there);
+  std::erase_if(stream.missing, std::not_fn(is_there));
 }
 
 void LogRecords::resolve(pg::Connection& connection, LogStream& stream, const std::vector<Field>& fields) {
@@ -162,7 +168,7 @@ void LogRecords::resolve(pg::Connection& connection, LogStream& stream, const st
   std::size_t hint = 0;
   for (const Field& field : fields) {
     LogColumn* const column = stream.shape.find(field.name, hint);
-    if (column == nullptr && stream.absent.insert(std::string(field.name)).second) {
+    if (column == nullptr && stream.unknown.insert(std::string(field.name)).second) {
       look_again(connection, stream);
       resolve(connection, stream, fields);
       return;
@@ -184,7 +190,7 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
         unchanged.emplace_back(&column, before->value);
         continue;
       }
-      if (change.kind == Change::Kind::insert && stream.absent.insert(column.name).second) {
+      if (change.kind == Change::Kind::insert && stream.missing.insert(column.name).second) {
         look_again(connection, stream);  // dropped, perhaps: an insert has every column that there is
         resolve(connection, stream, change.columns);
         write_new_row(connection, stream, change, lsn);

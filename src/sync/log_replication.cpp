@@ -53,10 +53,17 @@ bool LogReplication::follows(const StreamPlan& stream) const {
          std::ranges::find(group->second.to_follow, &stream) != group->second.to_follow.end();
 }
 
-LogStart LogReplication::start_of_copy(const StreamPlan& stream, pg::Connection& connection) const {
+LogStart LogReplication::start_of_copy(const StreamPlan& stream, pg::Connection& connection) {
   const Group& group = groups_.at(stream.database);
-  return config_.secondary.used ? find_standby_start(connection, group.kept_from)
-                                : find_log_start(config_, connection, stream.database, group.source.slot);
+  if (config_.secondary.used) {
+    return find_standby_start(connection, group.kept_from);
+  }
+  constexpr std::chrono::seconds patience{10};
+  constexpr std::chrono::seconds patience_after_a_failure{1};  // hundreds of streams may follow
+  LogStart start = find_log_start(config_, connection, stream.database, group.source.slot,
+                                  no_snapshot_ ? patience_after_a_failure : patience);
+  no_snapshot_ = start.snapshot == nullptr;
+  return start;
 }
 
 void LogReplication::note_copy(const StreamPlan& stream) {
@@ -68,6 +75,14 @@ void LogReplication::note_copy(const StreamPlan& stream) {
 
 std::vector<std::string> LogReplication::follow(Database& database, singer::Writer& writer, Totals& totals) {
   std::vector<std::string> failed;
+  const auto is_followed = [](const auto& entry) { return !entry.second.to_follow.empty(); };
+  if (!config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle &&
+      std::ranges::count_if(groups_, is_followed) > 1) {
+    log::warn(
+        "the log of one database is followed without end, and those of the others not read: run one tap for "
+        "each, "
+        "or set logical_poll_total_seconds or max_run_seconds");
+  }
   for (auto& entry : groups_) {
     const std::string& name = entry.first;
     Group& group = entry.second;

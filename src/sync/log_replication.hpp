@@ -34,7 +34,7 @@ class LogReplication {
   /// True if the stream's first copy was done when the run began: follow() reads its changes.
   [[nodiscard]] bool follows(const StreamPlan& stream) const;
   /// Where the log takes over from the first copy of a stream, which is about to be made by `connection`.
-  [[nodiscard]] LogStart start_of_copy(const StreamPlan& stream, pg::Connection& connection) const;
+  [[nodiscard]] LogStart start_of_copy(const StreamPlan& stream, pg::Connection& connection);
   /// If it was the first copy of a log-based stream that was done in this run: the log is needed from there.
   void note_copy(const StreamPlan& stream);
 
@@ -54,6 +54,7 @@ class LogReplication {
 
   const config::Config& config_;
   singer::State& state_;
+  bool no_snapshot_ = false;             ///< could be had for the last copy
   std::map<std::string, Group> groups_;  ///< by database
 };
 

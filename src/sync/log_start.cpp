@@ -10,17 +10,16 @@ namespace tap::sync {
 
 namespace {
 
-constexpr std::chrono::seconds kPatience{10};  // with each transaction that is open
 constexpr std::chrono::seconds kStandbyPatience{60};
 constexpr std::chrono::milliseconds kStandbyPause{200};
 
 }  // namespace
 
 LogStart find_log_start(const config::Config& config, pg::Connection& connection, const std::string& database,
-                        const std::string& slot) {
+                        const std::string& slot, std::chrono::seconds patience) {
   LogStart start;
   try {
-    start.snapshot = std::make_unique<pg::ExportedSnapshot>(config.server, database, kPatience);
+    start.snapshot = std::make_unique<pg::ExportedSnapshot>(config.server, database, patience);
     start.lsn = start.snapshot->lsn();
   } catch (const Error& error) {
     const auto kept = pg::find_slot(connection, slot);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -17,9 +18,10 @@ struct LogStart {
   std::unique_ptr<pg::ExportedSnapshot> snapshot;
 };
 
-/// The place in the log that a copy begun now goes on from. `slot` is what keeps the log.
+/// The place in the log that a copy begun now goes on from. `slot` is what keeps the log. A snapshot is
+/// waited for until the transactions that are open have ended, with each of them at most `patience`.
 LogStart find_log_start(const config::Config& config, pg::Connection& connection, const std::string& database,
-                        const std::string& slot);
+                        const std::string& slot, std::chrono::seconds patience);
 
 /// The same for a copy from a standby: how far it had replayed the log before the copy's snapshot. Waits
 /// until that is past `kept_from`, where the slot's log begins. Throws Error (log_based_unprepared) if it is

@@ -46,7 +46,8 @@ struct LogStream {
   std::vector<pg::LoggedTable> tables;  ///< itself, then what inherits from it
   std::vector<std::string> key;         ///< columns that name a row, for reading it again; may be empty
   std::set<std::string, std::less<>>
-      absent;  ///< columns of the log that the table does not have, and vice versa
+      unknown;  ///< columns of the log that the table did not have when looked at
+  std::set<std::string, std::less<>> missing;   ///< columns of the table that were not in the log then
   std::set<std::string, std::less<>> left_out;  ///< new columns that the user has been told of
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;      ///< of their lines

@@ -36,7 +36,7 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
 }
 
 void copy_stream(Database& database, const StreamPlan& stream, const config::Config& config,
-                 const LogReplication& logs, StreamOutput& output) {
+                 LogReplication& logs, StreamOutput& output) {
   if (stream.method == Method::incremental) {
     attempt(database, stream, config, Incremental(stream, config, output));
   } else if (stream.method == Method::full_table) {
@@ -48,7 +48,7 @@ void copy_stream(Database& database, const StreamPlan& stream, const config::Con
 }
 
 void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,
-                 const LogReplication& logs, singer::State& state, singer::Writer& writer, Totals& totals) {
+                 LogReplication& logs, singer::State& state, singer::Writer& writer, Totals& totals) {
   StreamOutput output(stream, config, state, writer);
   try {
     copy_stream(database, stream, config, logs, output);

@@ -87,14 +87,8 @@ void require_positions(const pg::Slot& slot, const pg::LogStatus& status,
                        "with --full-refresh {}",
                        stream)});
     }
-    if (lsn < slot.confirmed_flush) {
-      unprepared(
-          {fmt::format("the state of stream {} is at {}, but replication slot {} has moved on to {} "
-                       "(made anew, or read by somebody else)",
-                       stream, to_text(lsn), slot.name, to_text(slot.confirmed_flush)),
-           fmt::format("the changes between are gone; sync the stream anew with --full-refresh {}", stream)});
-    }
   }
+  require_not_past(slot, positions);
 }
 
 }  // namespace
@@ -107,6 +101,18 @@ std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& stre
     }
   }
   return known;
+}
+
+void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions) {
+  for (const auto& [stream, lsn] : positions) {
+    if (lsn < slot.confirmed_flush) {
+      unprepared(
+          {fmt::format("the state of stream {} is at {}, but replication slot {} has moved on to {} "
+                       "(made anew, or read by somebody else)",
+                       stream, to_text(lsn), slot.name, to_text(slot.confirmed_flush)),
+           fmt::format("the changes between are gone; sync the stream anew with --full-refresh {}", stream)});
+    }
+  }
 }
 
 std::vector<std::string> slot_names(const config::Config& config, const std::string& database) {
@@ -220,25 +226,37 @@ Complaint plugin_not_allowed(const std::string& found) {
 }
 
 void refuse_slot(const pg::ServerError& error, const std::string& slot, const std::string& where) {
-  const std::string found = fmt::format("replication slot {} ({}): {}", slot, where, error.what());
-  std::string remedy = "see the README on setting up log-based replication";
-  if (found.find("output plugin") != std::string::npos && error.sqlstate() == "42501") {
-    unprepared(plugin_not_allowed(found));
+  const Complaint found{fmt::format("replication slot {} ({}): {}", slot, where, error.what())};
+  const std::string& sqlstate = error.sqlstate();
+  if (sqlstate == "42501" && std::string_view(error.what()).find(kPlugin) != std::string_view::npos) {
+    unprepared(plugin_not_allowed(found.found));
   }
-  if (error.sqlstate() == "42501") {
+  std::string remedy = "run it again; if it stays so, the server's log says more";
+  if (sqlstate == "42501") {
     remedy =
         "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
         "rds_replication TO ...)";
-  } else if (error.sqlstate() == "58P01") {
+  } else if (sqlstate == "58P01") {
     remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
-  } else if (error.sqlstate() == "53400") {
+  } else if (sqlstate == "53400") {
     remedy = "raise max_replication_slots, or drop a slot that nobody reads";
-  } else if (error.sqlstate() == "55006") {
+  } else if (sqlstate == "55006") {
     remedy = "wait for who reads it to end, or end it with SELECT pg_terminate_backend(...)";
-  } else if (error.sqlstate() == "42710") {
+  } else if (sqlstate == "42710") {
     remedy = "it is a physical slot, or of another plugin or database: name another by replication_slot";
+  } else if (sqlstate == "42704" || sqlstate == "55000") {
+    remedy = fmt::format(
+        "it has been dropped, or the server has removed log that it needed: create it with {} and "
+        "sync the log-based streams anew with --full-refresh",
+        create_statement(slot));
+  } else if (sqlstate == "22023") {
+    remedy = "the plugin is too old for this tap: install a newer wal2json";
   }
-  unprepared({found, remedy});
+  if (sqlstate == "55006") {  // it may be a run of ours that is not over yet
+    throw pg::ConnectionLost(ExitCode::log_based_unprepared, to_text(Complaint{found.found, remedy}),
+                             sqlstate);
+  }
+  unprepared({found.found, remedy});
 }
 
 }  // namespace tap::sync

@@ -22,15 +22,22 @@ std::string megabytes(std::int64_t bytes) {
   return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
-/// The least position over the log-based streams of a database. A stream's id begins with the database's
-/// name, or is of a tap that knows one database.
-std::optional<Lsn> least_position(const singer::State& state, const std::string& database) {
+/// Whether a stream's id begins with the name of a database that is not `ours`. Those that begin with none
+/// are of taps that know one database.
+bool is_of_another(const std::string& stream, const std::vector<std::string>& databases,
+                   const std::string& ours) {
+  const auto is_of = [&](const std::string& database) { return stream.starts_with(database + "-"); };
+  return !is_of(ours) && std::ranges::any_of(databases, is_of);
+}
+
+/// The least position over the log-based streams of a database.
+std::optional<Lsn> least_position(const singer::State& state, const std::vector<std::string>& databases,
+                                  const std::string& ours) {
   std::optional<Lsn> least;
   for (const auto& [stream, bookmark] : state.document()["bookmarks"].items()) {
     const auto lsn = needed_from(bookmark);
     const bool is_log_based = bookmark.value("last_replication_method", Json("LOG_BASED")) == "LOG_BASED";
-    const bool is_ours = stream.starts_with(database + "-") || std::ranges::count(stream, '-') == 1;
-    if (lsn && is_log_based && is_ours) {
+    if (lsn && is_log_based && !is_of_another(stream, databases, ours)) {
       least = least ? std::min(*least, *lsn) : *lsn;
     }
   }
@@ -97,7 +104,8 @@ void drop_slot(const config::Config& config) {
   pg::Connection connection(config.server, config.server.database());
   for (const std::string& name : slot_names(config, config.server.database())) {
     if (const auto slot = pg::find_slot(connection, name);
-        slot && slot->database == config.server.database()) {
+        slot && slot->database == config.server.database() &&
+        (slot->plugin == "wal2json" || !config.log.slot.empty())) {
       try {
         pg::drop_slot(connection, name);
       } catch (const pg::ServerError& error) {
@@ -112,18 +120,28 @@ void drop_slot(const config::Config& config) {
 
 void acknowledge(const config::Config& config, const singer::State& state) {
   const std::string database = config.server.database();
-  const auto position = least_position(state, database);
-  if (!position) {
-    throw Error(ExitCode::usage, fmt::format("the state has no log-based stream of database {}", database));
-  }
   pg::Connection connection(config.server, database);
+  std::vector<std::string> databases;
+  const pg::Rows names = connection.query("SELECT datname AS name FROM pg_catalog.pg_database");
+  for (std::size_t row = 0; row < names.size(); ++row) {
+    databases.push_back(names.text(row, 0));
+  }
+  const auto position = least_position(state, databases, database);
+  if (!position) {
+    throw Error(
+        ExitCode::usage,
+        fmt::format("the state has no log-based stream of database {}: give the last STATE of a run that "
+                    "follows it",
+                    database));
+  }
   const pg::LogStatus status = pg::log_status(connection);
   require_right_to_replicate(status, config, database);
   const pg::Slot slot = existing_slot(connection, config);
   require_readable(connection, slot.name, status, {});
   if (*position > status.flushed) {
     throw Error(ExitCode::log_based_unprepared,
-                fmt::format("the state is at {}, but the server's log ends at {}: it is of another server",
+                fmt::format("the state is at {}, but the server's log ends at {}: it is of another server; "
+                            "give the state of this one",
                             to_text(*position), to_text(status.flushed)));
   }
   try {

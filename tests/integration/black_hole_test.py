@@ -123,7 +123,7 @@ class SilenceTest(LogTest):
         self.proxy.freeze()
         running.read_rest()
         self.assertEqual(running.wait(), 3, running)
-        self.assertRegex(running.log, rf"(?m)^WARNING stream .*: the connection was lost {self.where()}: nothing has come for 2 s, and a "
+        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and a "
                                       rf"second try: cannot connect {self.where()}: no answer in 2 seconds; trying again in 0\.5 s "
                                       r"\(1 of 1\)$")
         self.assertRegex(running.log.splitlines()[-1],
@@ -135,7 +135,7 @@ class SilenceTest(LogTest):
         self.proxy.freeze_present()
         messages += running.read_rest()
         self.assertEqual(running.wait(), 0, running)
-        self.assertRegex(running.log, rf"(?m)^WARNING stream .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
+        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
                                       r"server waits for us, too \(Client: Client(Read|Write)\): what is sent does not arrive; trying again in "
                                       r"0\.5 s \(1 of 1\)$")
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}

@@ -306,7 +306,7 @@ class MistakesTest(MistakeCase):
         self.server.sql("REVOKE SELECT ON ALL TABLES IN SCHEMA sales FROM newcomer", "shop")
         self.addCleanup(self.server.sql, "GRANT SELECT ON ALL TABLES IN SCHEMA sales TO newcomer", "shop")
         result = tap.run(self.config, "--discover", expect=1)
-        line = (f"0 tables were discovered across the entire cluster: grant "newcomer" USAGE on a schema and SELECT on "
+        line = (f"0 tables were discovered across the entire cluster: grant newcomer USAGE on a schema and SELECT on "
                 f"its tables, or widen filter_dbs and filter_schemas{ADVICE}")
         self.assertEqual((result.stdout, result.stderr), (b"", f"INFO discovered 0 tables in database shop\nCRITICAL {line}\n"))
         self.check_is_in_readme(line)

@@ -95,7 +95,7 @@ class SlotCommandTest(SlotTest):
         for cut_off, least in ((here - 16, here - 16), (copied, None)):
             c["copy"] = {"lsn": cut_off}
             t["lsn"] = here
-            state["bookmarks"]["other-public-x"] = {"lsn": 1}
+            state["bookmarks"]["postgres-public-x"] = {"lsn": 1}
             state["bookmarks"][self.id_of("full")] = {"last_replication_method": "FULL_TABLE", "lsn": 1}
             before = self.confirmed()
             self.slot_command("ack", state=dumps(state))
@@ -118,14 +118,15 @@ class SlotCommandTest(SlotTest):
         before = self.confirmed()
         result = self.slot_command("ack", state=state, expect=4)
         self.assertRegex(result.stderr, r"\ACRITICAL the state is at 100/0, but the server's log ends at 0/[0-9A-F]+: it is of "
-                                        rf"another server{ADVICE}\n\Z")
+                                        rf"another server; give the state of this one{ADVICE}\n\Z")
         self.assertEqual(self.confirmed(), before)
 
     def test_ack_of_a_state_without_the_database_s_streams(self):
         self.make_slot()
-        result = self.slot_command("ack", state={"bookmarks": {"other-public-t": {"lsn": 5}}}, expect=2)
+        result = self.slot_command("ack", state={"bookmarks": {"postgres-public-t": {"lsn": 5}}}, expect=2)
         self.assertEqual((result.stdout, result.stderr), (
-            b"", "CRITICAL the state has no log-based stream of database slots\n"))
+            b"", "CRITICAL the state has no log-based stream of database slots: give the last STATE of a run that follows "
+                 "it\n"))
 
     def test_ack_while_somebody_reads(self):
         self.make_slot()

@@ -37,4 +37,10 @@ struct Change {
   std::string_view xid;          ///< the transaction's number
 };
 
+/// Whether it is about rows of a table, which it names.
+constexpr bool is_of_rows(Change::Kind kind) {
+  return kind == Change::Kind::insert || kind == Change::Kind::update || kind == Change::Kind::remove ||
+         kind == Change::Kind::truncate;
+}
+
 }  // namespace tap::change

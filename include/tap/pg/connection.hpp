@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -92,6 +93,9 @@ class Connection {
   /// Throws ConnectionLost if it is not.
   void require_open() const;
 
+  /// Something to be done each second while the server lets us wait.
+  void while_waiting(std::function<void()> action) { while_waiting_ = std::move(action); }
+
   /// The SQL that pins this session's settings, see tap/pg/settings.hpp.
   [[nodiscard]] std::string pin_settings(bool local) const;
 
@@ -143,6 +147,7 @@ class Connection {
   Server server_;  ///< has the tunnel, which must outlive the connection
   std::string database_;
   bool asks_after_another_ = false;
+  std::function<void()> while_waiting_;
   Endpoint place_;  ///< the one of the hosts that libpq is at, as the config names it
   std::unique_ptr<pg_conn, Close> connection_;
 };

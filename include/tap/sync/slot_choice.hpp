@@ -46,6 +46,9 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
 void require_readable(pg::Connection& connection, const std::string& slot, const pg::LogStatus& status,
                       const std::vector<StreamPosition>& positions);
 
+/// Throws Error (log_based_unprepared) with the remedy if the slot has moved on past one of the positions.
+void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions);
+
 /// Says that the server does not load the plugin.
 Complaint plugin_not_allowed(const std::string& found);
 

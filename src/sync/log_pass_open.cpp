@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a pass over the log begins: its streams, the plugin's options, the slot.
+#include <algorithm>
+#include <array>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/log.hpp>
+#include <tap/sync/slot_choice.hpp>
+
+#include "log_pass.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+/// The option that a plugin does not know, by its complaint `option "x" = "y" is unknown`.
+std::string unknown_option(const pg::ServerError& error) {
+  const std::string_view text = error.what();
+  constexpr std::string_view before = "option \"";
+  const auto start = text.find(before);
+  if (error.sqlstate() != "22023" || start == std::string_view::npos) {
+    return "";
+  }
+  const auto name = text.substr(start + before.size());
+  return std::string(name.substr(0, name.find('"')));
+}
+
+/// What the run does without it.
+const char* without_option(const std::string& option) {
+  if (option == "format-version") {
+    return "using format 1, which does not tell of TRUNCATE";
+  }
+  return option == "numeric-data-types-as-string" ? "NaN and infinities come as null" : "going on without it";
+}
+
+/// Without the others it cannot be told where a transaction ends, or when it was.
+bool can_do_without(const std::string& option) {
+  constexpr std::array options = {"format-version", "numeric-data-types-as-string", "include-xids",
+                                  "include-types", "add-tables"};
+  return std::ranges::find(options, option) != options.end();
+}
+
+}  // namespace
+
+void LogPass::look_up_streams(pg::Connection& connection) {
+  if (streams_.empty()) {
+    failed_.clear();
+    std::deque<LogStream> found;
+    for (const StreamPlan* plan : plans_) {
+      try {
+        found.emplace_back(*plan, connection, config_, state_.bookmark(plan->stream.id), time_extracted_);
+      } catch (const pg::ServerError& error) {
+        if (error.may_pass()) {
+          throw;
+        }
+        fail(*plan, error);
+      } catch (const StreamError& error) {
+        fail(*plan, error);
+      }
+    }
+    streams_ = std::move(found);
+    for (const LogStream& stream : streams_) {
+      stream.warn_of_gaps();
+      writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
+    }
+  }
+  routes_.emplace(streams_, unseen_);
+}
+
+pg::ReplicationStream::Options LogPass::plugin_options() const {
+  pg::ReplicationStream::Options options = {{"format-version", old_format_ ? "1" : "2"},
+                                            {"include-lsn", "true"},
+                                            {"include-timestamp", "true"},
+                                            {"include-xids", "true"},
+                                            {"include-types", "false"}};
+  if (old_format_) {
+    options.emplace_back("write-in-chunks", "true");
+  }
+  if (config_.values.non_finite_numbers == value::Options::NonFinite::string) {
+    options.emplace_back("numeric-data-types-as-string", "true");
+  }
+  if (std::string tables = routes_->tables_to_send(); !tables.empty()) {
+    options.emplace_back("add-tables", std::move(tables));
+  }
+  std::erase_if(options,
+                [&](const auto& option) { return std::ranges::count(unknown_options_, option.first) > 0; });
+  return options;
+}
+
+/// Others may have read the slot or made it anew since the run began. Now it is ours.
+void LogPass::require_not_past(pg::Connection& connection) const {
+  std::vector<StreamPosition> positions;
+  for (const LogStream& stream : streams_) {
+    if (!stream.failed) {
+      positions.push_back({stream.plan.stream.id, stream.bookmark});
+    }
+  }
+  if (const auto slot = pg::find_slot(connection, source_.slot)) {
+    sync::require_not_past(*slot, positions);
+  }
+}
+
+std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection) {
+  safe_ = std::ranges::min_element(streams_, {}, &LogStream::bookmark)->bookmark;
+  reached_ = safe_;
+  while (true) {
+    decoder_ = old_format_ ? change::wal2json_v1(source_.server_encoding)
+                           : change::wal2json_v2(source_.server_encoding);
+    try {
+      auto log = std::make_unique<pg::ReplicationStream>(config_.server, source_.database, source_.slot,
+                                                         safe_, plugin_options());
+      require_not_past(connection);
+      return log;
+    } catch (const pg::ServerError& error) {
+      const std::string option = unknown_option(error);
+      if (option.empty() && error.may_pass() && error.sqlstate() != "55006") {
+        throw;
+      }
+      if (option.empty() || !can_do_without(option)) {
+        refuse_slot(error, source_.slot, connection.description());
+      }
+      log::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
+      old_format_ = old_format_ || option == "format-version";
+      unknown_options_.push_back(option);
+    }
+  }
+}
+
+}  // namespace tap::sync

@@ -80,8 +80,11 @@ class Wal2jsonV1 : public Decoder {
         auto document = payload_.open(text.front() == ',' ? text.substr(1) : text);
         read_change(document.get_value(), sink);
       } else {
+        const bool has_end = has_end_;
         read_transaction(text, sink);
-        if (!in_chunks_ && has_end_) {
+        if (in_chunks_) {
+          has_end_ = has_end;  // a message in between is of no transaction
+        } else if (has_end_) {
           finish(sink);
         }
       }

@@ -5,6 +5,8 @@ import threading
 import time
 import unittest
 
+from support.pipeline import until
+from support.server import Server
 from support.slots import SlotTest
 
 AT_ONCE = 60  # seconds that a run with next to nothing to read never takes, on the slowest machine; it takes 0.1 here
@@ -131,6 +133,62 @@ class LogEndTest(SlotTest):
         for i in range(10, 50):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i}, repeat('x', {i * 37}))")
             self.assertEqual(self.follow(), [i])
+
+
+class PageEdgeTest(SlotTest):
+    """A server writes its log by whole pages, so that it may end inside a commit that does not wait for the disk."""
+
+    database = "page_edge"
+    page = 8192
+    before_the_edge = 16  # bytes: the head of a record is longer
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server({"wal_writer_delay": "3s", "synchronous_commit": "off", "autovacuum": "off"})
+        cls.addClassCleanup(cls.server.close)
+        super().setUpClass()
+
+    def pad(self, cursor):
+        """Fills the log up to shortly before the end of a page, by messages that nobody reads."""
+        def here():
+            cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+            return cursor.fetchone()[0]
+
+        def write(size):
+            cursor.execute(f"SELECT pg_logical_emit_message(true, '', repeat('x', {size}))")
+
+        for _ in range(100):
+            start = here()
+            write(1000)
+            if here() // self.page != start // self.page:
+                continue  # pages have heads, too
+            head = here() - start - 1000  # of a message
+            left = self.page - self.before_the_edge - here() % self.page
+            if left >= head + 300:
+                write(left - head)
+                if here() % self.page == self.page - self.before_the_edge:
+                    return here() + self.before_the_edge
+            else:
+                write(2000)
+        self.fail("the end of a page was never met")
+
+    def test_a_commit_across_the_end_comes_in_the_next_run(self):
+        self.make_slot()
+        selected, state = self.first_copy()
+        found = []
+        with self.session() as connection, connection.cursor() as cursor:
+            for i in range(10, 13):
+                cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES ({i})")
+                edge = self.pad(cursor)
+                cursor.execute("COMMIT")
+                until(lambda edge=edge: self.sql(f"SELECT pg_current_wal_flush_lsn() - '0/0' >= {edge}") == [(True,)], "no page")
+                for _ in range(2):
+                    result = self.sync(selected, state)
+                    found += [record["id"] for record in result.records()]
+                    state = result.last_state
+                self.sql("SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE {s}.u")  # flushes
+        result = self.sync(selected, state)
+        self.assertEqual(found + [record["id"] for record in result.records()], [10, 11, 12])
 
 
 if __name__ == "__main__":

@@ -133,7 +133,8 @@ TEST_CASE("what wal2json does not write is refused") {
   for (const char* message :
        {"", "[]", "1", "{}", R"({"action":"X"})", R"({"action":"I"} {"action":"I"})",
         R"({"action":"I","columns":[{"name":"a"}]})", R"({"action":"I","columns":[{"value":1}]})",
-        R"({"action":"I","columns":[{"name":"a","value":[1]}]})", R"({"action":"B","nextlsn":"x"})"}) {
+        R"({"action":"I","columns":[{"name":"a","value":[1]}]})", R"({"action":"B","nextlsn":"x"})",
+        R"({"action":"B"})", R"({"action":"I","columns":[]})", R"({"action":"T","schema":"s"})"}) {
     CAPTURE(message);
     const auto decoder = change::wal2json_v2("UTF8");
     CHECK_THROWS_AS(decode(*decoder, {message}), Error);
@@ -149,14 +150,14 @@ TEST_CASE("what wal2json does not write is refused") {
 }
 
 TEST_CASE("the server's encoding becomes UTF-8") {
-  const std::string before = R"({"action":"I","columns":[{"name":"a","value":"x)";
+  const std::string before = R"({"action":"I","schema":"s","table":"t","columns":[{"name":"a","value":"x)";
   const std::string after = R"("}]})";
   CHECK(decode(*change::wal2json_v2("LATIN1"), {before + "\xE9" + after}) ==
-        std::vector<std::string>{"insert . (a=<xé>)"});
+        std::vector<std::string>{"insert s.t (a=<xé>)"});
   CHECK(decode(*change::wal2json_v2("SQL_ASCII"), {before + "é\xE9!" + after}) ==
-        std::vector<std::string>{"insert . (a=<xé\xEF\xBF\xBD!>)"});
+        std::vector<std::string>{"insert s.t (a=<xé\xEF\xBF\xBD!>)"});
   CHECK(decode(*change::wal2json_v2("WIN1252"), {before + "\x80" + after}) ==
-        std::vector<std::string>{"insert . (a=<x€>)"});
+        std::vector<std::string>{"insert s.t (a=<x€>)"});
   REQUIRE_THROWS_WITH(
       change::wal2json_v2("MULE_INTERNAL"),
       "the database's encoding MULE_INTERNAL is not known here: log-based replication cannot read it");

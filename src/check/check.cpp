@@ -166,9 +166,12 @@ class Pass {
     } catch (const pg::ConnectionLost& lost) {
       refuse(lost, lost.sqlstate(), true);
       return false;
+    } catch (const Error& fault) {  // the tunnel's, whose words have their remedy
+      report_.error(subject, fault.complaint(), fault.code());
+      return false;
     }
     report_.ok(subject, connection->description());
-    look_into(*connection, database, streams);
+    report_.attempt(subject, [&] { look_into(*connection, database, streams); });
     return true;
   }
 

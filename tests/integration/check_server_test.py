@@ -8,6 +8,8 @@ from support import tap
 from support.check import about, look
 from support.pipeline import until
 from support.server import Server, as_postgres
+from support.sshd import keygen
+from support.tunnel_case import TunnelTest
 
 HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
@@ -97,6 +99,49 @@ class EnteringTest(unittest.TestCase):
         self.check_refused('too many connections for role "newcomer" (SQLSTATE 53300)', "a free connection: ALTER ROLE \"newcomer\" "
                            'CONNECTION LIMIT -1, ALTER DATABASE "postgres" CONNECTION LIMIT -1, or raise max_connections')
         self.check_mended('ALTER ROLE "newcomer" CONNECTION LIMIT -1')
+
+
+class TunnelFaultsTest(TunnelTest):
+    """An SSH server that cannot be entered is the one finding, too."""
+
+    database = "check_tunnel"
+
+    def check_refused(self, found, code=3, **tunnel):
+        changed = {**self.config["ssh_tunnel"], **tunnel}
+        config = {**self.config, "ssh_tunnel": {name: value for name, value in changed.items() if value is not None}}
+        self.sql("CREATE TABLE IF NOT EXISTS {s}.t (id int PRIMARY KEY)")
+        for catalog in (None, tap.select(tap.discover(self.direct))):
+            findings = look(config, catalog=catalog, expect=code)
+            self.assertEqual([f for f in findings if f["subject"] != "catalog"], [
+                {"level": "error", "subject": "connection to database check_tunnel", "found": found, "needed": "", "fix": ""}])
+        result = tap.run(config, "check", expect=code)
+        self.assertEqual((result.stdout.decode(), result.stderr), (f"error   connection to database check_tunnel: {found}\n", ""))
+
+    def refusal(self, why):
+        return f"cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user {self.sshd.user}): {why}"
+
+    def test_a_key_that_is_none(self):
+        self.check_refused("ssh_tunnel.private_key is neither the text of a private key nor the path of a file that can be read",
+                           private_key="no key")
+
+    def test_a_host_key_that_is_not_known(self):
+        nowhere = str(self.keys / "nowhere")
+        self.check_refused(self.refusal(f"the host key is not known: {self.sshd.fingerprint} (ssh-ed25519); add it to {nowhere} or set "
+                                        "ssh_tunnel.host_key to that fingerprint"), host_key=None, known_hosts=nowhere)
+
+    def test_a_login_that_is_refused(self):
+        key = keygen(self.keys / "unknown")
+        self.check_refused(self.refusal("login refused, tried ssh_tunnel.private_key; the server takes publickey"),
+                           private_key=str(key))
+
+    def test_a_host_that_no_tunnel_leads_to(self):
+        self.assertEqual(about(look({**self.config, "host": "/tmp"}, expect=2), "connection to database check_tunnel"), [
+            "error ssh_tunnel leads to a host name or an address, not to a socket folder"])
+
+    def test_it_goes_through(self):
+        self.sql("CREATE TABLE {s}.t ()")
+        self.assertEqual(about(look(self.config), "connection to database check_tunnel"), [
+            f"ok 127.0.0.1:{self.server.port}, database check_tunnel, user tap, through SSH 127.0.0.1:{self.sshd.port}"])
 
 
 class ServerTest(unittest.TestCase):

@@ -127,7 +127,7 @@ class FilesTest(CheckTest):
         self.sql("REVOKE SELECT ON {s}.t FROM checker")
         self.assertEqual([f["subject"] for f in self.look(catalog, expect=2) if f["level"] == "error"],
                          [f"stream {self.id_of('u')}", f"stream {self.id_of('t')}"])
-        self.assertEqual([f["subject"] for f in self.look(catalog, port="1", expect=3) if f["level"] == "error"],
+        self.assertEqual([f["subject"] for f in self.look(catalog, port="1", expect=2) if f["level"] == "error"],
                          [f"stream {self.id_of('u')}", "connection to database check_me"])
 
 

@@ -148,7 +148,7 @@ pg::ReplicationStream::Options LogPass::plugin_options() const {
   return options;
 }
 
-std::unique_ptr<pg::ReplicationStream> LogPass::open(const pg::Connection& connection) {
+std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection) {
   safe_ = std::ranges::min_element(streams_, {}, &LogStream::bookmark)->bookmark;
   reached_ = safe_;
   while (true) {
@@ -163,7 +163,7 @@ std::unique_ptr<pg::ReplicationStream> LogPass::open(const pg::Connection& conne
         throw;
       }
       if (option.empty()) {
-        refuse_slot(error, source_.slot, connection.description());
+        refuse_slot(connection, error, source_.slot);
       }
       log::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
       old_format_ = old_format_ || option == "format-version";

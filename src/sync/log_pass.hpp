@@ -50,7 +50,7 @@ class LogPass {
   using Clock = std::chrono::steady_clock;
 
   void look_up_streams(pg::Connection& connection);
-  std::unique_ptr<pg::ReplicationStream> open(const pg::Connection& connection);
+  std::unique_ptr<pg::ReplicationStream> open(pg::Connection& connection);
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
   void let_go();  ///< of the stream that is open

@@ -228,7 +228,7 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(found(secondary_port=primary.port), [f"warning {none}"])
         by_log = tap.select(catalog, "t", method="LOG_BASED")
         self.assertEqual(found(4, secondary_port=primary.port, catalog=by_log), [f"error {none}"])  # and no slot is there
-        standby.close()
+        standby.stop()
         [lost] = found(3, "connection to secondary_host")
         self.assertRegex(lost, rf"\Aerror cannot connect \({where.format(standby.port)}\): .*; a server that can be reached from here: host "
                                "and port, secondary_host and secondary_port in the config; at the server listen_addresses, firewall, "
@@ -272,7 +272,7 @@ class ServerTest(unittest.TestCase):
 
     def test_tls_of_a_pooler_is_not_ours(self):
         self.use_tls()
-        with pgbouncer(self.server, "session") as port:
+        with pgbouncer(self.server, "session", "server_tls_sslmode = require") as port:
             config = self.server.config(port=str(port), filter_dbs="postgres")
             catalog = tap.select(tap.discover(config), "t")
             self.assertEqual(about(look(config, catalog=catalog), "tls"), ["ok not encrypted, but it does not leave this machine"])

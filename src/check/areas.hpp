@@ -7,6 +7,7 @@
 
 #include <tap/config/config.hpp>
 #include <tap/pg/connection.hpp>
+#include <tap/pg/slots.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
 
@@ -14,9 +15,20 @@
 
 namespace tap::check {
 
-/// What to do about a server or database that cannot be entered: `sqlstate` is empty if nobody answered.
-Complaint cannot_enter(const std::string& found, const std::string& sqlstate, const std::string& database,
-                       const std::string& user);
+/// What to do about a server or database that cannot be entered: a pg::Refused or pg::ConnectionLost.
+Complaint cannot_enter(const Error& refusal, const std::string& database, const config::Config& config);
+
+/// Who can read what goes over a connection to `server`.
+void check_protection(const pg::Connection& connection, const pg::Server& server, const std::string& subject,
+                      Report& report);
+
+/// How long a standby lets queries keep it from replaying.
+void check_delays(pg::Connection& connection, const pg::LogStatus& status, const std::string& subject,
+                  Report& report);
+
+/// The standby that copies come from, if the config has one; `for_first_copies`: of log-based streams, too.
+void check_secondary(pg::Connection& connection, const pg::Server& server, bool for_first_copies,
+                     Report& report);
 
 /// Version, kind of server, TLS, clock, standby, and the settings that would cut a run.
 void check_server(pg::Connection& connection, const config::Config& config, Report& report);

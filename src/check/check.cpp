@@ -16,6 +16,7 @@
 #include <tap/pg/tables.hpp>
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/state.hpp>
+#include <tap/sync/slot_choice.hpp>
 
 #include "areas.hpp"
 #include "report.hpp"
@@ -35,6 +36,9 @@ class Pass {
     if (read_config()) {
       read_files();
       visit_databases();
+      if (config_.secondary.used) {
+        visit_secondary();
+      }
     }
     return report_.findings();
   }
@@ -144,8 +148,8 @@ class Pass {
   bool visit(const std::string& database, const Streams& streams) {
     const bool is_home = database == config_.server.database();
     const std::string subject = "connection to database " + database;
-    const auto refuse = [&](const Error& error, const std::string& sqlstate, bool ends_run) {
-      report_.error(subject, cannot_enter(error.complaint().found, sqlstate, database, config_.server.user()),
+    const auto refuse = [&](const Error& error, bool ends_run) {
+      report_.error(subject, cannot_enter(error, database, config_),
                     ends_run ? ExitCode::cannot_connect : ExitCode::run_failed);
     };
     std::optional<pg::Connection> connection;
@@ -154,22 +158,56 @@ class Pass {
     } catch (const pg::DatabaseRefused& refused) {
       const bool any_log_based = std::ranges::any_of(streams, is_log_based);
       if (is_home || any_log_based || request_.catalog) {
-        refuse(refused, refused.sqlstate(), is_home || any_log_based);
+        refuse(refused, is_home || any_log_based);
       } else {  // discovery leaves it out
-        report_.warning(subject,
-                        cannot_enter(refused.what(), refused.sqlstate(), database, config_.server.user()));
+        report_.warning(subject, cannot_enter(refused, database, config_));
       }
       return true;
     } catch (const pg::Refused& refused) {
-      refuse(refused, refused.sqlstate(), true);
+      refuse(refused, true);
       return has_connected_;
     } catch (const pg::ConnectionLost& lost) {
-      refuse(lost, lost.sqlstate(), true);
+      refuse(lost, true);
+      return false;
+    } catch (const Error& fault) {  // the tunnel's, whose words have their remedy
+      report_.error(subject, fault.complaint(), fault.code());
       return false;
     }
     report_.ok(subject, connection->description());
-    look_into(*connection, database, streams);
+    report_.attempt(subject, [&] { look_into(*connection, database, streams); });
     return true;
+  }
+
+  /// The server that copies come from. A run may have nothing to copy.
+  void visit_secondary() {
+    Streams copies;
+    for (const sync::StreamPlan& stream : plan_) {
+      if (!is_log_based(&stream) || sync::positions({&stream}, state_).empty()) {
+        copies.push_back(&stream);
+      }
+    }
+    const bool by_default = !request_.catalog && config_.default_replication_method == "LOG_BASED";
+    const bool for_first_copies = by_default || std::ranges::any_of(copies, is_log_based);
+    const std::string database = copies.empty() ? config_.server.database() : copies.front()->database;
+    const std::string subject = "connection to secondary_host";
+    const pg::Server server = config_.copy_server();
+    Report report;
+    report.attempt(subject, [&] {
+      try {
+        pg::Connection connection(server, database);
+        report.ok(subject, connection.description());
+        check_secondary(connection, server, for_first_copies, report);
+      } catch (const pg::Refused& refused) {
+        throw Error(refused.code(), cannot_enter(refused, database, config_));
+      } catch (const pg::ConnectionLost& lost) {
+        throw Error(lost.code(), cannot_enter(lost, database, config_));
+      }
+    });
+    if (!copies.empty() || !request_.catalog) {
+      report_.add(report);
+    } else {
+      report_.add_as_notes(report);
+    }
   }
 
   void look_into(pg::Connection& connection, const std::string& database, const Streams& streams) {

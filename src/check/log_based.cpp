@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <optional>
+
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/slots.hpp>
@@ -20,21 +23,22 @@ SELECT pg_catalog.current_setting('max_replication_slots')::int AS slots,
        pg_catalog.current_setting('max_slot_wal_keep_size', true) AS keep_size
 )sql";
 
-// Null if the server loads any plugin.
-constexpr const char* kPluginIsListed = R"sql(
-SELECT 'wal2json' = ANY (pg_catalog.string_to_array(
-         pg_catalog.translate(pg_catalog.current_setting('output_plugin_libraries', true), ' "''', ''), ',')) AS is_listed
-)sql";
+/// How to set what holds from the next start on.
+std::string set_for_good(const pg::LogStatus& status, const char* name, std::int64_t value) {
+  return status.is_rds ? fmt::format("set {} to {} in its parameter group and reboot it", name, value)
+                       : fmt::format("ALTER SYSTEM SET {} = {}", name, value);
+}
 
 /// `needs_slot`: a slot must be made, `wants_slot`: a first copy is better with one of its own for a moment.
-void check_capacity(pg::Connection& connection, bool needs_slot, bool wants_slot, Report& report) {
+void check_capacity(pg::Connection& connection, const pg::LogStatus& status, bool needs_slot, bool wants_slot,
+                    Report& report) {
   const pg::Rows row = connection.query(kCapacity);
   const auto number = [&](const char* name) { return row.number(0, row.column(name)); };
   const std::string slots =
       fmt::format("{} of {} replication slots are in use", number("slots_used"), number("slots"));
   const Complaint no_slot = {slots,
                              "raise max_replication_slots (a restart), or drop a slot that nobody reads",
-                             fmt::format("ALTER SYSTEM SET max_replication_slots = {}", number("slots") + 5)};
+                             set_for_good(status, "max_replication_slots", number("slots") + 5)};
   if (number("slots_used") < number("slots")) {
     report.ok("free slots", slots);
   } else if (needs_slot) {
@@ -52,24 +56,27 @@ void check_capacity(pg::Connection& connection, bool needs_slot, bool wants_slot
   } else {
     report.error("free senders",
                  {senders, "raise max_wal_senders (a restart)",
-                  fmt::format("ALTER SYSTEM SET max_wal_senders = {}", number("senders") + 5)},
+                  set_for_good(status, "max_wal_senders", number("senders") + 5)},
                  ExitCode::log_based_unprepared);
   }
   if (row.text(0, row.column("keep_size")) == "-1") {
-    report.note("max_slot_wal_keep_size",
-                {"it is -1: a slot that nobody reads keeps log until the disk is full",
-                 "a limit that leaves room for a few days without a run",
-                 "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()"});
+    report.note(
+        "max_slot_wal_keep_size",
+        {"it is -1: a slot that nobody reads keeps log until the disk is full",
+         "a limit that leaves room for a few days without a run",
+         status.is_rds ? "set max_slot_wal_keep_size to 51200 (megabytes) in its parameter group"
+                       : "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()"});
   }
 }
 
 void check_plugin(pg::Connection& connection, Report& report) {
   try {
-    const pg::Rows row = connection.query(kPluginIsListed);
-    if (row.is_null(0, row.column("is_listed")) || row.flag(0, row.column("is_listed"))) {
+    const auto allowed = pg::allowed_plugins(connection);
+    if (!allowed || std::ranges::find(*allowed, "wal2json") != allowed->end()) {
       report.ok("plugin", "the server may load wal2json");
     } else {
-      report.error("plugin", sync::plugin_not_allowed("wal2json is not in output_plugin_libraries"),
+      report.error("plugin",
+                   sync::plugin_not_allowed(connection, "wal2json is not in output_plugin_libraries"),
                    ExitCode::log_based_unprepared);
     }
   } catch (const pg::ServerError&) {
@@ -85,8 +92,7 @@ void check_right(const pg::LogStatus& status, const config::Config& config, cons
       sync::require_right_to_replicate(status, config, database);
       report.ok("replication", fmt::format("{} may replicate", status.role));
     } catch (const pg::Refused& refused) {
-      throw Error(refused.code(),
-                  cannot_enter(refused.what(), refused.sqlstate(), database, config.server.user()));
+      throw Error(refused.code(), cannot_enter(refused, database, config));
     }
   });
 }
@@ -100,8 +106,12 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   if (!report.attempt(log, [&] { status = pg::log_status(connection); })) {
     return;
   }
+  std::optional<Lsn> end;
   if (report.attempt(log, [&] { sync::require_logical_log(status); })) {
-    report.ok(log, "wal_level is logical");
+    report.attempt(log, [&] {
+      end = pg::end_of_log(connection);
+      report.ok(log, "wal_level is logical");
+    });
   } else if (status.in_recovery) {
     return;  // the primary's slots are not here
   }
@@ -114,8 +124,8 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   bool is_fit =
       report.attempt("slot " + name, [&] { slot = sync::choose_slot(connection, config, database); });
   report.attempt("free slots", [&] {
-    check_capacity(connection, is_fit && !slot && config.log.create_slot, positions.size() < streams.size(),
-                   report);
+    check_capacity(connection, status, is_fit && !slot && config.log.create_slot,
+                   positions.size() < streams.size(), report);
   });
   if (!is_fit) {
     return;
@@ -129,7 +139,9 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
     if (!slot) {
       slot = sync::require_slot(connection, config, database);  // says how to make it
     }
-    sync::require_readable(connection, slot->name, status, positions);
+    if (end) {
+      sync::require_readable(connection, slot->name, *end, positions);
+    }
   });
   if (!is_fit) {
     return;

@@ -71,14 +71,18 @@ std::string to_json_text(const std::vector<Finding>& findings) {
 }
 
 ExitCode exit_code(const std::vector<Finding>& findings) {
-  // In the order in which a run meets them.
-  for (const ExitCode code :
-       {ExitCode::cannot_connect, ExitCode::usage, ExitCode::log_based_unprepared, ExitCode::run_failed}) {
-    if (std::ranges::find(findings, code, &Finding::code) != findings.end()) {
-      return code;
+  const auto has = [&](ExitCode code) {
+    return std::ranges::find(findings, code, &Finding::code) != findings.end();
+  };
+  if (has(ExitCode::usage)) {  // a run makes its plan before it connects
+    return ExitCode::usage;
+  }
+  for (const Finding& finding : findings) {
+    if (finding.code == ExitCode::cannot_connect || finding.code == ExitCode::log_based_unprepared) {
+      return finding.code;
     }
   }
-  return ExitCode::done;
+  return has(ExitCode::run_failed) ? ExitCode::run_failed : ExitCode::done;
 }
 
 }  // namespace tap::check

@@ -49,6 +49,10 @@ class Report {
     });
   }
 
+  /// Adds the findings of another.
+  void add(const Report& other) {
+    findings_.insert(findings_.end(), other.findings_.begin(), other.findings_.end());
+  }
   /// Adds findings on what may never be asked for: a note is the worst that they can be.
   void add_as_notes(const Report& optional);
 

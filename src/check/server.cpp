@@ -20,47 +20,43 @@ constexpr const char* kServer = R"sql(
 SELECT pg_catalog.current_setting('server_version') AS version,
        pg_catalog.current_setting('server_version_num')::int AS version_number,
        pg_catalog.to_regproc('pg_catalog.aurora_version') IS NOT NULL AS is_aurora,
-       coalesce(s.ssl, false) AS is_encrypted, s.version AS tls_version, s.cipher AS cipher,
-       coalesce(pg_catalog.inet_server_addr() <<= '127.0.0.0/8' OR pg_catalog.inet_server_addr() = '::1', true) AS is_local,
        (SELECT rolvaliduntil::date
           FROM pg_catalog.pg_roles
          WHERE rolname = current_user AND rolvaliduntil < pg_catalog.now() + interval '7 days') AS expires,
        extract(epoch FROM pg_catalog.clock_timestamp() - $1::timestamptz)::bigint AS seconds_ahead
-  FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_stat_ssl s ON s.pid = pg_catalog.pg_backend_pid()
 )sql";
 
 constexpr const char* kTimeouts = R"sql(
 SELECT name AS name, setting::bigint AS milliseconds, setting || unit AS shown
   FROM pg_catalog.pg_settings
- WHERE name IN ('lock_timeout', 'tcp_user_timeout', 'transaction_timeout', 'wal_sender_timeout')
+ WHERE name IN ('idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout', 'tcp_user_timeout',
+                'wal_sender_timeout')
    AND setting <> '0'
  ORDER BY name
 )sql";
 
-constexpr const char* kStandby = R"sql(
-SELECT pg_catalog.current_setting('max_standby_streaming_delay') AS streaming_delay,
-       pg_catalog.current_setting('max_standby_archive_delay') AS archive_delay,
-       pg_catalog.current_setting('hot_standby_feedback') AS feedback
-)sql";
-
-/// A setting that ends what takes longer. What every session of ours sets for itself (pg/settings.cpp) is not
-/// among them.
+/// A setting that ends what takes longer.
 struct Timeout {
   std::string_view name;
   std::int64_t enough;  ///< milliseconds from which on it is out of the way
   const char* cuts;
   const char* good;
+  bool is_ours;  ///< the config's, whatever the role's is (pg/settings.cpp)
 };
 constexpr std::int64_t kMinute = 60'000;
 constexpr auto kKnownTimeouts = std::to_array<Timeout>({
-    {"lock_timeout", kMinute, "a stream whose table is locked for longer fails", "0"},
+    {"idle_in_transaction_session_timeout", kMinute,
+     "a copy that waits for its target for so long can lose its connection", "0", true},
+    {"lock_timeout", kMinute, "a stream whose table is locked for longer fails", "5min", true},
+    {"statement_timeout", kMinute * 10, "a copy that takes longer is cut off", "0", true},
     {"tcp_user_timeout", kMinute * 15, "a run whose target takes nothing for so long loses its connection",
-     "0"},
-    {"transaction_timeout", kMinute * 60 * 24, "a copy that takes longer is cut off", "0"},
-    {"wal_sender_timeout", 10'000, "a log-based run that cannot answer for so long is cut off", "'60s'"},
+     "0", false},
+    {"wal_sender_timeout", 10'000, "a log-based run that cannot answer for so long is cut off", "'60s'",
+     false},
 });
 
 void check_timeouts(pg::Connection& connection, const std::string& role, Report& report) {
+  connection.execute(connection.pin_settings(true));  // as they are in a run
   const pg::Rows rows = connection.query(kTimeouts);
   const auto name = rows.column("name");
   const auto milliseconds = rows.column("milliseconds");
@@ -73,53 +69,13 @@ void check_timeouts(pg::Connection& connection, const std::string& role, Report&
       report.warning(
           "timeouts",
           {fmt::format("{} is {}: {}", known->name, rows.view(row, shown), known->cuts),
-           "set it for the role", fmt::format("ALTER ROLE {} SET {} = {}", role, known->name, known->good)});
+           known->is_ours ? "set it in the config" : "set it for the role",
+           known->is_ours ? fmt::format("\"{}\": \"{}\"", known->name, known->good)
+                          : fmt::format("ALTER ROLE {} SET {} = {}", role, known->name, known->good)});
     }
   }
   if (!any) {
     report.ok("timeouts", "none that would cut a run");
-  }
-}
-
-void check_standby(pg::Connection& connection, Report& report) {
-  const pg::Rows row = connection.query(kStandby);
-  const std::string streaming = row.text(0, row.column("streaming_delay"));
-  const std::string archive = row.text(0, row.column("archive_delay"));
-  const std::string feedback = row.text(0, row.column("feedback"));
-  const std::string found =
-      fmt::format("max_standby_streaming_delay is {}, max_standby_archive_delay {}, hot_standby_feedback {}",
-                  streaming, archive, feedback);
-  if ((streaming == "-1" && archive == "-1") || feedback == "on") {
-    report.ok("standby", found);
-    return;
-  }
-  report.warning(
-      "standby",
-      {found + ": a query that keeps it from replaying for longer is cancelled, and tried again",
-       "for a first copy let it wait (Amazon RDS and Aurora: in the parameter group)",
-       "ALTER SYSTEM SET max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = -1; "
-       "SELECT pg_reload_conf(), or hot_standby_feedback = on"});
-}
-
-void check_tls(const pg::Rows& row, const config::Config& config, Report& report) {
-  const auto set = config.server.keywords.find("sslmode");
-  const std::string mode =
-      set == config.server.keywords.end() ? pg::connection_default("sslmode") : set->second;
-  if (row.flag(0, row.column("is_encrypted"))) {
-    const std::string found =
-        fmt::format("{} with {}", row.view(0, row.column("tls_version")), row.view(0, row.column("cipher")));
-    if (mode == "verify-full" || mode == "verify-ca") {
-      report.ok("tls", found + ", the server's certificate is verified");
-    } else {
-      report.note("tls", {found + ", but anybody's certificate is taken for the server's", "verify it",
-                          "\"sslmode\": \"verify-full\" and \"sslrootcert\" in the config"});
-    }
-  } else if (row.flag(0, row.column("is_local"))) {
-    report.ok("tls", "not encrypted, on the server's own machine");
-  } else {
-    report.warning(
-        "tls", {"the connection is not encrypted: the password's proof and all rows can be read on the way",
-                "let the server use TLS (ssl = on)", "\"sslmode\": \"require\" in the config"});
   }
 }
 
@@ -137,43 +93,6 @@ void check_clock(std::int64_t seconds_ahead, Report& report) {
 
 }  // namespace
 
-Complaint cannot_enter(const std::string& found, const std::string& sqlstate, const std::string& database,
-                       const std::string& user) {
-  const std::string role = user.empty() ? "..." : pg::quote_identifier(user);
-  const std::string name = database.empty() ? "..." : pg::quote_identifier(database);
-  const std::string kind = sqlstate.substr(0, 2);
-  if (sqlstate.empty()) {
-    return {found, "a server that can be reached from here",
-            "host and port in the config; at the server listen_addresses, firewall, security group"};
-  }
-  if (sqlstate == "28P01") {
-    return {found, "the role's password, which has not expired",
-            fmt::format("password in the config; ALTER ROLE {} PASSWORD '...' VALID UNTIL 'infinity'", role)};
-  }
-  if (kind == "28") {
-    return {found, "a role that may log in, and a line of pg_hba.conf that lets it in from here",
-            fmt::format("CREATE ROLE {0} LOGIN PASSWORD '...', ALTER ROLE {0} LOGIN, or a line `host {1} {0} "
-                        "<this machine>/32 scram-sha-256`, then SELECT pg_reload_conf()",
-                        role, name)};
-  }
-  if (sqlstate == "3D000") {
-    return {found, "a database that is there", "dbname in the config, database-name in the catalog"};
-  }
-  if (sqlstate == "42501") {
-    return {found, "the right to connect", fmt::format("GRANT CONNECT ON DATABASE {} TO {}", name, role)};
-  }
-  if (sqlstate == "55000") {
-    return {found, "", fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)};
-  }
-  if (kind == "53") {
-    return {found, "a free connection",
-            fmt::format("ALTER ROLE {} CONNECTION LIMIT -1, ALTER DATABASE {} CONNECTION LIMIT -1, or raise "
-                        "max_connections",
-                        role, name)};
-  }
-  return {found, "wait until the server takes connections"};
-}
-
 void check_server(pg::Connection& connection, const config::Config& config, Report& report) {
   report.read(connection, "server", [&] {
     const pg::Rows row = connection.query(kServer, {utc_now()});
@@ -189,17 +108,17 @@ void check_server(pg::Connection& connection, const config::Config& config, Repo
                                     : status.is_rds                      ? " of Amazon RDS"
                                                                          : "",
                                     status.in_recovery ? "a standby" : "a primary"));
-    check_tls(row, config, report);
+    check_protection(connection, config.server, "tls", report);
     if (!row.is_null(0, row.column("expires"))) {
       report.warning(
           "login", {fmt::format("the password of {} expires on {}", role, row.view(0, row.column("expires"))),
                     "", fmt::format("ALTER ROLE {} VALID UNTIL 'infinity'", role)});
     }
     check_clock(row.number(0, row.column("seconds_ahead")), report);
-    check_timeouts(connection, role, report);
     if (status.in_recovery) {
-      check_standby(connection, report);
+      check_delays(connection, status, "standby", report);
     }
+    check_timeouts(connection, role, report);  // at last, since they hold from then on
   });
 }
 

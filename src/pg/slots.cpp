@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <tap/base/split.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/slots.hpp>
 
@@ -17,9 +20,7 @@ SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active
        s.active_pid AS active_pid, a.application_name AS application,
        s.confirmed_flush_lsn AS confirmed_flush, s.restart_lsn AS restart,
        pg_catalog.to_jsonb(s) ->> 'wal_status' AS wal_status,
-       pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size,
-       (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-             ELSE pg_catalog.pg_current_wal_lsn() END - s.restart_lsn)::bigint AS retained
+       pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size
   FROM pg_catalog.pg_replication_slots s
   LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid
  WHERE s.slot_type = 'logical'
@@ -34,9 +35,16 @@ SELECT pg_catalog.current_setting('wal_level') AS wal_level,
        pg_catalog.current_setting('rds.logical_replication', true) IS NOT NULL
          OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'rds_superuser') AS is_rds,
        (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)
-         AS has_replication,
-       CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+         AS has_replication
+)sql";
+
+constexpr const char* kEnd = R"sql(
+SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
             ELSE pg_catalog.pg_current_wal_flush_lsn() END AS flushed
+)sql";
+
+constexpr const char* kPlugins = R"sql(
+SELECT pg_catalog.current_setting('output_plugin_libraries', true) AS plugins
 )sql";
 
 Lsn lsn_of(const Rows& rows, std::size_t row, std::size_t column) {
@@ -57,7 +65,6 @@ std::vector<Slot> logical_slots(Connection& connection) {
   const auto restart = rows.column("restart");
   const auto wal_status = rows.column("wal_status");
   const auto safe_wal_size = rows.column("safe_wal_size");
-  const auto retained = rows.column("retained");
   std::vector<Slot> slots;
   for (std::size_t row = 0; row < rows.size(); ++row) {
     Slot& slot = slots.emplace_back();
@@ -71,8 +78,12 @@ std::vector<Slot> logical_slots(Connection& connection) {
     slot.restart = lsn_of(rows, row, restart);
     slot.wal_status = rows.text(row, wal_status);
     slot.safe_wal_size = rows.text(row, safe_wal_size);
-    if (!rows.is_null(row, retained)) {
-      slot.retained = rows.number(row, retained);
+  }
+  // A server without slots may refuse to tell.
+  const Lsn end = slots.empty() ? Lsn() : end_of_log(connection);
+  for (Slot& slot : slots) {
+    if (slot.restart > Lsn()) {
+      slot.retained = static_cast<std::int64_t>(end.value - std::min(end, slot.restart).value);
     }
   }
   return slots;
@@ -104,8 +115,29 @@ LogStatus log_status(Connection& connection) {
   status.role = row.text(0, row.column("role"));
   status.is_rds = row.flag(0, row.column("is_rds"));
   status.has_replication = row.flag(0, row.column("has_replication"));
-  status.flushed = lsn_of(row, 0, row.column("flushed"));
   return status;
+}
+
+Lsn end_of_log(Connection& connection) {
+  const Rows row = connection.query(kEnd);
+  return lsn_of(row, 0, row.column("flushed"));
+}
+
+std::optional<std::vector<std::string>> allowed_plugins(Connection& connection) {
+  const Rows row = connection.query(kPlugins);
+  const auto plugins = row.column("plugins");
+  if (row.is_null(0, plugins)) {
+    return std::nullopt;
+  }
+  std::string list = row.text(0, plugins);
+  std::erase_if(list, [](char c) { return c == ' ' || c == '"' || c == '\''; });
+  std::vector<std::string> names;
+  for (const std::string_view name : split(list)) {
+    if (!name.empty()) {
+      names.emplace_back(name);
+    }
+  }
+  return names;
 }
 
 void try_replication(const Server& server, const std::string& database) {

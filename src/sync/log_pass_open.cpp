@@ -118,7 +118,7 @@ std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection)
         throw;
       }
       if (option.empty() || !can_do_without(option)) {
-        refuse_slot(error, source_.slot, connection.description());
+        refuse_slot(connection, error, source_.slot);
       }
       log::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
       old_format_ = old_format_ || option == "format-version";

@@ -38,13 +38,13 @@ void LogReplication::prepare(Database& database) {
 void LogReplication::prepare_group(pg::Connection& connection, Group& group) {
   const pg::LogStatus status = pg::log_status(connection);
   require_logical_log(status);
+  group.source.end = pg::end_of_log(connection);
   require_right_to_replicate(status, config_, group.source.database);
   const pg::Slot slot = require_slot(connection, config_, group.source.database);
   group.source.slot = slot.name;
   group.kept_from = slot.confirmed_flush;
   group.source.server_encoding = status.server_encoding;
-  group.source.end = status.flushed;
-  require_readable(connection, group.source.slot, status, positions(group.streams, state_));
+  require_readable(connection, group.source.slot, group.source.end, positions(group.streams, state_));
 }
 
 bool LogReplication::follows(const StreamPlan& stream) const {

@@ -5,6 +5,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
+#include <tap/sync/slot_choice.hpp>
 
 namespace tap::sync {
 
@@ -39,16 +40,10 @@ LogStart find_log_start(const config::Config& config, pg::Connection& connection
 LogStart find_standby_start(pg::Connection& standby, Lsn kept_from) {
   const auto deadline = std::chrono::steady_clock::now() + kStandbyPatience;
   while (true) {
-    const pg::LogStatus status = pg::log_status(standby);
-    if (!status.in_recovery) {
-      throw Error(
-          ExitCode::log_based_unprepared,
-          fmt::format("the server of secondary_host ({}) is no standby: name one, or set use_secondary to "
-                      "false",
-                      standby.description()));
-    }
-    if (status.flushed >= kept_from) {
-      return {.lsn = status.flushed, .snapshot = nullptr};
+    const Lsn replayed = pg::end_of_log(standby);
+    require_standby(standby, pg::log_status(standby));  // still, so that it was the primary's place
+    if (replayed >= kept_from) {
+      return {.lsn = replayed, .snapshot = nullptr};
     }
     if (std::chrono::steady_clock::now() > deadline) {
       throw Error(
@@ -56,7 +51,7 @@ LogStart find_standby_start(pg::Connection& standby, Lsn kept_from) {
           fmt::format(
               "the standby ({}) has replayed the log up to {} only, and the slot keeps it from {} on: "
               "run again when the standby has caught up",
-              standby.description(), to_text(status.flushed), to_text(kept_from)));
+              standby.description(), to_text(replayed), to_text(kept_from)));
     }
     stop::sleep(kStandbyPause);
   }

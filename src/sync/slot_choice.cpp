@@ -76,13 +76,12 @@ void require_not_lost(const pg::Slot& slot) {
   }
 }
 
-void require_positions(const pg::Slot& slot, const pg::LogStatus& status,
-                       const std::vector<StreamPosition>& positions) {
+void require_positions(const pg::Slot& slot, Lsn end, const std::vector<StreamPosition>& positions) {
   for (const auto& [stream, lsn] : positions) {
-    if (lsn > status.flushed) {
+    if (lsn > end) {
       unprepared(
           {fmt::format("the state of stream {} is at {}, but the server's log ends at {}", stream,
-                       to_text(lsn), to_text(status.flushed)),
+                       to_text(lsn), to_text(end)),
            fmt::format("it is another server, or one that was restored from a backup; sync the stream anew "
                        "with --full-refresh {}",
                        stream)});
@@ -188,12 +187,12 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
   try {
     pg::create_slot(connection, names.front(), kPlugin);
   } catch (const pg::ServerError& error) {
-    refuse_slot(error, names.front(), config.server.describe(database));
+    refuse_slot(connection, error, names.front());
   }
   return pg::find_slot(connection, names.front()).value();
 }
 
-void require_readable(pg::Connection& connection, const std::string& name, const pg::LogStatus& status,
+void require_readable(pg::Connection& connection, const std::string& name, Lsn end,
                       const std::vector<StreamPosition>& positions) {
   for (milliseconds waited{0};; waited += kLookAgain) {
     const auto slot = pg::find_slot(connection, name);
@@ -204,7 +203,7 @@ void require_readable(pg::Connection& connection, const std::string& name, const
     }
     require_not_lost(*slot);
     if (!slot->active) {
-      require_positions(*slot, status, positions);
+      require_positions(*slot, end, positions);
       return;
     }
     if (waited >= kPatience) {
@@ -219,17 +218,37 @@ void require_readable(pg::Connection& connection, const std::string& name, const
   }
 }
 
-Complaint plugin_not_allowed(const std::string& found) {
-  return {found, "add wal2json to the setting output_plugin_libraries",
-          "ALTER SYSTEM SET output_plugin_libraries = 'wal2json', 'pgoutput', 'test_decoding', then SELECT "
-          "pg_reload_conf()"};
+void require_standby(const pg::Connection& connection, const pg::LogStatus& status) {
+  if (!status.in_recovery) {
+    unprepared({fmt::format("the server of secondary_host ({}) is no standby", connection.description()),
+                "name one, or set use_secondary to false"});
+  }
 }
 
-void refuse_slot(const pg::ServerError& error, const std::string& slot, const std::string& where) {
-  const Complaint found{fmt::format("replication slot {} ({}): {}", slot, where, error.what())};
+Complaint plugin_not_allowed(pg::Connection& connection, const std::string& found) {
+  if (pg::log_status(connection).is_rds) {
+    return {found, "add wal2json to output_plugin_libraries in its parameter group"};
+  }
+  std::string list = "<what SHOW output_plugin_libraries says>, ";
+  try {
+    const auto allowed = pg::allowed_plugins(connection).value_or(std::vector<std::string>());
+    list.clear();
+    for (const std::string& plugin : allowed) {
+      list += pg::quote_literal(plugin) + ", ";
+    }
+  } catch (const pg::ServerError&) {  // administrators only
+  }
+  return {found, "add wal2json to the setting output_plugin_libraries",
+          fmt::format("ALTER SYSTEM SET output_plugin_libraries = {}'{}', then SELECT pg_reload_conf()", list,
+                      kPlugin)};
+}
+
+void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const std::string& slot) {
+  const Complaint found{
+      fmt::format("replication slot {} ({}): {}", slot, connection.description(), error.what())};
   const std::string& sqlstate = error.sqlstate();
   if (sqlstate == "42501" && std::string_view(error.what()).find(kPlugin) != std::string_view::npos) {
-    unprepared(plugin_not_allowed(found.found));
+    unprepared(plugin_not_allowed(connection, found.found));
   }
   std::string remedy = "run it again; if it stays so, the server's log says more";
   if (sqlstate == "42501") {

@@ -109,7 +109,7 @@ void drop_slot(const config::Config& config) {
       try {
         pg::drop_slot(connection, name);
       } catch (const pg::ServerError& error) {
-        refuse_slot(error, name, connection.description());
+        refuse_slot(connection, error, name);
       }
       log::info("replication slot {} is dropped", name);
       return;
@@ -134,15 +134,15 @@ void acknowledge(const config::Config& config, const singer::State& state) {
                     "follows it",
                     database));
   }
-  const pg::LogStatus status = pg::log_status(connection);
-  require_right_to_replicate(status, config, database);
+  require_right_to_replicate(pg::log_status(connection), config, database);
   const pg::Slot slot = existing_slot(connection, config);
-  require_readable(connection, slot.name, status, {});
-  if (*position > status.flushed) {
+  const Lsn end = pg::end_of_log(connection);
+  require_readable(connection, slot.name, end, {});
+  if (*position > end) {
     throw Error(ExitCode::log_based_unprepared,
                 fmt::format("the state is at {}, but the server's log ends at {}: it is of another server; "
                             "give the state of this one",
-                            to_text(*position), to_text(status.flushed)));
+                            to_text(*position), to_text(end)));
   }
   try {
     // Reading it is the one way of moving it that each version has; what comes meanwhile is not looked at.
@@ -153,7 +153,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
     }
     log.finish();
   } catch (const pg::ServerError& error) {
-    refuse_slot(error, slot.name, connection.description());
+    refuse_slot(connection, error, slot.name);
   }
   const auto now = pg::find_slot(connection, slot.name);
   log::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));

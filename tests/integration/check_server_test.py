@@ -6,8 +6,11 @@ import unittest
 
 from support import tap
 from support.check import about, look
+from support.pgbouncer import pgbouncer
 from support.pipeline import until
 from support.server import Server, as_postgres
+from support.sshd import keygen
+from support.tunnel_case import TunnelTest
 
 HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
@@ -52,13 +55,14 @@ class EnteringTest(unittest.TestCase):
 
     def test_a_wrong_password(self):
         self.check_refused('password authentication failed for user "newcomer" (SQLSTATE 28P01)', "the role's password, which has not "
-                           "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'",
-                           password="wrong")
+                           "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'; for the "
+                           'tokens of Amazon RDS and Aurora GRANT rds_iam TO "newcomer"', password="wrong")
 
     def test_a_password_that_has_expired_or_is_about_to(self):
         self.server.sql("ALTER ROLE newcomer VALID UNTIL '2020-01-01'")
         self.check_refused('password authentication failed for user "newcomer" (SQLSTATE 28P01)', "the role's password, which has not "
-                           "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'")
+                           "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'; for the "
+                           'tokens of Amazon RDS and Aurora GRANT rds_iam TO "newcomer"')
         self.server.sql("DO $$ BEGIN EXECUTE format('ALTER ROLE newcomer VALID UNTIL %L', now() + interval '1 day'); END $$")
         [(day,)] = self.server.sql("SELECT (now() + interval '1 day')::date::text")
         fix = "ALTER ROLE \"newcomer\" VALID UNTIL 'infinity'"
@@ -69,10 +73,11 @@ class EnteringTest(unittest.TestCase):
 
     def test_a_role_that_may_not_log_in(self):
         self.server.sql("ALTER ROLE newcomer NOLOGIN")
-        self.check_refused('role "newcomer" is not permitted to log in (SQLSTATE 28000)', "a role that may log in, and a line of "
-                           "pg_hba.conf that lets it in from here: CREATE ROLE \"newcomer\" LOGIN PASSWORD '...', ALTER ROLE "
-                           '"newcomer" LOGIN, or a line `host "postgres" "newcomer" <this machine>/32 scram-sha-256`, then SELECT '
-                           "pg_reload_conf()")
+        self.check_refused('role "newcomer" is not permitted to log in (SQLSTATE 28000)', "a role that may log in, and a server that "
+                           "lets it in from here: CREATE ROLE \"newcomer\" LOGIN PASSWORD '...', or ALTER ROLE \"newcomer\" LOGIN; "
+                           'self-hosted: a line `host "postgres" "newcomer" <this machine>/32 scram-sha-256` in pg_hba.conf, then '
+                           'SELECT pg_reload_conf(); Amazon RDS and Aurora: "sslmode": "require" in the config if rds.force_ssl is 1, '
+                           "and for a role with rds_iam a fresh token by password_command")
         self.check_mended('ALTER ROLE "newcomer" LOGIN')
 
     def test_no_such_database(self):
@@ -99,6 +104,49 @@ class EnteringTest(unittest.TestCase):
         self.check_mended('ALTER ROLE "newcomer" CONNECTION LIMIT -1')
 
 
+class TunnelFaultsTest(TunnelTest):
+    """An SSH server that cannot be entered is the one finding, too."""
+
+    database = "check_tunnel"
+
+    def check_refused(self, found, code=3, **tunnel):
+        changed = {**self.config["ssh_tunnel"], **tunnel}
+        config = {**self.config, "ssh_tunnel": {name: value for name, value in changed.items() if value is not None}}
+        self.sql("CREATE TABLE IF NOT EXISTS {s}.t (id int PRIMARY KEY)")
+        for catalog in (None, tap.select(tap.discover(self.direct))):
+            findings = look(config, catalog=catalog, expect=code)
+            self.assertEqual([f for f in findings if f["subject"] != "catalog"], [
+                {"level": "error", "subject": "connection to database check_tunnel", "found": found, "needed": "", "fix": ""}])
+        result = tap.run(config, "check", expect=code)
+        self.assertEqual((result.stdout.decode(), result.stderr), (f"error   connection to database check_tunnel: {found}\n", ""))
+
+    def refusal(self, why):
+        return f"cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user {self.sshd.user}): {why}"
+
+    def test_a_key_that_is_none(self):
+        self.check_refused("ssh_tunnel.private_key is neither the text of a private key nor the path of a file that can be read",
+                           private_key="no key")
+
+    def test_a_host_key_that_is_not_known(self):
+        nowhere = str(self.keys / "nowhere")
+        self.check_refused(self.refusal(f"the host key is not known: {self.sshd.fingerprint} (ssh-ed25519); add it to {nowhere} or set "
+                                        "ssh_tunnel.host_key to that fingerprint"), host_key=None, known_hosts=nowhere)
+
+    def test_a_login_that_is_refused(self):
+        key = keygen(self.keys / "unknown")
+        self.check_refused(self.refusal("login refused, tried ssh_tunnel.private_key; the server takes publickey"),
+                           private_key=str(key))
+
+    def test_a_host_that_no_tunnel_leads_to(self):
+        self.assertEqual(about(look({**self.config, "host": "/tmp"}, expect=2), "connection to database check_tunnel"), [
+            "error ssh_tunnel leads to a host name or an address, not to a socket folder"])
+
+    def test_it_goes_through(self):
+        self.sql("CREATE TABLE {s}.t ()")
+        self.assertEqual(about(look(self.config), "connection to database check_tunnel"), [
+            f"ok 127.0.0.1:{self.server.port}, database check_tunnel, user tap, through SSH 127.0.0.1:{self.sshd.port}"])
+
+
 class ServerTest(unittest.TestCase):
     def use(self, settings=None, **extra):
         self.server = Server(settings, **extra)
@@ -114,19 +162,30 @@ class ServerTest(unittest.TestCase):
 
     def test_timeouts_that_would_cut_a_run(self):
         self.use({"statement_timeout": "1s", "idle_in_transaction_session_timeout": "1s", "idle_session_timeout": "1s"})
+        self.server.sql("ALTER ROLE reader SET lock_timeout = '5s'")
         self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])  # a run has its own
-        self.server.sql("ALTER ROLE reader SET lock_timeout = '5s'; ALTER ROLE reader SET tcp_user_timeout = '1min';"
-                        "ALTER ROLE reader SET wal_sender_timeout = '2s'")
+        self.server.sql("ALTER ROLE reader SET tcp_user_timeout = '1min'; ALTER ROLE reader SET wal_sender_timeout = '2s'")
         found = self.about("timeouts")
         self.assertEqual(found, [
-            "warning lock_timeout is 5000ms: a stream whose table is locked for longer fails; set it for the role: ALTER ROLE \"reader\" "
-            "SET lock_timeout = 0",
             "warning tcp_user_timeout is 60000ms: a run whose target takes nothing for so long loses its connection; set it for the role: "
             'ALTER ROLE "reader" SET tcp_user_timeout = 0',
             "warning wal_sender_timeout is 2000ms: a log-based run that cannot answer for so long is cut off; set it for the role: ALTER "
             "ROLE \"reader\" SET wal_sender_timeout = '60s'"])
         self.server.sql(";".join(line.split("role: ")[1] for line in found))
         self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])
+
+    def test_timeouts_of_the_config(self):
+        self.use()
+        config = {"statement_timeout": "5min", "lock_timeout": 2000, "idle_in_transaction_session_timeout": "30s"}
+        self.assertEqual(self.about("timeouts", **config), [
+            "warning idle_in_transaction_session_timeout is 30000ms: a copy that waits for its target for so long can lose its "
+            'connection; set it in the config: "idle_in_transaction_session_timeout": "0"',
+            "warning lock_timeout is 2000ms: a stream whose table is locked for longer fails; set it in the config: "
+            '"lock_timeout": "5min"',
+            "warning statement_timeout is 300000ms: a copy that takes longer is cut off; set it in the config: "
+            '"statement_timeout": "0"'])
+        self.assertEqual(self.about("timeouts", statement_timeout="2h", lock_timeout="5min", idle_in_transaction_session_timeout="0"),
+                         ["ok none that would cut a run"])
 
     def test_a_standby_that_does_not_wait(self):
         self.use()
@@ -135,9 +194,9 @@ class ServerTest(unittest.TestCase):
         self.assertRegex(self.about("server")[0], r"\Aok PostgreSQL 1.*, a standby\Z")
         self.assertEqual(self.about("standby"), [
             "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, hot_standby_feedback off: a query that keeps it "
-            "from replaying for longer is cancelled, and tried again; for a first copy let it wait (Amazon RDS and Aurora: in the "
-            "parameter group): ALTER SYSTEM SET max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = -1; "
-            "SELECT pg_reload_conf(), or hot_standby_feedback = on"])
+            "from replaying for longer is cancelled, and tried again; for a first copy let it wait: ALTER SYSTEM SET "
+            "max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = -1; SELECT pg_reload_conf(), or "
+            "hot_standby_feedback = on"])
         self.assertEqual(self.about("log of database postgres", 4, "LOG_BASED"), [
             "error log-based replication reads the primary, but this server is a standby; set host to the primary's (Aurora: the "
             "cluster's writer endpoint)"])
@@ -147,6 +206,34 @@ class ServerTest(unittest.TestCase):
         until(lambda: self.server.sql("SHOW max_standby_archive_delay") == [("-1",)], "the setting is not taken over")
         self.assertEqual(self.about("standby"), [
             "ok max_standby_streaming_delay is -1, max_standby_archive_delay -1, hot_standby_feedback off"])
+
+    def test_the_secondary(self):
+        self.use()
+        primary = self.server
+        self.use({"max_standby_streaming_delay": "30s", "rds.logical_replication": "on"}, primary=primary)
+        standby, self.config = self.server, primary.config(user="reader", filter_dbs="postgres")
+        self.config.update(use_secondary=True, secondary_host="127.0.0.1", secondary_port=standby.port)
+        catalog = tap.select(tap.discover(self.config), "t")
+
+        def found(expect=0, subject="secondary_host", catalog=catalog, **extra):
+            return about(look({**self.config, **extra}, catalog=catalog, expect=expect), subject)
+        where = "127.0.0.1:{}, database postgres, user reader"
+        self.assertEqual(found(subject="connection to secondary_host"), [f"ok {where.format(standby.port)}"])
+        self.assertEqual(found(subject="tls of secondary_host"), ["ok not encrypted, but it does not leave this machine"])
+        self.assertEqual(found(), [
+            "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, hot_standby_feedback off: a query that keeps it "
+            "from replaying for longer is cancelled, and tried again; for a first copy let it wait: set max_standby_streaming_delay and "
+            "max_standby_archive_delay to -1 (Aurora: as high as they go), or hot_standby_feedback to 1, in its parameter group"])
+        none = f"the server of secondary_host ({where.format(primary.port)}) is no standby; name one, or set use_secondary to false"
+        self.assertEqual(found(secondary_port=primary.port), [f"warning {none}"])
+        by_log = tap.select(catalog, "t", method="LOG_BASED")
+        self.assertEqual(found(4, secondary_port=primary.port, catalog=by_log), [f"error {none}"])  # and no slot is there
+        standby.stop()
+        [lost] = found(3, "connection to secondary_host")
+        self.assertRegex(lost, rf"\Aerror cannot connect \({where.format(standby.port)}\): .*; a server that can be reached from here: host "
+                               "and port, secondary_host and secondary_port in the config; at the server listen_addresses, firewall, "
+                               r"security group\Z")
+        self.assertEqual([f["level"] for f in look(self.config, catalog=catalog, expect=3) if f["subject"] == "server"], ["ok"])
 
     def test_amazon_s(self):
         """Known by its settings, roles and functions, which have been made here."""
@@ -162,7 +249,18 @@ class ServerTest(unittest.TestCase):
         self.server.sql("CREATE FUNCTION pg_catalog.aurora_version() RETURNS text LANGUAGE sql AS $$ SELECT '15.4.1' $$")
         self.assertEqual(self.about("server"), [f"ok PostgreSQL {version} of Amazon Aurora, a primary"])
 
-    def test_tls(self):
+    def test_amazon_s_parameters_are_set_in_a_group(self):
+        self.use({"rds.logical_replication": "off", "wal_level": "replica", "max_replication_slots": 0, "max_wal_senders": 0})
+        for subject, remedy in (
+                ("free slots", "warning 0 of 0 replication slots are in use: changes during first copies will come twice; raise "
+                 "max_replication_slots (a restart), or drop a slot that nobody reads: set max_replication_slots to 5 in its parameter group and reboot it"),
+                ("free senders", "error 0 of 0 WAL senders are in use; raise max_wal_senders (a restart): set max_wal_senders to 5 in its "
+                 "parameter group and reboot it"),
+                ("max_slot_wal_keep_size", "note it is -1: a slot that nobody reads keeps log until the disk is full; a limit that leaves "
+                 "room for a few days without a run: set max_slot_wal_keep_size to 51200 (megabytes) in its parameter group")):
+            self.assertEqual(self.about(subject, 4, "LOG_BASED"), [remedy])
+
+    def use_tls(self):
         self.use()
         subprocess.run(["openssl", "req", "-new", "-x509", "-nodes", "-subj", "/CN=localhost", "-days", "2", "-out", "server.crt",
                         "-keyout", "server.key"], cwd=self.server.data, check=True, capture_output=True, **as_postgres())
@@ -170,7 +268,21 @@ class ServerTest(unittest.TestCase):
         self.server.sql("ALTER SYSTEM SET ssl = on")
         self.server.sql("SELECT pg_reload_conf()")
         until(lambda: self.server.sql("SHOW ssl") == [("on",)], "TLS is not taken over")
-        used = "TLSv1.3 with TLS_AES_256_GCM_SHA384"
+        return certificate
+
+    def test_tls_of_a_pooler_is_not_ours(self):
+        self.use_tls()
+        with pgbouncer(self.server, "session", "server_tls_sslmode = require") as port:
+            config = self.server.config(port=str(port), filter_dbs="postgres")
+            catalog = tap.select(tap.discover(config), "t")
+            self.assertEqual(about(look(config, catalog=catalog), "tls"), ["ok not encrypted, but it does not leave this machine"])
+            # What it says of its own way to the server.
+            self.assertEqual(self.server.sql("SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND "
+                                             "backend_type = 'client backend'"), [(True,)])
+
+    def test_tls(self):
+        certificate = self.use_tls()
+        used = "TLSv1.3, TLS_AES_256_GCM_SHA384"
         self.assertEqual(self.about("tls", sslmode="require"), [
             f"note {used}, but anybody's certificate is taken for the server's; verify it: \"sslmode\": "
             '"verify-full" and "sslrootcert" in the config'])

@@ -316,7 +316,7 @@ class UnfitServerTest(SlotTest):
                    'library as an output plugin, add it to "output_plugin_libraries" and reload the server configuration. '
                    "(SQLSTATE 42501)")
         cure = ("add wal2json to the setting output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = "
-                "'wal2json', 'pgoutput', 'test_decoding', then SELECT pg_reload_conf()")
+                "'pgoutput', 'test_decoding', 'wal2json', then SELECT pg_reload_conf()")
         self.refused(f"replication slot {self.slot} ({where}): {refusal}: {cure}", catalog, state)
         self.refused(f"replication slot new ({where}): {refusal}: {cure}", catalog, replication_slot="new",
                      create_replication_slot=True,

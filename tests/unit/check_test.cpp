@@ -55,6 +55,9 @@ TEST_CASE("the exit code is of the error that a run would meet first") {
   CHECK(check::exit_code({error(ExitCode::run_failed), error(ExitCode::log_based_unprepared)}) ==
         ExitCode::log_based_unprepared);
   CHECK(check::exit_code({error(ExitCode::log_based_unprepared), error(ExitCode::usage)}) == ExitCode::usage);
-  CHECK(check::exit_code({error(ExitCode::usage), error(ExitCode::cannot_connect)}) ==
+  CHECK(check::exit_code({error(ExitCode::cannot_connect), error(ExitCode::usage)}) == ExitCode::usage);
+  CHECK(check::exit_code({error(ExitCode::cannot_connect), error(ExitCode::log_based_unprepared)}) ==
         ExitCode::cannot_connect);
+  CHECK(check::exit_code({error(ExitCode::log_based_unprepared), error(ExitCode::cannot_connect)}) ==
+        ExitCode::log_based_unprepared);
 }

@@ -37,7 +37,8 @@ std::vector<Finding> check(const Request& request);
 std::string to_text(const std::vector<Finding>& findings);
 /// One JSON object on a line: {"findings": [{level, subject, found, needed, fix}, ...], "worst": level}.
 std::string to_json_text(const std::vector<Finding>& findings);
-/// By the worst error: what a run would meet first; done if there is none.
+/// That of a run, which ends at the first error that it meets: its files' before the server's, streams' last.
+/// Done if there is none.
 ExitCode exit_code(const std::vector<Finding>& findings);
 
 }  // namespace tap::check

@@ -43,9 +43,16 @@ struct LogStatus {
   std::string role;
   bool is_rds = false;           ///< Amazon's: its parameters have other names, so have its rights
   bool has_replication = false;  ///< the role's attribute, which is not the only way to the right
-  Lsn flushed;                   ///< where the log ends now; on a standby, how far it is replayed
 };
 LogStatus log_status(Connection& connection);
+
+/// Where the log ends now; on a standby, how far it is replayed. Aurora says so only if its wal_level is
+/// logical: it throws ServerError.
+Lsn end_of_log(Connection& connection);
+
+/// The plugins that the server may load; nothing if it loads any. Throws ServerError for a role that may not
+/// read the setting.
+std::optional<std::vector<std::string>> allowed_plugins(Connection& connection);
 
 /// Throws DatabaseRefused if the role may not read the log at all. Costs a connection.
 void try_replication(const Server& server, const std::string& database);

@@ -42,18 +42,21 @@ std::optional<pg::Slot> choose_slot(pg::Connection& connection, const config::Co
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database);
 
 /// Throws Error (log_based_unprepared) with the remedy if the slot cannot deliver what comes after
-/// `positions`, or somebody else reads it. One that has just stopped is waited for.
-void require_readable(pg::Connection& connection, const std::string& slot, const pg::LogStatus& status,
+/// `positions`, or somebody else reads it. One that has just stopped is waited for. `end` is the log's.
+void require_readable(pg::Connection& connection, const std::string& slot, Lsn end,
                       const std::vector<StreamPosition>& positions);
 
 /// Throws Error (log_based_unprepared) with the remedy if the slot has moved on past one of the positions.
 void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions);
 
-/// Says that the server does not load the plugin.
-Complaint plugin_not_allowed(const std::string& found);
+/// Throws Error (log_based_unprepared) if the server of secondary_host has no place in the primary's log.
+void require_standby(const pg::Connection& connection, const pg::LogStatus& status);
 
-/// A refusal by the server to make or to read a slot, with its remedy.
-[[noreturn]] void refuse_slot(const pg::ServerError& error, const std::string& slot,
-                              const std::string& where);
+/// Says that the server does not load the plugin.
+Complaint plugin_not_allowed(pg::Connection& connection, const std::string& found);
+
+/// A refusal by the server to make or to read a slot, with its remedy. `connection` is asked for it.
+[[noreturn]] void refuse_slot(pg::Connection& connection, const pg::ServerError& error,
+                              const std::string& slot);
 
 }  // namespace tap::sync

@@ -147,7 +147,7 @@ std::string SshSession::connect(const std::string& host_key_algorithms) {
   const int number = socket.release();  // libssh closes it
   ssh_options_set(get(), SSH_OPTIONS_FD, &number);
   if (finish(SSH_AGAIN, [this] { return ssh_connect(get()); }) != SSH_OK) {
-    const std::string error = one_line(ssh_get_error(get()));
+    std::string error = one_line(ssh_get_error(get()));
     if (error.find("kex error") != std::string::npos) {  // no algorithm in common
       return error;
     }

@@ -72,7 +72,7 @@ void check_capacity(pg::Connection& connection, const pg::LogStatus& status, boo
 void check_plugin(pg::Connection& connection, Report& report) {
   try {
     const auto allowed = pg::allowed_plugins(connection);
-    if (!allowed || std::ranges::find(*allowed, "wal2json") != allowed->end()) {
+    if (!allowed || std::ranges::find(*allowed, sync::kPlugin) != allowed->end()) {
       report.ok("plugin", "the server may load wal2json");
     } else {
       report.error("plugin",

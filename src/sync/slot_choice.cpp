@@ -17,7 +17,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr const char* kPlugin = "wal2json";
 constexpr milliseconds kPatience{5000};  // with who reads the slot
 constexpr milliseconds kLookAgain{100};
 

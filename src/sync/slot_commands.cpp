@@ -105,7 +105,7 @@ void drop_slot(const config::Config& config) {
   for (const std::string& name : slot_names(config, config.server.database())) {
     if (const auto slot = pg::find_slot(connection, name);
         slot && slot->database == config.server.database() &&
-        (slot->plugin == "wal2json" || !config.log.slot.empty())) {
+        (slot->plugin == kPlugin || !config.log.slot.empty())) {
       try {
         pg::drop_slot(connection, name);
       } catch (const pg::ServerError& error) {

@@ -141,34 +141,28 @@ class SilenceTest(LogTest):
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(found, set(range(1, 20001)))
 
-    def test_a_log_goes_on_by_another_connection(self):
+    def check_log_goes_on(self, why, happens=lambda: None):
+        """A log that is followed comes by another connection; `why` is how the run says that the first one is dead."""
         self.first_copy("t")
         running = self.behind_the_proxy(self.selected, self.state, break_at_end_lsn=False)
         self.sql("INSERT INTO {s}.t VALUES (0, '')")
         running.read_until(lambda message: message["type"] == "RECORD")
         self.proxy.freeze_present()
+        happens()
         self.sql("INSERT INTO {s}.t VALUES (-1, '')")
         running.read_until(lambda message: message.get("record", {}).get("id") == -1)
         running.signal(15)
         running.read_rest()
         self.assertEqual(running.wait(), 143, running)
         self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the server "
-                                      r"waits for us, too \(.*\): what is sent does not arrive; trying again in 0\.5 s \(1 of 1\)$")
+                                      rf"{why}; trying again in 0\.5 s \(1 of 1\)$")
+
+    def test_a_log_goes_on_by_another_connection(self):
+        self.check_log_goes_on(r"waits for us, too \(.*\): what is sent does not arrive")
 
     def test_a_session_that_is_gone_without_a_word(self):
-        self.first_copy("t")
-        running = self.behind_the_proxy(self.selected, self.state, break_at_end_lsn=False)
-        self.sql("INSERT INTO {s}.t VALUES (0, '')")
-        running.read_until(lambda message: message["type"] == "RECORD")
-        self.proxy.freeze_present()
-        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'")
-        self.sql("INSERT INTO {s}.t VALUES (-1, '')")
-        running.read_until(lambda message: message.get("record", {}).get("id") == -1)
-        running.signal(15)
-        running.read_rest()
-        self.assertEqual(running.wait(), 143, running)
-        self.assertRegex(running.log, r"(?m)^WARNING .*nothing has come for 2 s, and the server has no such session any more; trying "
-                                      r"again in 0\.5 s \(1 of 1\)$")
+        self.check_log_goes_on("has no such session any more", lambda: self.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'"))
 
     def test_a_server_at_work_is_waited_for_and_said_to_be(self):
         with self.session() as session, session.cursor() as cursor:

@@ -12,6 +12,9 @@
 
 namespace tap::sync {
 
+/// The logical-decoding plugin whose slots are ours.
+constexpr const char* kPlugin = "wal2json";
+
 /// A stream and where its log goes on.
 struct StreamPosition {
   std::string stream;

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import threading
 import unittest
 
@@ -187,17 +188,19 @@ class RecoveryConflictTest(InterruptionTest):
         settings = {"max_standby_streaming_delay": "100ms", "hot_standby_feedback": "off",
                     "log_recovery_conflict_waits": "on", "deadlock_timeout": "10ms"}
         with Server(settings, primary=primary) as standby:
-            def conflicts():
-                return (standby.folder / "log").read_text().count("recovery still waiting")
+            def conflicts():  # a standby that is already late ends the query without having waited for it
+                return len(re.findall("recovery still waiting|due to conflict with recovery", (standby.folder / "log").read_text()))
+
+            def conflict():  # by rows that the copy's snapshot sees; a VACUUM may leave them if anybody else looks on, too
+                self.sql("DELETE FROM {s}.t WHERE id IN (SELECT id FROM {s}.t WHERE id % 10 = 1 LIMIT 5)")
+                self.sql("VACUUM {s}.t")
+                return conflicts() > conflicts_before
 
             for catalog in self.catalogs():
-                before = len(self.sql("SELECT id FROM {s}.t"))
                 conflicts_before = conflicts()
                 running = self.pipeline(catalog, host="127.0.0.1", port=standby.port)
                 running.relay(500)
-                self.sql("DELETE FROM {s}.t WHERE id %% 100 = %d" % (before % 7 + 1))
-                self.sql("VACUUM {s}.t")
-                until(lambda: conflicts() > conflicts_before, "there is no recovery conflict")
+                until(conflict, "there is no recovery conflict")
                 outcome = running.finish()
                 self.assertEqual((outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]), (0, 0, 1),
                                  outcome.tap_log)

@@ -2,9 +2,11 @@
 
 import contextlib
 import decimal
+import os
+import random
 import unittest
 
-from support import tap
+from support import random_values, tap
 from support.log_case import warnings
 from support.pipeline import until
 from support.server import Server
@@ -148,6 +150,11 @@ class LogValuesTest(unittest.TestCase):
 
     def test_of_every_type_with_other_choices(self):
         self.check(self.tables(), out_of_range_dates="string", json_as_object=True, numeric_as="decimal-string")
+
+    def test_of_random_values(self):
+        seed = os.environ.get("TAP_SEED") or str(random.randrange(10**9))
+        print(f"TAP_SEED={seed}", flush=True)
+        self.check(random_values.tables(random.Random(seed), 40))
 
     def test_numbers_that_are_none_as_words_where_wal2json_can(self):
         config = self.made("CREATE TABLE t (id int, c numeric, d float8)") | {"non_finite_numbers": "string"}

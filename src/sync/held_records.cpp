@@ -2,8 +2,10 @@
 #include "held_records.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -33,32 +35,55 @@ std::string condition_of(const RowToFetch& row) {
   return condition;
 }
 
+/// SQL for what a row's columns take, without reading their values: what they unfold to where it is known.
+std::string size_of(const RowToFetch& row) {
+  std::string size;
+  for (const LogColumn* column : row.columns) {
+    const bool is_plain = column->type_name == "text" || column->type_name == "bytea";
+    size += fmt::format("{}coalesce({}({}), 0)", size.empty() ? "" : " + ",
+                        is_plain ? "octet_length" : "pg_column_size", pg::quote_identifier(column->name));
+  }
+  return size;
+}
+
 }  // namespace
 
 bool HeldRecords::is_full() const {
   return holes_.size() >= batch_ || text_.size() >= kMostBytes;
 }
 
-void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& holes) {
+void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most) {
+  const RowToFetch& like = holes.front()->row;
+  const std::string is_large = fmt::format("{} > {}", size_of(like), most);
   std::string columns;
-  for (const LogColumn* column : holes.front()->row.columns) {
-    columns += ", " + pg::quote_identifier(column->name);
+  for (const LogColumn* column : like.columns) {
+    columns +=
+        fmt::format(", CASE WHEN {} THEN NULL ELSE {} END", is_large, pg::quote_identifier(column->name));
   }
   std::string query;
   for (std::size_t i = 0; i < holes.size(); ++i) {
-    const RowToFetch& row = holes[i]->row;
-    query += fmt::format("{}(SELECT {}{} FROM {} WHERE {} LIMIT 1)", i == 0 ? "" : " UNION ALL ", i, columns,
-                         row.table, condition_of(row));
+    query += fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
+                         i == 0 ? "" : " UNION ALL ", i, is_large, columns, like.table,
+                         condition_of(holes[i]->row));
   }
-  const pg::Rows rows = connection.query(query);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
-    Buffer filling;
-    for (std::size_t column = 0; column < hole.row.columns.size(); ++column) {
-      filling.push(',');
-      hole.row.shape->append_from_server(*hole.row.columns[column], rows.view(i, column + 1), filling);
+  try {
+    const pg::Rows rows = connection.query(query);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
+      hole.is_large = rows.number(i, 1) != 0;
+      Buffer filling;
+      for (std::size_t column = 0; column < like.columns.size() && !hole.is_large; ++column) {
+        filling.push(',');
+        hole.row.shape->append_from_server(*hole.row.columns[column], rows.view(i, column + 2), filling);
+      }
+      hole.filling = filling.view();
     }
-    hole.filling = filling.view();
+  } catch (const pg::ServerError& error) {
+    if (error.may_pass() || like.is_all) {
+      throw;
+    }
+    log::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
+              like.table, error.what());
   }
 }
 
@@ -68,31 +93,27 @@ void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
     alike[{hole.row.table, hole.row.columns, hole.row.is_all}].push_back(&hole);
   }
   for (const auto& [what, holes] : alike) {
-    try {
-      fill(connection, holes);
-    } catch (const pg::ServerError& error) {
-      if (error.may_pass() || holes.front()->row.is_all) {
-        throw;
-      }
-      log::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
-                std::get<std::string>(what), error.what());
-    }
+    fill(connection, holes, kMostBytes / holes.size() * kGrowth);
   }
   const std::string_view text = text_.view();
   std::size_t written = 0;
   std::size_t read = 0;
-  for (const Hole& hole : holes_) {
+  for (Hole& hole : holes_) {
+    if (hole.is_large) {  // whole lines are out if this fails
+      fill(connection, {&hole}, std::numeric_limits<std::int32_t>::max());
+    }
+    writer.part(text.substr(written, hole.start - written));
+    written = hole.end;
     if (hole.row.is_all && hole.filling.empty()) {
-      writer.part(text.substr(written, hole.start - written));
-      written = hole.end;
       *hole.row.bytes -= hole.end - hole.start;
       continue;
     }
-    writer.part(text.substr(written, hole.at - written));
+    writer.part(text.substr(hole.start, hole.at - hole.start));
     writer.part(hole.filling);
+    writer.part(text.substr(hole.at, hole.end - hole.at));
+    writer.end_of_line();
     *hole.row.bytes += hole.filling.size();
-    written = hole.at;
-    read += hole.filling.size();
+    read += std::exchange(hole.filling, {}).size();
   }
   writer.part(text.substr(written));
   writer.end_of_line();

@@ -65,9 +65,11 @@ class HeldRecords {
     std::size_t end;
     RowToFetch row;
     std::string filling;
+    bool is_large = false;  ///< to be read by itself, when its turn to be written comes
   };
 
-  static void fill(pg::Connection& connection, const std::vector<Hole*>& holes);
+  /// Reads the columns of rows that ask for the same ones, but of no row with more than `most` bytes in them.
+  static void fill(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most);
 
   Buffer text_;
   std::vector<Hole> holes_;

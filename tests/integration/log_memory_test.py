@@ -49,10 +49,10 @@ class LogMemoryTest(SlotTest):
         self.check(f"INSERT INTO {{s}}.t SELECT i, repeat('x', 50) FROM generate_series(10, {ROWS + 9}) i", ROWS,
                    wal2json_message_format=1)
 
-    def test_updates_of_rows_whose_large_values_are_read_again(self):
-        rows = ROWS // 30
+    def check_read_again(self, rows, length):
+        """An update of `rows` rows that does not touch what is large in them; `length` is SQL, of row i."""
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
-                 f"INSERT INTO {{s}}.t SELECT i, 0, repeat('x', 3000) FROM generate_series(1, {rows}) i")
+                 f"INSERT INTO {{s}}.t SELECT i, 0, repeat('x', {length}) FROM generate_series(1, {rows}) i")
         self.make_slot()
         catalog = self.catalog("t")
         state = self.sync(catalog).last_state
@@ -67,6 +67,12 @@ class LogMemoryTest(SlotTest):
                     break
         self.assertLess(self.most_memory(running), MOST)
         self.assertIsNone(running.process.poll(), running)
+
+    def test_updates_of_rows_whose_large_values_are_read_again(self):
+        self.check_read_again(ROWS // 30, "3000")
+
+    def test_updates_of_some_rows_whose_values_are_very_large(self):
+        self.check_read_again(700, "CASE WHEN i > 640 OR i = 300 THEN 4000000 ELSE 3000 END")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Writer {
     return size;
   }
 
-  /// Lines that are made elsewhere, in pieces; end_of_line() after the last of them.
+  /// Lines that are made elsewhere, in pieces; end_of_line() after the last piece of one, or of several.
   void part(std::string_view text) { buffer_.append(text); }
   void end_of_line() {
     if (buffer_.size() >= kEnough) {

@@ -64,14 +64,21 @@ bool fits(const pg::Slot& slot, const std::string& database, bool by_name) {
   return false;
 }
 
+std::string made_anew(const std::string& slot) {
+  return fmt::format("create it anew with {}, and sync the log-based streams anew with --full-refresh",
+                     create_statement(slot));
+}
+
+std::string dropped_and_made_anew(const std::string& slot) {
+  return fmt::format("drop it with SELECT pg_drop_replication_slot({}), {}", pg::quote_literal(slot),
+                     made_anew(slot));
+}
+
 void require_not_lost(const pg::Slot& slot) {
   if (slot.wal_status == "lost") {
-    unprepared(
-        {fmt::format("replication slot {} is lost", slot.name),
-         "the server has removed log that it needed (max_slot_wal_keep_size)",
-         fmt::format("drop it with SELECT pg_drop_replication_slot({}), create it anew with {}, and sync "
-                     "the log-based streams anew with --full-refresh",
-                     pg::quote_literal(slot.name), create_statement(slot.name))});
+    unprepared({fmt::format("replication slot {} is lost", slot.name),
+                "the server has removed log that it needed (max_slot_wal_keep_size)",
+                dropped_and_made_anew(slot.name)});
   }
 }
 
@@ -262,11 +269,10 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
     remedy = "wait for who reads it to end, or end it with SELECT pg_terminate_backend(...)";
   } else if (sqlstate == "42710") {
     remedy = "it is a physical slot, or of another plugin or database: name another by replication_slot";
-  } else if (sqlstate == "42704" || sqlstate == "55000") {
-    remedy = fmt::format(
-        "it has been dropped, or the server has removed log that it needed: create it with {} and "
-        "sync the log-based streams anew with --full-refresh",
-        create_statement(slot));
+  } else if (sqlstate == "42704") {
+    remedy = fmt::format("it has been dropped: {}", made_anew(slot));
+  } else if (sqlstate == "55000") {
+    remedy = "the server has removed log that it needed: " + dropped_and_made_anew(slot);
   } else if (sqlstate == "22023") {
     remedy = "the plugin is too old for this tap: install a newer wal2json";
   }

@@ -1,0 +1,89 @@
+"""A replication slot that somebody takes away while a run reads it: exit code 4, the cure, and a last STATE that holds."""
+
+import unittest
+
+from support.check import ADVICE
+from support.pipeline import until
+from support.server import Server
+from support.slots import SlotTest, as_text
+
+
+class SlotGoneTest(SlotTest):
+    database = "slot_gone"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server({"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"})
+        cls.addClassCleanup(cls.server.close)
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        self.make_slot()
+        self.catalog_of_t, self.state = self.first_copy()
+        self.running = self.start(self.catalog_of_t, self.state, break_at_end_lsn=False, state_every_rows=1)
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        self.running.read_until(lambda m: m["type"] == "STATE")
+
+    def between(self, *statements):
+        """Something done before the tap is back; 'slot' stands for the slot's name."""
+        self.sql(f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'")
+        for statement in statements:
+            self.sql(statement.replace("'slot'", f"'{self.slot}'"))
+
+    def ends(self):
+        """Returns the last line of its log."""
+        messages = self.running.read_rest()
+        self.assertEqual((self.running.wait(), messages[-1]["type"]), (4, "STATE"), self.running)
+        self.state = messages[-1]["value"]
+        return self.running.log.splitlines()[-1]
+
+    def ends_with(self, text):
+        """`text`, or what makes it of the last state."""
+        last = self.ends()
+        self.assertEqual(last, f"CRITICAL {text(self.state) if callable(text) else text}{ADVICE}")
+
+    def where(self):
+        return f"replication slot {self.slot} (127.0.0.1:{self.server.port}, database slot_gone, user tap)"
+
+    def made_anew(self):
+        return (f"create it anew with SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the "
+                "log-based streams anew with --full-refresh")
+
+    def has_moved_on(self, state):
+        return (f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has "
+                f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
+                f"sync the stream anew with --full-refresh {self.id_of('t')}")
+
+    def test_it_is_dropped(self):
+        self.between("SELECT pg_drop_replication_slot('slot')")
+        self.ends_with(f'{self.where()}: replication slot "{self.slot}" does not exist (SQLSTATE 42704): it has been dropped: '
+                       + self.made_anew())
+
+    def test_it_is_dropped_and_made_anew(self):
+        self.between("INSERT INTO {s}.t VALUES (11)", "SELECT pg_drop_replication_slot('slot')",
+                     "SELECT pg_create_logical_replication_slot('slot', 'wal2json')")
+        self.ends_with(self.has_moved_on)
+
+    def test_it_is_moved_on(self):
+        self.between("INSERT INTO {s}.t VALUES (11)", "SELECT pg_replication_slot_advance('slot', pg_current_wal_lsn())")
+        self.ends_with(self.has_moved_on)
+
+    def test_its_log_is_removed(self):
+        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(100, 60000) i")  # more than the tap holds
+
+        def is_lost():
+            self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
+            self.sql("CHECKPOINT")
+            return self.sql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'")
+        until(is_lost, "the slot is not lost")
+        last = self.ends()
+        self.assertEqual(  # the server's words differ from version to version
+            last.partition("(SQLSTATE 55000): ")[2], "the server has removed log that it needed: drop it with SELECT "
+            f"pg_drop_replication_slot('{self.slot}'), {self.made_anew()}{ADVICE}")
+        result = self.sync(self.catalog_of_t, self.state, expect=4)
+        self.assertIn(f"replication slot {self.slot} is lost: the server has removed log", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -200,20 +200,24 @@ class BrokenTunnelTest(TunnelTest):
                 self.through(sshd)
                 self.config["ssh_tunnel"]["port"] = forger.port
                 forger.change_after(1_000_000)
-                result = self.sync(catalog, max_retries=0, expect=1)
+                result = self.sync(catalog, max_retries=0, expect=None)
+                self.assertEqual((result.code, forger.changed), (1, True), result.stderr)
                 self.assertRegex(result.stderr.splitlines()[-1].removeprefix("CRITICAL "), self.lost(".*"))
 
 
 class Forger(Proxy):
     """Changes one bit of what comes from the server."""
 
+    changed = False
+
     def change_after(self, count):
         self._at = self.received + count
 
     def _from_server(self, client, data):
-        at = getattr(self, "_at", 0) - self.received
-        if 0 < at < len(data):
+        at = self._at - self.received
+        if 0 <= at < len(data):
             data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+            self.changed = True
         super()._from_server(client, data)
 
 

@@ -7,6 +7,7 @@ import glob
 import os
 import pathlib
 import pwd
+import random
 import socket
 import subprocess
 import tempfile
@@ -177,6 +178,10 @@ def as_postgres():
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that the kernel gives to nobody in the meantime, as it does with those from 32768 on."""
+    while True:
+        port = random.SystemRandom().randrange(15000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port

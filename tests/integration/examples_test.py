@@ -1,0 +1,97 @@
+"""What examples/ has does what it says, with the target of the tests."""
+
+import fcntl
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from support import tap
+from support.case import SchemaTest
+from support.interruption import TABLE
+from support.pipeline import TARGET, Process, until
+from support.server import shared
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+
+
+class PipelineTest(SchemaTest):
+    database = "examples"
+
+    def setUp(self):
+        super().setUp()
+        self.folder = tempfile.TemporaryDirectory(prefix="tap-postgres-pipeline-")
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+        self.sql(TABLE)
+        (self.path / "config.json").write_text(json.dumps(self.config))
+        (self.path / "catalog.json").write_text(json.dumps(self.catalog("t", method="INCREMENTAL", key="k")))
+
+    def target(self):
+        return [sys.executable, str(TARGET), "--dsn", self.dsn, "--schema", self.schema]
+
+    def start(self, *target):
+        folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
+        running = Process([str(EXAMPLES / "pipeline"), str(self.path), *(target or self.target())], folder,
+                          tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY)}), stdin=subprocess.DEVNULL)
+        self.addCleanup(running.close)
+        return running
+
+    def run_once(self, *target, expect=0):
+        running = self.start(*target)
+        self.assertEqual(running.wait(), expect, running)
+        return running.log
+
+    def state(self):
+        return json.loads((self.path / "state.json").read_text())
+
+    def test_runs_follow_one_another(self):
+        self.run_once()
+        self.assertEqual(self.bookmark(self.state(), "t")["replication_key_value"], 6000)
+        self.check_equal("t")
+        self.sql("INSERT INTO {s}.t VALUES (7000, 7000, 1, 'new')")
+        self.assertIn("INFO 1 of 1 streams, 2 rows", self.run_once())
+        self.check_equal("t")
+        self.assertEqual(sorted(file.name for file in self.path.iterdir()), ["catalog.json", "config.json", "lock", "state.json"])
+
+    def test_two_runs_never_overlap(self):
+        with open(self.path / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.assertEqual(self.run_once(), f"pipeline: another run has not ended yet in {self.path}\n")
+        self.assertFalse((self.path / "state.json").exists())
+
+    def test_the_tap_s_exit_code_is_not_swallowed(self):
+        (self.path / "catalog.json").unlink()
+        log = self.run_once(expect=2)
+        self.assertEqual(log.splitlines()[-1], "pipeline: exit code 2 of the tap, 0 of the target")
+
+    def test_a_target_that_fails(self):
+        log = self.run_once("sh", "-c", "read line; exit 7", expect=7)
+        self.assertRegex(log.splitlines()[-1], r"^pipeline: exit code \d+ of the tap, 7 of the target$")
+
+    def test_half_a_state_is_none(self):
+        """As a target that is killed while it writes one leaves it."""
+        (self.path / "state.json").write_text('{"bookmarks": {}}\n')
+        self.run_once("sh", "-c", """echo '{"bookmarks": {"a": {}}}'; printf '{"bookm'; cat > /dev/null""")
+        self.assertEqual((self.path / "state.json").read_text(), '{"bookmarks": {"a": {}}}\n')
+
+    def test_a_signal_lets_the_target_take_in_what_was_sent(self):
+        slow = """while IFS= read -r line; do printf '%s\\n' "$line"; done"""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            (self.path / "state.json").unlink(missing_ok=True)
+            running = self.start("bash", "-c", f"{slow} | {' '.join(map(repr, self.target()))}")
+            until(lambda: (self.path / "state.json").exists(), running)
+            running.signal(number)
+            self.assertEqual(running.wait(), 128 + signal.SIGTERM, running)
+            self.assertIn("WARNING stopped by signal 15", running.log)
+            sent = self.bookmark(self.state(), "t")["replication_key_value"]
+            self.assertLess(sent, 6000)
+            [(there,)] = shared().sql(f"SELECT max((record->>'k')::int) FROM {self.schema}.t", self.destination)
+            self.assertEqual(there, sent)
+
+
+if __name__ == "__main__":
+    unittest.main()

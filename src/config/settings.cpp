@@ -238,7 +238,8 @@ const auto kSettings = std::to_array<Setting>({
     {"logical_decoding_plugin", "", "text", "auto",
      "log based: `wal2json`, or `auto`, which follows the slot",
      [](Config& /*c*/, const Reader& v) { v.one_of(Choices<int>{{"auto", 0}, {"wal2json", 0}}); }},
-    {"wal2json_message_format", "", "text", "2", "log based: `1` for a wal2json that does not know format 2",
+    {"wal2json_message_format", "", "text", "2",
+     "log based: `1` for a wal2json that does not know format 2; it does not tell of TRUNCATE",
      [](Config& c, const Reader& v) {
        using Format = LogSettings::Format;
        c.log.format = v.one_of(Choices<Format>{{"1", Format::v1}, {"2", Format::v2}, {"", Format::newest}});

@@ -58,7 +58,7 @@ void LogPass::attempt(pg::Connection& connection) {
   try {
     follow(connection, *log);
     write_state(connection);
-    if (const auto flushed = acknowledgement_.flushed()) {
+    if (const auto flushed = acknowledgement_.flushed(safe_)) {
       log->set_flushed(*flushed);
     }
   } catch (const singer::OutputFailed&) {
@@ -107,7 +107,7 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
       if (std::exchange(any_news_, false)) {
         last_news_ = Clock::now();
       }
-      if (const auto flushed = acknowledgement_.flushed()) {
+      if (const auto flushed = acknowledgement_.flushed(safe_)) {
         log.set_flushed(*flushed);
       }
       progress_.look(Clock::now(), records_.count(), [&] {
@@ -184,21 +184,22 @@ void LogPass::on_change(pg::Connection& connection, const Change& change, Lsn ls
 }
 
 void LogPass::on_row(pg::Connection& connection, const Change& change, Lsn lsn) {
-  LogStream* const stream = routes_->find(connection, change);
-  if (stream == nullptr || stream->failed || commit_end_ <= stream->bookmark) {
-    return;
-  }
-  try {
-    records_.write(connection, *stream, change, lsn);
-  } catch (const pg::ServerError& error) {
-    if (error.may_pass()) {
-      throw;
+  for (LogStream* const stream : routes_->find(connection, change)) {
+    if (stream->failed || commit_end_ <= stream->bookmark) {
+      continue;
     }
-    stream->failed = true;
-    fail(stream->plan, error);
-  } catch (const StreamError& error) {
-    stream->failed = true;
-    fail(stream->plan, error);
+    try {
+      records_.write(connection, *stream, change, lsn);
+    } catch (const pg::ServerError& error) {
+      if (error.may_pass()) {
+        throw;
+      }
+      stream->failed = true;
+      fail(stream->plan, error);
+    } catch (const StreamError& error) {
+      stream->failed = true;
+      fail(stream->plan, error);
+    }
   }
 }
 

@@ -60,6 +60,9 @@ void LogPass::look_up_streams(pg::Connection& connection) {
       }
     }
     streams_ = std::move(found);
+    if (old_format_ && !streams_.empty()) {
+      log::info("by wal2json's format 1, which does not tell of TRUNCATE");
+    }
     for (const LogStream& stream : streams_) {
       stream.warn_of_gaps();
       writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});

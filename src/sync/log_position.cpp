@@ -15,8 +15,8 @@ constexpr std::chrono::seconds kReadAgain{10};
 
 std::optional<Lsn> lsn_of(const Json& object) {
   const auto lsn = object.find("lsn");
-  return lsn != object.end() && lsn->is_number_integer() ? std::optional(Lsn{lsn->get<std::uint64_t>()})
-                                                         : std::nullopt;
+  return lsn != object.end() && lsn->is_number_unsigned() ? std::optional(Lsn{lsn->get<std::uint64_t>()})
+                                                          : std::nullopt;
 }
 
 }  // namespace
@@ -45,9 +45,9 @@ void Acknowledgement::hold(const std::string& stream, Lsn from) {
   held_.emplace(stream, from);
 }
 
-std::optional<Lsn> Acknowledgement::flushed() {
+std::optional<Lsn> Acknowledgement::flushed(Lsn sent) {
   if (state_file_ && Clock::now() - last_read_ >= kReadAgain) {
-    read_again();
+    read_again(sent);
   }
   std::optional<Lsn> least;
   bool any_kept = false;
@@ -62,13 +62,13 @@ std::optional<Lsn> Acknowledgement::flushed() {
   return any_kept ? least : std::nullopt;
 }
 
-void Acknowledgement::read_again() {
+void Acknowledgement::read_again(Lsn sent) {
   last_read_ = Clock::now();
   try {
     const singer::State state(parse_json(read_file(*state_file_), *state_file_), *state_file_);
     for (auto& [stream, kept] : kept_) {
       const auto now = needed_from(state.document()["bookmarks"].value(stream, Json::object()));
-      if (now && (!kept || *now > *kept)) {
+      if (now && *now <= sent && (!kept || *now > *kept)) {
         kept = now;
       }
     }

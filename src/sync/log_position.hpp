@@ -30,13 +30,14 @@ class Acknowledgement {
 
   /// A stream that the state does not know yet needs the log from here on.
   void hold(const std::string& stream, Lsn from);
-  /// What may be acknowledged now; nothing without a state.
-  std::optional<Lsn> flushed();
+  /// What may be acknowledged now; nothing without a state. What the file says beyond `sent`, up to where the
+  /// run has written, is not of this run and does not count.
+  std::optional<Lsn> flushed(Lsn sent);
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  void read_again();
+  void read_again(Lsn sent);
 
   std::optional<std::string> state_file_;
   std::map<std::string, std::optional<Lsn>> kept_;  ///< by stream: what the given state says

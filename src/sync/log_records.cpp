@@ -120,7 +120,7 @@ template <class Fill>
 void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view deleted_at, const RowToFetch* row,
                               Fill fill) {
   if (config_.log.sequence) {
-    sequence_ = std::max(sequence_, epoch_milliseconds());
+    sequence_ = std::max(sequence_ + 1, epoch_milliseconds());
     stream.set_sequence(sequence_);
   }
   const auto fill_all = [&](Buffer& out) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "log_routes.hpp"
 
+#include <algorithm>
+
 #include <spdlog/fmt/fmt.h>
 
 namespace tap::sync {
@@ -22,14 +24,16 @@ std::string escaped(const std::string& name) {
 }  // namespace
 
 LogRoutes::LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen) : unseen_(unseen) {
-  // A table may be a stream of its own besides being a part of another's: then its changes are its own.
   for (LogStream& stream : streams) {
-    by_table_[stream.own_name()] = &stream;
+    by_table_[stream.own_name()].push_back(&stream);
   }
   for (LogStream& stream : streams) {
     any_partitions_ = any_partitions_ || stream.has_partitions();
     for (const pg::LoggedTable& table : stream.tables) {
-      by_table_.emplace(table.name, &stream);
+      Streams& known = by_table_[table.name];
+      if (std::ranges::find(known, &stream) == known.end()) {
+        known.push_back(&stream);
+      }
     }
   }
 }
@@ -37,27 +41,28 @@ LogRoutes::LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen) : un
 std::string LogRoutes::tables_to_send() const {
   std::string tables;
   if (!any_partitions_) {
-    for (const auto& [name, stream] : by_table_) {
+    for (const auto& [name, streams] : by_table_) {
       tables += fmt::format("{}{}.{}", tables.empty() ? "" : ",", escaped(name.schema), escaped(name.table));
     }
   }
   return tables;
 }
 
-LogStream* LogRoutes::find(pg::Connection& connection, const change::Change& change) {
+const LogRoutes::Streams& LogRoutes::find(pg::Connection& connection, const change::Change& change) {
   if (change.table != table_.table || change.schema != table_.schema) {
     table_ = {std::string(change.schema), std::string(change.table)};
     const auto known = by_table_.find(table_);
     const auto nobodys = nobodys_.find(table_);
-    stream_ = known == by_table_.end() ? nullptr : known->second;
+    streams_ = known == by_table_.end() ? nullptr : &known->second;
     nobodys_for_ = nobodys == nobodys_.end() ? nullptr : &nobodys->second;
   }
   const bool is_known =
-      stream_ != nullptr || !any_partitions_ || (nobodys_for_ != nullptr && nobodys_for_->have(change.xid));
+      streams_ != nullptr || !any_partitions_ || (nobodys_for_ != nullptr && nobodys_for_->have(change.xid));
   if (!is_known) {
     look_up(connection);
   }
-  return stream_;
+  static const Streams nobody;
+  return streams_ == nullptr ? nobody : *streams_;
 }
 
 void LogRoutes::look_up(pg::Connection& connection) {
@@ -67,7 +72,7 @@ void LogRoutes::look_up(pg::Connection& connection) {
   const pg::Rows seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
   for (const pg::TableName& ancestor : pg::ancestors(connection, table_)) {
     if (const auto known = by_table_.find(ancestor); known != by_table_.end()) {
-      stream_ = by_table_[table_] = known->second;
+      streams_ = &(by_table_[table_] = known->second);
       return;
     }
   }

@@ -19,9 +19,11 @@ class LogRoutes {
  public:
   LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen);
 
-  /// The stream that the change's table belongs to; null if none. A partition that was attached while we read
-  /// is looked up.
-  LogStream* find(pg::Connection& connection, const change::Change& change);
+  using Streams = std::vector<LogStream*>;
+
+  /// The streams that the change's table belongs to: a partition may be one itself besides being a part of
+  /// others. One that was attached while we read is looked up.
+  const Streams& find(pg::Connection& connection, const change::Change& change);
 
   /// The tables that the server should send, as wal2json's add-tables; empty for all: the partitions of a
   /// table cannot be known beforehand.
@@ -31,13 +33,13 @@ class LogRoutes {
   void look_up(pg::Connection& connection);
 
   UnseenCommits& unseen_;
-  std::map<pg::TableName, LogStream*> by_table_;
+  std::map<pg::TableName, Streams> by_table_;
   bool any_partitions_ = false;
   /// Tables that were nobody's, and the transactions for whose changes this holds. They may become a
   /// partition later.
   std::map<pg::TableName, SeenTransactions> nobodys_;
   pg::TableName table_;  ///< of the last change, since the next is often of the same; and what is known of it
-  LogStream* stream_ = nullptr;
+  const Streams* streams_ = nullptr;
   const SeenTransactions* nobodys_for_ = nullptr;
 };
 

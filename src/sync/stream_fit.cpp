@@ -84,8 +84,9 @@ void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::LoggedTable>& ta
                         name),
             "", "give it a primary key, or " + log_all});
     } else if (!table.identifies_by(plan.stream.key_properties)) {
-      warn({fmt::format("deletes of {} come without a column of the stream's key, since it is not in the "
-                        "replica identity",
+      warn({fmt::format("deletes of {} come without a column of the stream's key, and updates that change it "
+                        "leave the "
+                        "old row, since it is not in the replica identity",
                         name),
             "", log_all});
     }

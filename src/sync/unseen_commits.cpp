@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 
 namespace tap::sync {
@@ -14,6 +15,7 @@ namespace tap::sync {
 namespace {
 
 constexpr std::chrono::milliseconds kLookAgain{2};
+constexpr std::chrono::seconds kPatience{10};
 
 // A transaction lets go of the lock on its number after it has become visible.
 constexpr const char* kUnseen = R"sql(
@@ -48,7 +50,16 @@ void UnseenCommits::await_rows(pg::Connection& connection) {
 
 void UnseenCommits::await(pg::Connection& connection, const std::vector<std::string>& xids) const {
   const std::string list = fmt::format("{{{}}}", fmt::join(xids, ","));
+  const auto began = std::chrono::steady_clock::now();
+  bool is_told = false;
   while (connection.query(kUnseen, {list}).size() > 0) {
+    if (!is_told && std::chrono::steady_clock::now() - began > kPatience) {
+      is_told = true;
+      log::warn(
+          "waiting for transactions {}: they are in the log, but nobody sees them yet; does the server "
+          "wait for a standby (synchronous_standby_names)?",
+          fmt::join(xids, ", "));
+    }
     if (action_) {
       action_();
     }

@@ -130,8 +130,8 @@ class TablesOfTheLogTest(CheckLogTest):
             f"warning updates and deletes of {u} are not in the log, since it has no replica identity; give it a primary key, or ALTER "
             f"TABLE {u} REPLICA IDENTITY FULL",
             f"warning {v} is UNLOGGED, none of its changes are in the log; ALTER TABLE {v} SET LOGGED",
-            f"warning deletes of {w} come without a column of the stream's key, since it is not in the replica identity; ALTER TABLE "
-            f"{w} REPLICA IDENTITY FULL"])
+            f"warning deletes of {w} come without a column of the stream's key, and updates that change it leave the old row, since it is "
+            f"not in the replica identity; ALTER TABLE {w} REPLICA IDENTITY FULL"])
         for line in found:
             self.sql(line[line.index("ALTER"):])
         self.drop_slot()

@@ -106,6 +106,23 @@ class LogAcknowledgementTest(SlotTest):
             self.wait_until_confirmed(given)
         self.assertIsNone(running.process.poll(), running)
 
+    def test_a_state_file_that_is_ahead_of_the_run_does_not_count(self):
+        catalog, state = self.first_copy()
+        running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
+        file = pathlib.Path(running.folder.name, "state.json")
+        until(self.is_active, "nobody reads the slot")
+        ahead = json.loads(state)
+        ahead["bookmarks"][self.id_of("t")]["lsn"] += 10**9
+        self.replace(file, ahead)
+        os.utime(file, (1, 1))
+        until(lambda: file.stat().st_atime > 1, "it is not read", patience=30)
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        [*_, state] = running.read_until(lambda m: m["type"] == "STATE" and m["value"]["bookmarks"][self.id_of("t")]["lsn"]
+                                         > self.lsn(state))
+        self.assertLess(self.confirmed(), self.lsn(state["value"]))
+        self.replace(file, state["value"])
+        self.wait_until_confirmed(self.lsn(state["value"]))
+
     def replace(self, file, state):
         """As a careful orchestrator does."""
         beside = file.with_suffix(".new")

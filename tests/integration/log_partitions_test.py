@@ -87,8 +87,10 @@ class LogPartitionsTest(LogTest):
         self.sql(ROOT)
         self.first_copy("t", "t1")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
-        self.assertEqual(records(self.follow()), [("t1", 3), ("t", 4)])
-        self.check_equal("t1")
+        self.assertEqual(records(self.check_followed("t", "t1")), [("t1", 3), ("t", 3), ("t", 4)])
+        self.sql("CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES (5, 3)")
+        self.sql("UPDATE {s}.t SET a = 'new'; DELETE FROM {s}.t WHERE id = 3")
+        self.check_followed("t", "t1")
 
     def test_a_leaf_alone(self):
         self.sql(ROOT)

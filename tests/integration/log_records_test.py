@@ -148,14 +148,14 @@ class LogRecordsTest(LogTest):
         self.assertEqual(numbers, sorted(numbers))
         self.assertEqual(len(set(found)), 3)
 
-    def test_record_sequence_never_falls(self):
+    def test_record_sequence_grows(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy(record_sequence=True)
         before, = self.sql("SELECT extract(epoch FROM clock_timestamp()) * 1000")[0]
         self.sql("INSERT INTO {s}.t SELECT generate_series(1, 500); DELETE FROM {s}.t WHERE id < 100")
         result = self.check_followed("t")
         found = [message["sequence"] for message in result.of_type("RECORD")]
-        self.assertEqual(found, sorted(found))
+        self.assertEqual(found, sorted(set(found)))
         self.assertGreaterEqual(found[0], int(before))
         self.assertEqual(list(result.of_type("RECORD")[0]),
                          ["type", "stream", "record", "sequence", "version", "time_extracted"])

@@ -40,7 +40,7 @@ std::string size_of(const RowToFetch& row) {
   std::string size;
   for (const LogColumn* column : row.columns) {
     const bool is_plain = column->type_name == "text" || column->type_name == "bytea";
-    size += fmt::format("{}coalesce({}({}), 0)", size.empty() ? "" : " + ",
+    size += fmt::format("{}coalesce({}({}), 0)::bigint", size.empty() ? "" : " + ",
                         is_plain ? "octet_length" : "pg_column_size", pg::quote_identifier(column->name));
   }
   return size;

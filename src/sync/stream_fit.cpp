@@ -85,8 +85,7 @@ void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::LoggedTable>& ta
             "", "give it a primary key, or " + log_all});
     } else if (!table.identifies_by(plan.stream.key_properties)) {
       warn({fmt::format("deletes of {} come without a column of the stream's key, and updates that change it "
-                        "leave the "
-                        "old row, since it is not in the replica identity",
+                        "leave the old row, since it is not in the replica identity",
                         name),
             "", log_all});
     }

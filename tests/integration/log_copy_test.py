@@ -11,7 +11,7 @@ import unittest
 from support import log_workload, tap
 from support.check import ADVICE
 from support.pipeline import until
-from support.server import Server, in_older_words
+from support.server import in_older_words
 from support.slots import ONE_TABLE, SlotTest, as_text
 
 
@@ -177,12 +177,7 @@ class FewSlotsTest(SlotTest):
     """A server that has one slot, and no spare one for a snapshot."""
 
     database = "few_slots"
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"max_replication_slots": 1})
-        cls.addClassCleanup(cls.server.close)
-        super().setUpClass()
+    settings = {"max_replication_slots": 1}
 
     def test_the_copy_goes_by_where_the_slot_is(self):
         self.make_slot()

@@ -6,7 +6,6 @@ import time
 import unittest
 
 from support.pipeline import until
-from support.server import Server
 from support.slots import SlotTest
 
 AT_ONCE = 60  # seconds that a run with next to nothing to read never takes, on the slowest machine; it takes 0.1 here
@@ -142,11 +141,7 @@ class PageEdgeTest(SlotTest):
     page = 8192
     before_the_edge = 16  # bytes: the head of a record is longer
 
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"wal_writer_delay": "3s", "synchronous_commit": "off", "autovacuum": "off"})
-        cls.addClassCleanup(cls.server.close)
-        super().setUpClass()
+    settings = {"wal_writer_delay": "3s", "synchronous_commit": "off", "autovacuum": "off"}
 
     def pad(self, cursor):
         """Fills the log up to shortly before the end of a page, by messages that nobody reads."""

@@ -6,7 +6,6 @@ import unittest
 
 from support.pipeline import until
 from support.proxy import Proxy
-from support.server import Server
 from support.slots import SlotTest
 
 PATIENCE_OF_SERVER = 2  # seconds
@@ -14,12 +13,7 @@ PATIENCE_OF_SERVER = 2  # seconds
 
 class LogRunTest(SlotTest):
     database = "log_run"
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"wal_sender_timeout": f"{PATIENCE_OF_SERVER}s"})
-        cls.addClassCleanup(cls.server.close)
-        super().setUpClass()
+    settings = {"wal_sender_timeout": f"{PATIENCE_OF_SERVER}s"}
 
     def setUp(self):
         super().setUp()

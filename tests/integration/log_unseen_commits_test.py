@@ -7,18 +7,12 @@ import unittest
 
 from support.log_case import LogTest
 from support.pipeline import until
-from support.server import Server
 
 
 class LogUnseenCommitsTest(LogTest):
     database = "log_unseen_commits"
-
-    @classmethod
-    def setUpClass(cls):
-        # There is no such standby. Only sessions that ask for it wait.
-        cls.server = Server({"synchronous_standby_names": "nobody", "synchronous_commit": "local"})
-        cls.addClassCleanup(cls.server.close)
-        super().setUpClass()
+    # There is no such standby. Only sessions that ask for it wait.
+    settings = {"synchronous_standby_names": "nobody", "synchronous_commit": "local"}
 
     def check(self, statements, expected):
         """A run that meets the transaction while its commit waits gives these records."""

@@ -110,11 +110,6 @@ class SlotNameTest(unittest.TestCase):
 class UnfitSlotTest(SlotTest):
     """Exit code 4, what is wrong, and the cure; not a byte on stdout."""
 
-    def moved_on(self, state):
-        return (f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has "
-                f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
-                f"sync the stream anew with --full-refresh {self.id_of('t')}")
-
     def test_it_was_dropped(self):
         self.make_slot()
         catalog, state = self.first_copy()

@@ -5,13 +5,15 @@ import json
 import unittest
 
 from support import compare, pipeline, tap, target
-from support.server import SUPERUSER, shared
+from support.server import SUPERUSER, Server, shared
 
 
 class SchemaTest(unittest.TestCase):
-    """Subclasses name their source database in `database`; the destination is `<database>_copy`, on the shared server."""
+    """Subclasses name their source database in `database`; the destination is `<database>_copy`, on the shared server. Those that
+    need `settings` of the source's server get one of their own."""
 
     database = None
+    settings = None
     server = None  # of the source; None: the shared one
     made = set()
 
@@ -21,6 +23,9 @@ class SchemaTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
+        if cls.settings:
+            cls.server = Server(cls.settings)
+            cls.addClassCleanup(cls.server.close)
         cls.server = cls.server or shared()
         for server, name in ((cls.server, cls.database), (shared(), cls.destination)):
             if (server, name) not in cls.made:

@@ -89,6 +89,12 @@ class SlotTest(SchemaTest):
         result = self.sync(catalog, state, expect=4, **extra)
         self.assertEqual((in_older_words(result.stderr), result.stdout), (f"{before}CRITICAL {text}{ADVICE}\n", b""))
 
+    def moved_on(self, state):
+        """What a run says of a slot that is beyond the state of t."""
+        return (f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has "
+                f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
+                f"sync the stream anew with --full-refresh {self.id_of('t')}")
+
     def slot_command(self, action, state=None, expect=0, **extra):
         return tap.run({**self.config, **extra}, "slot", action, state=state, expect=expect)
 

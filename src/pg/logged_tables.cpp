@@ -47,10 +47,9 @@ SELECT tree.position AS position,
 // $1 schema, $2 table.
 constexpr const char* kAncestors = R"sql(
 WITH RECURSIVE tree(oid) AS (
-  SELECT i.inhparent
+  SELECT c.oid
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
    WHERE n.nspname = $1 AND c.relname = $2
   UNION
   SELECT i.inhparent FROM tree JOIN pg_catalog.pg_inherits i ON i.inhrelid = tree.oid
@@ -98,7 +97,7 @@ std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
   return trees;
 }
 
-std::vector<TableName> ancestors(Connection& connection, const TableName& table) {
+std::vector<TableName> with_ancestors(Connection& connection, const TableName& table) {
   const Rows rows = connection.query(kAncestors, {table.schema, table.table});
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");

@@ -147,10 +147,11 @@ void try_replication(const Server& server, const std::string& database) {
 ExportedSnapshot::ExportedSnapshot(const Server& server, const std::string& database,
                                    std::chrono::seconds patience)
     : connection_(for_replication(server), database) {
+  static unsigned number = 0;  // the server may not have seen yet that the one before is gone
   connection_.execute(fmt::format("SET lock_timeout = '{}s'", patience.count()));
   const Rows row = connection_.simple_query(
       fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",
-                  quote_identifier(fmt::format("tap_postgres_copy_{}", ::getpid()))));
+                  quote_identifier(fmt::format("tap_postgres_copy_{}_{}", ::getpid(), ++number))));
   name_ = row.text(0, row.column("snapshot_name"));
   lsn_ = read_lsn(row.view(0, row.column("consistent_point"))).value_or(Lsn());
 }

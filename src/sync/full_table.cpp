@@ -101,6 +101,7 @@ void FullTable::read_all(pg::Connection& connection) {
   }
   if (lsn_) {
     output_.bookmark()["lsn"] = lsn_->value;
+    output_.bookmark()["table_oid"] = relation.oid;
   }
   past_ = false;
   output_.end();

@@ -2,9 +2,10 @@
 #include "held_records.hpp"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <limits>
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -25,10 +26,10 @@ constexpr std::size_t kGrowth = 4;             // of a query after one that brou
 std::string condition_of(const RowToFetch& row) {
   std::string condition;
   for (const auto& [name, value] : row.key) {
-    const auto column = std::ranges::find(row.relation->columns, name, &pg::TableColumn::name);
-    const std::string operators = column == row.relation->columns.end()
-                                      ? "pg_catalog"
-                                      : operator_schema(row.relation->types, column->type);
+    const pg::Relation& relation = row.stream->relation;
+    const auto column = std::ranges::find(relation.columns, name, &pg::TableColumn::name);
+    const std::string operators =
+        column == relation.columns.end() ? "pg_catalog" : operator_schema(relation.types, column->type);
     condition += fmt::format("{}{} OPERATOR({}.=) {}", condition.empty() ? "" : " AND ",
                              pg::quote_identifier(name), operators, pg::quote_literal(value));
   }
@@ -46,6 +47,13 @@ std::string size_of(const RowToFetch& row) {
   return size;
 }
 
+/// The table is not what it was when the log was written. Codes: manual, Error Codes.
+bool is_of_another_shape(const pg::ServerError& error) {
+  constexpr std::array codes = {"42P01", "42703", "42883"};  // undefined table, column, operator
+  constexpr std::string_view bad_value = "22";               // a key whose type is another now
+  return std::ranges::find(codes, error.sqlstate()) != codes.end() || error.sqlstate().starts_with(bad_value);
+}
+
 }  // namespace
 
 bool HeldRecords::is_full() const {
@@ -54,6 +62,52 @@ bool HeldRecords::is_full() const {
 
 void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most) {
   const RowToFetch& like = holes.front()->row;
+  if (like.stream->failed) {
+    return;
+  }
+  try {
+    read(connection, holes, most);
+  } catch (const pg::ServerError& error) {
+    if (error.may_pass()) {
+      throw;
+    }
+    if (!is_of_another_shape(error)) {
+      on_fault_(*like.stream, error);
+    } else if (leave_out_dropped(connection, holes)) {
+      fill(connection, holes, most);
+    } else {
+      log::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
+                like.stream->plan.stream.id, error.what());
+    }
+  }
+}
+
+/// True if some columns are no longer there, and others are.
+bool HeldRecords::leave_out_dropped(pg::Connection& connection, const std::vector<Hole*>& holes) {
+  const pg::TableName name = holes.front()->row.stream->own_name();
+  const std::vector<LogColumn*> before = holes.front()->row.columns;
+  std::vector<LogColumn*> now;
+  try {
+    const pg::Relation relation = pg::find_relation(connection, name.schema, name.table);
+    std::ranges::copy_if(before, std::back_inserter(now), [&](const LogColumn* column) {
+      return std::ranges::find(relation.columns, column->name, &pg::TableColumn::name) !=
+             relation.columns.end();
+    });
+  } catch (const pg::ServerError&) {
+    throw;
+  } catch (const StreamError&) {
+    return false;  // dropped, with all of its rows
+  }
+  for (Hole* hole : holes) {
+    hole->row.columns = now;
+  }
+  return !now.empty() && now.size() < before.size();
+}
+
+void HeldRecords::read(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most) {
+  const RowToFetch& like = holes.front()->row;
+  const pg::TableName name = like.stream->own_name();
+  const std::string table = pg::quote_qualified(name.schema, name.table);
   const std::string is_large = fmt::format("{} > {}", size_of(like), most);
   std::string columns;
   for (const LogColumn* column : like.columns) {
@@ -62,35 +116,27 @@ void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& hol
   }
   std::string query;
   for (std::size_t i = 0; i < holes.size(); ++i) {
-    query += fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
-                         i == 0 ? "" : " UNION ALL ", i, is_large, columns, like.table,
-                         condition_of(holes[i]->row));
+    query +=
+        fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
+                    i == 0 ? "" : " UNION ALL ", i, is_large, columns, table, condition_of(holes[i]->row));
   }
-  try {
-    const pg::Rows rows = connection.query(query);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
-      hole.is_large = rows.number(i, 1) != 0;
-      Buffer filling;
-      for (std::size_t column = 0; column < like.columns.size() && !hole.is_large; ++column) {
-        filling.push(',');
-        hole.row.shape->append_from_server(*hole.row.columns[column], rows.view(i, column + 2), filling);
-      }
-      hole.filling = filling.view();
+  const pg::Rows rows = connection.query(query);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
+    hole.is_large = rows.number(i, 1) != 0;
+    Buffer filling;
+    for (std::size_t column = 0; column < like.columns.size() && !hole.is_large; ++column) {
+      filling.push(',');
+      like.stream->shape.append_from_server(*like.columns[column], rows.view(i, column + 2), filling);
     }
-  } catch (const pg::ServerError& error) {
-    if (error.may_pass() || like.is_all) {
-      throw;
-    }
-    log::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
-              like.table, error.what());
+    hole.filling = filling.view();
   }
 }
 
 void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
-  std::map<std::tuple<std::string, std::vector<LogColumn*>, bool>, std::vector<Hole*>> alike;
+  std::map<std::pair<LogStream*, std::vector<LogColumn*>>, std::vector<Hole*>> alike;
   for (Hole& hole : holes_) {
-    alike[{hole.row.table, hole.row.columns, hole.row.is_all}].push_back(&hole);
+    alike[{hole.row.stream, hole.row.columns}].push_back(&hole);
   }
   for (const auto& [what, holes] : alike) {
     fill(connection, holes, kMostBytes / holes.size() * kGrowth);
@@ -104,15 +150,17 @@ void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
     }
     writer.part(text.substr(written, hole.start - written));
     written = hole.end;
-    if (hole.row.is_all && hole.filling.empty()) {
-      *hole.row.bytes -= hole.end - hole.start;
+    LogStream& stream = *hole.row.stream;
+    if (stream.failed || (hole.row.is_all && hole.filling.empty())) {
+      stream.bytes -= hole.end - hole.start;
+      --stream.records;
       continue;
     }
     writer.part(text.substr(hole.start, hole.at - hole.start));
     writer.part(hole.filling);
     writer.part(text.substr(hole.at, hole.end - hole.at));
     writer.end_of_line();
-    *hole.row.bytes += hole.filling.size();
+    stream.bytes += hole.filling.size();
     read += std::exchange(hole.filling, {}).size();
   }
   writer.part(text.substr(written));

@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <tap/base/buffer.hpp>
+#include <tap/base/error.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/tables.hpp>
 #include <tap/singer/writer.hpp>
 
-#include "log_shape.hpp"
+#include "log_stream.hpp"
 
 namespace tap::sync {
 
-/// A row that is to be read again: columns of a table, by key (names, and values as text).
+/// A row that is to be read again: columns of a stream's table, by key (names, and values as text).
 struct RowToFetch {
-  std::string table;  ///< quoted and qualified
-  const pg::Relation* relation = nullptr;
-  LogShape* shape = nullptr;
-  std::uint64_t* bytes = nullptr;  ///< counts what is read
-  std::vector<LogColumn*> columns;
-  std::vector<std::pair<std::string, std::string>> key;
+  LogStream* stream = nullptr;
+  std::vector<LogColumn*> columns{};
+  std::vector<std::pair<std::string, std::string>> key{};
   bool is_all = false;  ///< the record has nothing else: without the row there is none
 };
 
@@ -29,6 +27,11 @@ struct RowToFetch {
 /// columns are read from the table, many rows at a time: newer values are fine, since their change follows.
 class HeldRecords {
  public:
+  /// Told of a fault that is one stream's alone, and makes it a failed one.
+  using OnFault = std::function<void(LogStream&, const StreamError&)>;
+
+  explicit HeldRecords(OnFault on_fault) : on_fault_(std::move(on_fault)) {}
+
   [[nodiscard]] bool empty() const { return text_.empty(); }
   /// Enough is held to be read.
   [[nodiscard]] bool is_full() const;
@@ -54,6 +57,7 @@ class HeldRecords {
   }
 
   /// Reads what is missing and writes all that is held. A row that is gone keeps its gap: its delete follows.
+  /// Records that a failed stream should have read more for are not written: they come again.
   void release(pg::Connection& connection, singer::Writer& writer);
   /// Forgets what is held: it comes again.
   void forget();
@@ -69,8 +73,11 @@ class HeldRecords {
   };
 
   /// Reads the columns of rows that ask for the same ones, but of no row with more than `most` bytes in them.
-  static void fill(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most);
+  void fill(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most);
+  static void read(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most);
+  static bool leave_out_dropped(pg::Connection& connection, const std::vector<Hole*>& holes);
 
+  OnFault on_fault_;
   Buffer text_;
   std::vector<Hole> holes_;
   std::size_t batch_ = 8;  ///< rows to read at once: few, until it is known how large they are

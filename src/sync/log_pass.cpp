@@ -34,7 +34,8 @@ LogPass::LogPass(const config::Config& config, const LogSource& source,
       writer_(writer),
       time_extracted_(utc_now()),
       old_format_(config.log.format == config::LogSettings::Format::v1),
-      records_(config, writer, unseen_, time_extracted_),
+      records_(config, writer, unseen_, time_extracted_,
+               [this](LogStream& stream, const StreamError& error) { fail(stream, error); }),
       progress_(fmt::format("log of database {}", source.database)) {}
 
 void LogPass::attempt(pg::Connection& connection) {
@@ -79,6 +80,12 @@ void LogPass::let_go(pg::Connection& connection) {
   writer_.while_blocked({});
   connection.while_waiting({});
   unseen_.while_waiting({});
+}
+
+void LogPass::fail(LogStream& stream, const StreamError& error) {
+  if (!std::exchange(stream.failed, true)) {
+    fail(stream.plan, error);
+  }
 }
 
 void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
@@ -194,11 +201,9 @@ void LogPass::on_row(pg::Connection& connection, const Change& change, Lsn lsn) 
       if (error.may_pass()) {
         throw;
       }
-      stream->failed = true;
-      fail(stream->plan, error);
+      fail(*stream, error);
     } catch (const StreamError& error) {
-      stream->failed = true;
-      fail(stream->plan, error);
+      fail(*stream, error);
     }
   }
 }
@@ -224,6 +229,7 @@ void LogPass::note_positions() {
       stream.bookmark = std::max(stream.bookmark, safe_);
     }
     bookmark["lsn"] = stream.bookmark.value;
+    bookmark["table_oid"] = stream.relation.oid;
     if (stream.version) {
       bookmark["version"] = *stream.version;
     }

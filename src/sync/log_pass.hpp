@@ -58,6 +58,7 @@ class LogPass {
   void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
+  void fail(LogStream& stream, const StreamError& error);
   void fail(const StreamPlan& stream, const StreamError& error);
 
   [[nodiscard]] bool is_at_end() const;

@@ -27,6 +27,11 @@ std::optional<Lsn> log_position(const Json& bookmark) {
   return copying ? std::nullopt : lsn_of(bookmark);
 }
 
+std::optional<Oid> followed_table(const Json& bookmark) {
+  const auto oid = bookmark.find("table_oid");
+  return oid != bookmark.end() && oid->is_number_unsigned() ? std::optional(oid->get<Oid>()) : std::nullopt;
+}
+
 std::optional<Lsn> needed_from(const Json& bookmark) {
   const auto copy = bookmark.find("copy");
   return copy != bookmark.end() && copy->is_object() ? lsn_of(*copy) : lsn_of(bookmark);

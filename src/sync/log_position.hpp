@@ -8,6 +8,7 @@
 
 #include <tap/base/json.hpp>
 #include <tap/base/lsn.hpp>
+#include <tap/base/type_row.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
 
@@ -16,6 +17,9 @@ namespace tap::sync {
 /// Where a stream's log goes on: a transaction whose commit ends at or below it has been sent. Nothing before
 /// the stream's first copy is done.
 std::optional<Lsn> log_position(const Json& bookmark);
+
+/// The table that the position is of: another one may have its name by now.
+std::optional<Oid> followed_table(const Json& bookmark);
 
 /// From where on the log must be kept for the stream: its position, or that of a copy which is not done.
 std::optional<Lsn> needed_from(const Json& bookmark);

@@ -41,13 +41,6 @@ bool changes_key(const LogStream& stream, const Change& change) {
   });
 }
 
-void point_at_table(RowToFetch& row, LogStream& stream) {
-  row.table = pg::quote_qualified(stream.plan.stream.schema_name, stream.plan.stream.table);
-  row.relation = &stream.relation;
-  row.shape = &stream.shape;
-  row.bytes = &stream.bytes;
-}
-
 /// How to find a row in its table by what the log has of it; empty if there is no way.
 std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const std::vector<Field>& fields,
                                                         const std::vector<Field>& others) {
@@ -69,12 +62,13 @@ std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const
 }  // namespace
 
 LogRecords::LogRecords(const config::Config& config, singer::Writer& writer, UnseenCommits& unseen,
-                       std::string time_extracted)
+                       std::string time_extracted, HeldRecords::OnFault on_fault)
     : config_(config),
       writer_(writer),
       unseen_(unseen),
       time_extracted_(std::move(time_extracted)),
-      commit_time_(timestamptz_encoder(config)) {}
+      commit_time_(timestamptz_encoder(config)),
+      held_(std::move(on_fault)) {}
 
 void LogRecords::write(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
   try {
@@ -97,7 +91,7 @@ void LogRecords::write_change(pg::Connection& connection, LogStream& stream, con
   if (change.kind == Change::Kind::remove) {
     write_delete(stream, change, lsn);
   } else if (change.kind == Change::Kind::truncate) {
-    truncate(connection, stream, change);
+    truncate(connection, stream, change, lsn);
   } else {
     resolve(connection, stream, change.columns);
     write_new_row(connection, stream, change, lsn);
@@ -112,7 +106,7 @@ void LogRecords::release(pg::Connection& connection) {
 void LogRecords::restart() {
   held_.forget();
   unseen_.forget_rows();
-  truncated_parts_.clear();
+  truncated_.clear();
   renewed_.clear();
 }
 
@@ -179,7 +173,7 @@ void LogRecords::resolve(pg::Connection& connection, LogStream& stream, const st
 
 void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
   const auto is_synced = [](const LogColumn* column) { return column != nullptr && column->synced; };
-  RowToFetch row;
+  RowToFetch row{.stream = &stream};
   std::vector<std::pair<LogColumn*, std::string_view>> unchanged;
   if (static_cast<std::size_t>(std::ranges::count_if(columns_, is_synced)) < stream.shape.synced()) {
     for (LogColumn& column : stream.shape.columns()) {
@@ -208,7 +202,6 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
           "have it: ALTER TABLE {} REPLICA IDENTITY FULL",
           stream.plan.stream.id, row.columns.front()->name, pg::quote_qualified(change.schema, change.table));
     }
-    point_at_table(row, stream);
   }
   if (change.kind == Change::Kind::update && changes_key(stream, change)) {
     write_delete(stream, change, lsn);
@@ -256,9 +249,7 @@ void LogRecords::write_delete(LogStream& stream, const Change& change, Lsn lsn) 
 /// Another row may have come to the key before this one left it: `UPDATE t SET id = id + 1`. The target would
 /// lose it by the delete, so that what has the key now follows.
 void LogRecords::write_row_again(LogStream& stream, const Change& change, Lsn lsn) {
-  RowToFetch row;
-  row.is_all = true;
-  row.key = key_of(stream, change.identity, change.identity);
+  RowToFetch row{.stream = &stream, .key = key_of(stream, change.identity, change.identity), .is_all = true};
   if (row.key.empty()) {
     return;
   }
@@ -267,16 +258,25 @@ void LogRecords::write_row_again(LogStream& stream, const Change& change, Lsn ls
       row.columns.push_back(&column);
     }
   }
-  point_at_table(row, stream);
   write_record(stream, lsn, "", &row, [](Buffer&) {});
 }
 
-void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const Change& change) {
-  const bool is_own =
-      stream.own_name() == pg::TableName{std::string(change.schema), std::string(change.table)};
-  const bool is_whole = is_own && (stream.tables.front().is_partitioned || !stream.has_partitions());
-  if (!is_whole || !stream.version) {
-    truncated_parts_.emplace_back(&stream, pg::quote_qualified(change.schema, change.table));
+/// By one command: the log has all tables of it at one position. What came between two commands must stay.
+bool LogRecords::is_emptied(pg::Connection& connection, const LogStream& stream, Lsn lsn) {
+  if (stream.tables.front().is_partitioned || !stream.has_partitions()) {
+    return truncated_.back().table == stream.own_name();
+  }
+  const auto is_truncated = [&](const pg::TableName& table) {
+    return std::ranges::find(truncated_, Truncated{&stream, lsn, table}) != truncated_.end();
+  };
+  unseen_.await_in_hand(connection);
+  const auto now = pg::logged_tables(connection, {stream.own_name()}).front();  // others may be its heirs now
+  return !now.empty() && std::ranges::all_of(now, is_truncated, &pg::LoggedTable::name);
+}
+
+void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+  truncated_.push_back({&stream, lsn, {std::string(change.schema), std::string(change.table)}});
+  if (!stream.version || !is_emptied(connection, stream, lsn)) {
     return;
   }
   renewed_.insert(&stream);
@@ -286,16 +286,15 @@ void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const C
 }
 
 bool LogRecords::end_transaction() {
-  for (const auto& [stream, table] : truncated_parts_) {
+  for (const auto& [stream, lsn, table] : truncated_) {
     if (!renewed_.contains(stream)) {
       log::warn(
           "{}: {} was truncated; its rows stay in the target, since Singer can only empty a whole stream: "
-          "sync "
-          "it anew with --full-refresh {}",
-          stream->plan.stream.id, table, stream->plan.stream.id);
+          "sync it anew with --full-refresh {}",
+          stream->plan.stream.id, pg::quote_qualified(table.schema, table.table), stream->plan.stream.id);
     }
   }
-  truncated_parts_.clear();
+  truncated_.clear();
   return !std::exchange(renewed_, {}).empty();
 }
 

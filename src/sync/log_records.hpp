@@ -22,7 +22,7 @@ namespace tap::sync {
 class LogRecords {
  public:
   LogRecords(const config::Config& config, singer::Writer& writer, UnseenCommits& unseen,
-             std::string time_extracted);
+             std::string time_extracted, HeldRecords::OnFault on_fault);
 
   /// Writes the messages of an insert, update, delete or truncate of `stream`; `lsn` is the change's. The
   /// connection is for looking things up. Throws StreamError for a fault of the stream alone, ConnectionLost
@@ -32,7 +32,7 @@ class LogRecords {
   /// follow.
   bool end_transaction();
 
-  /// Writes what is held back till now.
+  /// Writes what is held back till now. A fault of a stream alone goes to `on_fault`.
   void release(pg::Connection& connection);
   [[nodiscard]] bool holds_any() const { return !held_.empty(); }
   /// Forgets what is held, and the transaction in hand: they come again.
@@ -41,11 +41,20 @@ class LogRecords {
   [[nodiscard]] std::uint64_t count() const { return count_; }
 
  private:
+  struct Truncated {
+    const LogStream* stream;
+    Lsn lsn;
+    pg::TableName table;
+
+    bool operator==(const Truncated&) const = default;
+  };
+
   void write_change(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
   void write_new_row(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
   void write_delete(LogStream& stream, const change::Change& change, Lsn lsn);
   void write_row_again(LogStream& stream, const change::Change& change, Lsn lsn);
-  void truncate(pg::Connection& connection, LogStream& stream, const change::Change& change);
+  void truncate(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
+  bool is_emptied(pg::Connection& connection, const LogStream& stream, Lsn lsn);
   /// Finds the columns of a row; looks at the table again for one that is not known.
   void resolve(pg::Connection& connection, LogStream& stream, const std::vector<change::Field>& fields);
   void look_again(pg::Connection& connection, LogStream& stream);
@@ -59,9 +68,9 @@ class LogRecords {
   std::string time_extracted_;
   value::Encoder commit_time_;
   HeldRecords held_;
-  std::vector<LogColumn*> columns_;  ///< of the row in hand; null for one that is left out
-  std::set<LogStream*> renewed_;     ///< emptied in the transaction in hand
-  std::vector<std::pair<LogStream*, std::string>> truncated_parts_;  ///< in it, too: a part of the stream
+  std::vector<LogColumn*> columns_;     ///< of the row in hand; null for one that is left out
+  std::set<const LogStream*> renewed_;  ///< emptied in the transaction in hand
+  std::vector<Truncated> truncated_;    ///< in it, too: streams or parts of them
   std::int64_t sequence_ = 0;
   std::uint64_t count_ = 0;
 };

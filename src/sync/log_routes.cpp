@@ -5,6 +5,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/base/log.hpp>
+#include <tap/pg/quote.hpp>
+
 namespace tap::sync {
 
 namespace {
@@ -59,22 +62,45 @@ const LogRoutes::Streams& LogRoutes::find(pg::Connection& connection, const chan
   const bool is_known =
       streams_ != nullptr || !any_partitions_ || (nobodys_for_ != nullptr && nobodys_for_->have(change.xid));
   if (!is_known) {
-    look_up(connection);
+    look_up(connection, change);
   }
   static const Streams nobody;
   return streams_ == nullptr ? nobody : *streams_;
 }
 
-void LogRoutes::look_up(pg::Connection& connection) {
+/// The table is not there any more. What a leaf of a selected table looks like may have been one.
+void LogRoutes::warn_of_lost_leaf(const change::Change& change) {
+  for (const auto& [name, streams] : by_table_) {
+    const LogStream& stream = *streams.front();
+    const auto is_known = [&](const change::Field& field) {
+      return std::ranges::find(stream.relation.columns, field.name, &pg::TableColumn::name) !=
+             stream.relation.columns.end();
+    };
+    if (name == stream.own_name() && stream.has_partitions() &&
+        std::ranges::all_of(change.columns, is_known) && std::ranges::all_of(change.identity, is_known)) {
+      log::warn(
+          "changes of {} are passed over, since there is no table of this name any more; if it was a part of "
+          "{} "
+          "and has been renamed or moved: --full-refresh {}",
+          pg::quote_qualified(table_.schema, table_.table), stream.plan.stream.id, stream.plan.stream.id);
+    }
+  }
+}
+
+void LogRoutes::look_up(pg::Connection& connection, const change::Change& change) {
   unseen_.await_in_hand(connection);
   // What is nobody's now was so for each transaction that is over by now, not only for the one in hand: the
   // rest of the log that had been written by now needs no other look.
   const pg::Rows seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
-  for (const pg::TableName& ancestor : pg::ancestors(connection, table_)) {
+  const std::vector<pg::TableName> ancestors = pg::with_ancestors(connection, table_);
+  for (const pg::TableName& ancestor : ancestors) {
     if (const auto known = by_table_.find(ancestor); known != by_table_.end()) {
       streams_ = &(by_table_[table_] = known->second);
       return;
     }
+  }
+  if (ancestors.empty() && !nobodys_.contains(table_)) {
+    warn_of_lost_leaf(change);
   }
   nobodys_for_ = &nobodys_.insert_or_assign(table_, SeenTransactions(seen.view(0, 0))).first->second;
 }

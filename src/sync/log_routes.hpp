@@ -30,7 +30,8 @@ class LogRoutes {
   [[nodiscard]] std::string tables_to_send() const;
 
  private:
-  void look_up(pg::Connection& connection);
+  void look_up(pg::Connection& connection, const change::Change& change);
+  void warn_of_lost_leaf(const change::Change& change);
 
   UnseenCommits& unseen_;
   std::map<pg::TableName, Streams> by_table_;

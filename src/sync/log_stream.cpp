@@ -26,6 +26,7 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
       closing(frame.after),
       tables(pg::logged_tables(connection, {own_name()}).front()) {
   require_logged(tables);
+  warn_if_another(followed_table(state).value_or(relation.oid));
   warn_of_new_columns();
   key = tables.front().is_full || tables.front().identity.empty() ? plan.stream.key_properties
                                                                   : tables.front().identity;
@@ -35,6 +36,7 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
 }
 
 bool LogStream::look_again(pg::Connection& connection, const config::Config& config) {
+  const Oid before = relation.oid;
   try {
     relation = pg::find_relation(connection, plan.stream.schema_name, plan.stream.table);
   } catch (const pg::ServerError&) {
@@ -43,6 +45,7 @@ bool LogStream::look_again(pg::Connection& connection, const config::Config& con
     return false;  // dropped meanwhile: what the log has of it goes out as it was
   }
   shape = LogShape(plan, relation, config);
+  warn_if_another(before);
   warn_of_new_columns();
   Json now = shape.schema(plan.stream.schema, config);
   std::swap(schema, now);
@@ -57,6 +60,16 @@ void LogStream::start_new_version(const std::string& time_extracted) {
 
 void LogStream::set_sequence(std::int64_t sequence) {
   frame.after = fmt::format("}},\"sequence\":{}{}", sequence, std::string_view(closing).substr(1));
+}
+
+void LogStream::warn_if_another(Oid before) const {
+  if (before != relation.oid) {
+    log::warn(
+        "{0}: the table is another one than before (made anew, or swapped by renaming): the log has what has "
+        "changed in it since it got the name; for rows of before, and those that went with the other one: "
+        "--full-refresh {0}",
+        plan.stream.id);
+  }
 }
 
 void LogStream::warn_of_new_columns() {

@@ -30,6 +30,8 @@ struct LogStream {
   [[nodiscard]] pg::TableName own_name() const;
   /// Changes of other tables are this stream's, too.
   [[nodiscard]] bool has_partitions() const;
+  /// Says so if the table is not the one that was followed before.
+  void warn_if_another(Oid before) const;
   /// Says which columns are not synced since the catalog does not know them, once each.
   void warn_of_new_columns();
   /// Says which changes the log will not have, and what mends that.

@@ -134,8 +134,25 @@ class BetweenRunsTest(DriftTest):
         self.sql("INSERT INTO {s}.t VALUES (2, 'old', 2)")
         self.sql("DROP TABLE {s}.t; CREATE TABLE {s}.t (n text, id int PRIMARY KEY, a text);"
                  "INSERT INTO {s}.t VALUES ('x', 3, 'new')")
-        self.check([{"id": 2, "a": "old", "n": "2"}, {"n": "x", "id": 3, "a": "new"}], {"a": TEXT, "n": TEXT})
+        self.check([{"id": 2, "a": "old", "n": "2"}, {"n": "x", "id": 3, "a": "new"}], {"a": TEXT, "n": TEXT},
+                   self.another())
         self.check_equal("t", extra_allowed=True)
+        self.assertEqual(warnings(self.follow()), [])
+
+    def another(self):
+        return self.warning(
+            "the table is another one than before (made anew, or swapped by renaming): the log has what has changed in it since "
+            f"it got the name; for rows of before, and those that went with the other one: --full-refresh {self.id_of('t')}")
+
+    def test_a_table_swapped_for_another(self):
+        self.sql("CREATE TABLE {s}.new (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.new VALUES (1, 'b', 2), (2, 'b', 2)")
+        self.sql("BEGIN; ALTER TABLE {s}.t RENAME TO old; ALTER TABLE {s}.new RENAME TO t; COMMIT")
+        self.sql("INSERT INTO {s}.t VALUES (3, 'c', 3)")
+        result = self.follow()
+        self.assertEqual(changes(result), [{"id": 3, "a": "c", "n": 3, "_sdc_deleted_at": None}])
+        self.assertEqual(warnings(result), [self.another()])
+        self.assertEqual(warnings(self.follow("--full-refresh", self.id_of("t"))), [])
+        self.check_followed("t")
 
     def test_a_schema_renamed_and_back(self):
         self.sql("INSERT INTO {s}.t VALUES (2); ALTER SCHEMA {s} RENAME TO elsewhere; INSERT INTO elsewhere.t VALUES (3)")

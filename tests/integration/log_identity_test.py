@@ -163,6 +163,28 @@ class LogTruncateTest(LogTest):
         self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2)")
         result = self.sync(self.selected, self.state, wal2json_message_format=1)
         self.assertEqual(result.types, ["SCHEMA", "RECORD", "STATE"])
+        self.assertIn("INFO by wal2json's format 1, which does not tell of TRUNCATE\n", result.stderr)
+
+    HEIRS = """CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.kid (PRIMARY KEY (id)) INHERITS ({s}.t);
+               INSERT INTO {s}.t VALUES (1); INSERT INTO {s}.kid VALUES (2)"""
+
+    def test_of_a_table_and_its_heirs_empties_the_stream(self):
+        self.sql(self.HEIRS)
+        self.first_copy("t")
+        self.sql("BEGIN; INSERT INTO {s}.kid VALUES (3); TRUNCATE {s}.t; INSERT INTO {s}.kid VALUES (4); COMMIT")
+        result = self.check_followed("t")
+        self.assertEqual(warnings(result), [])
+        self.assertEqual(len(result.of_type("ACTIVATE_VERSION")), 1)
+
+    def test_of_heirs_one_by_one_cannot_be_passed_on(self):
+        self.sql(self.HEIRS)
+        self.first_copy("t")
+        self.sql("BEGIN; TRUNCATE ONLY {s}.t; INSERT INTO {s}.t VALUES (5); TRUNCATE {s}.kid; COMMIT")
+        result = self.follow()
+        self.assertEqual(result.types, ["SCHEMA", "RECORD", "STATE"])
+        self.assertEqual(warnings(result), [
+            f'{self.id_of("t")}: "{self.schema}"."{name}" was truncated; its rows stay in the target, since Singer can only '
+            f'empty a whole stream: sync it anew with --full-refresh {self.id_of("t")}' for name in ("t", "kid")])
 
     PARTS = """CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id);
                CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (10);

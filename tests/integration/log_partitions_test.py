@@ -113,8 +113,27 @@ class LogPartitionsTest(LogTest):
         self.sql("ALTER TABLE {s}.t DETACH PARTITION {s}.t1")
         self.sql("INSERT INTO {s}.t1 VALUES (5, 1); DROP TABLE {s}.t2; CREATE TABLE {s}.t3 PARTITION OF {s}.t DEFAULT;"
                  "INSERT INTO {s}.t VALUES (6, 2)")
-        self.assertEqual(records(self.follow()), [("t", 6)])
+        result = self.follow()
+        self.assertEqual(records(result), [("t", 6)])
+        self.assertEqual(warnings(result), [self.lost("t2")])
         self.check_equal("t", extra_allowed=True)
+
+    def lost(self, leaf):
+        root = self.id_of("t")
+        return (f'changes of "{self.schema}"."{leaf}" are passed over, since there is no table of this name any more; if it was '
+                f"a part of {root} and has been renamed or moved: --full-refresh {root}")
+
+    def test_a_leaf_that_was_renamed_is_named(self):
+        self.sql(ROOT)
+        self.first_copy("t")
+        self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 1), (5, 2); UPDATE {s}.t SET a = 'x' WHERE part = 1")
+        self.sql("CREATE TABLE {s}.others (id int, more int); INSERT INTO {s}.others VALUES (1); DROP TABLE {s}.others")
+        self.sql("ALTER TABLE {s}.t1 RENAME TO t1_old; INSERT INTO {s}.t VALUES (6, 1)")
+        result = self.follow()
+        self.assertEqual(records(result), [("t", 5), ("t", 6)])
+        self.assertEqual(warnings(result), [self.lost("t1")])
+        self.follow("--full-refresh", self.id_of("t"))
+        self.check_equal("t")
 
     def test_leaves_attached_while_the_log_is_followed(self):
         self.sql(ROOT)
@@ -181,7 +200,6 @@ class LogPartitionsTest(LogTest):
         self.assertEqual(warnings(self.follow()), [
             f'{self.id_of("t")}: updates and deletes of "{self.schema}"."t2" are not in the log, since it has no replica '
             f'identity: give it a primary key, or ALTER TABLE "{self.schema}"."t2" REPLICA IDENTITY FULL'])
-
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import unittest
 
 from support import tap
 from support.log_case import LogTest, changes, warnings
+from support.proxy import Proxy
 
 BOTH = (1, 2)  # wal2json's formats
 
@@ -18,7 +19,7 @@ class LogRecordsTest(LogTest):
         text = result.stdout.decode()
         text = re.sub(r'"version":\d{13}\b', '"version":V', text)
         text = re.sub(r'"time_extracted":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"', '"time_extracted":"T"', text)
-        text = re.sub(r'"lsn":\d+', '"lsn":L', text)
+        text = re.sub(r'"lsn":\d+,"table_oid":\d+', '"lsn":L,"table_oid":O', text)
         return text.splitlines()
 
     def test_insert_update_delete_to_the_letter(self):
@@ -39,7 +40,7 @@ class LogRecordsTest(LogTest):
         self.assertRegex(deleted, re.escape(record).replace(
             "%s", r'"id":2,"_sdc_deleted_at":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00"'))
         self.assertEqual(state, '{"type":"STATE","value":{"bookmarks":{"%s":{"last_replication_method":"LOG_BASED",'
-                         '"version":V,"xmin":null,"lsn":L}},"currently_syncing":null}}' % self.id_of("t"))
+                         '"version":V,"xmin":null,"lsn":L,"table_oid":O}},"currently_syncing":null}}' % self.id_of("t"))
 
     def test_both_formats_of_wal2json_give_the_same_records(self):
         self.sql("""CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text, flag boolean, list int[], data jsonb);
@@ -199,6 +200,22 @@ class LogRecordsTest(LogTest):
         found = [self.lsn(state, "t") for state in result.states]
         self.assertEqual(found, sorted(set(found)))
         self.assertEqual(len(found), 20 // 3 + 1)  # after three transactions each, and at the end
+
+    def test_a_payload_that_does_not_parse_stops_the_run_with_its_position(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, a text)")
+        self.first_copy()
+        self.sql("INSERT INTO {s}.t VALUES (1, 'good')")
+        self.sql("INSERT INTO {s}.t VALUES (2, 'bad')")
+        self.sql("INSERT INTO {s}.t VALUES (3, 'behind it')")
+        for form, good, bad in ((1, b'"bad"]', b'"bad",'), (2, b'"bad"}', b'"bad";')):
+            with self.subTest(form), Proxy(self.server.port) as proxy:
+                proxy.replace(good, bad)
+                result = self.sync(self.selected, self.state, expect=1, host="127.0.0.1", port=proxy.port, wal2json_message_format=form)
+                self.assertEqual(changes(result), [{"id": 1, "a": "good", "_sdc_deleted_at": None}])
+                self.assertRegex(result.stderr.splitlines()[-1],
+                                 r"^CRITICAL the message at [0-9A-F]+/[0-9A-F]+ of the log, \d+ bytes, is not what wal2json writes "
+                                 r"\(.+\): nothing after it has been read; please report this with the plugin's version$")
+        self.assertEqual([record["id"] for record in self.check_followed("t").records()], [1, 2, 3])
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ class LogUnseenCommitsTest(LogTest):
     # There is no such standby. Only sessions that ask for it wait.
     settings = {"synchronous_standby_names": "nobody", "synchronous_commit": "local"}
 
-    def check(self, statements, expected):
-        """A run that meets the transaction while its commit waits gives these records."""
+    def check(self, statements, expected, told=None):
+        """A run that meets the transaction while its commit waits gives these records; and tells that, if it takes long."""
         connection = self.session()
         cursor = connection.cursor()
         cursor.execute(f"SET search_path TO {self.schema}; SET synchronous_commit TO on")
@@ -25,8 +25,11 @@ class LogUnseenCommitsTest(LogTest):
         try:
             until(lambda: self.sql(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'SyncRep'"), "no wait")
             running = self.start(self.selected, self.state)
-            with contextlib.suppress(AssertionError):  # it has a second in which to go wrong
-                until(lambda: running.process.poll() is not None, "", patience=1)
+            if told:
+                running.wait_for_log(told)
+            else:
+                with contextlib.suppress(AssertionError):  # it has a second in which to go wrong
+                    until(lambda: running.process.poll() is not None, "", patience=1)
         finally:
             self.sql(f"SELECT pg_cancel_backend({pid})")
             writer.join()
@@ -59,6 +62,13 @@ class LogUnseenCommitsTest(LogTest):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy(tap_id="x")
         self.check("ALTER TABLE t ADD n int; INSERT INTO t VALUES (1, 1)", [{"id": 1, "n": 1}])
+
+    def test_a_long_wait_is_told(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+        self.first_copy()
+        self.check("CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)", [{"id": 1}],
+                   r"(?m)^WARNING waiting for transactions \d+: they are in the log, but nobody sees them yet; does the server wait "
+                   r"for a standby \(synchronous_standby_names\)\?$")
 
 
 if __name__ == "__main__":

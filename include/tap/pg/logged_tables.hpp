@@ -34,7 +34,7 @@ struct LoggedTable {
 std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
                                                     const std::vector<TableName>& tables);
 
-/// What the table inherits from or is a partition of, at any remove.
-std::vector<TableName> ancestors(Connection& connection, const TableName& table);
+/// The table and what it inherits from or is a partition of, at any remove. Empty if it is not there.
+std::vector<TableName> with_ancestors(Connection& connection, const TableName& table);
 
 }  // namespace tap::pg

@@ -15,6 +15,7 @@ class Proxy:
         self.accepted = 0  # connections so far
         self.received = 0  # bytes from the server so far, over all connections
         self._limit = None
+        self._replaced = None
         self._frozen = threading.Event()
         self._dead = set()  # clients of frozen connections
         self._pairs = []
@@ -43,6 +44,10 @@ class Proxy:
     def reset_after(self, count):
         """Breaks the connections once, when so many more bytes have come from the server: exactly these get through."""
         self._limit = self.received + count
+
+    def replace(self, before, after):
+        """From now on, bytes from the server come changed. They must not fall between two reads: small answers do not."""
+        self._replaced = before, after
 
     def freeze(self):
         """From now on nothing gets through, and nobody is told: a cable pulled out."""
@@ -86,6 +91,8 @@ class Proxy:
                         self._from_server(client, data)
 
     def _from_server(self, client, data):
+        if self._replaced:
+            data = data.replace(*self._replaced)
         cut = self._limit is not None and self.received + len(data) >= self._limit
         if cut:
             data = data[:self._limit - self.received]

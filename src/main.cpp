@@ -13,6 +13,7 @@
 #include <tap/base/stop.hpp>
 #include <tap/check/check.hpp>
 #include <tap/cli/options.hpp>
+#include <tap/config/about.hpp>
 #include <tap/config/config.hpp>
 #include <tap/discovery/discovery.hpp>
 #include <tap/discovery/selection.hpp>
@@ -102,6 +103,10 @@ ExitCode run(int argc, const char* const* argv) {
   log::set_level(options->log_level);
   if (options->json_log) {
     log::use_json();
+  }
+  if (options->about) {
+    std::fputs((options->json ? config::about_json() : config::about_text()).c_str(), stdout);
+    return ExitCode::done;
   }
   if (options->check) {
     return check_setup(*options);

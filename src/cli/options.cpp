@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
 #include <iterator>
 #include <map>
 #include <string>
@@ -9,6 +10,8 @@
 
 #include <tap/base/error.hpp>
 #include <tap/cli/options.hpp>
+
+#include "manual.hpp"
 
 namespace tap::cli {
 
@@ -46,7 +49,6 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   app.set_version_flag("--version", "tap-postgres " TAP_VERSION);
   app.add_option("-c,--config", options.configs,
                  "Config file (JSON); ENV reads TAP_POSTGRES_*. Later ones win")
-      ->required()
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_flag("-d,--discover", options.discover, "Write the catalog of the server's tables to stdout");
@@ -82,20 +84,25 @@ std::optional<Options> parse(int argc, const char* const* argv) {
                                                     {"info", log::Level::info},
                                                     {"warning", log::Level::warning},
                                                     {"error", log::Level::error}};
-  app.add_option("--log-level", options.log_level, "Least that is logged: debug, info, warning, error")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description(""))
+  app.add_option("--log-level", options.log_level, "Least that is logged")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description("{debug,info,warning,error}"))
       ->type_name("LEVEL");
   app.add_flag_callback(
       "-v,--verbose", [&] { options.log_level = log::Level::debug; }, "--log-level debug");
   app.add_flag_callback(
       "-q,--quiet", [&] { options.log_level = log::Level::warning; }, "--log-level warning");
   std::string log_format = "text";
-  app.add_option("--log-format", log_format, "Lines of the log: text, or json")
+  app.add_option("--log-format", log_format, "Lines of the log")
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("FORMAT");
+  app.add_flag("--about", options.about, "Write what the tap can do, and every key of the config, to stdout");
+  bool manual_page = false;
+  bool completion = false;
+  app.add_flag("--man", manual_page)->group("");  // for the build, which installs them
+  app.add_flag("--bash-completion", completion)->group("");
   std::string form = "text";
   app.add_flag("--test", options.check, "The same as the command check");
-  auto* const format = app.add_option("--format", form, "Of the command check: text or json")
+  auto* const format = app.add_option("--format", form, "Of check and --about")
                            ->check(CLI::IsMember({"text", "json"}))
                            ->type_name("FORMAT");
   app.add_subcommand("check", "Look at everything that a run needs, and say what to do about what is missing")
@@ -129,6 +136,13 @@ std::optional<Options> parse(int argc, const char* const* argv) {
     throw Error(ExitCode::usage, fmt::format("{}; see tap-postgres --help", error.what()));
   }
 
+  if (manual_page || completion) {
+    std::fputs((manual_page ? manual(app) : bash_completion(app)).c_str(), stdout);
+    return std::nullopt;
+  }
+  if (options.configs.empty() && !options.about) {
+    throw Error(ExitCode::usage, "--config is required; see tap-postgres --help");
+  }
   options.json_log = log_format == "json";
   if (options.catalog && properties) {
     throw Error(ExitCode::usage, "--catalog and --properties are two names for one file: give one of them");
@@ -137,8 +151,8 @@ std::optional<Options> parse(int argc, const char* const* argv) {
     options.catalog = properties;
   }
   options.json = form == "json";
-  if (!options.check && format->count() > 0) {
-    throw Error(ExitCode::usage, "--format goes with check");
+  if (!options.check && !options.about && format->count() > 0) {
+    throw Error(ExitCode::usage, "--format goes with check and --about");
   }
   if (options.check && (options.discover || options.slot)) {
     throw Error(ExitCode::usage, "check goes by itself, without --discover and slot");

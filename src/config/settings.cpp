@@ -186,7 +186,7 @@ const auto kSettings = std::to_array<Setting>({
     {"default_replication_method", "", "text", "", "for streams whose metadata has no `replication-method`",
      set_default_method},
     {"include_schemas_in_destination_stream_name", "", "boolean", "false",
-     "streams are called <schema>_<table>",
+     "streams are called `<schema>_<table>`",
      [](Config& c, const Reader& v) { c.schema_in_stream_name = v.flag(); }},
     {"schema_dialect", "", "text", "portable",
      "form of the JSON schema: `portable`, valid in every draft, or `singer-io`, the Python tap's to the "
@@ -267,7 +267,8 @@ const auto kSettings = std::to_array<Setting>({
      "log based: the slot is `pipelinewise_<dbname>[_<tap_id>]`, and streams take new columns",
      [](Config& c, const Reader& v) { c.log.tap_id = v.text(); }},
     {"max_retries", "", "integer", "5",
-     "reconnections of a run after transient faults, with growing waits between",
+     "reconnections of a run after transient faults, with growing waits between; counted anew after ten good "
+     "minutes",
      [](Config& c, const Reader& v) {
        c.max_retries = static_cast<unsigned>(std::min<std::uint64_t>(v.count(), 1000));
      }},

@@ -80,7 +80,7 @@ class FormTest(CheckTest):
         self.assertEqual(look(self.config), tap.run(self.config, "--test", "--format", "json").messages[0]["findings"])
 
     def test_it_goes_by_itself(self):
-        for args, line in ((("--format", "json"), "--format goes with check"),
+        for args, line in ((("--format", "json"), "--format goes with check and --about"),
                            (("check", "--discover"), "check goes by itself, without --discover and slot"),
                            (("--test", "slot", "status"), "check goes by itself, without --discover and slot")):
             result = tap.run(self.config, *args, expect=2)

@@ -53,7 +53,7 @@ TEST_CASE("a wrong command line is refused with what to do") {
   REQUIRE_THROWS_WITH(parse({"-c", "c", "--catalog", "x", "-p", "y"}),
                       "--catalog and --properties are two names for one file: give one of them");
   REQUIRE_THROWS_WITH(parse({"-c", "c", "--select", "x"}), "--select goes with --discover");
-  REQUIRE_THROWS_WITH(parse({"-c", "c", "--format", "json"}), "--format goes with check");
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "--format", "json"}), "--format goes with check and --about");
   REQUIRE_THROWS_WITH(parse({"-c", "c", "check", "--discover"}),
                       "check goes by itself, without --discover and slot");
   REQUIRE_THROWS_AS(parse({"-c", "c", "check", "--format", "xml"}), Error);

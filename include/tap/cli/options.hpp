@@ -27,7 +27,8 @@ struct Options {
   std::optional<SlotAction> slot;  ///< the command `slot`
 
   bool check = false;  ///< the command `check`, or --test
-  bool json = false;   ///< its findings as JSON
+  bool about = false;  ///< --about
+  bool json = false;   ///< what these two write is JSON
 
   std::vector<std::string> select;
   std::optional<std::string> replication_method;

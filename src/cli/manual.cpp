@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "manual.hpp"
+
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+namespace tap::cli {
+
+namespace {
+
+/// Text as roff would print it: a dash is a minus, a dot does not begin a request.
+std::string roff(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    out += c == '-' ? "\\-" : c == '\\' ? "\\e" : std::string(1, c);
+  }
+  return out.starts_with('.') || out.starts_with('\'') ? "\\&" + out : out;
+}
+
+std::vector<const CLI::Option*> shown_options(const CLI::App& app) {
+  return app.get_options([](const CLI::Option* option) { return !option->get_group().empty(); });
+}
+
+std::vector<const CLI::App*> subcommands(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App* /*any*/) { return true; });
+}
+
+/// `FORMAT` of `FORMAT:{text,json}`, and what is in the braces.
+std::pair<std::string, std::string> value_of(const CLI::Option& option) {
+  const std::string type = option.get_items_expected_max() > 0 ? option.get_type_name() : "";
+  const auto colon = type.find(":{");
+  if (colon == std::string::npos) {
+    return {type, ""};
+  }
+  std::string choices = type.substr(colon + 2, type.size() - colon - 3);
+  std::replace(choices.begin(), choices.end(), ',', ' ');
+  return {type.substr(0, colon), choices};
+}
+
+std::string names(const CLI::Option& option, const char* separator) {
+  std::vector<std::string> all;
+  for (const std::string& name : option.get_snames()) {
+    all.push_back("-" + name);
+  }
+  for (const std::string& name : option.get_lnames()) {
+    all.push_back("--" + name);
+  }
+  return fmt::format("{}", fmt::join(all, separator));
+}
+
+std::string commands_in_roff(const CLI::App& app, const std::string& before) {
+  std::string text;
+  for (const CLI::App* command : subcommands(app)) {
+    const std::string name = before + command->get_name();
+    text += fmt::format(".TP\n.B {}\n{}\n", roff(name), roff(command->get_description()));
+    text += commands_in_roff(*command, name + " ");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string manual(const CLI::App& app) {
+  std::string text = fmt::format(
+      ".TH TAP\\-POSTGRES 1 \"\" \"tap\\-postgres {}\"\n.SH NAME\ntap\\-postgres \\- Singer tap for "
+      "PostgreSQL\n"
+      ".SH SYNOPSIS\n.B tap\\-postgres\n\\-\\-config FILE [\\-\\-discover | \\-\\-catalog FILE [\\-\\-state "
+      "FILE]] "
+      "[OPTIONS]\n.br\n.B tap\\-postgres\ncheck | slot ... \\-\\-config FILE [OPTIONS]\n"
+      ".SH DESCRIPTION\n{}\nThe keys of the config are told by\n.BR \"tap\\-postgres \\-\\-about\" .\n.SH "
+      "OPTIONS\n",
+      TAP_VERSION, roff(app.get_description()));
+  for (const CLI::Option* option : shown_options(app)) {
+    const auto [type, choices] = value_of(*option);
+    std::string description = roff(option->get_description());
+    if (!choices.empty() && description.find(choices.substr(0, choices.find(' '))) == std::string::npos) {
+      description += fmt::format(" ({})", roff(choices));
+    }
+    text += fmt::format(".TP\n.B {}{}{}\n{}\n", roff(names(*option, ", ")), type.empty() ? "" : " ",
+                        roff(type), description);
+  }
+  text += ".SH COMMANDS\n" + commands_in_roff(app, "");
+  text +=
+      ".SH EXIT STATUS\n0: done. 1: a stream failed, or the connection was lost for good. 2: config, "
+      "catalog, "
+      "state or command line is wrong. 3: no connection. 4: log\\-based replication is not set up. 128+n: "
+      "stopped by signal n.\n";
+  return text;
+}
+
+std::string bash_completion(const CLI::App& app) {
+  std::string words;
+  std::string cases;
+  for (const CLI::Option* option : shown_options(app)) {
+    words += names(*option, " ") + " ";
+    const auto [type, choices] = value_of(*option);
+    if (type == "FILE") {
+      cases += fmt::format("    {}) mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n",
+                           names(*option, "|"));
+    } else if (!type.empty() && !type.starts_with('[')) {
+      cases += fmt::format("    {}) mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\"); return ;;\n",
+                           names(*option, "|"), choices);
+    }
+  }
+  for (const CLI::App* command : subcommands(app)) {
+    words += command->get_name() + " ";
+    std::string inner;
+    for (const CLI::App* action : subcommands(*command)) {
+      inner += (inner.empty() ? "" : " ") + action->get_name();
+    }
+    if (!inner.empty()) {
+      cases += fmt::format("    {}) mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\"); return ;;\n",
+                           command->get_name(), inner);
+    }
+  }
+  words.pop_back();
+  return fmt::format(
+      "# bash completion of tap-postgres\n_tap_postgres() {{\n  local word=$2\n  case $3 in\n{}  esac\n"
+      "  mapfile -t COMPREPLY < <(compgen -W '{}' -- \"$word\")\n}}\n"
+      "complete -o filenames -F _tap_postgres tap-postgres\n",
+      cases, words);
+}
+
+}  // namespace tap::cli

@@ -113,6 +113,13 @@ bool Connection::connect(const Server& server, const std::string& database, seco
     throw Refused(text, refusal.sqlstate);
   }
   PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+  const auto hosts = server_.keywords.find("host");
+  if (hosts != server_.keywords.end() && hosts->second.find(',') != std::string::npos) {  // this one of them
+    Server found = server;
+    found.keywords["host"] = place_.host;
+    found.keywords["port"] = fmt::to_string(place_.port);
+    description_ = found.describe(database);
+  }
   return true;
 }
 

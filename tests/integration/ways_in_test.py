@@ -162,6 +162,18 @@ class SecondaryTest(WaysInTest):
             self.assertEqual(result.records(), [{"id": 1}])
             self.assertIn(f"connected to 127.0.0.1:{self.standby.port}", result.connected)
 
+    def test_of_several_hosts_the_one_that_is_asked_for(self):
+        catalog = self.catalog("t")
+        ports = {"primary": self.server.port, "standby": self.standby.port}
+        for wanted, found in (("any", "standby"), ("read-write", "primary"), ("primary", "primary"), ("standby", "standby"),
+                              ("prefer-standby", "standby")):
+            config = {**self.config, "host": "127.0.0.1,127.0.0.1", "port": f"{ports['standby']},{ports['primary']}",
+                      "target_session_attrs": wanted, "use_secondary": False}
+            for what in ({"catalog": catalog}, {"args": ["--discover"]}):
+                with self.subTest(wanted, **what):
+                    result = tap.run(config, *what.get("args", ()), catalog=what.get("catalog"))
+                    self.assertIn(f"connected to 127.0.0.1:{ports[found]}, ", result.connected)
+
     def test_a_first_copy_and_then_the_log(self):
         self.sql("SELECT pg_create_logical_replication_slot('secondary', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('secondary')")

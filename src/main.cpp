@@ -101,9 +101,6 @@ ExitCode run(int argc, const char* const* argv) {
     return ExitCode::done;
   }
   log::set_level(options->log_level);
-  if (options->json_log) {
-    log::use_json();
-  }
   if (options->about) {
     std::fputs((options->json ? config::about_json() : config::about_text()).c_str(), stdout);
     return ExitCode::done;

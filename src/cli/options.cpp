@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 #include <map>
@@ -36,6 +37,14 @@ std::string complete(const CLI::App& app, const std::string& argument) {
     }
   }
   return meant.size() == 1 ? "--" + meant.front() + argument.substr(end) : argument;
+}
+
+/// Whether the log is to be JSON, also that of a command line that is wrong. Arguments come from the back.
+bool wants_json_log(const std::vector<std::string>& arguments) {
+  const std::string option = "--log-format";
+  const auto named = std::ranges::find(arguments, option);
+  return std::ranges::find(arguments, option + "=json") != arguments.end() ||
+         (named != arguments.end() && named != arguments.begin() && *std::prev(named) == "json");
 }
 
 }  // namespace
@@ -127,6 +136,9 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them from the back
     arguments.push_back(complete(app, argv[i]));
   }
+  if (wants_json_log(arguments)) {
+    log::use_json();
+  }
   try {
     app.parse(arguments);
   } catch (const CLI::Success& answer) {
@@ -143,7 +155,6 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   if (options.configs.empty() && !options.about) {
     throw Error(ExitCode::usage, "--config is required; see tap-postgres --help");
   }
-  options.json_log = log_format == "json";
   if (options.catalog && properties) {
     throw Error(ExitCode::usage, "--catalog and --properties are two names for one file: give one of them");
   }

@@ -73,6 +73,7 @@ Connection::Connection(const Server& server, const std::string& database)
     }
     throw ConnectionLost(ExitCode::cannot_connect, text);
   }
+  answering_ = *std::move(hosts);
   PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
 }
 

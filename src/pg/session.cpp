@@ -10,6 +10,7 @@
 
 #include "conninfo.hpp"
 #include "password_command.hpp"
+#include "vigil.hpp"
 
 namespace tap::pg {
 
@@ -34,17 +35,30 @@ pqxx::result run(pqxx::transaction_base& transaction, const std::string& sql,
 }  // namespace
 
 struct Session::Parts {
-  explicit Parts(const std::string& conninfo) : connection(conninfo), transaction(connection) {}
+  Parts(const Server& at, const std::string& to)
+      : server(with_password(at)),
+        database(to),
+        connection(conninfo(reachable(server), database)),
+        transaction(connection) {}
 
+  [[nodiscard]] Endpoint place() { return meant(server, connection.hostname(), connection.port()); }
+
+  Server server;
+  std::string database;
   pqxx::connection connection;
   pqxx::read_transaction transaction;
 };
 
 Session::Session(const Server& server, const std::string& database) {
+  const auto connect = [&](const Server& at) { parts_ = std::make_unique<Parts>(at, database); };
   try {
-    parts_ = std::make_unique<Parts>(conninfo(with_password(reachable(server)), database));
+    try {
+      connect(server);
+    } catch (const pqxx::failure&) {
+      const Connection again(server, database);  // knows the SQLSTATE of a refusal, and tries other hosts
+      connect(again.answering());
+    }
   } catch (const pqxx::failure& error) {
-    const Connection again(server, database);  // our own knows the SQLSTATE of a refusal
     throw Error(ExitCode::cannot_connect,
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
   }
@@ -55,6 +69,8 @@ Session::Session(const Server& server, const std::string& database) {
 Session::~Session() = default;
 
 Rows Session::query(const std::string& sql, const std::vector<std::string>& parameters) {
+  Vigil vigil(parts_->server, parts_->database, parts_->place(), parts_->connection.sock(),
+              parts_->connection.backendpid());
   try {
     auto result = std::make_shared<pqxx::result>(run(parts_->transaction, sql, parameters));
     std::vector<std::string> columns;
@@ -69,11 +85,16 @@ Rows Session::query(const std::string& sql, const std::vector<std::string>& para
       }
     }
     return {std::move(result), std::move(columns), std::move(cells)};
-  } catch (const pqxx::sql_error& error) {
-    throw Error(ExitCode::run_failed, fmt::format("a catalog query failed: {} (SQLSTATE {})",
-                                                  one_line(error.what()), error.sqlstate()));
   } catch (const pqxx::failure& error) {
-    throw Error(ExitCode::run_failed, fmt::format("the connection was lost: {}", one_line(error.what())));
+    const auto* const refused = dynamic_cast<const pqxx::sql_error*>(&error);
+    const auto why_dead = vigil.end();
+    if (refused != nullptr && !why_dead) {
+      throw Error(ExitCode::run_failed, fmt::format("a catalog query failed: {} (SQLSTATE {})",
+                                                    one_line(refused->what()), refused->sqlstate()));
+    }
+    throw Error(ExitCode::run_failed,
+                fmt::format("the connection was lost ({}): {}", parts_->server.describe(parts_->database),
+                            why_dead ? *why_dead : one_line(error.what())));
   }
 }
 

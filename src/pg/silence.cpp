@@ -68,48 +68,57 @@ bool Connection::consume() const {
 }
 
 void Connection::ask_after(seconds silent) const {
-  const std::string since = fmt::format("nothing has come for {} s", silent.count());
   if (asks_after_another_) {
-    lost(since);
+    lost(fmt::format("nothing has come for {} s", silent.count()));
   }
-  Server server = server_;
-  server.keywords.erase("replication");
-  const std::string pid = std::to_string(PQbackendPID(connection_.get()));
+  const int pid = PQbackendPID(connection_.get());
+  if (const auto why = why_dead(server_, database_, place_, pid, silent, [this] { return hears(); })) {
+    lost(*why);
+  }
+}
+
+std::optional<std::string> Connection::why_dead(const Server& server, const std::string& database,
+                                                const Endpoint& place, int pid, seconds silent,
+                                                const std::function<bool()>& hears) {
+  const std::string since = fmt::format("nothing has come for {} s", silent.count());
+  Server plain = server;
+  plain.keywords.erase("replication");
   std::optional<Connection> probe;
   std::optional<Rows> found;
   try {
-    probe.emplace(server, database_);
+    probe.emplace(plain, database);
     probe->asks_after_another_ = true;
     const Rows own = probe->query("SELECT pg_catalog.pg_backend_pid() AS pid");
-    if (own.number(0, 0) != PQbackendPID(probe->connection_.get()) || probe->place_ != place_) {
-      return;  // a pool's, or another host's: it is reached, and knows nothing of this session
+    if (own.number(0, 0) != PQbackendPID(probe->connection_.get()) || probe->place_ != place) {
+      return std::nullopt;  // a pool's, or another host's: it is reached, and knows nothing of this session
     }
-    found = probe->query(kSession, {pid});
+    found = probe->query(kSession, {std::to_string(pid)});
   } catch (const ConnectionLost& error) {
     if (!error.sqlstate().empty()) {
-      return;  // it is reached: too many connections, say
+      return std::nullopt;  // it is reached: too many connections, say
     }
-    lost(fmt::format("{}, and a second try: {}", since, error.what()));
+    return fmt::format("{}, and a second try: {}", since, error.what());
   } catch (const Error& error) {
     log::debug("{}, and a second connection cannot ask why: {}", since, error.what());
-    return;
+    return std::nullopt;
   }
   const Rows& session = *found;
   if (session.size() == 0) {
-    lost(since + ", and the server has no such session any more");
+    return since + ", and the server has no such session any more";
   }
   const std::string waits_for = session.text(0, session.column("waits_for"));
   if (!session.flag(0, session.column("waits_for_us"))) {
-    log::info("{} from the server ({}), which is at work{}{}", since, description_,
+    log::info("{} from the server ({}), which is at work{}{}", since, probe->description(),
               waits_for.empty() ? "" : ", waiting for ", waits_for);
-    return;
+    return std::nullopt;
   }
-  if (!hears()) {
-    probe->query("SELECT pg_catalog.pg_terminate_backend($1)",
-                 {pid});  // it would hold its locks and its slot
-    lost(fmt::format("{}, and the server waits for us, too ({}): what is sent does not arrive", since,
-                     waits_for.empty() ? session.text(0, session.column("state")) : waits_for));
+  if (hears()) {
+    return std::nullopt;
   }
+  probe->query("SELECT pg_catalog.pg_terminate_backend($1)",
+               {std::to_string(pid)});  // it would hold its locks and its slot
+  return fmt::format("{}, and the server waits for us, too ({}): what is sent does not arrive", since,
+                     waits_for.empty() ? session.text(0, session.column("state")) : waits_for);
 }
 
 }  // namespace tap::pg

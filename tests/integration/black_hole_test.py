@@ -108,9 +108,9 @@ class SilenceTest(LogTest):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i;"
                  "ALTER TABLE {s}.t ADD PRIMARY KEY (id)")
 
-    def behind_the_proxy(self, catalog, state=None, **extra):
+    def behind_the_proxy(self, catalog, *args, state=None, **extra):
         config = {**self.config, "port": self.proxy.port, "silence_timeout": 2, "connect_timeout": 2, "max_retries": 1, **extra}
-        running = Tap(config, catalog=catalog, state=state)
+        running = Tap(config, *args, catalog=catalog, state=state)
         self.addCleanup(running.close)
         return running
 
@@ -144,7 +144,7 @@ class SilenceTest(LogTest):
     def check_log_goes_on(self, why, happens=lambda: None):
         """A log that is followed comes by another connection; `why` is how the run says that the first one is dead."""
         self.first_copy("t")
-        running = self.behind_the_proxy(self.selected, self.state, break_at_end_lsn=False)
+        running = self.behind_the_proxy(self.selected, state=self.state, break_at_end_lsn=False)
         self.sql("INSERT INTO {s}.t VALUES (0, '')")
         running.read_until(lambda message: message["type"] == "RECORD")
         self.proxy.freeze_present()
@@ -163,6 +163,16 @@ class SilenceTest(LogTest):
     def test_a_session_that_is_gone_without_a_word(self):
         self.check_log_goes_on("has no such session any more", lambda: self.sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'"))
+
+    def test_a_discovery_through_a_dead_network_ends(self):
+        self.sql("\n".join(f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});" for i in range(50)))
+        self.proxy.freeze_after(100_000)  # in the middle of the columns
+        running = self.behind_the_proxy(None, "--discover")
+        self.assertEqual(running.wait(), 1, running)
+        self.assertEqual(running.log.splitlines()[-1],
+                         f"CRITICAL the connection was lost (127.0.0.1:{self.proxy.port}, database silence, user tap): nothing has come for "
+                         f"2 s, and a second try: cannot connect (127.0.0.1:{self.proxy.port}, database silence, user tap): no answer in 2 "
+                         "seconds")
 
     def test_a_server_at_work_is_waited_for_and_said_to_be(self):
         with self.session() as session, session.cursor() as cursor:

@@ -115,6 +115,14 @@ class LogRunTest(SlotTest):
         # The transaction's end has not come: it comes again as a whole.
         self.check_rest(after[-1]["value"], list(range(10, 100001)))
 
+    def test_progress_says_how_much_log_is_to_go(self):
+        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
+        running = self.follow(break_at_end_lsn=True)
+        until(lambda: running.read(1) and "rows/s" in running.log, running)  # a target that takes its time
+        self.assertRegex(running.log, r"(?m)^INFO log of database log_run: \d+ rows, \d+ rows/s, \d+\.\d MB of log to go$")
+        running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+
     def test_the_server_is_restarted(self):
         running = self.follow(state_every_rows=1)
         self.sql("INSERT INTO {s}.t VALUES (10)")

@@ -9,7 +9,7 @@ import unittest
 
 from support import tap
 from support.case import SchemaTest
-from support.pipeline import until
+from support.pipeline import Tap, until
 
 
 def plain(text):
@@ -75,6 +75,18 @@ class LoggingTest(SchemaTest):
             self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         result = self.sync(self.catalog("t"), None, "--log-format", "json", expect=3, port=1)
         self.assertEqual(json.loads(result.stderr.splitlines()[-1])["level"], "CRITICAL")
+        for arguments in (["--log-format", "json", "--unknown"], ["--unknown", "--log-format=json"]):
+            result = self.sync(self.catalog("t"), None, *arguments, expect=2)
+            self.assertEqual(json.loads(result.stderr)["message"],
+                             "The following argument was not expected: --unknown; see tap-postgres --help")
+
+    def test_progress_in_a_pipe(self):
+        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")
+        with Tap(self.config, catalog=self.catalog("t")) as running:
+            until(lambda: running.read(1) and "rows/s" in running.log, running)  # a target that takes its time
+            self.assertRegex(running.log, r"(?m)^INFO \S+-t: \d+ rows, \d+ rows/s, \d+ % of about 500000$")
+            running.read_rest()
+            self.assertEqual(running.wait(), 0, running)
 
     def test_progress_on_a_terminal(self):
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")

@@ -1,5 +1,6 @@
 """What goes through an SSH tunnel, and what happens when it does not."""
 
+import json
 import os
 import pathlib
 import re
@@ -261,6 +262,9 @@ class RefusedForwardingTest(TunnelTest):
         self.assertEqual(result.records(), [{"id": 1}])
         self.assertRegex(result.stderr.splitlines()[0], r"^WARNING the SSH server cannot reach 127\.0\.0\.1:\d+: Connection "
                                                         "refused: trying the other hosts$")
+        result = tap.run({**self.config, "host": "127.0.0.1,127.0.0.1", "port": f"{free_port()},{self.server.port}"}, "--discover")
+        self.assertIn("t", [stream["stream"] for stream in json.loads(result.stdout)["streams"]])
+        self.assertRegex(result.stderr.splitlines()[0], r": Connection refused: trying the other hosts$")
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             result = self.sync(catalog, host="127.0.0.1,127.0.0.1", port=f"{port},{self.server.port}", connect_timeout=2)

@@ -22,7 +22,6 @@ struct Options {
   std::vector<std::string> refresh;  ///< --full-refresh STREAM
 
   log::Level log_level = log::Level::info;
-  bool json_log = false;
 
   std::optional<SlotAction> slot;  ///< the command `slot`
 

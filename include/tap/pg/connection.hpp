@@ -105,6 +105,17 @@ class Connection {
   /// For messages: host, port, database and user.
   [[nodiscard]] const std::string& description() const { return description_; }
 
+  /// The server without those of its hosts that have not answered.
+  [[nodiscard]] const Server& answering() const { return answering_; }
+
+  /// What another connection finds out about the session of process `pid`, at `place`, of which nothing has
+  /// come for `silent` though it owes us something: why it is dead, if it cannot be reached, has no such
+  /// session, or waits for us while we wait for it, when the network between swallows what is sent; nothing
+  /// if it may be alive. `hears` tells whether something has come meanwhile, or comes very soon.
+  static std::optional<std::string> why_dead(const Server& server, const std::string& database,
+                                             const Endpoint& place, int pid, std::chrono::seconds silent,
+                                             const std::function<bool()>& hears);
+
  private:
   friend class CopyReader;
   friend class ReplicationStream;
@@ -130,9 +141,7 @@ class Connection {
   /// Waits for more from the server, and takes it in. False: it closed the connection; the next result says
   /// why. Minds silence.
   bool consume() const;
-  /// Nothing has come for `silent`, though the server owes us something: asks it about this session. Throws
-  /// ConnectionLost if it cannot be reached, has no such session, or waits for us while we wait for it: then
-  /// the network between swallows what is sent.
+  /// Throws ConnectionLost if why_dead() knows why.
   void ask_after(std::chrono::seconds silent) const;
   /// Something has come, or comes very soon.
   [[nodiscard]] bool hears() const;
@@ -145,6 +154,7 @@ class Connection {
 
   std::string description_;
   Server server_;  ///< has the tunnel, which must outlive the connection
+  Server answering_;
   std::string database_;
   bool asks_after_another_ = false;
   std::function<void()> while_waiting_;

@@ -14,7 +14,7 @@ class Proxy:
         self.target_port = target_port
         self.accepted = 0  # connections so far
         self.received = 0  # bytes from the server so far, over all connections
-        self._limit = None
+        self._limit = self._at_limit = None
         self._replaced = None
         self._frozen = threading.Event()
         self._dead = set()  # clients of frozen connections
@@ -43,7 +43,11 @@ class Proxy:
 
     def reset_after(self, count):
         """Breaks the connections once, when so many more bytes have come from the server: exactly these get through."""
-        self._limit = self.received + count
+        self._limit, self._at_limit = self.received + count, self.reset
+
+    def freeze_after(self, count):
+        """Freezes, see below, when so many more bytes have come from the server."""
+        self._limit, self._at_limit = self.received + count, self.freeze
 
     def replace(self, before, after):
         """From now on, bytes from the server come changed. They must not fall between two reads: small answers do not."""
@@ -100,7 +104,7 @@ class Proxy:
         client.sendall(data)
         self.received += len(data)
         if cut:
-            self.reset()
+            self._at_limit()
 
 
 def reset(end):

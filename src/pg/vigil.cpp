@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vigil.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <tap/pg/connection.hpp>
+
+namespace tap::pg {
+
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kOnTheWay{2};
+
+/// How many bytes have come so far; nothing for a socket that is not TCP.
+std::optional<std::uint64_t> received(int socket) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
+    return std::nullopt;
+  }
+  return info.tcpi_bytes_received;
+}
+
+}  // namespace
+
+Vigil::Vigil(const Server& server, const std::string& database, Endpoint place, int socket, int pid)
+    : server_(server), database_(database), place_(std::move(place)), socket_(socket), pid_(pid) {
+  if (server_.silence.count() > 0 && received(socket_)) {
+    thread_ = std::thread([this] { watch(); });
+  }
+}
+
+Vigil::~Vigil() {
+  end();
+}
+
+std::optional<std::string> Vigil::end() {
+  if (thread_.joinable()) {
+    {
+      const std::lock_guard lock(mutex_);
+      end_ = true;
+    }
+    ended_.notify_one();
+    thread_.join();
+  }
+  return why_dead_;
+}
+
+void Vigil::watch() {
+  const auto ends_within = [this](seconds time) {
+    std::unique_lock lock(mutex_);
+    return ended_.wait_for(lock, time, [this] { return end_; });
+  };
+  auto before = received(socket_);
+  while (!ends_within(server_.silence)) {
+    const auto now = received(socket_);
+    if (now != before) {
+      before = now;
+      continue;
+    }
+    const auto hears = [&] { return ends_within(kOnTheWay) || received(socket_) != before; };
+    why_dead_ = Connection::why_dead(server_, database_, place_, pid_, server_.silence, hears);
+    if (why_dead_) {
+      shutdown(socket_, SHUT_RDWR);
+      return;
+    }
+  }
+}
+
+}  // namespace tap::pg

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <tap/pg/server.hpp>
+#include <tap/pg/tunnel.hpp>
+
+namespace tap::pg {
+
+/// Watches, while it lives, over a TCP connection whose owner waits where nothing else can reach him: if
+/// nothing comes for Server::silence, and another connection finds out that this one is dead, shuts it down,
+/// so that the wait ends.
+class Vigil {
+ public:
+  /// `socket` and `pid` are the connection's, which is to `database` at `place`. All must outlive the vigil,
+  /// and nobody may log meanwhile.
+  Vigil(const Server& server, const std::string& database, Endpoint place, int socket, int pid);
+  ~Vigil();
+  Vigil(const Vigil&) = delete;
+  Vigil& operator=(const Vigil&) = delete;
+
+  /// Ends it. What it has found: why the connection was shut down, if it was.
+  std::optional<std::string> end();
+
+ private:
+  void watch();
+
+  const Server& server_;
+  const std::string& database_;
+  const Endpoint place_;
+  const int socket_;
+  const int pid_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool end_ = false;
+  std::optional<std::string> why_dead_;
+  std::thread thread_;
+};
+
+}  // namespace tap::pg

@@ -1,0 +1,30 @@
+"""An Airflow DAG: one task for each folder of streams, all at a time.
+
+A folder is as examples/pipeline wants it: config.json, catalog.json with the group's streams, target.json; it keeps state.json from
+run to run, so it must be on a disk that outlives the worker. Log-based streams of one database share a slot: keep them in one folder.
+Airflow stops a task by SIGTERM, which the script hands to the tap; what the target has by then is not sent again.
+"""
+
+import datetime
+
+from airflow import DAG
+from airflow.operators.bash import BashOperator
+
+PIPELINE = "/usr/share/doc/tap-postgres/examples/pipeline"
+TARGET = "/opt/jsonl/bin/target-jsonl --config target.json"
+GROUPS = {"orders": "/srv/taps/shop-orders", "catalogue": "/srv/taps/shop-catalogue"}
+
+with DAG(
+    dag_id="shop",
+    schedule="*/15 * * * *",
+    start_date=datetime.datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": datetime.timedelta(minutes=2), "retry_exponential_backoff": True},
+) as dag:
+    for group, folder in GROUPS.items():
+        BashOperator(
+            task_id=group,
+            bash_command=f"exec {PIPELINE} {folder} {TARGET}",
+            execution_timeout=datetime.timedelta(hours=6),
+        )

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -50,13 +49,16 @@ class Demo:
 def main():
     binary = pathlib.Path(sys.argv[1]).resolve()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that clean-up runs
-    with tempfile.TemporaryDirectory(prefix="tap-postgres-demo-") as folder, Server() as server:
-        demo = Demo(binary, pathlib.Path(folder))
+    folder = HERE.parent / "build/demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with Server() as server:
+        demo = Demo(binary, folder)
         sample_data(demo, server)
         discovery(demo)
         full_table(demo, server)
         log_based(demo, server)
-    heading("Done: the server is stopped, its folder and the demo's are removed")
+    heading("Done: the server is stopped, its folder removed; what the tap wrote is in build/demo")
 
 
 def sample_data(demo, server):

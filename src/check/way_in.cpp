@@ -98,7 +98,7 @@ Complaint cannot_enter(const Error& refusal, const std::string& database, const 
 void check_protection(const pg::Connection& connection, const pg::Server& server, const std::string& subject,
                       Report& report) {
   const std::string protection = connection.protection();
-  if (protection.starts_with("by a Unix socket")) {
+  if (protection.starts_with("by ")) {
     report.ok(subject, protection);
   } else if (!protection.starts_with("not encrypted")) {
     const std::string mode = setting(server, "sslmode");

@@ -260,6 +260,9 @@ std::string Connection::protection() const {
     };
     return fmt::format("{}, {}", attribute("protocol"), attribute("cipher"));
   }
+  if (PQgssEncInUse(connection) != 0) {
+    return "by GSSAPI";
+  }
   const std::string_view host = PQhost(connection);
   return host.starts_with('/') || host.starts_with('@') ? "by a Unix socket" : "not encrypted";
 }

@@ -99,7 +99,8 @@ class Connection {
   /// The SQL that pins this session's settings, see tap/pg/settings.hpp.
   [[nodiscard]] std::string pin_settings(bool local) const;
 
-  /// How the session is protected: `TLSv1.3, TLS_AES_256_GCM_SHA384`, `not encrypted`, `by a Unix socket`.
+  /// How the session is protected: `TLSv1.3, TLS_AES_256_GCM_SHA384`, `by GSSAPI`, `not encrypted`,
+  /// `by a Unix socket`.
   [[nodiscard]] std::string protection() const;
 
   /// For messages: host, port, database and user.

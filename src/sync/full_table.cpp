@@ -46,17 +46,7 @@ std::vector<pg::Leaf> in_order(std::vector<pg::Leaf> leaves, const std::optional
 }  // namespace
 
 void FullTable::attempt(pg::Connection& connection) {
-  try {
-    read_all(connection);
-  } catch (const singer::OutputFailed&) {
-    throw;
-  } catch (...) {
-    note_position();
-    if (begun_) {
-      output_.write_state();  // so that the target need not wait for the next attempt, or the next run
-    }
-    throw;
-  }
+  output_.attempt([&] { read_all(connection); }, [&] { note_position(); });
 }
 
 void FullTable::read_all(pg::Connection& connection) {
@@ -129,18 +119,17 @@ void FullTable::begin(const RowShape& shape, bool resumes) {
   Json& bookmark = output_.bookmark();
   const bool first_run = !bookmark.contains("version");
   // What an earlier attempt of this run has sent without a place to go on from must not outlive it.
-  if ((!begun_ && !resumes) || first_run || (begun_ && !resumes && output_.rows() > 0)) {
+  if (first_run || (!resumes && (!output_.has_begun() || output_.rows() > 0))) {
     bookmark["version"] = epoch_milliseconds();
     bookmark.erase("xmin");
     bookmark.erase("copy");
   }
-  if (begun_) {
+  if (output_.has_begun()) {
     return;
   }
   if (resumes) {
     log::info("{}: going on with the copy that was cut off", plan_.stream.id);
   }
-  begun_ = true;
   time_extracted_ = utc_now();
   const auto version = bookmark["version"].get<std::int64_t>();
   output_.begin(shape.columns(), {});

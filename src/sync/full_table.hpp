@@ -48,7 +48,6 @@ class FullTable {
   StreamOutput& output_;
   std::function<LogStart(pg::Connection&)> log_start_;
 
-  bool begun_ = false;
   std::string time_extracted_;
   std::optional<Lsn> lsn_;            ///< where the log takes over
   std::optional<CopyPosition> from_;  ///< where this attempt goes on

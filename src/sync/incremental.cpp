@@ -54,17 +54,7 @@ bool is_unfit_value(const pg::ServerError& error) {
 }  // namespace
 
 void Incremental::attempt(pg::Connection& connection) {
-  try {
-    read_all(connection);
-  } catch (const singer::OutputFailed&) {
-    throw;
-  } catch (...) {
-    note_key();
-    if (begun_) {
-      output_.write_state();  // so that the target need not wait for the next attempt, or the next run
-    }
-    throw;
-  }
+  output_.attempt([&] { read_all(connection); }, [&] { note_key(); });
 }
 
 void Incremental::read_all(pg::Connection& connection) {
@@ -100,7 +90,7 @@ void Incremental::read_all(pg::Connection& connection) {
 }
 
 void Incremental::begin(const RowShape& shape) {
-  if (begun_) {
+  if (output_.has_begun()) {
     return;
   }
   Json& bookmark = output_.bookmark();
@@ -108,7 +98,6 @@ void Incremental::begin(const RowShape& shape) {
   if (!bookmark.contains("version") && !bookmark_text(bookmark)) {
     bookmark["version"] = epoch_milliseconds();
   }
-  begun_ = true;
   time_extracted_ = utc_now();
   output_.begin(shape.columns(), {*plan_.stream.replication_key});
   if (const auto known = version_of(output_.bookmark())) {

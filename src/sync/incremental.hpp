@@ -44,7 +44,6 @@ class Incremental {
   const config::Config& config_;
   StreamOutput& output_;
 
-  bool begun_ = false;
   std::string time_extracted_;
   std::string table_;       ///< quoted, as is
   std::string key_;         ///< this, too

@@ -25,8 +25,28 @@ class StreamOutput {
   /// The stream's bookmark, as the next STATE will have it. Good until a message is written.
   Json& bookmark() { return state_.bookmark(plan_.stream.id); }
 
+  /// An attempt to `read` all. If it throws, `note` brings the bookmark up to date and a last STATE is
+  /// written, so that the target need not wait for the next attempt, or the next run; but not to an output
+  /// that failed.
+  template <class Read, class Note>
+  void attempt(Read read, Note note) {
+    try {
+      read();
+    } catch (const singer::OutputFailed&) {
+      throw;
+    } catch (...) {
+      note();
+      if (begun_) {
+        write_state();
+      }
+      throw;
+    }
+  }
+
   /// SCHEMA with the properties of `columns`, and a STATE that names this stream as the one in work.
   void begin(const std::vector<std::string>& columns, const std::vector<std::string>& bookmark_properties);
+  /// True once it has.
+  [[nodiscard]] bool has_begun() const { return begun_; }
   void activate_version(std::int64_t version) { writer_.activate_version(plan_.name, version); }
 
   /// A RECORD, see singer::Writer. True if a STATE is due after it: the caller brings the bookmark up to

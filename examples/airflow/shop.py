@@ -2,7 +2,8 @@
 
 A folder is as examples/pipeline wants it: config.json, catalog.json with the group's streams, target.json; it keeps state.json from
 run to run, so it must be on a disk that outlives the worker. Log-based streams of one database share a slot: keep them in one folder.
-Airflow stops a task by SIGTERM, which the script hands to the tap; what the target has by then is not sent again.
+Airflow stops a task by SIGTERM to all of its processes; the target goes on until it has what the tap has sent (unless it minds
+SIGTERM itself), and what it has is not sent again.
 """
 
 import datetime
@@ -10,7 +11,7 @@ import datetime
 from airflow import DAG
 from airflow.operators.bash import BashOperator
 
-PIPELINE = "/usr/share/doc/tap-postgres/examples/pipeline"
+PIPELINE = "/usr/share/tap-postgres/pipeline"
 TARGET = "/opt/jsonl/bin/target-jsonl --config target.json"
 GROUPS = {"orders": "/srv/taps/shop-orders", "catalogue": "/srv/taps/shop-catalogue"}
 

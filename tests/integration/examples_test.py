@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -36,7 +37,8 @@ class PipelineTest(SchemaTest):
     def start(self, *target):
         folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
         running = Process([str(EXAMPLES / "pipeline"), str(self.path), *(target or self.target())], folder,
-                          tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY)}), stdin=subprocess.DEVNULL)
+                          tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY)}), stdin=subprocess.DEVNULL,
+                          start_new_session=True)
         self.addCleanup(running.close)
         return running
 
@@ -80,11 +82,12 @@ class PipelineTest(SchemaTest):
 
     def test_a_signal_lets_the_target_take_in_what_was_sent(self):
         slow = """while IFS= read -r line; do printf '%s\\n' "$line"; done"""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        script, group = subprocess.Popen.send_signal, lambda process, number: os.killpg(process.pid, number)
+        for tell, number in ((script, signal.SIGTERM), (script, signal.SIGINT), (group, signal.SIGTERM)):  # Airflow's, the last
             (self.path / "state.json").unlink(missing_ok=True)
             running = self.start("bash", "-c", f"{slow} | {' '.join(map(repr, self.target()))}")
             until(lambda: (self.path / "state.json").exists(), running)
-            running.signal(number)
+            tell(running.process, number)
             self.assertEqual(running.wait(), 128 + signal.SIGTERM, running)
             self.assertIn("WARNING stopped by signal 15", running.log)
             sent = self.bookmark(self.state(), "t")["replication_key_value"]

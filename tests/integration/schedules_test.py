@@ -34,7 +34,7 @@ class CronTest(SchemaTest):
             target = f"{sys.executable} {TARGET} --dsn '{self.dsn}' --schema {self.schema}"
             lines = (EXAMPLES / "crontab").read_text()
             for ours, theirs in ((tap.BINARY, "/usr/bin/tap-postgres"),
-                                 (EXAMPLES / "pipeline", "/usr/share/doc/tap-postgres/examples/pipeline"),
+                                 (EXAMPLES / "pipeline", "/usr/share/tap-postgres/pipeline"),
                                  (target, "/opt/jsonl/bin/target-jsonl --config target.json"), (shop, "/etc/shop"),
                                  (shop / "log", "/var/log/shop.log"), ("* * * * *", "*/5 * * * *")):
                 self.assertIn(theirs, lines)
@@ -68,7 +68,7 @@ class CheckedOnlyTest(unittest.TestCase):
     def test_the_systemd_units(self):
         with tempfile.TemporaryDirectory(prefix="tap-postgres-units-") as folder:
             for unit in (EXAMPLES / "systemd").iterdir():
-                text = unit.read_text().replace("/usr/share/doc/tap-postgres/examples", str(EXAMPLES))
+                text = unit.read_text().replace("/usr/share/tap-postgres", str(EXAMPLES))
                 pathlib.Path(folder, unit.name).write_text(text)
             units = sorted(str(unit) for unit in pathlib.Path(folder).iterdir())
             self.assertEqual([pathlib.Path(unit).name for unit in units], ["tap-postgres@.service", "tap-postgres@.timer"])

@@ -101,7 +101,9 @@ class LogCopyTest(SlotTest):
         self.assertEqual(self.lsn(copied.last_state), self.confirmed())
         self.assertEqual([r["id"] for r in self.sync(catalog, copied.last_state).records()], [1, 2, 3, 4, 5])
 
-    def test_a_transaction_that_ends_soon_is_waited_for(self):
+    @contextlib.contextmanager
+    def first_copy_behind_a_transaction(self):
+        """The table's catalog, the tap as it waits for an open transaction, and that one's cursor."""
         self.make_slot()
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
@@ -110,6 +112,10 @@ class LogCopyTest(SlotTest):
             running = self.start(catalog)
             until(lambda: self.sql("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"),
                   "the tap does not wait for the transaction")
+            yield catalog, running, cursor
+
+    def test_a_transaction_that_ends_soon_is_waited_for(self):
+        with self.first_copy_behind_a_transaction() as (catalog, running, cursor):
             cursor.execute("COMMIT")
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)
@@ -118,14 +124,7 @@ class LogCopyTest(SlotTest):
         self.assertEqual(self.sync(catalog, messages[-1]["value"]).records(), [])
 
     def test_a_signal_while_it_waits_for_a_transaction(self):
-        self.make_slot()
-        self.sql(ONE_TABLE)
-        catalog = self.catalog("t")
-        with self.session() as connection, connection.cursor() as cursor:
-            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (5)")
-            running = self.start(catalog)
-            until(lambda: self.sql("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"),
-                  "the tap does not wait for the transaction")
+        with self.first_copy_behind_a_transaction() as (_, running, _):
             sent = time.monotonic()
             running.signal(signal.SIGTERM)
             self.assertEqual(running.wait(), 143, running)

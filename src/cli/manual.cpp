@@ -64,15 +64,22 @@ std::string commands_in_roff(const CLI::App& app, const std::string& before) {
 }  // namespace
 
 std::string manual(const CLI::App& app) {
-  std::string text = fmt::format(
-      ".TH TAP\\-POSTGRES 1 \"\" \"tap\\-postgres {}\"\n.SH NAME\ntap\\-postgres \\- Singer tap for "
-      "PostgreSQL\n"
-      ".SH SYNOPSIS\n.B tap\\-postgres\n\\-\\-config FILE [\\-\\-discover | \\-\\-catalog FILE [\\-\\-state "
-      "FILE]] "
-      "[OPTIONS]\n.br\n.B tap\\-postgres\ncheck | slot ... \\-\\-config FILE [OPTIONS]\n"
-      ".SH DESCRIPTION\n{}\nThe keys of the config are told by\n.BR \"tap\\-postgres \\-\\-about\" .\n.SH "
-      "OPTIONS\n",
-      TAP_VERSION, roff(app.get_description()));
+  std::string text = fmt::format(R"(.TH TAP\-POSTGRES 1 "" "tap\-postgres {}"
+.SH NAME
+tap\-postgres \- Singer tap for PostgreSQL
+.SH SYNOPSIS
+.B tap\-postgres
+\-\-config FILE [\-\-discover | \-\-catalog FILE [\-\-state FILE]] [OPTIONS]
+.br
+.B tap\-postgres
+check | slot ... \-\-config FILE [OPTIONS]
+.SH DESCRIPTION
+{}
+The keys of the config are told by
+.BR "tap\-postgres \-\-about" .
+.SH OPTIONS
+)",
+                                 TAP_VERSION, roff(app.get_description()));
   for (const CLI::Option* option : shown_options(app)) {
     const auto [type, choices] = value_of(*option);
     std::string description = roff(option->get_description());
@@ -83,11 +90,10 @@ std::string manual(const CLI::App& app) {
                         roff(type), description);
   }
   text += ".SH COMMANDS\n" + commands_in_roff(app, "");
-  text +=
-      ".SH EXIT STATUS\n0: done. 1: a stream failed, or the connection was lost for good. 2: config, "
-      "catalog, "
-      "state or command line is wrong. 3: no connection. 4: log\\-based replication is not set up. 128+n: "
-      "stopped by signal n.\n";
+  text += R"(.SH EXIT STATUS
+0: done. 1: the run failed, or a stream did (the others are done). 2: config, catalog, state or command line is wrong.
+3: cannot connect or log in. 4: the server is not set up for log\-based streams. 128+n: ended by signal n.
+)";
   return text;
 }
 

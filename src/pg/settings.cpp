@@ -27,8 +27,13 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
 }  // namespace
 
 std::string pin_settings(const Timeouts& timeouts, bool local) {
+  const char* const set = local ? "SET LOCAL" : "SET";
+  std::string sql;
+  for (const auto& [name, value] : timeouts) {  // first, since those that a pool has left cut off the rest
+    sql += fmt::format("{} {} = {}; ", set, name, quote_literal(value));
+  }
   // A SQL_ASCII server does not know what its bytes are, and would refuse to send those that are not UTF-8.
-  std::string sql = fmt::format(
+  sql += fmt::format(
       "SELECT pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') "
       "WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, {}); ",
       local);
@@ -47,12 +52,8 @@ std::string pin_settings(const Timeouts& timeouts, bool local) {
         "WHERE pg_catalog.current_setting('{0}', true) IS NOT NULL; ",
         timeout, local);
   }
-  const char* const set = local ? "SET LOCAL" : "SET";
   for (const auto& [name, value] : kSettings) {
     sql += fmt::format("{} {} = {}; ", set, name, value);
-  }
-  for (const auto& [name, value] : timeouts) {
-    sql += fmt::format("{} {} = {}; ", set, name, quote_literal(value));
   }
   return sql;
 }

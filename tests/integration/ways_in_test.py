@@ -17,7 +17,7 @@ from support.server import SUPERUSER, Server
 
 # What an application's session might leave behind for the next one in a pool.
 HOSTILE = ("SET timezone = 'America/New_York'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET search_path = 'pg_temp';"
-           "SET extra_float_digits = 0; SET intervalstyle = 'sql_standard'; SET statement_timeout = '1ms'")
+           "SET extra_float_digits = 0; SET intervalstyle = 'sql_standard'; SET statement_timeout = '10ms'")
 
 
 def setUpModule():

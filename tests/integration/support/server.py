@@ -8,9 +8,12 @@ import os
 import pathlib
 import pwd
 import random
+import re
 import socket
 import subprocess
+import sys
 import tempfile
+import unittest
 
 import psycopg2
 
@@ -21,7 +24,7 @@ WORDS = {
         "must be superuser or replication role to start walsender",
     'increase "max_replication_slots"': "increase max_replication_slots",
 }
-SETTINGS = {"fsync": "off", "wal_level": "logical", "timezone": "UTC"}
+SETTINGS = {"fsync": "off", "timezone": "UTC"}
 
 # Stops the server and removes its folder as soon as our end of the pipe closes: in Server.close(), and also when this
 # process dies without a chance to clean up. It leaves our process tree, so that who kills the tree spares it.
@@ -35,10 +38,13 @@ class Server:
     """A running cluster in a temporary folder, with a superuser `tap` who needs no password.
 
     It listens on a unix socket in `folder`, and on 127.0.0.1 unless `tcp` is false. With a `primary` (another
-    Server) it is its hot standby.
+    Server) it is its hot standby. A `major` like "9.3" or "18" is fetched by scripts/servers; without one it is this
+    machine's own.
     """
 
-    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8"), primary=None):
+    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8"), primary=None, major=None):
+        self.bindir = bindir(major)
+        self.version = server_version(self.bindir)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tap-postgres-server-"))
         self.port = free_port()
         self.host = "127.0.0.1" if tcp else str(self.folder)
@@ -46,16 +52,17 @@ class Server:
             account = pwd.getpwnam("postgres")
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         self.reaper = subprocess.Popen(
-            ["sh", "-c", REAPER, "reaper", bindir(), self.folder],
+            ["sh", "-c", REAPER, "reaper", self.bindir, self.folder],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, cwd="/", **as_postgres())
         try:
             if primary is None:
-                self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "--no-sync", *initdb)
+                self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-N", *initdb)
             else:
                 self.run("pg_basebackup", "-D", self.data, "-h", primary.folder, "-p", primary.port, "-U", SUPERUSER,
                          "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
             self.configure({
                 **SETTINGS,
+                **self.logical_decoding(),
                 **self.plugins_allowed(),
                 "port": self.port,
                 "listen_addresses": "127.0.0.1" if tcp else "",
@@ -82,6 +89,13 @@ class Server:
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             for name, value in settings.items():
                 conf.write("%s = '%s'\n" % (name, str(value).replace("'", "''")))
+
+    def logical_decoding(self):
+        """What logical decoding needs; from 10 on the rest is the default. Before 9.4 there is none."""
+        if self.version < (9, 4):
+            return {}
+        more = {"max_wal_senders": 10, "max_replication_slots": 10} if self.version < (10,) else {}
+        return {"wal_level": "logical", **more}
 
     def plugins_allowed(self):
         """Servers since the minor releases of 2026 load no plugin that this setting does not name; others have no such."""
@@ -113,11 +127,11 @@ class Server:
 
     def run(self, program, *args):
         """Runs one of the server's programs as the server's owner; returns what it printed."""
-        command = [os.path.join(bindir(), program), *map(str, args)]
+        command = [os.path.join(self.bindir, program), *map(str, args)]
         # A file, not a pipe: the server that pg_ctl starts keeps this output open for as long as it lives.
         with tempfile.TemporaryFile() as output:
             code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
-                                   **as_postgres())
+                                   env={**os.environ, "LC_ALL": "C.UTF-8"}, **as_postgres())
             output.seek(0)
             text = output.read().decode(errors="replace")
         if code != 0:
@@ -139,7 +153,9 @@ class Server:
     def create_database(self, name, encoding="UTF8"):
         """Makes an empty database, in place of an earlier one of that name."""
         quoted = '"%s"' % name.replace('"', '""')
-        self.sql(f"DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")
+        if self.version < (13,):
+            self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'" % name.replace("'", "''"))
+        self.sql(f"DROP DATABASE IF EXISTS {quoted}{'' if self.version < (13,) else ' WITH (FORCE)'}")
         self.sql(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING '{encoding}'")
 
     def config(self, dbname="postgres", **extra):
@@ -164,12 +180,29 @@ def shared():
 
 
 @functools.cache
-def bindir():
-    """Where initdb and pg_ctl are: Debian does not put them on the PATH."""
+def bindir(major=None):
+    """Where a server's initdb and pg_ctl are: Debian does not put them on the PATH.
+
+    SkipTest if `major` cannot be fetched on this machine.
+    """
+    if major is not None:
+        script = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "servers"
+        fetched = subprocess.run([script, "fetch", major], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True, check=False)
+        if fetched.returncode != 0:
+            raise unittest.SkipTest(f"no PostgreSQL {major} ({fetched.stderr.strip()[-500:]})")
+        return os.path.join(fetched.stdout.strip(), "bin")
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
     if found:
         return os.path.dirname(found[-1])
     return subprocess.check_output(["pg_config", "--bindir"], text=True).strip()
+
+
+@functools.cache
+def server_version(programs):
+    """Like (9, 3, 5) or (18, 6): of the server whose programs are there. A release candidate has only its major."""
+    text = subprocess.check_output([os.path.join(programs, "postgres"), "--version"], text=True)
+    return tuple(map(int, re.search(r"\d+(\.\d+)*", text).group().split(".")))
 
 
 def as_postgres():
@@ -185,3 +218,18 @@ def free_port():
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def main():
+    """scripts/servers run MAJOR [NAME=VALUE...]"""
+    try:
+        with Server(major=sys.argv[1], settings=dict(setting.split("=", 1) for setting in sys.argv[2:])) as server:
+            print(f"postgresql://{SUPERUSER}@{server.host}:{server.port}/postgres", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                sys.stdin.read()
+    except (RuntimeError, unittest.SkipTest) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

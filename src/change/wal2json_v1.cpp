@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string>
+#include <utility>
 
 #include <tap/change/decoder.hpp>
 
@@ -38,6 +39,15 @@ std::string_view without_edges(std::string_view message) {
              : message.substr(first, message.find_last_not_of(blanks) + 1 - first);
 }
 
+// A defect of wal2json up to 2.5: a message that is not transactional gets the comma that another change of
+// the transaction before it would have.
+constexpr std::string_view kBeforeMessage = R"({"change":[,)";
+constexpr std::string_view kAfterMessage = "]}";
+
+bool has_stray_comma(std::string_view text) {
+  return text.starts_with(kBeforeMessage) && text.ends_with(kAfterMessage);
+}
+
 /// Names and values come as two lists.
 void read_names(value list, std::vector<Field>& fields) {
   for (auto name : list.get_array()) {
@@ -66,7 +76,7 @@ class Wal2jsonV1 : public Decoder {
   explicit Wal2jsonV1(std::string_view server_encoding) : payload_(server_encoding) {}
 
   void decode(std::string_view message, Lsn lsn, const Sink& sink) override {
-    const std::string_view text = without_edges(message);
+    std::string_view text = without_edges(message);
     reading(message, lsn, [&] {
       if (text == "]}") {
         require(in_chunks_);
@@ -76,9 +86,14 @@ class Wal2jsonV1 : public Decoder {
         require(!in_chunks_);
         in_chunks_ = true;
         read_transaction(std::string(text) + "]}", sink);
+      } else if (has_stray_comma(text)) {
+        const bool has_end = std::exchange(has_end_, false);  // a message only, never a row
+        text.remove_prefix(kBeforeMessage.size());
+        text.remove_suffix(kAfterMessage.size());
+        read_lone_change(text, sink);
+        has_end_ = has_end;
       } else if (in_chunks_ && !is_transaction(text)) {
-        auto document = payload_.open(text.front() == ',' ? text.substr(1) : text);
-        read_change(document.get_value(), sink);
+        read_lone_change(text.front() == ',' ? text.substr(1) : text, sink);
       } else {
         const bool has_end = has_end_;
         read_transaction(text, sink);
@@ -128,6 +143,12 @@ class Wal2jsonV1 : public Decoder {
         }
       }
     }
+    require(is_at_end(document));
+  }
+
+  void read_lone_change(std::string_view text, const Sink& sink) {
+    auto document = payload_.open(text);
+    read_change(document.get_value(), sink);
     require(is_at_end(document));
   }
 

@@ -113,6 +113,51 @@ TEST_CASE("format 1: a transaction in one message, or in chunks") {
   CHECK(decode(*decoder, {begin, insert, "," + update, "," + remove, "]}"}) == changes);
 }
 
+TEST_CASE("format 1: the comma that wal2json writes before a message is dropped") {
+  const std::string begin =
+      R"({"xid":7,"nextlsn":"0/194B430","timestamp":"2026-11-23 14:30:57+00","change":[)";
+  const std::string insert =
+      R"({"kind":"insert","schema":"public","table":"t","columnnames":["id"],"columnvalues":[1]})";
+  const std::string message =
+      R"({"change":[,{"kind":"message","transactional":false,"prefix":"a \"b\" [,{","content":"]}\n\u0001"}]})";
+  const std::string of_transaction =
+      R"({"kind":"message","transactional":true,"prefix":"","content":"{\"change\":["})";
+  const std::vector<std::string> transaction = {"begin, ends at 0/194B430, 2026-11-23 14:30:57+00",
+                                                "insert public.t (id=<1>)", "insert public.t (id=<1>)",
+                                                "other", "commit at 0/194B430"};
+  const auto decoder = change::wal2json_v1("UTF8");
+  const std::vector<std::string> chunks = {begin, insert, "," + insert, "," + of_transaction, "]}"};
+  CHECK(decode(*decoder, {message}) == std::vector<std::string>{"other"});
+  CHECK(decode(*decoder, chunks) == transaction);
+  CHECK(decode(*decoder, {message, message}) == std::vector<std::string>{"other", "other"});
+  CHECK(decode(*decoder, chunks) == transaction);
+  CHECK(decode(*decoder, {begin + insert + "," + insert + "," + of_transaction + "]}"}) == transaction);
+  CHECK(decode(*decoder, {message}) == std::vector<std::string>{"other"});
+  // In the middle of a transaction it changes nothing of it.
+  CHECK(decode(*decoder, {begin, message, insert, message, "]}"}) ==
+        std::vector<std::string>{"begin, ends at 0/194B430, 2026-11-23 14:30:57+00", "other",
+                                 "insert public.t (id=<1>)", "other", "commit at 0/194B430"});
+  // Bytes that are not UTF-8 are as harmless.
+  CHECK(decode(*decoder, {R"({"change":[,{"kind":"message","transactional":false,"prefix":"p","content":")"
+                          "\xFF\xF0\x9F"
+                          R"("}]})"}) == std::vector<std::string>{"other"});
+}
+
+TEST_CASE("format 1: nothing but a message is repaired") {
+  const std::string insert =
+      R"({"kind":"insert","schema":"public","table":"t","columnnames":["id"],"columnvalues":[1]})";
+  const std::string message = R"({"kind":"message","transactional":false,"prefix":"p","content":"c"})";
+  for (const std::string& text :
+       {R"({"change":[,)" + insert + "]}", R"({"change":[,)" + message + "}",
+        R"({"change":[,)" + message + "," + message + "]}", R"({"change":[,,)" + message + "]}",
+        std::string(R"({"change":[,]})"), R"({"nextlsn":"0/1","change":[,)" + message + "]}"}) {
+    CAPTURE(text);
+    const auto decoder = change::wal2json_v1("UTF8");
+    decode(*decoder, {R"({"nextlsn":"0/1","change":[)" + insert + "]}"});
+    CHECK_THROWS_AS(decode(*decoder, {text}), Error);
+  }
+}
+
 TEST_CASE("a message that is cut anywhere stops the run with its place in the log") {
   for (std::size_t size = 0; size < kInsert.size(); ++size) {
     CAPTURE(size);

@@ -80,6 +80,14 @@ std::size_t Writer::wait_for_room(std::size_t size) {
   return std::min(size, surely_free);
 }
 
+void Writer::wait_until_writable() const {
+  constexpr int one_second = 1000;
+  pollfd output{file_, POLLOUT, 0};
+  if (::poll(&output, 1, one_second) == 0 && meanwhile_) {
+    meanwhile_();
+  }
+}
+
 void Writer::flush() {
   std::string_view left = buffer_.view();
   while (!left.empty()) {
@@ -89,6 +97,8 @@ void Writer::flush() {
       left.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EPIPE) {
       throw OutputClosed();
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      wait_until_writable();
     } else if (errno != EINTR) {
       throw OutputFailed(fmt::format("cannot write to stdout: {}", std::strerror(errno)));
     }

@@ -1,9 +1,11 @@
 """A target or a disk that takes no more."""
 
+import json
 import os
 import unittest
 
-from support.interruption import TABLE, InterruptionTest
+from support.interruption import BACKENDS, ROWS, TABLE, InterruptionTest
+from support.pipeline import until
 
 
 def complaints(log):
@@ -36,6 +38,22 @@ class OutputTest(InterruptionTest):
                 running = self.start(*args, stdout=full)
                 self.assertEqual(running.wait(), 1)
                 self.assertEqual(complaints(running.log), ["CRITICAL cannot write to stdout: No space left on device"])
+
+    def test_non_blocking_stdout(self):
+        """A process that shares the pipe, such as one run by Node.js, may have made it non-blocking."""
+        self.sql(TABLE)
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        running = self.start(self.only_catalog(), stdout=writing)
+        os.close(writing)
+        with open(reading, "rb") as output:
+            self.backend_waits_for_tap()  # the pipe is full
+            lines = output.read().splitlines()
+        self.assertEqual((running.wait(), complaints(running.log)), (0, []))
+        self.assertEqual([json.loads(line)["record"]["id"] for line in lines if b'"RECORD"' in line], list(range(1, ROWS + 1)))
+
+    def backend_waits_for_tap(self):
+        until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'ClientWrite'"), "the tap keeps reading")
 
     def test_a_target_that_is_killed(self):
         self.sql(TABLE)

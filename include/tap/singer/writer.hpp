@@ -91,6 +91,9 @@ class Writer {
   void message(const Json& message);
   /// How much of `size` bytes can be written without being blocked; waits until some can.
   std::size_t wait_for_room(std::size_t size);
+  /// Waits at most a second until a non-blocking stdout (O_NONBLOCK set by a process that shares it) has
+  /// room.
+  void wait_until_writable() const;
 
   int file_;
   Buffer buffer_;

@@ -56,7 +56,7 @@ constexpr auto kKnownTimeouts = std::to_array<Timeout>({
 });
 
 void check_timeouts(pg::Connection& connection, const std::string& role, Report& report) {
-  connection.execute(connection.pin_settings(true));  // as they are in a run
+  connection.pin_settings(true);  // as they are in a run
   const pg::Rows rows = connection.query(kTimeouts);
   const auto name = rows.column("name");
   const auto milliseconds = rows.column("milliseconds");

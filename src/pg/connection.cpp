@@ -247,8 +247,14 @@ std::vector<Oid> Connection::column_types(const std::string& sql) {
   return types;
 }
 
-std::string Connection::pin_settings(bool local) const {
-  return tap::pg::pin_settings(server_.timeouts, local);
+void Connection::pin_settings(bool local, const std::string& before) {
+  const std::string sql = before + tap::pg::pin_settings(server_.timeouts, local);
+  if (session_start_.empty()) {
+    const Rows own = simple_query(sql + kSessionStart);
+    session_start_ = own.size() > 0 ? own.text(0, 0) : "";
+  } else {
+    execute(sql);
+  }
 }
 
 std::string Connection::protection() const {

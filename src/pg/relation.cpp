@@ -165,8 +165,7 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
     const std::string exported = snapshot ? snapshot() : "";
     const std::string import =
         exported.empty() ? "" : fmt::format("SET TRANSACTION SNAPSHOT {}; ", quote_literal(exported));
-    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + import +
-                       connection.pin_settings(true));
+    connection.pin_settings(true, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + import);
     Relation relation = find_relation(connection, schema, table);
     if (lock_unchanged(connection, relation, name, columns)) {
       return relation;

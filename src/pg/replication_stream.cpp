@@ -79,7 +79,7 @@ void free_message(char* message) {
 ReplicationStream::ReplicationStream(const Server& server, const std::string& database,
                                      const std::string& slot, Lsn start, const Options& options)
     : connection_(for_replication(server), database), message_(nullptr, free_message) {
-  connection_.execute(connection_.pin_settings(false));
+  connection_.pin_settings(false);
   status_every_ = status_interval(connection_);
   if (PQsendQuery(connection_.connection_.get(), start_command(slot, start, options).c_str()) == 0) {
     fail();

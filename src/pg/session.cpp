@@ -47,6 +47,7 @@ struct Session::Parts {
   std::string database;
   pqxx::connection connection;
   pqxx::read_transaction transaction;
+  std::string start;  ///< see Connection::SessionId
 };
 
 Session::Session(const Server& server, const std::string& database) {
@@ -63,14 +64,16 @@ Session::Session(const Server& server, const std::string& database) {
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
   }
   // What its queries say must fit together.
-  query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " + pin_settings(server.timeouts, true));
+  const Rows own = query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " +
+                         pin_settings(server.timeouts, true) + Connection::kSessionStart);
+  parts_->start = own.size() > 0 ? own.text(0, 0) : "";
 }
 
 Session::~Session() = default;
 
 Rows Session::query(const std::string& sql, const std::vector<std::string>& parameters) {
   Vigil vigil(parts_->server, parts_->database, parts_->place(), parts_->connection.sock(),
-              parts_->connection.backendpid());
+              {parts_->connection.backendpid(), parts_->start});
   try {
     auto result = std::make_shared<pqxx::result>(run(parts_->transaction, sql, parameters));
     std::vector<std::string> columns;

@@ -25,15 +25,28 @@ constexpr seconds kPatienceOfProbe{10};
 constexpr milliseconds kOnTheWay{2000};  // what the server has just sent
 
 // Waits of the type Client are for the other side to send or to take something, those of the type Activity
-// for something to do (manual, "Wait Event Types").
+// for something to do (manual, "Wait Event Types"). $1 the process, $2 the start of the session or ''.
 constexpr const char* kSession = R"sql(
 SELECT state, COALESCE(wait_event_type || ': ' || wait_event, '') AS waits_for,
        state LIKE 'idle%' OR COALESCE(wait_event_type, '') IN ('Client', 'Activity') AS waits_for_us
   FROM pg_catalog.pg_stat_activity
  WHERE pid = $1
+   AND $2::text IN ('', pg_catalog.to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'))
+)sql";
+
+constexpr const char* kTerminate = R"sql(
+SELECT pg_catalog.pg_terminate_backend(pid)
+  FROM pg_catalog.pg_stat_activity
+ WHERE pid = $1
+   AND $2::text = pg_catalog.to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
 )sql";
 
 }  // namespace
+
+const char* const Connection::kSessionStart =
+    "SELECT pg_catalog.to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS "
+    "session_start "
+    "FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
 bool Connection::hears() const {
   return stop::wait(PQsocket(connection_.get()), stop::For::reading, kOnTheWay);
@@ -71,20 +84,21 @@ void Connection::ask_after(seconds silent) const {
   if (asks_after_another_) {
     lost(fmt::format("nothing has come for {} s", silent.count()));
   }
-  const int pid = PQbackendPID(connection_.get());
-  if (const auto why = why_dead(server_, database_, place_, pid, silent, [this] { return hears(); })) {
+  const SessionId session{PQbackendPID(connection_.get()), session_start_};
+  if (const auto why = why_dead(server_, database_, place_, session, silent, [this] { return hears(); })) {
     lost(*why);
   }
 }
 
 std::optional<std::string> Connection::why_dead(const Server& server, const std::string& database,
-                                                const Endpoint& place, int pid, seconds silent,
-                                                const std::function<bool()>& hears) {
+                                                const Endpoint& place, const SessionId& session,
+                                                seconds silent, const std::function<bool()>& hears) {
   const std::string since = fmt::format("nothing has come for {} s", silent.count());
   Server plain = server;
   plain.keywords.erase("replication");
   std::optional<Connection> probe;
   std::optional<Rows> found;
+  const std::vector<std::string> parameters = {std::to_string(session.pid), session.start};
   try {
     probe.emplace(plain, database);
     probe->asks_after_another_ = true;
@@ -92,7 +106,7 @@ std::optional<std::string> Connection::why_dead(const Server& server, const std:
     if (own.number(0, 0) != PQbackendPID(probe->connection_.get()) || probe->place_ != place) {
       return std::nullopt;  // a pool's, or another host's: it is reached, and knows nothing of this session
     }
-    found = probe->query(kSession, {std::to_string(pid)});
+    found = probe->query(kSession, parameters);
   } catch (const ConnectionLost& error) {
     if (!error.sqlstate().empty()) {
       return std::nullopt;  // it is reached: too many connections, say
@@ -102,12 +116,11 @@ std::optional<std::string> Connection::why_dead(const Server& server, const std:
     log::debug("{}, and a second connection cannot ask why: {}", since, error.what());
     return std::nullopt;
   }
-  const Rows& session = *found;
-  if (session.size() == 0) {
+  if (found->size() == 0) {
     return since + ", and the server has no such session any more";
   }
-  const std::string waits_for = session.text(0, session.column("waits_for"));
-  if (!session.flag(0, session.column("waits_for_us"))) {
+  const std::string waits_for = found->text(0, found->column("waits_for"));
+  if (!found->flag(0, found->column("waits_for_us"))) {
     log::info("{} from the server ({}), which is at work{}{}", since, probe->description(),
               waits_for.empty() ? "" : ", waiting for ", waits_for);
     return std::nullopt;
@@ -115,10 +128,16 @@ std::optional<std::string> Connection::why_dead(const Server& server, const std:
   if (hears()) {
     return std::nullopt;
   }
-  probe->query("SELECT pg_catalog.pg_terminate_backend($1)",
-               {std::to_string(pid)});  // it would hold its locks and its slot
+  try {  // it would hold its locks and its slot; before it began to it has none
+    probe->query(kTerminate, parameters);
+  } catch (const Error& error) {
+    log::warn(
+        "cannot terminate the session of PID {}, which keeps its locks and its slot until the server "
+        "notices that the connection is dead: {}",
+        session.pid, error.what());
+  }
   return fmt::format("{}, and the server waits for us, too ({}): what is sent does not arrive", since,
-                     waits_for.empty() ? session.text(0, session.column("state")) : waits_for);
+                     waits_for.empty() ? found->text(0, found->column("state")) : waits_for);
 }
 
 }  // namespace tap::pg

@@ -30,8 +30,13 @@ std::optional<std::uint64_t> received(int socket) {
 
 }  // namespace
 
-Vigil::Vigil(const Server& server, const std::string& database, Endpoint place, int socket, int pid)
-    : server_(server), database_(database), place_(std::move(place)), socket_(socket), pid_(pid) {
+Vigil::Vigil(const Server& server, const std::string& database, Endpoint place, int socket,
+             Connection::SessionId session)
+    : server_(server),
+      database_(database),
+      place_(std::move(place)),
+      socket_(socket),
+      session_(std::move(session)) {
   if (server_.silence.count() > 0 && received(socket_)) {
     thread_ = std::thread([this] { watch(); });
   }
@@ -66,7 +71,11 @@ void Vigil::watch() {
       continue;
     }
     const auto hears = [&] { return ends_within(kOnTheWay) || received(socket_) != before; };
-    why_dead_ = Connection::why_dead(server_, database_, place_, pid_, server_.silence, hears);
+    try {
+      why_dead_ = Connection::why_dead(server_, database_, place_, session_, server_.silence, hears);
+    } catch (const std::exception&) {  // a signal stops the owner as well; nothing may leave a thread
+      return;
+    }
     if (why_dead_) {
       shutdown(socket_, SHUT_RDWR);
       return;

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include <tap/pg/connection.hpp>
 #include <tap/pg/server.hpp>
 #include <tap/pg/tunnel.hpp>
 
@@ -17,9 +18,10 @@ namespace tap::pg {
 /// so that the wait ends.
 class Vigil {
  public:
-  /// `socket` and `pid` are the connection's, which is to `database` at `place`. All must outlive the vigil,
-  /// and nobody may log meanwhile.
-  Vigil(const Server& server, const std::string& database, Endpoint place, int socket, int pid);
+  /// `socket` and `session` are the connection's, which is to `database` at `place`. All must outlive the
+  /// vigil, and nobody may log meanwhile.
+  Vigil(const Server& server, const std::string& database, Endpoint place, int socket,
+        Connection::SessionId session);
   ~Vigil();
   Vigil(const Vigil&) = delete;
   Vigil& operator=(const Vigil&) = delete;
@@ -34,7 +36,7 @@ class Vigil {
   const std::string& database_;
   const Endpoint place_;
   const int socket_;
-  const int pid_;
+  const Connection::SessionId session_;
   std::mutex mutex_;
   std::condition_variable ended_;
   bool end_ = false;

@@ -96,8 +96,9 @@ class Connection {
   /// Something to be done each second while the server lets us wait.
   void while_waiting(std::function<void()> action) { while_waiting_ = std::move(action); }
 
-  /// The SQL that pins this session's settings, see tap/pg/settings.hpp.
-  [[nodiscard]] std::string pin_settings(bool local) const;
+  /// Runs `before`, then pins this session's settings (see tap/pg/settings.hpp): in one round trip, which
+  /// also asks when the session began. Throws what execute() does.
+  void pin_settings(bool local, const std::string& before = "");
 
   /// How the session is protected: `TLSv1.3, TLS_AES_256_GCM_SHA384`, `by GSSAPI`, `not encrypted`,
   /// `by a Unix socket`.
@@ -109,13 +110,23 @@ class Connection {
   /// The server without those of its hosts that have not answered.
   [[nodiscard]] const Server& answering() const { return answering_; }
 
-  /// What another connection finds out about the session of process `pid`, at `place`, of which nothing has
-  /// come for `silent` though it owes us something: why it is dead, if it cannot be reached, has no such
-  /// session, or waits for us while we wait for it, when the network between swallows what is sent; nothing
-  /// if it may be alive. `hears` tells whether something has come meanwhile, or comes very soon.
+  /// A session on the server. After a failover the same process number can be another role's session there,
+  /// so that only both together name one.
+  struct SessionId {
+    int pid = 0;
+    std::string start{};  ///< as kSessionStart gives it; empty if it was never asked for
+  };
+  /// SQL for the start of the session that runs it, as text that does not depend on the session's settings.
+  static const char* const kSessionStart;
+
+  /// What another connection finds out about `session`, at `place`, of which nothing has come for `silent`
+  /// though it owes us something: why it is dead, if it cannot be reached, has no such session, or waits for
+  /// us while we wait for it, when the network between swallows what is sent; nothing if it may be alive.
+  /// `hears` tells whether something has come meanwhile, or comes very soon. A session that waits for us is
+  /// terminated, if it is certain to be ours.
   static std::optional<std::string> why_dead(const Server& server, const std::string& database,
-                                             const Endpoint& place, int pid, std::chrono::seconds silent,
-                                             const std::function<bool()>& hears);
+                                             const Endpoint& place, const SessionId& session,
+                                             std::chrono::seconds silent, const std::function<bool()>& hears);
 
  private:
   friend class CopyReader;
@@ -159,7 +170,8 @@ class Connection {
   std::string database_;
   bool asks_after_another_ = false;
   std::function<void()> while_waiting_;
-  Endpoint place_;  ///< the one of the hosts that libpq is at, as the config names it
+  std::string session_start_;  ///< see SessionId
+  Endpoint place_;             ///< the one of the hosts that libpq is at, as the config names it
   std::unique_ptr<pg_conn, Close> connection_;
 };
 

@@ -1,6 +1,7 @@
 """A TCP proxy before a server: what goes wrong on a network goes wrong here on command."""
 
 import contextlib
+import re
 import select
 import socket
 import struct
@@ -12,10 +13,13 @@ class Proxy:
 
     def __init__(self, target_port, address="127.0.0.1"):
         self.target_port = target_port
+        self.address = address
         self.accepted = 0  # connections so far
         self.received = 0  # bytes from the server so far, over all connections
         self._limit = self._at_limit = None
         self._replaced = None
+        self._rewrite = None
+        self.sent = bytearray()  # what clients have sent, over all connections
         self._frozen = threading.Event()
         self._dead = set()  # clients of frozen connections
         self._pairs = []
@@ -45,13 +49,28 @@ class Proxy:
         """Breaks the connections once, when so many more bytes have come from the server: exactly these get through."""
         self._limit, self._at_limit = self.received + count, self.reset
 
-    def freeze_after(self, count):
+    def freeze_after(self, count, freeze=None):
         """Freezes, see below, when so many more bytes have come from the server."""
-        self._limit, self._at_limit = self.received + count, self.freeze
+        self._limit, self._at_limit = self.received + count, freeze or self.freeze
 
     def replace(self, before, after):
         """From now on, bytes from the server come changed. They must not fall between two reads: small answers do not."""
         self._replaced = before, after
+
+    def rewrite_once(self, pattern, replacement):
+        """Changes the first match (of bytes) in what comes from the server, as re.sub does."""
+        self._rewrite = re.compile(pattern, re.DOTALL), replacement
+
+    def refuse(self):
+        """Breaks all connections and refuses new ones until accept_again()."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.reset()
+
+    def accept_again(self):
+        self._listener = socket.create_server((self.address, self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def freeze(self):
         """From now on nothing gets through, and nobody is told: a cable pulled out."""
@@ -90,6 +109,7 @@ class Proxy:
                     if not data:
                         return
                     if end is client:
+                        self.sent += data
                         server.sendall(data)
                     else:
                         self._from_server(client, data)
@@ -97,6 +117,9 @@ class Proxy:
     def _from_server(self, client, data):
         if self._replaced:
             data = data.replace(*self._replaced)
+        if self._rewrite:
+            data, count = self._rewrite[0].subn(self._rewrite[1], data, count=1)
+            self._rewrite = None if count else self._rewrite
         cut = self._limit is not None and self.received + len(data) >= self._limit
         if cut:
             data = data[:self._limit - self.received]

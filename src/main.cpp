@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
 
 #include <fcntl.h>
@@ -10,6 +9,7 @@
 #include <tap/base/file.hpp>
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
+#include <tap/base/output.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/check/check.hpp>
 #include <tap/cli/options.hpp>
@@ -31,7 +31,7 @@ ExitCode discover(const cli::Options& options, const config::Config& config, sin
   stop::end_at_once();  // libpqxx waits where nothing else can reach it
   std::optional<discovery::EarlierCatalog> earlier;
   if (options.catalog) {
-    Json catalog = parse_json(read_file(*options.catalog), *options.catalog);
+    Json catalog = parse_json(read_file(*options.catalog, kMaxCatalogSize), *options.catalog);
     singer::read_catalog(catalog, *options.catalog);  // complains before the server is asked
     earlier.emplace(std::move(catalog));
   }
@@ -58,8 +58,8 @@ ExitCode sync_streams(const cli::Options& options, const config::Config& config,
   }
   std::vector<singer::Stream> catalog;
   if (options.catalog) {
-    catalog =
-        singer::read_catalog(parse_json(read_file(*options.catalog), *options.catalog), *options.catalog);
+    catalog = singer::read_catalog(parse_json(read_file(*options.catalog, kMaxCatalogSize), *options.catalog),
+                                   *options.catalog);
   }
   return sync::run(config, catalog, {options.refresh_all, options.refresh}, std::move(state), options.state,
                    writer);
@@ -68,7 +68,7 @@ ExitCode sync_streams(const cli::Options& options, const config::Config& config,
 ExitCode look_after_slot(const cli::Options& options, const config::Config& config) {
   switch (*options.slot) {
     case cli::SlotAction::status:
-      std::fputs(sync::slot_status(config).c_str(), stdout);
+      write_stdout(sync::slot_status(config));
       break;
     case cli::SlotAction::create:
       sync::create_slot(config);
@@ -88,7 +88,7 @@ ExitCode check_setup(const cli::Options& options) {
   stop::end_at_once();  // there is nothing to be put away
   const std::vector<check::Finding> findings =
       check::check({options.configs, options.catalog, options.state, {options.refresh_all, options.refresh}});
-  std::fputs((options.json ? check::to_json_text(findings) : check::to_text(findings)).c_str(), stdout);
+  write_stdout(options.json ? check::to_json_text(findings) : check::to_text(findings));
   return check::exit_code(findings);
 }
 
@@ -102,7 +102,7 @@ ExitCode run(int argc, const char* const* argv) {
   }
   log::set_level(options->log_level);
   if (options->about) {
-    std::fputs((options->json ? config::about_json() : config::about_text()).c_str(), stdout);
+    write_stdout(options->json ? config::about_json() : config::about_text());
     return ExitCode::done;
   }
   if (options->check) {

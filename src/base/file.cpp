@@ -5,32 +5,45 @@
 #include <memory>
 
 #include <spdlog/fmt/fmt.h>
+#include <sys/stat.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
 
 namespace tap {
 
-std::string read_file(const std::string& path) {
-  const auto fail = [&] {
-    throw Error(ExitCode::usage, fmt::format("{}: cannot read: {}", path, std::strerror(errno)));
+std::string read_file(const std::string& path, std::size_t max_size) {
+  const auto fail = [&](const std::string& why) {
+    throw Error(ExitCode::usage, fmt::format("{}: cannot read: {}", path, why));
   };
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) {
-    fail();
+    fail(std::strerror(errno));
   }
   std::string text;
   constexpr std::size_t piece = 65536;
   std::size_t got = 0;
   do {
     text.resize(text.size() + piece);
-    got = std::fread(text.data() + text.size() - piece, 1, piece, file.get());
+    char* const end = text.data() + text.size();
+    got = std::fread(end - piece, 1, piece, file.get());
+    if (std::memchr(end - piece, '\0', got) != nullptr) {
+      fail("not a text file: it contains a NUL byte");
+    }
     text.resize(text.size() - piece + got);
+    if (text.size() > max_size) {
+      fail(fmt::format("larger than {} MiB", max_size >> 20U));
+    }
   } while (got > 0);
   if (std::ferror(file.get()) != 0) {
-    fail();
+    fail(std::strerror(errno));
   }
   return text;
+}
+
+bool is_regular_file(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
 }  // namespace tap

@@ -15,6 +15,9 @@ namespace {
 // two cannot meet.
 constexpr std::uint64_t kRawNumber = 1;
 
+// Documents are written, searched and destroyed by recursion.
+constexpr std::size_t kMaxDepth = 1000;
+
 bool is_raw_number(const Json& value) {
   return value.is_binary() && value.get_binary().has_subtype() && value.get_binary().subtype() == kRawNumber;
 }
@@ -78,6 +81,9 @@ class Builder {
     return true;
   }
   bool open(Json container) {
+    if (open_.size() == kMaxDepth) {
+      throw Error(ExitCode::usage, fmt::format("{}: nested more than {} levels deep", what_, kMaxDepth));
+    }
     open_.push_back(put(std::move(container)));
     return true;
   }

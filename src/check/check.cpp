@@ -69,7 +69,7 @@ class Pass {
       return;
     }
     report_.attempt("catalog", [&] {
-      plan(singer::read_catalog(parse_json(read_file(*request_.catalog), *request_.catalog),
+      plan(singer::read_catalog(parse_json(read_file(*request_.catalog, kMaxCatalogSize), *request_.catalog),
                                 *request_.catalog));
     });
     for (const sync::StreamPlan& stream : plan_) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cstdio>
 #include <iterator>
 #include <map>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -10,6 +10,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/output.hpp>
 #include <tap/cli/options.hpp>
 
 #include "manual.hpp"
@@ -142,14 +143,16 @@ std::optional<Options> parse(int argc, const char* const* argv) {
   try {
     app.parse(arguments);
   } catch (const CLI::Success& answer) {
-    app.exit(answer);
+    std::ostringstream text;
+    app.exit(answer, text, text);
+    write_stdout(text.str());
     return std::nullopt;
   } catch (const CLI::ParseError& error) {
     throw Error(ExitCode::usage, fmt::format("{}; see tap-postgres --help", error.what()));
   }
 
   if (manual_page || completion) {
-    std::fputs((manual_page ? manual(app) : bash_completion(app)).c_str(), stdout);
+    write_stdout(manual_page ? manual(app) : bash_completion(app));
     return std::nullopt;
   }
   if (options.configs.empty() && !options.about) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 
 #include <poll.h>
 #include <spdlog/fmt/fmt.h>
@@ -95,12 +94,10 @@ void Writer::flush() {
         ::write(file_, left.data(), meanwhile_ ? wait_for_room(left.size()) : left.size());
     if (written >= 0) {
       left.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EPIPE) {
-      throw OutputClosed();
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       wait_until_writable();
     } else if (errno != EINTR) {
-      throw OutputFailed(fmt::format("cannot write to stdout: {}", std::strerror(errno)));
+      output_failed(errno);
     }
   }
   buffer_.clear();

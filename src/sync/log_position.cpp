@@ -69,6 +69,9 @@ std::optional<Lsn> Acknowledgement::flushed(Lsn sent) {
 
 void Acknowledgement::read_again(Lsn sent) {
   last_read_ = Clock::now();
+  if (!is_regular_file(*state_file_)) {
+    return;
+  }
   try {
     const singer::State state(parse_json(read_file(*state_file_), *state_file_), *state_file_);
     for (auto& [stream, kept] : kept_) {

@@ -4,6 +4,9 @@ import contextlib
 import json
 import os
 import pathlib
+import tempfile
+import threading
+import time
 import unittest
 
 from support.pipeline import until
@@ -122,6 +125,25 @@ class LogAcknowledgementTest(SlotTest):
         self.assertLess(self.confirmed(), self.lsn(state["value"]))
         self.replace(file, state["value"])
         self.wait_until_confirmed(self.lsn(state["value"]))
+
+    def test_a_state_from_a_pipe_is_read_once(self):
+        """A second reading of `--state <(...)` would wait forever for a writer."""
+        catalog, state = self.first_copy()
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "state")
+            os.mkfifo(pipe)
+            running = self.start(catalog, None, "--state", pipe, break_at_end_lsn=False)
+            pathlib.Path(pipe).write_text(state)
+            watchdog = threading.Timer(60, running.process.kill)
+            watchdog.start()
+            self.addCleanup(watchdog.cancel)
+            read_again = time.monotonic() + 12  # state files are read every ten seconds
+            row = 10
+            while time.monotonic() < read_again:
+                self.sql(f"INSERT INTO {{s}}.t VALUES ({row})")
+                [*_, record] = running.read_until(lambda m: m["type"] == "RECORD")
+                self.assertEqual(record["record"]["id"], row)
+                row += 1
 
     def replace(self, file, state):
         """As a careful orchestrator does."""

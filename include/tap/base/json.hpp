@@ -16,7 +16,8 @@ namespace tap {
 using Json = nlohmann::ordered_json;
 
 /// Parses a whole document. `what` names it in the error: "catalog.json" gives
-/// `catalog.json: not valid JSON at line 3, column 7`. Throws Error with ExitCode::usage.
+/// `catalog.json: not valid JSON at line 3, column 7`. Throws Error with ExitCode::usage, also for a document
+/// that is nested more than 1,000 levels deep.
 Json parse_json(std::string_view text, const std::string& what);
 
 /// A number by its digits. `digits` must be a JSON number.

@@ -9,22 +9,13 @@
 #include <vector>
 
 #include <tap/base/buffer.hpp>
-#include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
+#include <tap/base/output.hpp>
 
 namespace tap::singer {
 
-/// The output takes no more, as a full disk does: nothing that is written after this would be whole.
-class OutputFailed : public Error {
- public:
-  explicit OutputFailed(const std::string& text) : Error(ExitCode::run_failed, text) {}
-};
-
-/// The reader of our output has closed it: the run stops without a word.
-class OutputClosed : public OutputFailed {
- public:
-  OutputClosed() : OutputFailed("the reader of stdout has closed it") {}
-};
+using tap::OutputClosed;
+using tap::OutputFailed;
 
 /// The text around the columns of a stream's RECORD lines, made once a stream.
 struct RecordFrame {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <cstring>
+
+#include <poll.h>
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <tap/base/output.hpp>
+
+namespace tap {
+
+void output_failed(int error) {
+  if (error == EPIPE) {
+    throw OutputClosed();
+  }
+  throw OutputFailed(fmt::format("cannot write to stdout: {}", std::strerror(error)));
+}
+
+void write_stdout(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {  // the descriptor was made non-blocking by another process
+      pollfd output{STDOUT_FILENO, POLLOUT, 0};
+      ::poll(&output, 1, -1);
+    } else if (errno != EINTR) {
+      output_failed(errno);
+    }
+  }
+}
+
+}  // namespace tap

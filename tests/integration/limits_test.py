@@ -1,0 +1,118 @@
+"""Files without end, documents without bottom, pipes in place of files, a full disk. No server is asked anything."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+
+from support import tap
+
+CONFIG = {"host": "127.0.0.1", "port": "1", "user": "nobody", "password": "secret", "dbname": "nowhere"}
+EMPTY_CATALOG = {"streams": []}
+
+
+def nested(levels, inner="1"):
+    return '{"a":' * levels + inner + "}" * levels
+
+
+class LimitsTest(unittest.TestCase):
+    def check(self, line, *args, config=CONFIG, **files):
+        result = tap.run(config, *args, expect=2, **files)
+        self.assertEqual((result.stdout, result.stderr), (b"", f"CRITICAL {line}\n"), result)
+
+
+class EndlessFileTest(LimitsTest):
+    def test_a_device_of_zeros(self):
+        line = "/dev/zero: cannot read: not a text file: it contains a NUL byte"
+        self.check(line, "--discover", "--config", "/dev/zero")
+        for option in ("--config", "--catalog", "--state"):
+            self.check(line, option, "/dev/zero")
+        self.assertEqual(tap.run(None, "check", "--config", "/dev/zero", expect=2).stdout.decode(), f"error   config: {line}\n")
+
+    def test_a_pipe_without_end(self):
+        with tempfile.TemporaryDirectory() as folder, \
+                subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless:
+            done = subprocess.run([tap.BINARY, "--config", "/dev/stdin", "--discover"], stdin=endless.stdout, cwd=folder,
+                                  capture_output=True, env=tap.clean_environment(), timeout=120, check=False)
+            endless.kill()
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (2, b"", b"CRITICAL /dev/stdin: cannot read: larger than 64 MiB\n"))
+
+    def test_a_large_file(self):
+        self.check("state.json: cannot read: larger than 64 MiB", state=" " * (64 << 20) + "{}")
+
+    def test_a_large_catalog_is_no_mistake(self):
+        result = tap.run(CONFIG, catalog='{"streams": []}' + " " * (65 << 20))
+        self.assertEqual(result.stderr, "INFO No properties were selected: a stream is synced if its metadata says "
+                                        '"selected": true\n')
+
+
+class DeepDocumentTest(LimitsTest):
+    def test_a_hundred_thousand_levels(self):
+        for name in ("config", "catalog", "state"):
+            for deep in (nested(100_000), "[" * 100_000, '{"bookmarks": ' + nested(1000) + "}"):
+                self.check(f"{name}.json: nested more than 1000 levels deep", **{name: deep})
+        self.check('config.json: "ssh_tunnel": nested more than 1000 levels deep', "--discover",
+                   config={**CONFIG, "ssh_tunnel": nested(1001)})
+        self.check("catalog.json: nested more than 1000 levels deep", "--discover", catalog=nested(1001))
+        self.check("state.json: nested more than 1000 levels deep", "slot", "ack", state=nested(1001))
+
+    def test_check_reports_it(self):
+        result = tap.run(CONFIG, "check", state=nested(100_000), expect=None)
+        self.assertIn(b"state.json: nested more than 1000 levels deep", result.stdout)
+
+    def test_a_thousand_levels_are_read(self):
+        state = '{"bookmarks": {"x": ' + nested(997, "1") + "}}"
+        result = tap.run(CONFIG, catalog=EMPTY_CATALOG, state=state)
+        self.assertIn("No properties were selected", result.stderr)
+
+
+class PipeTest(LimitsTest):
+    def test_process_substitution(self):
+        """`--config <(...)`, as of bash."""
+        script = ("""exec "$0" --config <(echo '{"host": "h", "user": "u", "dbname": "d"}') --catalog <(echo '{"streams": []}') """
+                  """--state <(echo '{"bookmarks": {}}')""")
+        done = subprocess.run(["bash", "-c", script, tap.BINARY], capture_output=True, env=tap.clean_environment(),
+                              stdin=subprocess.DEVNULL, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done)
+        self.assertIn(b"No properties were selected", done.stderr)
+
+
+class FullDiskTest(unittest.TestCase):
+    COMMANDS = (["--help"], ["--version"], ["--about"], ["--about", "--format", "json"], ["--man"], ["--bash-completion"],
+                ["slot", "--help"], ["check", "--config", "config.json"], ["check", "--config", "config.json", "--format", "json"])
+
+    def run_into(self, output, *args):
+        with tempfile.TemporaryDirectory() as folder:
+            tap.write(folder, "config.json", CONFIG)
+            done = subprocess.run([tap.BINARY, *args], cwd=folder, stdout=output, stderr=subprocess.PIPE,
+                                  env=tap.clean_environment(), stdin=subprocess.DEVNULL, timeout=60, check=False)
+        return done.returncode, done.stderr.decode().splitlines()[-1:]
+
+    def test_it_is_an_error(self):
+        for args in self.COMMANDS:
+            with self.subTest(args=args), open("/dev/full", "wb") as full:
+                self.assertEqual(self.run_into(full, *args),
+                                 (1, ["CRITICAL cannot write to stdout: No space left on device"]))
+
+    def test_a_closed_output_is_quiet(self):
+        for args in self.COMMANDS:
+            with self.subTest(args=args):
+                reading, writing = os.pipe()
+                os.close(reading)
+                code, lines = self.run_into(writing, *args)
+                os.close(writing)
+                self.assertEqual((code, [line for line in lines if not line.startswith("INFO")]), (1, []))
+
+    def test_a_non_blocking_output_gets_the_whole_text(self):
+        expected = subprocess.run([tap.BINARY, "--about"], capture_output=True, check=True).stdout
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        with subprocess.Popen([tap.BINARY, "--about"], stdout=writing) as running, open(reading, "rb") as output:
+            os.close(writing)
+            self.assertEqual(output.read(), expected)
+            self.assertEqual(running.wait(60), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -7,6 +7,7 @@
 
 #include <tap/check/check.hpp>
 #include <tap/pg/connection.hpp>
+#include <tap/pg/settings.hpp>
 
 namespace tap::check {
 
@@ -38,7 +39,8 @@ class Report {
   template <class Look>
   bool read(pg::Connection& connection, const std::string& subject, Look look) {
     return attempt(subject, [&] {
-      connection.execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '60s'");
+      connection.execute("BEGIN READ ONLY; " + pg::set_search_path(pg::kCatalogPath, true) +
+                         "SET LOCAL statement_timeout = '60s'");
       try {
         look();
       } catch (const pg::ServerError&) {

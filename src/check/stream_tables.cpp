@@ -36,7 +36,7 @@ SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind, current_use
 // $1: the tables' OIDs.
 constexpr const char* kColumns = R"sql(
 SELECT a.attrelid AS oid, a.attname AS name, a.atttypid AS type, a.atttypmod AS modifier,
-       a.attnotnull AS not_null, pg_catalog.format_type(a.atttypid, NULL) AS type_name,
+       a.attnotnull AS not_null,
        pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS is_readable
   FROM pg_catalog.pg_attribute a
  WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
@@ -56,7 +56,6 @@ TypeRows read_columns(pg::Connection& connection, std::vector<StreamTable>& tabl
   const auto type = rows.column("type");
   const auto modifier = rows.column("modifier");
   const auto not_null = rows.column("not_null");
-  const auto type_name = rows.column("type_name");
   const auto is_readable = rows.column("is_readable");
   std::unordered_map<Oid, std::vector<std::size_t>> rows_of;
   std::set<Oid> types;
@@ -70,14 +69,19 @@ TypeRows read_columns(pg::Connection& connection, std::vector<StreamTable>& tabl
       column.name = rows.text(row, name);
       column.type = rows.oid(row, type);
       column.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
-      column.type_name = rows.text(row, type_name);
       column.not_null = rows.flag(row, not_null);
       if (!rows.flag(row, is_readable)) {
         table.unreadable.push_back(column.name);
       }
     }
   }
-  return pg::types_of(connection, {types.begin(), types.end()});
+  TypeRows all = pg::types_of(connection, {types.begin(), types.end()});
+  for (StreamTable& table : tables) {
+    for (pg::TableColumn& column : table.columns) {
+      column.type_name = display_name(all, column.type);
+    }
+  }
+  return all;
 }
 
 }  // namespace

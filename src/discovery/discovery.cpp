@@ -70,7 +70,7 @@ std::size_t discover_database(const config::Config& config, pg::Session& session
                               const std::function<void(DiscoveredStream&)>& found) {
   session.query("SET LOCAL work_mem = '64MB'");  // so that sorting many columns stays in memory
   const TypeRows types = pg::column_types(session);
-  const std::vector<pg::Table> tables = pg::tables(session, config.filter_schemas);
+  const std::vector<pg::Table> tables = pg::tables(session, config.filter_schemas, types);
   for (const pg::Table& table : tables) {
     DiscoveredStream stream{catalog_entry(database, table, types, config.values), table.kind};
     found(stream);

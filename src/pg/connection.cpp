@@ -185,40 +185,109 @@ void log_sql(std::string_view sql) {
 }  // namespace
 
 void Connection::send(const std::string& sql) {
-  log_sql(sql);
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
     check(nullptr, PGRES_COMMAND_OK);
   }
 }
 
+void Connection::send_reading(const std::string& sql) {
+  log_sql(sql);
+  send(set_search_path(kTablePath, true) + sql + "; " + set_search_path(kCatalogPath, true));
+}
+
+Connection::Result Connection::receive_reading() {
+  Result rows(nullptr, PQclear);
+  while (true) {
+    while (PQisBusy(connection_.get()) != 0 && consume()) {
+    }
+    Result next(PQgetResult(connection_.get()), PQclear);
+    if (!next) {
+      check(rows.get(), PGRES_TUPLES_OK);
+      return rows;
+    }
+    if (PQresultStatus(next.get()) != PGRES_COMMAND_OK) {  // the rows, or an error
+      rows = std::move(next);
+    }
+  }
+}
+
+bool Connection::is_pooled() {
+  if (!is_pooled_) {
+    // A pooler makes up the PID that it tells its clients. The one query that runs with a foreign search
+    // path.
+    send(
+        fmt::format("SELECT pg_catalog.set_config('search_path', '{}', false) "
+                    "WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {}",
+                    kCatalogPath, PQbackendPID(connection_.get())));
+    is_pooled_ = receive_rows().size() == 0;
+  }
+  return *is_pooled_;
+}
+
+template <class Statement>
+auto Connection::in_pinned_session(Statement statement) {
+  if (PQtransactionStatus(connection_.get()) != PQTRANS_IDLE || !is_pooled()) {
+    return statement();
+  }
+  pin_settings(true, "BEGIN; ");
+  try {
+    auto answer = statement();
+    execute("COMMIT");
+    return answer;
+  } catch (const ServerError&) {
+    execute("ROLLBACK");
+    throw;
+  }
+}
+
+void Connection::pin_session() {
+  if (!is_pooled()) {
+    pin_settings(false);
+  }
+}
+
 void Connection::execute(const std::string& sql) {
+  log_sql(sql);
   send(sql);
   check(receive().get(), PGRES_COMMAND_OK);
 }
 
 Rows Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
-  log_sql(sql);
   std::vector<const char*> values;
   values.reserve(parameters.size());
   for (const std::string& parameter : parameters) {
     values.push_back(parameter.c_str());
   }
-  if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                        values.data(), nullptr, nullptr, 0) == 0) {
-    check(nullptr, PGRES_TUPLES_OK);
-  }
-  return receive_rows();
+  return in_pinned_session([&] {
+    log_sql(sql);
+    if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                          values.data(), nullptr, nullptr, 0) == 0) {
+      check(nullptr, PGRES_TUPLES_OK);
+    }
+    return receive_rows();
+  });
 }
 
 Rows Connection::simple_query(const std::string& sql) {
+  log_sql(sql);
   send(sql);
   return receive_rows();
 }
 
-Rows Connection::receive_rows() {
-  const std::shared_ptr<PGresult> result = receive();
-  check(result.get(), PGRES_TUPLES_OK);
+Rows Connection::read_table(const std::string& sql) {
+  return in_pinned_session([&] {
+    send_reading(sql);
+    return rows_of(receive_reading());
+  });
+}
 
+Rows Connection::receive_rows() {
+  Result result = receive();
+  check(result.get(), PGRES_TUPLES_OK);
+  return rows_of(std::move(result));
+}
+
+Rows Connection::rows_of(std::shared_ptr<pg_result> result) {
   std::vector<std::string> columns;
   std::vector<std::string_view> cells;
   columns.reserve(static_cast<std::size_t>(PQnfields(result.get())));
@@ -236,9 +305,8 @@ Rows Connection::receive_rows() {
 }
 
 std::vector<Oid> Connection::column_types(const std::string& sql) {
-  send(sql);
-  const Result result = receive();
-  check(result.get(), PGRES_TUPLES_OK);
+  send_reading(sql);
+  const Result result = receive_reading();
   std::vector<Oid> types;
   types.reserve(static_cast<std::size_t>(PQnfields(result.get())));
   for (int i = 0; i < PQnfields(result.get()); ++i) {

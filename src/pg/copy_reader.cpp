@@ -33,7 +33,7 @@ void CopyReader::Free::operator()(char* memory) const {
 }
 
 CopyReader::CopyReader(Connection& connection, const std::string& query) : connection_(connection) {
-  connection_.send("COPY (" + query + ") TO STDOUT (FORMAT binary)");
+  connection_.send_reading("COPY (" + query + ") TO STDOUT (FORMAT binary)");
   connection_.check(connection_.receive().get(), PGRES_COPY_OUT);
 }
 

@@ -23,8 +23,7 @@ SELECT c.oid AS oid, c.relkind AS kind
 
 // $1 the table's OID.
 constexpr const char* kColumns = R"sql(
-SELECT attname AS name, atttypid AS type, atttypmod AS modifier, attnotnull AS not_null,
-       pg_catalog.format_type(atttypid, NULL) AS type_name
+SELECT attname AS name, atttypid AS type, atttypmod AS modifier, attnotnull AS not_null
   FROM pg_catalog.pg_attribute
  WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
  ORDER BY attnum
@@ -97,18 +96,20 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   const auto name = columns.column("name");
   const auto type = columns.column("type");
   const auto modifier = columns.column("modifier");
-  const auto type_name = columns.column("type_name");
   const auto not_null = columns.column("not_null");
   for (std::size_t row = 0; row < columns.size(); ++row) {
     TableColumn& column = relation.columns.emplace_back();
     column.name = columns.text(row, name);
     column.type = columns.oid(row, type);
     column.modifier = static_cast<std::int32_t>(columns.number(row, modifier));
-    column.type_name = columns.text(row, type_name);
     column.not_null = columns.flag(row, not_null);
   }
   relation.types = read_types(connection.query(types_query(
       fmt::format("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0", oid))));
+
+  for (TableColumn& column : relation.columns) {
+    column.type_name = display_name(relation.types, column.type);
+  }
 
   const Rows leaves = connection.query(kLeaves, {oid});
   const auto leaf_oid = leaves.column("oid");

@@ -81,6 +81,7 @@ ReplicationStream::ReplicationStream(const Server& server, const std::string& da
     : connection_(for_replication(server), database), message_(nullptr, free_message) {
   connection_.pin_settings(false);
   status_every_ = status_interval(connection_);
+  connection_.execute(set_search_path(kTablePath, false));
   if (PQsendQuery(connection_.connection_.get(), start_command(slot, start, options).c_str()) == 0) {
     fail();
   }

@@ -19,17 +19,21 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
     {"extra_float_digits", "3"},
     {"bytea_output", "'hex'"},
     {"xmloption", "'content'"},
-    {"search_path", "'public'"},
     // A copy reads in the order of the file, from the start.
     {"synchronize_seqscans", "off"},
 };
 
 }  // namespace
 
+std::string set_search_path(const char* path, bool local) {
+  return fmt::format("SET {}search_path = {}; ", local ? "LOCAL " : "", path);
+}
+
 std::string pin_settings(const Timeouts& timeouts, bool local) {
   const char* const set = local ? "SET LOCAL" : "SET";
-  std::string sql;
-  for (const auto& [name, value] : timeouts) {  // first, since those that a pool has left cut off the rest
+  std::string sql = set_search_path(kCatalogPath, local);  // before all that has to be looked up
+  for (const auto& [name, value] :
+       timeouts) {  // then these, since those that a pool has left cut off the rest
     sql += fmt::format("{} {} = {}; ", set, name, quote_literal(value));
   }
   // A SQL_ASCII server does not know what its bytes are, and would refuse to send those that are not UTF-8.

@@ -16,7 +16,6 @@ constexpr const char* kColumns = R"sql(
 SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind AS kind,
        greatest(c.reltuples, 0)::bigint AS row_count,
        a.attname AS column_name, a.atttypid AS type, a.atttypmod AS modifier,
-       pg_catalog.format_type(a.atttypid, NULL) AS type_name,
        pg_catalog.array_position(k.conkey, a.attnum) AS key_position
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -51,7 +50,7 @@ std::vector<std::string> databases(Session& session, const std::vector<std::stri
   return names;
 }
 
-std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas) {
+std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas, const TypeRows& types) {
   const Rows rows = session.query(kColumns, {to_text(Json(schemas))});
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
@@ -60,7 +59,6 @@ std::vector<Table> tables(Session& session, const std::vector<std::string>& sche
   const auto column_name = rows.column("column_name");
   const auto type = rows.column("type");
   const auto modifier = rows.column("modifier");
-  const auto type_name = rows.column("type_name");
   const auto key_position = rows.column("key_position");
 
   std::vector<Table> tables;
@@ -78,7 +76,7 @@ std::vector<Table> tables(Session& session, const std::vector<std::string>& sche
     column.name = rows.text(row, column_name);
     column.type = rows.oid(row, type);
     column.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
-    column.type_name = rows.text(row, type_name);
+    column.type_name = display_name(types, column.type);
     column.key_position = static_cast<int>(rows.number(row, key_position));
   }
   return tables;
@@ -90,8 +88,8 @@ TypeRows column_types(Session& session) {
 }
 
 TypeRows types_of(Connection& connection, const std::vector<Oid>& types) {
-  return read_types(
-      connection.query(types_query(fmt::format("SELECT unnest('{{{}}}'::oid[])", fmt::join(types, ",")))));
+  return read_types(connection.query(
+      types_query(fmt::format("SELECT pg_catalog.unnest('{{{}}}'::oid[])", fmt::join(types, ",")))));
 }
 
 }  // namespace tap::pg

@@ -34,21 +34,24 @@ std::string lookback_start(const TypeRows& types, Oid type, const std::string& b
   const std::string& name = types.at(base_type(types, type)).name;
   if (name == "int2" || name == "int4" || name == "int8") {
     return fmt::format(
-        "greatest({}::pg_catalog.numeric - pg_catalog.ceil({}), -9223372036854775808)::pg_catalog.int8",
+        "greatest({}::pg_catalog.numeric OPERATOR(pg_catalog.-) pg_catalog.ceil({}::pg_catalog.numeric), "
+        "-9223372036854775808)::pg_catalog.int8",
         bookmark, lookback);
   }
   if (name == "numeric") {
-    return fmt::format("{}::pg_catalog.numeric - {}", bookmark, lookback);
+    return fmt::format("({}::pg_catalog.numeric OPERATOR(pg_catalog.-) {})", bookmark, lookback);
   }
   if (name == "float4" || name == "float8") {
-    return fmt::format("{}::pg_catalog.{} - {}::pg_catalog.float8", bookmark, name, lookback);
+    return fmt::format("({}::pg_catalog.{} OPERATOR(pg_catalog.-) {}::pg_catalog.float8)", bookmark, name,
+                       lookback);
   }
   if (name != "date" && name != "timestamp" && name != "timestamptz") {
     return "";
   }
   constexpr double seconds_of_1000_years = 1000 * 365.25 * 86400;  // more may lead to before the first date
-  return fmt::format("{}::pg_catalog.{} - pg_catalog.make_interval(secs => {})", bookmark,
-                     name == "date" ? "timestamp" : name, std::min(lookback, seconds_of_1000_years));
+  return fmt::format("({}::pg_catalog.{} OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => {}))",
+                     bookmark, name == "date" ? "timestamp" : name,
+                     std::min(lookback, seconds_of_1000_years));
 }
 
 }  // namespace tap::sync

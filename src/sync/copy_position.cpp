@@ -110,7 +110,8 @@ std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation&
 }
 
 std::string written_since(std::uint32_t xmin) {
-  return fmt::format("pg_catalog.age(xmin) <= pg_catalog.age('{}'::pg_catalog.xid)", xmin);
+  return fmt::format("pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('{}'::pg_catalog.xid)",
+                     xmin);
 }
 
 std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf) {
@@ -121,8 +122,8 @@ std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf) {
   const std::string since =
       written_since(static_cast<std::uint32_t>(oldest_running(position.snapshot).value_or(0)));
   return done ? since
-              : fmt::format("ctid > '({},{})'::pg_catalog.tid OR {}", position.ctid.block,
-                            position.ctid.offset, since);
+              : fmt::format("ctid OPERATOR(pg_catalog.>) '({},{})'::pg_catalog.tid OR {}",
+                            position.ctid.block, position.ctid.offset, since);
 }
 
 }  // namespace tap::sync

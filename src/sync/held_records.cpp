@@ -41,7 +41,8 @@ std::string size_of(const RowToFetch& row) {
   std::string size;
   for (const LogColumn* column : row.columns) {
     const bool is_plain = column->type_name == "text" || column->type_name == "bytea";
-    size += fmt::format("{}coalesce({}({}), 0)::bigint", size.empty() ? "" : " + ",
+    size += fmt::format("{}coalesce(pg_catalog.{}({}), 0)::pg_catalog.int8",
+                        size.empty() ? "" : " OPERATOR(pg_catalog.+) ",
                         is_plain ? "octet_length" : "pg_column_size", pg::quote_identifier(column->name));
   }
   return size;
@@ -108,7 +109,7 @@ void HeldRecords::read(pg::Connection& connection, const std::vector<Hole*>& hol
   const RowToFetch& like = holes.front()->row;
   const pg::TableName name = like.stream->own_name();
   const std::string table = pg::quote_qualified(name.schema, name.table);
-  const std::string is_large = fmt::format("{} > {}", size_of(like), most);
+  const std::string is_large = fmt::format("({}) OPERATOR(pg_catalog.>) {}", size_of(like), most);
   std::string columns;
   for (const LogColumn* column : like.columns) {
     columns +=
@@ -120,7 +121,7 @@ void HeldRecords::read(pg::Connection& connection, const std::vector<Hole*>& hol
         fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
                     i == 0 ? "" : " UNION ALL ", i, is_large, columns, table, condition_of(holes[i]->row));
   }
-  const pg::Rows rows = connection.query(query);
+  const pg::Rows rows = connection.read_table(query);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
     hole.is_large = rows.number(i, 1) != 0;

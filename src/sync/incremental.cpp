@@ -128,7 +128,7 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
       log::warn("{}: replication_key_lookback has no effect on a key of type {}", plan_.stream.id,
                 key.type_name);
     } else {
-      parts.push_back({fmt::format("{0} >= {1} AND {0} < {2}", key_, from, at), false});
+      parts.push_back({compare_key(">=", from) + " AND " + compare_key("<", at), false});
     }
   }
   parts.push_back({compare_key(">=", at) + up_to_limit(connection, compare_key(">", at)), true});
@@ -142,7 +142,7 @@ std::string Incremental::up_to_limit(pg::Connection& connection, const std::stri
     return "";
   }
   if (!greatest_) {
-    const pg::Rows last = connection.query(fmt::format(
+    const pg::Rows last = connection.read_table(fmt::format(
         "SELECT pg_catalog.format('%s', {0}) AS key FROM {1} WHERE {2} ORDER BY {0} OFFSET {3} LIMIT 1", key_,
         table_, above, config_.limit - 1));
     if (last.size() == 0) {

@@ -39,7 +39,7 @@ LogPass::LogPass(const config::Config& config, const LogSource& source,
       progress_(fmt::format("log of database {}", source.database)) {}
 
 void LogPass::attempt(pg::Connection& connection) {
-  connection.pin_settings(false);
+  connection.pin_session();
   look_up_streams(connection);
   if (streams_.empty()) {
     return;

@@ -38,8 +38,9 @@ Database::Database() : connection_(PQconnectdb(""), &PQfinish) {
   if (PQstatus(connection_.get()) != CONNECTION_OK) {
     throw std::runtime_error(PQerrorMessage(connection_.get()));
   }
-  for (const std::string& sql : {std::string(kHostileSettings),
-                                 pg::pin_settings(pg::Server().timeouts, false), std::string("BEGIN")}) {
+  for (const std::string& sql :
+       {std::string(kHostileSettings), pg::pin_settings(pg::Server().timeouts, false),
+        pg::set_search_path(pg::kTablePath, false), std::string("BEGIN")}) {
     const Answer answer(PQexec(connection_.get(), sql.c_str()));
     if (!answer.succeeded()) {
       throw std::runtime_error(sql + ": " + answer.error());

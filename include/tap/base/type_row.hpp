@@ -20,6 +20,7 @@ struct TypeRow {
   Oid element = 0;             ///< typelem: an array's element type (also set for name, point, ...), else 0
   bool is_array = false;       ///< a true array (typlen -1 and typsubscript/array_in), not name or point
   char delimiter = ',';        ///< typdelim of this type, between its values in an array's text
+  std::string display_name{};  ///< format_type() without modifiers: "character varying", "integer[]"
 };
 
 /// Types by OID: all that a set of columns use, with the types they are made of.
@@ -31,6 +32,12 @@ inline Oid base_type(const TypeRows& types, Oid type) {
     type = types.at(type).base;
   }
   return type;
+}
+
+/// The type's display_name; empty if `types` does not hold it, as when it was made since they were read.
+inline std::string display_name(const TypeRows& types, Oid type) {
+  const auto found = types.find(type);
+  return found == types.end() ? "" : found->second.display_name;
 }
 
 }  // namespace tap

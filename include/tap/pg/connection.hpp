@@ -78,11 +78,14 @@ class Connection {
 
   /// Runs statements without an answer.
   void execute(const std::string& sql);
-  /// Runs one statement; `parameters` are bound to $1, $2, ... as text. Both throw ServerError,
-  /// ConnectionLost.
+  /// Runs one statement on the catalog; `parameters` are bound to $1, $2, ... as text. A transaction must
+  /// have pinned its settings; outside of one they are pinned here. Both throw ServerError, ConnectionLost.
   Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
   /// The same for what only the simple protocol takes: the commands of a replication connection.
   Rows simple_query(const std::string& sql);
+  /// Reads a table or view of the user's with kTablePath (tap/pg/settings.hpp): `sql` names everything in
+  /// full.
+  Rows read_table(const std::string& sql);
   /// The types of a query's columns, as the server takes it now: domains are their base types. Throws as the
   /// others do.
   std::vector<Oid> column_types(const std::string& sql);
@@ -99,6 +102,8 @@ class Connection {
   /// Runs `before`, then pins this session's settings (see tap/pg/settings.hpp): in one round trip, which
   /// also asks when the session began. Throws what execute() does.
   void pin_settings(bool local, const std::string& before = "");
+  /// Pins the settings of a session that is used outside of transactions.
+  void pin_session();
 
   /// How the session is protected: `TLSv1.3, TLS_AES_256_GCM_SHA384`, `by GSSAPI`, `not encrypted`,
   /// `by a Unix socket`.
@@ -139,8 +144,21 @@ class Connection {
   using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
 
   void send(const std::string& sql);
+  /// Sends a statement that reads a table, between two that set the search path; the server's answer to it
+  /// comes second.
+  void send_reading(const std::string& sql);
+  /// Its rows.
+  Result receive_reading();
   /// The rows of what was sent.
   Rows receive_rows();
+  static Rows rows_of(std::shared_ptr<pg_result> result);
+
+  /// True if statements outside of a transaction may each run in another session of a pooler's. If not, the
+  /// session has our search path from then on.
+  bool is_pooled();
+  /// Runs `statement` with our settings pinned, wherever it runs.
+  template <class Statement>
+  auto in_pinned_session(Statement statement);
 
   /// False if one of the hosts, which place_ is then, has not answered within `timeout` (0: for ever), or is
   /// not to be reached through the tunnel. libpq leaves the first to those who do not want to be blocked
@@ -169,6 +187,7 @@ class Connection {
   Server answering_;
   std::string database_;
   bool asks_after_another_ = false;
+  std::optional<bool> is_pooled_;  ///< unset: nobody has asked
   std::function<void()> while_waiting_;
   std::string session_start_;  ///< see SessionId
   Endpoint place_;             ///< the one of the hosts that libpq is at, as the config names it

@@ -26,7 +26,7 @@ struct TableColumn {
   std::string name;
   Oid type = 0;
   std::int32_t modifier = -1;
-  std::string type_name;  ///< format_type() without modifiers: "character varying", "integer[]"
+  std::string type_name;  ///< the type's display_name: "character varying", "integer[]"
   bool not_null = false;
   int key_position = 0;  ///< its place in the primary key from 1; 0 if it is not part of it
 };
@@ -45,7 +45,8 @@ std::vector<std::string> databases(Session& session, const std::vector<std::stri
 
 /// The tables, views and foreign tables of a database with the columns that the user may read, by schema and
 /// name. Temporary and system tables are left out; a non-empty `schemas` keeps those of these schemas.
-std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas);
+/// `types` are the database's column_types().
+std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas, const TypeRows& types);
 
 /// The types of all columns in the database, and what they are made of.
 TypeRows column_types(Session& session);

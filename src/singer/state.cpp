@@ -29,6 +29,8 @@ struct BookmarkKey {
 };
 constexpr BookmarkKey kBookmarkKeys[] = {
     {"version", is_whole_number, "a whole number"},
+    {"previous_version", is_whole_number, "a whole number"},
+    {"sequence", is_whole_number, "a whole number"},
     {"xmin", is_whole_number, "a whole number"},
     {"lsn", is_whole_number, "a whole number"},
     {"last_replication_method", is_text, "text"},

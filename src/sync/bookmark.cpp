@@ -2,12 +2,54 @@
 #include "bookmark.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/base/clock.hpp>
 #include <tap/pg/quote.hpp>
 
 namespace tap::sync {
+
+namespace {
+
+constexpr const char* kPreviousVersion = "previous_version";  // of a bookmark that was reset
+
+/// A number of the bookmark, 0 if it has none.
+std::int64_t number_of(const Json& bookmark, const char* key) {
+  const auto number = bookmark.find(key);
+  return number != bookmark.end() && number->is_number_integer() ? number->get<std::int64_t>() : 0;
+}
+
+}  // namespace
+
+std::int64_t next_version(std::int64_t previous) {
+  constexpr auto last = std::numeric_limits<std::int64_t>::max();
+  return std::max(epoch_milliseconds(), previous < last ? previous + 1 : last);
+}
+
+void renew_version(Json& bookmark) {
+  bookmark["version"] =
+      next_version(std::max(number_of(bookmark, "version"), number_of(bookmark, kPreviousVersion)));
+  bookmark.erase(kPreviousVersion);
+}
+
+std::int64_t sequence_of(const Json& bookmark) {
+  return number_of(bookmark, "sequence");
+}
+
+void reset_bookmark(Json& bookmark) {
+  const std::int64_t version =
+      std::max(number_of(bookmark, "version"), number_of(bookmark, kPreviousVersion));
+  const std::int64_t sequence = sequence_of(bookmark);
+  bookmark = Json::object();
+  for (const auto& [key, number] : {std::pair(kPreviousVersion, version), std::pair("sequence", sequence)}) {
+    if (number > 0) {
+      bookmark[key] = number;
+    }
+  }
+}
 
 std::optional<std::int64_t> version_of(const Json& bookmark) {
   const auto version = bookmark.find("version");

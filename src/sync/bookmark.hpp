@@ -13,6 +13,19 @@ namespace tap::sync {
 /// A bookmark's version; nothing if it is of a tap that sends none: to activate one would drop its rows.
 std::optional<std::int64_t> version_of(const Json& bookmark);
 
+/// A version above `previous`: the time in milliseconds, unless the clock is behind. Targets drop rows of a
+/// version lower than the one they know.
+std::int64_t next_version(std::int64_t previous);
+
+/// Gives the stream a new version, above all earlier ones in its bookmark.
+void renew_version(Json& bookmark);
+
+/// Empties a bookmark except for the lower bounds of the stream's next version and sequence.
+void reset_bookmark(Json& bookmark);
+
+/// The last `sequence` that the stream's records have had (record_sequence), 0 if none.
+std::int64_t sequence_of(const Json& bookmark);
+
 /// An incremental bookmark's value as the server reads it; nothing if there is none yet. 0, "" and false are
 /// values.
 std::optional<std::string> bookmark_text(const Json& bookmark);

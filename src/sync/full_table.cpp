@@ -10,6 +10,7 @@
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 
+#include "bookmark.hpp"
 #include "log_position.hpp"
 
 namespace tap::sync {
@@ -120,7 +121,7 @@ void FullTable::begin(const RowShape& shape, bool resumes) {
   const bool first_run = !bookmark.contains("version");
   // What an earlier attempt of this run has sent without a place to go on from must not outlive it.
   if (first_run || (!resumes && (!output_.has_begun() || output_.rows() > 0))) {
-    bookmark["version"] = epoch_milliseconds();
+    renew_version(bookmark);
     bookmark.erase("xmin");
     bookmark.erase("copy");
   }

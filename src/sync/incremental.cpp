@@ -96,7 +96,7 @@ void Incremental::begin(const RowShape& shape) {
   Json& bookmark = output_.bookmark();
   bookmark["replication_key"] = *plan_.stream.replication_key;
   if (!bookmark.contains("version") && !bookmark_text(bookmark)) {
-    bookmark["version"] = epoch_milliseconds();
+    renew_version(bookmark);
   }
   time_extracted_ = utc_now();
   output_.begin(shape.columns(), {*plan_.stream.replication_key});

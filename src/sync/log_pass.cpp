@@ -10,6 +10,8 @@
 #include <tap/base/stop.hpp>
 #include <tap/pg/settings.hpp>
 
+#include "bookmark.hpp"
+
 namespace tap::sync {
 
 namespace {
@@ -36,7 +38,11 @@ LogPass::LogPass(const config::Config& config, const LogSource& source,
       old_format_(config.log.format == config::LogSettings::Format::v1),
       records_(config, writer, unseen_, time_extracted_,
                [this](LogStream& stream, const StreamError& error) { fail(stream, error); }),
-      progress_(fmt::format("log of database {}", source.database)) {}
+      progress_(fmt::format("log of database {}", source.database)) {
+  for (const StreamPlan* plan : plans_) {
+    records_.raise_sequence(sequence_of(state_.bookmark(plan->stream.id)));
+  }
+}
 
 void LogPass::attempt(pg::Connection& connection) {
   connection.pin_session();
@@ -232,6 +238,9 @@ void LogPass::note_positions() {
     bookmark["table_oid"] = stream.relation.oid;
     if (stream.version) {
       bookmark["version"] = *stream.version;
+    }
+    if (config_.log.sequence && records_.sequence() > 0) {
+      bookmark["sequence"] = records_.sequence();
     }
   }
 }

@@ -5,9 +5,10 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
+
+#include "bookmark.hpp"
 
 namespace tap::sync {
 
@@ -114,7 +115,7 @@ template <class Fill>
 void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view deleted_at, const RowToFetch* row,
                               Fill fill) {
   if (config_.log.sequence) {
-    sequence_ = std::max(sequence_ + 1, epoch_milliseconds());
+    sequence_ = next_version(sequence_);
     stream.set_sequence(sequence_);
   }
   const auto fill_all = [&](Buffer& out) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -39,6 +40,9 @@ class LogRecords {
   void restart();
 
   [[nodiscard]] std::uint64_t count() const { return count_; }
+  /// The last `sequence` of a RECORD; the next one is higher.
+  [[nodiscard]] std::int64_t sequence() const { return sequence_; }
+  void raise_sequence(std::int64_t at_least) { sequence_ = std::max(sequence_, at_least); }
 
  private:
   struct Truncated {

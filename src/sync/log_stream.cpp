@@ -5,7 +5,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
 #include <tap/sync/stream_fit.hpp>
 
@@ -53,7 +52,7 @@ bool LogStream::look_again(pg::Connection& connection, const config::Config& con
 }
 
 void LogStream::start_new_version(const std::string& time_extracted) {
-  version = std::max(epoch_milliseconds(), *version + 1);
+  version = next_version(*version);
   frame = singer::RecordFrame(plan.name, version, time_extracted);
   closing = frame.after;
 }

@@ -7,6 +7,8 @@
 #include <tap/base/log.hpp>
 #include <tap/sync/plan.hpp>
 
+#include "bookmark.hpp"
+
 namespace tap::sync {
 
 namespace {
@@ -133,7 +135,7 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std
   }
   if (const std::string why = reset_reason(bookmark, planned, refresh); !why.empty()) {
     log::info("{}: starting anew: {}", planned.stream.id, why);
-    bookmark = Json::object();
+    reset_bookmark(bookmark);
   }
   if (planned.method == Method::log_based) {
     read_log_bookmark(bookmark, planned.stream.id);

@@ -149,7 +149,7 @@ TEST_CASE("a bookmark of another replication key is emptied") {
   auto other =
       state(R"({"bookmarks": {"a": {"replication_key": "a", "replication_key_value": 5, "version": 1}}})");
   sync::plan(shop(), {incremental}, {}, other);
-  CHECK(to_text(other.bookmark("a")) == R"({"last_replication_method":"INCREMENTAL"})");
+  CHECK(to_text(other.bookmark("a")) == R"({"previous_version":1,"last_replication_method":"INCREMENTAL"})");
 }
 
 TEST_CASE("bookmarks are found under ids with and without the database") {

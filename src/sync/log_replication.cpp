@@ -66,10 +66,18 @@ LogStart LogReplication::start_of_copy(const StreamPlan& stream, pg::Connection&
   return start;
 }
 
-void LogReplication::note_copy(const StreamPlan& stream) {
-  const auto lsn = needed_from(state_.bookmark(stream.stream.id));
-  if (lsn && stream.method == Method::log_based) {
-    groups_.at(stream.database).acknowledgement->hold(stream.stream.id, *lsn);
+void LogReplication::note_copy(const StreamPlan& stream, bool is_complete) {
+  if (stream.method != Method::log_based) {
+    return;
+  }
+  Group& group = groups_.at(stream.database);
+  const Json& bookmark = state_.bookmark(stream.stream.id);
+  if (const auto lsn = needed_from(bookmark)) {
+    group.acknowledgement->hold(stream.stream.id, *lsn);
+  }
+  if (is_complete && !config_.log.stop_at_end && log_position(bookmark)) {
+    group.to_follow.push_back(&stream);
+    group.copied.insert(&stream);
   }
 }
 
@@ -98,7 +106,11 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
         log_metrics(stream.plan.name, stream.records, stream.bytes, progress.took(), whole && !stream.failed);
         records += stream.records;
         totals.bytes += stream.bytes;
-        totals.streams += stream.failed ? 0 : 1;
+        if (!group.copied.contains(&stream.plan)) {  // else it has been counted
+          totals.streams += stream.failed ? 0 : 1;
+        } else if (stream.failed) {
+          --totals.streams;
+        }
       }
       totals.rows += records;
       log::info("{}: {} records up to {} in {:.2f} s", subject, records, to_text(group.source.end),

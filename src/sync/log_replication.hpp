@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,20 +32,23 @@ class LogReplication {
   /// changes would not be kept.
   void prepare(Database& database);
 
-  /// True if the stream's first copy was done when the run began: follow() reads its changes.
+  /// True if the stream's initial snapshot is complete: follow() reads its changes.
   [[nodiscard]] bool follows(const StreamPlan& stream) const;
   /// Where the log takes over from the first copy of a stream, which is about to be made by `connection`.
   [[nodiscard]] LogStart start_of_copy(const StreamPlan& stream, pg::Connection& connection);
-  /// If it was the first copy of a log-based stream that was done in this run: the log is needed from there.
-  void note_copy(const StreamPlan& stream);
+  /// Call after each stream's copy, complete or not: WAL is needed from where the copy began. If the run
+  /// follows WAL without end, follow() reads the stream's changes once the copy is complete.
+  void note_copy(const StreamPlan& stream, bool is_complete);
 
-  /// Reads the logs for the streams whose copy was done when the run began. Returns those that failed.
+  /// Reads WAL for the streams whose initial snapshot was complete when the run began, or is complete now if
+  /// the run follows WAL without end. Returns those that failed.
   std::vector<std::string> follow(Database& database, singer::Writer& writer, Totals& totals);
 
  private:
   struct Group {
     std::vector<const StreamPlan*> streams;    ///< all of them
-    std::vector<const StreamPlan*> to_follow;  ///< whose copy was done before
+    std::vector<const StreamPlan*> to_follow;  ///< whose initial snapshot is complete
+    std::set<const StreamPlan*> copied;        ///< in this run, of these
     LogSource source;
     Lsn kept_from;  ///< where the slot's log begins
     std::optional<Acknowledgement> acknowledgement;

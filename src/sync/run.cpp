@@ -89,14 +89,16 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     if (logs.follows(stream)) {
       continue;
     }
+    bool is_complete = false;
     try {
       sync_stream(copies, stream, config, logs, state, writer, totals);
-      logs.note_copy(stream);
+      is_complete = true;
     } catch (const StreamError& error) {
       log::error("stream {}: {}", stream.stream.id, last_word(error));
       failed.push_back(stream.stream.id);
       copies.drop();
     }
+    logs.note_copy(stream, is_complete);
     writer.flush();
   }
   std::ranges::copy(logs.follow(primary, writer, totals), std::back_inserter(failed));

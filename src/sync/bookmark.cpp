@@ -69,7 +69,9 @@ std::string operator_schema(const TypeRows& types, Oid type) {
   const Oid oid = base_type(types, type);
   const TypeRow& row = types.at(oid);
   constexpr Oid first_of_users = 16384;  // FirstNormalObjectId
-  return pg::quote_identifier(row.kind == 'b' && oid >= first_of_users ? row.schema : "pg_catalog");
+  // Arrays, ranges, enums and composite types of users have the operators of all such types.
+  const bool has_own = row.kind == 'b' && !row.is_array && oid >= first_of_users;
+  return pg::quote_identifier(has_own ? row.schema : "pg_catalog");
 }
 
 std::string lookback_start(const TypeRows& types, Oid type, const std::string& bookmark, double lookback) {

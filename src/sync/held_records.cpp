@@ -23,15 +23,24 @@ constexpr std::size_t kMostRows = 200;         // of one query
 constexpr std::size_t kMostBytes = 1U << 20U;  // of lines that wait, and of what is read for them, about
 constexpr std::size_t kGrowth = 4;             // of a query after one that brought little
 
+/// The type that a key's literal must be given: what the server takes it for beside the operator is a record
+/// of any type, which has no text form, or the number of an object instead of its name. Empty for all others.
+std::string literal_type(const TypeRows& types, Oid type) {
+  const TypeRow& row = types.at(base_type(types, type));
+  const bool is_needed = row.kind == 'c' || (row.schema == "pg_catalog" && row.name.starts_with("reg"));
+  return is_needed ? "::" + pg::quote_qualified(row.schema, row.name) : "";
+}
+
 std::string condition_of(const RowToFetch& row) {
   std::string condition;
   for (const auto& [name, value] : row.key) {
     const pg::Relation& relation = row.stream->relation;
     const auto column = std::ranges::find(relation.columns, name, &pg::TableColumn::name);
-    const std::string operators =
-        column == relation.columns.end() ? "pg_catalog" : operator_schema(relation.types, column->type);
-    condition += fmt::format("{}{} OPERATOR({}.=) {}", condition.empty() ? "" : " AND ",
-                             pg::quote_identifier(name), operators, pg::quote_literal(value));
+    const bool is_known = column != relation.columns.end();
+    condition +=
+        fmt::format("{}{} OPERATOR({}.=) {}{}", condition.empty() ? "" : " AND ", pg::quote_identifier(name),
+                    is_known ? operator_schema(relation.types, column->type) : "pg_catalog",
+                    pg::quote_literal(value), is_known ? literal_type(relation.types, column->type) : "");
   }
   return condition;
 }

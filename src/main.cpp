@@ -9,6 +9,7 @@
 #include <tap/base/file.hpp>
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
+#include <tap/base/memory.hpp>
 #include <tap/base/output.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/check/check.hpp>
@@ -119,6 +120,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tap::return_large_memory();
   tap::log::start();
   std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an error of write(), told apart from others there
   stop::listen();

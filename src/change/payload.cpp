@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "payload.hpp"
 
+#include <utility>
+
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
@@ -9,26 +11,39 @@ namespace tap::change {
 
 namespace {
 
+constexpr std::size_t kLarge = std::size_t{1} << 20U;  // of messages whose memory is given back
+
 std::string_view trimmed(std::string_view token) {
   return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
 }
 
 }  // namespace
 
-simdjson::ondemand::document Payload::open(std::string_view text) {
-  auto document = open(text, transcoder_);
+simdjson::ondemand::document Payload::open(std::string_view text, const std::function<void()>& on_copied) {
+  text_.clear();
+  text_.reserve(text.size() + simdjson::SIMDJSON_PADDING);
+  transcoder_.append(text, text_);
+  if (text.size() > kLarge && on_copied) {
+    on_copied();
+  }
+  auto document = parse();
   if (document.error() == simdjson::UTF8_ERROR) {
     // The server checks text, but not the bytes of logical messages and of the type "char".
-    Transcoder any_bytes("SQL_ASCII");
-    document = open(text, any_bytes);
+    const Buffer as_sent = std::exchange(text_, Buffer());
+    Transcoder("SQL_ASCII").append(as_sent.view(), text_);
+    document = parse();
   }
   return document;
 }
 
-simdjson::simdjson_result<simdjson::ondemand::document> Payload::open(std::string_view text,
-                                                                      Transcoder& transcoder) {
-  text_.clear();
-  transcoder.append(text, text_);
+void Payload::shrink() {
+  if (text_.size() > kLarge) {
+    text_.shrink(kLarge);
+    parser_ = simdjson::ondemand::parser();
+  }
+}
+
+simdjson::simdjson_result<simdjson::ondemand::document> Payload::parse() {
   text_.reserve(simdjson::SIMDJSON_PADDING);
   const std::string_view whole = text_.view();
   return parser_.iterate(
@@ -37,8 +52,11 @@ simdjson::simdjson_result<simdjson::ondemand::document> Payload::open(std::strin
 
 std::string_view read_value(simdjson::ondemand::value value) {
   switch (value.type()) {
-    case simdjson::ondemand::json_type::string:
-      return value.get_string();
+    case simdjson::ondemand::json_type::string: {
+      const std::string_view token = trimmed(value.raw_json_token());
+      const bool is_plain = token.size() >= 2 && token.back() == '"' && token.find('\\') == token.npos;
+      return is_plain ? token.substr(1, token.size() - 2) : std::string_view(value.get_string());
+    }
     case simdjson::ondemand::json_type::number:
     case simdjson::ondemand::json_type::boolean:
       return trimmed(value.raw_json_token());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include <simdjson.h>
@@ -17,11 +18,15 @@ class Payload {
  public:
   explicit Payload(std::string_view server_encoding) : transcoder_(server_encoding) {}
 
-  /// The document of `text`; it and its strings are good until the next call.
-  simdjson::ondemand::document open(std::string_view text);
+  /// The document of `text`; it and its strings are good until the next call of this or shrink(). Before it
+  /// is parsed, `on_copied` is called if `text` is large: it is not needed any more.
+  simdjson::ondemand::document open(std::string_view text, const std::function<void()>& on_copied);
+
+  /// Gives the memory of a large message back.
+  void shrink();
 
  private:
-  simdjson::simdjson_result<simdjson::ondemand::document> open(std::string_view text, Transcoder& transcoder);
+  simdjson::simdjson_result<simdjson::ondemand::document> parse();
 
   Transcoder transcoder_;
   Buffer text_;

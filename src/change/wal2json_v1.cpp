@@ -104,6 +104,7 @@ class Wal2jsonV1 : public Decoder {
         }
       }
     });
+    payload_.shrink();
   }
 
   void restart() override { in_chunks_ = false; }
@@ -123,7 +124,7 @@ class Wal2jsonV1 : public Decoder {
 
   void read_transaction(std::string_view text, const Sink& sink) {
     has_end_ = false;
-    auto document = payload_.open(text);
+    auto document = payload_.open(text, when_copied_);
     for (auto member : document.get_object()) {
       const std::string_view key = member.unescaped_key();
       value content = member.value();
@@ -147,7 +148,7 @@ class Wal2jsonV1 : public Decoder {
   }
 
   void read_lone_change(std::string_view text, const Sink& sink) {
-    auto document = payload_.open(text);
+    auto document = payload_.open(text, when_copied_);
     read_change(document.get_value(), sink);
     require(is_at_end(document));
   }

@@ -58,6 +58,7 @@ class Wal2jsonV2 : public Decoder {
   void decode(std::string_view message, Lsn lsn, const Sink& sink) override {
     reading(message, lsn, [&] { read(message); });
     sink(change_);
+    payload_.shrink();
   }
 
  private:
@@ -68,7 +69,7 @@ class Wal2jsonV2 : public Decoder {
     change_.identity.clear();
     bool has_action = false;
     bool has_end = false;
-    auto document = payload_.open(message);
+    auto document = payload_.open(message, when_copied_);
     for (auto member : document.get_object()) {
       const std::string_view key = member.unescaped_key();
       value content = member.value();

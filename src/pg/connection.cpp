@@ -295,11 +295,14 @@ Rows Connection::rows_of(std::shared_ptr<pg_result> result) {
     columns.emplace_back(PQfname(result.get(), i));
   }
   for (int row = 0; row < PQntuples(result.get()); ++row) {
+    std::size_t row_size = 0;
     for (int i = 0; i < PQnfields(result.get()); ++i) {
       const auto size = static_cast<std::size_t>(PQgetlength(result.get(), row, i));
       const bool null = PQgetisnull(result.get(), row, i) != 0;
       cells.push_back(null ? std::string_view() : std::string_view(PQgetvalue(result.get(), row, i), size));
+      row_size += size;
     }
+    note_message(row_size);
   }
   return {result, std::move(columns), std::move(cells)};
 }

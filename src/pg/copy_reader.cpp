@@ -47,6 +47,7 @@ bool CopyReader::receive(std::string_view& message) {
   message_.reset(data);
   if (size > 0) {
     message = {data, static_cast<std::size_t>(size)};
+    connection_.note_message(message.size());
     return true;
   }
   // Done, or failed: in either case the result says which.

@@ -113,6 +113,7 @@ bool ReplicationStream::receive(milliseconds patience) {
   }
   message_.reset(data);
   size_ = static_cast<std::size_t>(size);
+  connection_.note_message(size_);
   heard_ = true;
   return size > 0;
 }

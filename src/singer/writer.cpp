@@ -87,8 +87,22 @@ void Writer::wait_until_writable() const {
   }
 }
 
+void Writer::part(std::string_view text) {
+  if (text.size() < kEnough) {
+    buffer_.append(text);
+  } else {  // not copied: it may be the largest value of all
+    flush();
+    write(text);
+  }
+}
+
 void Writer::flush() {
-  std::string_view left = buffer_.view();
+  write(buffer_.view());
+  buffer_.clear();
+  buffer_.shrink(kKeptCapacity);
+}
+
+void Writer::write(std::string_view left) {
   while (!left.empty()) {
     const ssize_t written =
         ::write(file_, left.data(), meanwhile_ ? wait_for_room(left.size()) : left.size());
@@ -100,8 +114,6 @@ void Writer::flush() {
       output_failed(errno);
     }
   }
-  buffer_.clear();
-  buffer_.shrink(kKeptCapacity);
 }
 
 }  // namespace tap::singer

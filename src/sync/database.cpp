@@ -13,6 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kMostRetained = std::size_t{4} << 20U;
 constexpr milliseconds kFirstWait{500};
 constexpr milliseconds kLongestWait{30'000};
 constexpr std::chrono::minutes kGoodTime{10};  // a fault after that is not of the faults before it
@@ -35,6 +36,12 @@ pg::Connection& Database::connect(const std::string& name) {
     connected_at_ = Clock::now();
   }
   return *connection_;
+}
+
+void Database::drop_if_large() {
+  if (connection_ && connection_->retained_memory() > kMostRetained) {
+    drop();
+  }
 }
 
 void Database::wait_or_give_up(const Error& fault, const std::string& stream) {

@@ -39,6 +39,8 @@ class Database {
 
   /// After a fault in the middle of something a new connection is the simplest way out of it.
   void drop() { connection_.reset(); }
+  /// The same if libpq keeps the memory of a large row for it.
+  void drop_if_large();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -134,12 +134,12 @@ void HeldRecords::read(pg::Connection& connection, const std::vector<Hole*>& hol
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
     hole.is_large = rows.number(i, 1) != 0;
-    Buffer filling;
+    Buffer& filling = hole.filling;
+    filling.clear();
     for (std::size_t column = 0; column < like.columns.size() && !hole.is_large; ++column) {
       filling.push(',');
       like.stream->shape.append_from_server(*like.columns[column], rows.view(i, column + 2), filling);
     }
-    hole.filling = filling.view();
   }
 }
 
@@ -167,11 +167,11 @@ void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
       continue;
     }
     writer.part(text.substr(hole.start, hole.at - hole.start));
-    writer.part(hole.filling);
+    writer.part(hole.filling.view());
     writer.part(text.substr(hole.at, hole.end - hole.at));
     writer.end_of_line();
     stream.bytes += hole.filling.size();
-    read += std::exchange(hole.filling, {}).size();
+    read += std::exchange(hole.filling, Buffer()).size();
   }
   writer.part(text.substr(written));
   writer.end_of_line();
@@ -183,7 +183,7 @@ void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
 }
 
 void HeldRecords::forget() {
-  text_.clear();
+  text_.shrink(2 * kMostBytes);
   holes_.clear();
 }
 

@@ -47,7 +47,7 @@ class HeldRecords {
       const std::size_t at = text_.size();
       text_.append(frame.after);
       if (row != nullptr) {
-        holes_.push_back({start, at, text_.size(), *row, ""});
+        holes_.push_back({start, at, text_.size(), *row, {}});
       }
     } catch (...) {
       text_.truncate(start);
@@ -68,7 +68,7 @@ class HeldRecords {
     std::size_t at;     ///< behind its last column
     std::size_t end;
     RowToFetch row;
-    std::string filling;
+    Buffer filling;
     bool is_large = false;  ///< to be read by itself, when its turn to be written comes
   };
 

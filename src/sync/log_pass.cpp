@@ -21,7 +21,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAskEvery{50};  // whether the end has come
 constexpr milliseconds kFollowPatience{500};
-constexpr std::uint64_t kLookAtClock = 64;  // messages between two looks
+constexpr std::size_t kMostRetained = std::size_t{4} << 20U;  // by libpq, in each of the two connections
+constexpr std::chrono::minutes kBetweenReconnections{10};     // the server reads WAL again after each
+constexpr std::uint64_t kLookAtClock = 64;                    // messages between two looks
 
 }  // namespace
 
@@ -52,8 +54,10 @@ void LogPass::attempt(pg::Connection& connection) {
   }
   in_transaction_ = false;
   past_end_ = false;
+  wants_new_connections_ = false;
   records_.restart();
   const auto log = open(connection);
+  decoder_->when_copied([&log] { log->free_payload(); });
   const auto stay_alive = [&] {
     if (connection.is_open()) {  // else the server shuts down, and should not wait for us
       log->stay_alive();
@@ -80,6 +84,10 @@ void LogPass::attempt(pg::Connection& connection) {
   }
   log->finish();
   let_go(connection);
+  if (wants_new_connections_) {
+    log::debug("reconnecting to give back the memory of large messages");
+    reconnected_at_ = Clock::now();
+  }
 }
 
 void LogPass::let_go(pg::Connection& connection) {
@@ -109,6 +117,12 @@ bool LogPass::is_out_of_time() const {
          (config_.log.max_idle && now - last_news_ >= *config_.log.max_idle);
 }
 
+bool LogPass::is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log) const {
+  return !config_.log.stop_at_end && !in_transaction_ &&
+         std::max(connection.retained_memory(), log.retained_memory()) > kMostRetained &&
+         (!reconnected_at_ || Clock::now() - *reconnected_at_ >= kBetweenReconnections);
+}
+
 void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
   messages_ = 0;
   bool look_at_clock = true;
@@ -132,7 +146,7 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
     }
     if (!in_transaction_) {
       const bool look = std::exchange(look_at_clock, false);  // in a transaction it waits for the end
-      if (is_at_end() || (look && is_out_of_time())) {
+      if (is_at_end() || (look && is_out_of_time()) || wants_new_connections_) {
         return;
       }
       if (state_is_due(look)) {
@@ -165,6 +179,7 @@ void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
       messages_ = 0;
       release(connection);
       writer_.flush();  // somebody may be waiting for the last change
+      wants_new_connections_ = is_memory_due(connection, log);
       if (config_.log.stop_at_end) {
         log.ask();
       }

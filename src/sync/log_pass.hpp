@@ -42,6 +42,10 @@ class LogPass {
   /// if the slot refuses.
   void attempt(pg::Connection& connection);
 
+  /// True if the last attempt ended early so that the memory of large messages could be given back: call
+  /// attempt() again with a new connection, and the run continues.
+  [[nodiscard]] bool wants_new_connections() const { return wants_new_connections_; }
+
   /// The streams that had a fault of their own, which the others have gone on without.
   [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
   [[nodiscard]] const std::deque<LogStream>& streams() const { return streams_; }
@@ -63,6 +67,7 @@ class LogPass {
 
   [[nodiscard]] bool is_at_end() const;
   [[nodiscard]] bool is_out_of_time() const;
+  [[nodiscard]] bool is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log) const;
   void reach(Lsn lsn);
   void release(pg::Connection& connection);
   void note_positions();
@@ -98,6 +103,8 @@ class LogPass {
   const Clock::time_point started_ = Clock::now();
   Clock::time_point last_news_ = started_;
   Clock::time_point last_state_ = started_;
+  std::optional<Clock::time_point> reconnected_at_;  ///< to give memory back
+  bool wants_new_connections_ = false;
   bool any_news_ = false;       ///< since the last look at the clock
   std::uint64_t messages_ = 0;  ///< since the last look at the clock, and some
   std::uint64_t records_at_state_ = 0;

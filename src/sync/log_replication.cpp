@@ -117,7 +117,10 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
                 progress.took().count());
     };
     try {
-      database.use(name, subject, [&](pg::Connection& connection) { pass.attempt(connection); });
+      do {
+        database.drop_if_large();
+        database.use(name, subject, [&](pg::Connection& connection) { pass.attempt(connection); });
+      } while (pass.wants_new_connections());
     } catch (...) {
       if (std::ranges::any_of(pass.streams(), [](const LogStream& stream) { return stream.records > 0; })) {
         tell(false);

@@ -75,6 +75,7 @@ void LogShape::append(LogColumn& column, std::string_view value, Buffer& out) {
     value = scratch_.view();
   }
   append(column, value, out, takes_any_);
+  scratch_.clear_large();
 }
 
 void LogShape::append_from_server(LogColumn& column, std::string_view value, Buffer& out) {

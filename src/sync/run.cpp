@@ -99,6 +99,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
       copies.drop();
     }
     logs.note_copy(stream, is_complete);
+    copies.drop_if_large();
     writer.flush();
   }
   std::ranges::copy(logs.follow(primary, writer, totals), std::back_inserter(failed));

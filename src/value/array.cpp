@@ -64,6 +64,7 @@ void take_element(const Column& column, std::string_view value, std::string_view
   if (text.starts_with('"')) {
     const auto element = take_quoted(column, value, text);
     (*column.element)(element, out);
+    column.scratch.clear_large();
     return;
   }
   std::size_t size = 0;

@@ -13,6 +13,9 @@ namespace tap {
 /// costs no allocation once the buffer has held one of its size.
 class Buffer {
  public:
+  /// Bytes that a buffer may keep between two uses.
+  static constexpr std::size_t kMostKept = std::size_t{1} << 20U;
+
   /// Room for `size` more bytes. Write there, then commit() the end of what was written. The pointer is good
   /// until the next call.
   char* reserve(std::size_t size) {
@@ -44,6 +47,8 @@ class Buffer {
 
   /// Gives memory beyond `capacity` bytes back; what the buffer holds is lost.
   void shrink(std::size_t capacity);
+  /// Clears it, and gives the memory of something very large back.
+  void clear_large() { shrink(kMostKept); }
 
  private:
   struct Free {

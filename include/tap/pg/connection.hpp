@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -96,6 +98,10 @@ class Connection {
   /// Throws ConnectionLost if it is not.
   void require_open() const;
 
+  /// Bytes that libpq keeps allocated for the connection's life, about: as many as the largest message from
+  /// the server had. Only a new connection gives them back.
+  [[nodiscard]] std::size_t retained_memory() const { return largest_message_; }
+
   /// Something to be done each second while the server lets us wait.
   void while_waiting(std::function<void()> action) { while_waiting_ = std::move(action); }
 
@@ -143,6 +149,7 @@ class Connection {
 
   using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
 
+  void note_message(std::size_t size) { largest_message_ = std::max(largest_message_, size); }
   void send(const std::string& sql);
   /// Sends a statement that reads a table, between two that set the search path; the server's answer to it
   /// comes second.
@@ -151,7 +158,7 @@ class Connection {
   Result receive_reading();
   /// The rows of what was sent.
   Rows receive_rows();
-  static Rows rows_of(std::shared_ptr<pg_result> result);
+  Rows rows_of(std::shared_ptr<pg_result> result);
 
   /// True if statements outside of a transaction may each run in another session of a pooler's. If not, the
   /// session has our search path from then on.
@@ -192,6 +199,7 @@ class Connection {
   std::string session_start_;  ///< see SessionId
   Endpoint place_;             ///< the one of the hosts that libpq is at, as the config names it
   std::unique_ptr<pg_conn, Close> connection_;
+  std::size_t largest_message_ = 0;
 };
 
 }  // namespace tap::pg

@@ -38,8 +38,16 @@ class ReplicationStream {
   /// The last message: its place in the log, as the plugin gave it, and its bytes, good until the next event.
   [[nodiscard]] Lsn lsn() const { return lsn_; }
   [[nodiscard]] std::string_view payload() const { return payload_; }
+  /// Frees the payload, which is not needed any more. For large ones: others are freed by next().
+  void free_payload() {
+    message_.reset();
+    payload_ = {};
+  }
   /// The last keepalive: the server has sent what was committed up to here.
   [[nodiscard]] Lsn sent_up_to() const { return sent_up_to_; }
+
+  /// Bytes that libpq keeps allocated, about: as many as the largest message had.
+  [[nodiscard]] std::size_t retained_memory() const { return connection_.retained_memory(); }
 
   /// What the server is told from now on, at once if `flushed` has moved.
   void set_flushed(Lsn flushed);

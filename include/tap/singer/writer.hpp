@@ -63,7 +63,7 @@ class Writer {
   }
 
   /// Lines that are made elsewhere, in pieces; end_of_line() after the last piece of one, or of several.
-  void part(std::string_view text) { buffer_.append(text); }
+  void part(std::string_view text);
   void end_of_line() {
     if (buffer_.size() >= kEnough) {
       flush();
@@ -80,6 +80,7 @@ class Writer {
   static constexpr std::size_t kEnough = 65536;  // what a pipe holds
 
   void message(const Json& message);
+  void write(std::string_view left);
   /// How much of `size` bytes can be written without being blocked; waits until some can.
   std::size_t wait_for_room(std::size_t size);
   /// Waits at most a second until a non-blocking stdout (O_NONBLOCK set by a process that shares it) has

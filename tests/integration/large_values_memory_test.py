@@ -1,0 +1,118 @@
+"""A very large value takes about four times its message in memory, and the memory is given back once it has passed."""
+
+import pathlib
+import re
+import unittest
+
+from support import tap
+from support.pipeline import until
+from support.slots import SlotTest
+
+MIB = 1 << 20
+SIZE = 32_000_000  # of a value
+REST = 24 * MIB  # of a tap that has nothing large to do
+IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()  # which takes memory of its own
+VALUES = {
+    "text": ("text", f"repeat('x', {SIZE})"),
+    "bytea": ("bytea", f"decode(repeat('ab', {SIZE // 2}), 'hex')"),
+    "json": ("json", f"('[' || repeat('{{\"a\":1}},', {SIZE // 8}) || '1]')::json"),
+    "array": ("text[]", f"ARRAY[repeat('a\"b ', {SIZE // 5})]"),
+}
+
+
+@unittest.skipIf(IS_SANITIZED, "a sanitizer takes memory of its own")
+class LargeValuesMemoryTest(SlotTest):
+    database = "large_values_memory"
+
+    def table(self, kind):
+        self.sql(f"CREATE TABLE {{s}}.t (id int PRIMARY KEY, n int, big {kind}); ALTER TABLE {{s}}.t ALTER big SET STORAGE EXTERNAL")
+
+    def memory(self, running, what):
+        """VmHWM, the highest, or VmRSS, the current, in bytes."""
+        status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
+        return 1024 * int(re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)[1])
+
+    def read_past_large(self, running, last):
+        """Reads up to the record whose id is `last`; returns the size of the longest line."""
+        longest = 0
+        for line in running.output:
+            longest = max(longest, len(line))
+            if line.startswith(b'{"type":"RECORD"') and b'"id":%d,' % last in line[:200]:
+                return longest
+        raise AssertionError(f"the output ended too early\n{running}")
+
+    def check_peak(self, running, size, times):
+        peak = self.memory(running, "VmHWM")
+        self.assertLess(peak, times * size + REST, f"{peak / size:.1f} times the value")
+
+    def check_wal(self, name, message, **extra):
+        """`message`: how many bytes the plugin writes for each byte of the value."""
+        kind, value = VALUES[name]
+        self.table(kind)
+        self.make_slot()
+        catalog = self.catalog("t")
+        state = self.sync(catalog).last_state
+        running = self.start(catalog, state, break_at_end_lsn=False, **extra)
+        self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {value}")
+        self.sql("INSERT INTO {s}.t VALUES (2)")
+        self.assertGreater(self.read_past_large(running, 2), SIZE * 0.9)
+        self.check_peak(running, SIZE * message, 4)
+        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        # It goes on after that, without a gap and without a repetition.
+        self.sql("INSERT INTO {s}.t VALUES (3)")
+        messages = running.read_until(lambda m: m["type"] == "RECORD")
+        self.assertEqual(messages[-1]["record"]["id"], 3)
+        self.assertNotIn("WARNING", running.log)
+        running.close()
+        self.drop_slot()
+
+    def test_wal_text(self):
+        self.check_wal("text", 1)
+
+    def test_wal_text_by_format_1(self):
+        self.check_wal("text", 1, wal2json_message_format=1)
+
+    def test_wal_bytea(self):
+        self.check_wal("bytea", 1)
+
+    def test_wal_json(self):
+        self.check_wal("json", 1.25)
+
+    def test_wal_array(self):
+        self.check_wal("array", 1.6)
+
+    def test_unchanged_toast_column(self):
+        self.table("text")
+        self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}")
+        self.make_slot()
+        catalog = self.catalog("t")
+        state = self.sync(catalog).last_state
+        running = self.start(catalog, state, break_at_end_lsn=False)
+        self.sql("UPDATE {s}.t SET n = 2; INSERT INTO {s}.t VALUES (2)")
+        self.assertGreater(self.read_past_large(running, 2), SIZE)
+        self.check_peak(running, SIZE, 4)
+        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        self.sql("INSERT INTO {s}.t VALUES (3)")
+        self.assertEqual(running.read_until(lambda m: m["type"] == "RECORD")[-1]["record"]["id"], 3)
+
+    def check_copy(self, method):
+        """While the same COPY goes on, libpq keeps room for the largest row; the next stream does not have it."""
+        self.table("text")
+        self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}; INSERT INTO {{s}}.t VALUES (2);"
+                 "CREATE TABLE {s}.u (id int PRIMARY KEY, pad text);"
+                 "INSERT INTO {s}.u SELECT i, repeat('x', 100) FROM generate_series(3, 50000) i")
+        running = self.start(self.catalog("t", "u", method=method, key="id"))
+        self.assertGreater(self.read_past_large(running, 2), SIZE)
+        self.check_peak(running, SIZE, 4)
+        self.read_past_large(running, 3)
+        self.assertLess(self.memory(running, "VmRSS"), REST)
+
+    def test_full_table(self):
+        self.check_copy("FULL_TABLE")
+
+    def test_incremental(self):
+        self.check_copy("INCREMENTAL")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -7,6 +7,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/pg/slots.hpp>
 
 namespace tap::sync {
 
@@ -60,7 +61,7 @@ const LogRoutes::Streams& LogRoutes::find(pg::Connection& connection, const chan
     nobodys_for_ = nobodys == nobodys_.end() ? nullptr : &nobodys->second;
   }
   const bool is_known =
-      streams_ != nullptr || !any_partitions_ || (nobodys_for_ != nullptr && nobodys_for_->have(change.xid));
+      streams_ != nullptr || !any_partitions_ || (nobodys_for_ != nullptr && nobodys_for_->holds_for(change));
   if (!is_known) {
     look_up(connection, change);
   }
@@ -87,11 +88,16 @@ void LogRoutes::warn_of_lost_leaf(const change::Change& change) {
   }
 }
 
+bool LogRoutes::Unrouted::holds_for(const change::Change& change) const {
+  return change.xid.empty() ? change.commit_end <= written : seen.have(change.xid);
+}
+
 void LogRoutes::look_up(pg::Connection& connection, const change::Change& change) {
   unseen_.await_in_hand(connection);
   // What is nobody's now was so for each transaction that is over by now, not only for the one in hand: the
   // rest of the log that had been written by now needs no other look.
   const pg::Rows seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
+  const Lsn written = change.xid.empty() ? pg::end_of_log(connection) : Lsn();
   const std::vector<pg::TableName> ancestors = pg::with_ancestors(connection, table_);
   for (const pg::TableName& ancestor : ancestors) {
     if (const auto known = by_table_.find(ancestor); known != by_table_.end()) {
@@ -102,7 +108,8 @@ void LogRoutes::look_up(pg::Connection& connection, const change::Change& change
   if (ancestors.empty() && !nobodys_.contains(table_)) {
     warn_of_lost_leaf(change);
   }
-  nobodys_for_ = &nobodys_.insert_or_assign(table_, SeenTransactions(seen.view(0, 0))).first->second;
+  nobodys_for_ =
+      &nobodys_.insert_or_assign(table_, Unrouted{SeenTransactions(seen.view(0, 0)), written}).first->second;
 }
 
 }  // namespace tap::sync

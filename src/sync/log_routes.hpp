@@ -38,10 +38,15 @@ class LogRoutes {
   bool any_partitions_ = false;
   /// Tables that were nobody's, and the transactions for whose changes this holds. They may become a
   /// partition later.
-  std::map<pg::TableName, SeenTransactions> nobodys_;
+  struct Unrouted {
+    SeenTransactions seen;
+    Lsn written;  ///< takes the place of `seen` for changes without a transaction number
+    [[nodiscard]] bool holds_for(const change::Change& change) const;
+  };
+  std::map<pg::TableName, Unrouted> nobodys_;
   pg::TableName table_;  ///< of the last change, since the next is often of the same; and what is known of it
   const Streams* streams_ = nullptr;
-  const SeenTransactions* nobodys_for_ = nullptr;
+  const Unrouted* nobodys_for_ = nullptr;
 };
 
 }  // namespace tap::sync

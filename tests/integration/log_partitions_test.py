@@ -4,6 +4,7 @@ import unittest
 
 from support import tap
 from support.log_case import LogTest, changes, warnings
+from support.proxy import Proxy
 
 BOTH = (1, 2)  # wal2json's formats
 ROOT = """CREATE TABLE {s}.t (id int, part int, a text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
@@ -170,6 +171,20 @@ class LogPartitionsTest(LogTest):
         self.assertEqual(records(result), [("t", 3)])
         # A question a table, not one a change: the whole of the log had been written when it was asked.
         self.assertEqual(result.stderr.count("pg_inherits i ON i.inhrelid = tree.oid"), 1)
+
+    def test_unselected_tables_of_a_plugin_without_transaction_numbers(self):
+        """One question a table up to the end of WAL, not two queries a change."""
+        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.first_copy("t")
+        for number in range(20):
+            self.sql(f"INSERT INTO {{s}}.u VALUES ({2 * number}), ({2 * number + 1})")
+        self.sql("INSERT INTO {s}.t VALUES (3, 1)")
+        with Proxy(self.server.port) as proxy:
+            proxy.replace_sent(b"\"include-xids\" 'true'", b"\"include-pk\" 'false' ")
+            for form in (1, 2):
+                result = self.sync(self.selected, self.state, "-v", port=proxy.port, wal2json_message_format=form)
+                self.assertEqual(records(result), [("t", 3)])
+                self.assertEqual(result.stderr.count("pg_inherits i ON i.inhrelid = tree.oid"), 1)
 
     def test_tables_that_inherit(self):
         self.sql("""CREATE TABLE {s}.t (id int PRIMARY KEY, a text);

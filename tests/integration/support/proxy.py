@@ -18,6 +18,7 @@ class Proxy:
         self.received = 0  # bytes from the server so far, over all connections
         self._limit = self._at_limit = None
         self._replaced = None
+        self._sent_replaced = None
         self._rewrite = None
         self.sent = bytearray()  # what clients have sent, over all connections
         self._frozen = threading.Event()
@@ -72,6 +73,11 @@ class Proxy:
         self._listener = socket.create_server((self.address, self.port))
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def replace_sent(self, before, after):
+        """The same for bytes from the client; both must have one length, since messages begin with theirs."""
+        assert len(before) == len(after)
+        self._sent_replaced = before, after
+
     def freeze(self):
         """From now on nothing gets through, and nobody is told: a cable pulled out."""
         self._frozen.set()
@@ -110,7 +116,7 @@ class Proxy:
                         return
                     if end is client:
                         self.sent += data
-                        server.sendall(data)
+                        server.sendall(data.replace(*self._sent_replaced) if self._sent_replaced else data)
                     else:
                         self._from_server(client, data)
 

@@ -106,6 +106,9 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   if (!report.attempt(log, [&] { status = pg::log_status(connection); })) {
     return;
   }
+  if (!report.attempt(log, [&] { sync::require_log_based_version(status.version); })) {
+    return;
+  }
   std::optional<Lsn> end;
   if (report.attempt(log, [&] { sync::require_logical_log(status); })) {
     report.attempt(log, [&] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/json.hpp>
+#include <tap/pg/quote.hpp>
 
 #include "areas.hpp"
 
@@ -9,7 +9,7 @@ namespace tap::check {
 
 namespace {
 
-// $1: the schemas to look into as a JSON list, empty for all. Partitions are read through their parent.
+// $1: the schemas to look into, none for all. Partitions are read through their parent.
 constexpr const char* kTables = R"sql(
 WITH tables AS (
   SELECT n.nspname AS schema_name, c.relname AS table_name,
@@ -17,9 +17,13 @@ WITH tables AS (
            AND pg_catalog.has_any_column_privilege(c.oid, 'SELECT') AS is_readable
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND c.relpersistence <> 't' AND NOT c.relispartition
+   WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND c.relpersistence <> 't'
+     AND NOT EXISTS (SELECT 1
+                       FROM pg_catalog.pg_inherits i
+                       JOIN pg_catalog.pg_class parent ON parent.oid = i.inhparent
+                      WHERE i.inhrelid = c.oid AND parent.relkind = 'p')
      AND n.nspname NOT IN ('pg_toast', 'pg_catalog', 'information_schema')
-     AND ($1 = '[]' OR n.nspname IN (SELECT pg_catalog.json_array_elements_text($1::json)))
+     AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
 ), hidden AS (
   SELECT schema_name, table_name FROM tables WHERE NOT is_readable
 )
@@ -41,7 +45,7 @@ std::int64_t check_hidden_tables(pg::Connection& connection, const config::Confi
   const std::string subject = "database " + database;
   std::int64_t readable = 0;
   report.read(connection, subject, [&] {
-    const pg::Rows row = connection.query(kTables, {tap::to_text(Json(config.filter_schemas))});
+    const pg::Rows row = connection.query(kTables, {pg::array_text(config.filter_schemas)});
     readable = row.number(0, row.column("readable"));
     const std::int64_t hidden = row.number(0, row.column("hidden"));
     if (hidden == 0) {

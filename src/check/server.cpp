@@ -18,8 +18,10 @@ namespace {
 // $1: the time here.
 constexpr const char* kServer = R"sql(
 SELECT pg_catalog.current_setting('server_version') AS version,
-       pg_catalog.current_setting('server_version_num')::int AS version_number,
-       pg_catalog.to_regproc('pg_catalog.aurora_version') IS NOT NULL AS is_aurora,
+       EXISTS (SELECT 1
+                 FROM pg_catalog.pg_proc p
+                 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                WHERE n.nspname = 'pg_catalog' AND p.proname = 'aurora_version') AS is_aurora,
        (SELECT rolvaliduntil::date
           FROM pg_catalog.pg_roles
          WHERE rolname = current_user AND rolvaliduntil < pg_catalog.now() + interval '7 days') AS expires,
@@ -97,8 +99,8 @@ void check_server(pg::Connection& connection, const config::Config& config, Repo
   report.read(connection, "server", [&] {
     const pg::Rows row = connection.query(kServer, {utc_now()});
     const std::string version = fmt::format("PostgreSQL {}", row.view(0, row.column("version")));
-    if (row.number(0, row.column("version_number")) < 100000) {
-      report.error("server", {version, "PostgreSQL 10 or later"}, ExitCode::run_failed);
+    if (connection.version() < pg::kOldestForCopies) {
+      report.error("server", {version, "PostgreSQL 9.3 or later"}, ExitCode::run_failed);
       return;
     }
     const pg::LogStatus status = pg::log_status(connection);

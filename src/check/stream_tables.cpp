@@ -8,28 +8,30 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
-#include <tap/base/json.hpp>
 #include <tap/pg/quote.hpp>
 
 namespace tap::check {
 
 namespace {
 
-// $1: a JSON list of [schema, table, replication key], the streams. Nothing but a btree index gives an order.
+// To be formatted with the function that tells of row-level security, or false. $1, $2, $3: the streams'
+// schemas, tables and replication keys. Nothing but a btree index gives an order.
 constexpr const char* kTables = R"sql(
 SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind, current_user AS role,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,
-       pg_catalog.row_security_active(c.oid) AS hides_rows,
+       {} AS hides_rows,
        EXISTS (SELECT 1
                  FROM pg_catalog.pg_index i
                  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
                  JOIN pg_catalog.pg_am m ON m.oid = x.relam
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                 WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
-                  AND a.attname = wanted.name ->> 2) AS is_key_indexed
-  FROM pg_catalog.json_array_elements($1::json) WITH ORDINALITY wanted(name, position)
-  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.name ->> 0
-  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name ->> 1
+                  AND a.attname = wanted.replication_key) AS is_key_indexed
+  FROM (SELECT pg_catalog.unnest($1::text[]) AS schema_name, pg_catalog.unnest($2::text[]) AS table_name,
+               pg_catalog.unnest($3::text[]) AS replication_key,
+               pg_catalog.generate_series(1, pg_catalog.array_length($1::text[], 1)) AS position) wanted
+  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema_name
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.table_name
  WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
 )sql";
 
@@ -87,15 +89,22 @@ TypeRows read_columns(pg::Connection& connection, std::vector<StreamTable>& tabl
 }  // namespace
 
 StreamTables read_tables(pg::Connection& connection, const std::vector<const sync::StreamPlan*>& streams) {
-  Json names = Json::array();
-  std::vector<pg::TableName> table_names;
+  std::vector<std::string> schemas;
+  std::vector<std::string> names;
+  std::vector<std::string> keys;
+  std::vector<pg::TableName> logged_names;
   for (const sync::StreamPlan* plan : streams) {
     const singer::Stream& stream = plan->stream;
-    names.push_back(Json::array({stream.schema_name, stream.table, stream.replication_key.value_or("")}));
-    table_names.push_back({stream.schema_name, stream.table});
+    schemas.push_back(stream.schema_name);
+    names.push_back(stream.table);
+    keys.push_back(stream.replication_key.value_or(""));
+    logged_names.push_back({stream.schema_name, stream.table});
   }
   std::vector<StreamTable> tables(streams.size());
-  const pg::Rows rows = connection.query(kTables, {tap::to_text(names)});
+  const bool has_row_security = connection.version().has_row_security();
+  const pg::Rows rows = connection.query(
+      fmt::format(kTables, has_row_security ? "pg_catalog.row_security_active(c.oid)" : "false"),
+      {pg::array_text(schemas), pg::array_text(names), pg::array_text(keys)});
   const auto position = rows.column("position");
   const auto oid = rows.column("oid");
   const auto kind = rows.column("kind");
@@ -113,9 +122,11 @@ StreamTables read_tables(pg::Connection& connection, const std::vector<const syn
     table.is_key_indexed = rows.flag(row, is_key_indexed);
   }
   TypeRows types = read_columns(connection, tables);
-  const auto logged = pg::logged_tables(connection, table_names);
-  for (std::size_t i = 0; i < tables.size(); ++i) {
-    tables[i].logged = logged[i];
+  if (connection.version() >= pg::kOldestForLogBased) {
+    const auto logged = pg::logged_tables(connection, logged_names);
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      tables[i].logged = logged[i];
+    }
   }
   return {std::move(tables), std::move(types)};
 }

@@ -44,7 +44,7 @@ class StreamCheck {
       if (plan_.method == Method::incremental) {
         check_replication_key();
       }
-      if (plan_.method == Method::log_based) {
+      if (plan_.method == Method::log_based && connection.version() >= pg::kOldestForLogBased) {
         sync::require_logged(table_.logged);
         sync::warn_of_gaps(plan_, table_.logged, warn());
       }

@@ -319,7 +319,7 @@ std::vector<Oid> Connection::column_types(const std::string& sql) {
 }
 
 void Connection::pin_settings(bool local, const std::string& before) {
-  const std::string sql = before + tap::pg::pin_settings(server_.timeouts, local);
+  const std::string sql = before + tap::pg::pin_settings(server_.timeouts, version(), local);
   if (session_start_.empty()) {
     const Rows own = simple_query(sql + kSessionStart);
     session_start_ = own.size() > 0 ? own.text(0, 0) : "";
@@ -342,6 +342,10 @@ std::string Connection::protection() const {
   }
   const std::string_view host = PQhost(connection);
   return host.starts_with('/') || host.starts_with('@') ? "by a Unix socket" : "not encrypted";
+}
+
+ServerVersion Connection::version() const {
+  return ServerVersion(PQserverVersion(connection_.get()));
 }
 
 bool Connection::is_open() const noexcept {

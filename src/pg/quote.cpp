@@ -27,6 +27,20 @@ std::string quote_qualified(std::string_view schema, std::string_view table) {
   return quote_identifier(schema) + '.' + quote_identifier(table);
 }
 
+std::string array_text(const std::vector<std::string>& elements) {
+  std::string text = "{";
+  for (const std::string& element : elements) {
+    text += text.size() > 1 ? "," : "";
+    text += '"';
+    for (const char c : element) {
+      text += c == '"' || c == '\\' ? "\\" : "";
+      text += c;
+    }
+    text += '"';
+  }
+  return text + "}";
+}
+
 std::string without_literals(std::string_view sql) {
   std::string text;
   char mark = 0;  // that we are in

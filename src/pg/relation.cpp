@@ -29,9 +29,9 @@ SELECT attname AS name, atttypid AS type, atttypmod AS modifier, attnotnull AS n
  ORDER BY attnum
 )sql";
 
-// $1 the table's OID. Partitioned tables have no rows of their own, and a parent shows nobody the temporary
-// heirs of other sessions. A privilege on some columns does not cover ctid. A leaf that is read by itself has
-// its own row-level security, not its parent's.
+// To be formatted with kNoRowSecurity or nothing. $1 the table's OID. Partitioned tables have no rows of
+// their own, and a parent shows nobody the temporary heirs of other sessions. A privilege on some columns
+// does not cover ctid. A leaf that is read by itself has its own row-level security, not its parent's.
 constexpr const char* kLeaves = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT $1::oid
@@ -43,9 +43,7 @@ SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
        pg_catalog.pg_relation_filenode(c.oid) AS relfilenode,
        greatest(c.reltuples, 0)::bigint AS rows,
        c.oid = $1::oid OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-                           AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-                           AND NOT pg_catalog.row_security_active($1::oid)
-                           AND NOT pg_catalog.row_security_active(c.oid)) AS by_itself
+                           AND pg_catalog.has_table_privilege(c.oid, 'SELECT'){}) AS by_itself
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -53,9 +51,14 @@ SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
  ORDER BY c.oid
 )sql";
 
+constexpr const char* kNoRowSecurity = R"sql(
+                           AND NOT pg_catalog.row_security_active($1::oid)
+                           AND NOT pg_catalog.row_security_active(c.oid))sql";
+
 // $1 the OIDs of the table and its leaves. Locks and pg_relation_filenode() are as of now, pg_class is as of
 // the snapshot: what has been locked must be what the snapshot knows by these names, in the same files. A
-// relfilenode of 0 is no file, or one of those that only the server knows.
+// relfilenode of 0 is one of those files that only the server knows. Before version 12 what has no file, like
+// a view, has a relfilenode, too.
 constexpr const char* kChanged = R"sql(
 WITH locked AS (
   SELECT l.relation AS oid
@@ -67,7 +70,8 @@ WITH locked AS (
 SELECT 1
   FROM locked LEFT JOIN pg_catalog.pg_class c ON c.oid = locked.oid
  WHERE c.oid IS NULL
-    OR (c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid))
+    OR (c.relkind IN ('r', 'm', 'i', 't') AND c.relfilenode <> 0
+        AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid))
 UNION ALL
 SELECT 1
   FROM pg_catalog.unnest($1::oid[]) known(oid)
@@ -111,7 +115,8 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     column.type_name = display_name(relation.types, column.type);
   }
 
-  const Rows leaves = connection.query(kLeaves, {oid});
+  const Rows leaves = connection.query(
+      fmt::format(kLeaves, connection.version().has_row_security() ? kNoRowSecurity : ""), {oid});
   const auto leaf_oid = leaves.column("oid");
   const auto schema_name = leaves.column("schema_name");
   const auto table_name = leaves.column("table_name");

@@ -64,8 +64,10 @@ Session::Session(const Server& server, const std::string& database) {
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
   }
   // What its queries say must fit together.
-  const Rows own = query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " +
-                         pin_settings(server.timeouts, true) + Connection::kSessionStart);
+  const Rows own =
+      query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " +
+            pin_settings(server.timeouts, ServerVersion(parts_->connection.server_version()), true) +
+            Connection::kSessionStart);
   parts_->start = own.size() > 0 ? own.text(0, 0) : "";
 }
 

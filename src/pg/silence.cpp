@@ -25,10 +25,16 @@ constexpr seconds kPatienceOfProbe{10};
 constexpr milliseconds kOnTheWay{2000};  // what the server has just sent
 
 // Waits of the type Client are for the other side to send or to take something, those of the type Activity
-// for something to do (manual, "Wait Event Types"). $1 the process, $2 the start of the session or ''.
+// for something to do (manual, "Wait Event Types"). Before version 9.6 only a wait for a lock is told.
+constexpr const char* kWaitEvents =
+    "COALESCE(wait_event_type || ': ' || wait_event, '') AS waits_for, "
+    "state LIKE 'idle%' OR COALESCE(wait_event_type, '') IN ('Client', 'Activity') AS waits_for_us";
+constexpr const char* kWaiting =
+    "CASE WHEN waiting THEN 'Lock' ELSE '' END AS waits_for, state LIKE 'idle%' AS waits_for_us";
+
+// To be formatted with one of these. $1 the process, $2 the start of the session or ''.
 constexpr const char* kSession = R"sql(
-SELECT state, COALESCE(wait_event_type || ': ' || wait_event, '') AS waits_for,
-       state LIKE 'idle%' OR COALESCE(wait_event_type, '') IN ('Client', 'Activity') AS waits_for_us
+SELECT state, {}
   FROM pg_catalog.pg_stat_activity
  WHERE pid = $1
    AND $2::text IN ('', pg_catalog.to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'))
@@ -106,7 +112,8 @@ std::optional<std::string> Connection::why_dead(const Server& server, const std:
     if (own.number(0, 0) != PQbackendPID(probe->connection_.get()) || probe->place_ != place) {
       return std::nullopt;  // a pool's, or another host's: it is reached, and knows nothing of this session
     }
-    found = probe->query(kSession, parameters);
+    found = probe->query(fmt::format(kSession, probe->version().has_wait_events() ? kWaitEvents : kWaiting),
+                         parameters);
   } catch (const ConnectionLost& error) {
     if (!error.sqlstate().empty()) {
       return std::nullopt;  // it is reached: too many connections, say

@@ -27,16 +27,19 @@ SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active
  ORDER BY s.slot_name
 )sql";
 
+// To be formatted with kHasRdsSetting or nothing.
 constexpr const char* kStatus = R"sql(
 SELECT pg_catalog.current_setting('wal_level') AS wal_level,
        pg_catalog.current_setting('server_encoding') AS server_encoding,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
        current_user AS role,
-       pg_catalog.current_setting('rds.logical_replication', true) IS NOT NULL
-         OR EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'rds_superuser') AS is_rds,
+       {} EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'rds_superuser') AS is_rds,
        (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)
          AS has_replication
 )sql";
+
+constexpr const char* kHasRdsSetting =
+    "pg_catalog.current_setting('rds.logical_replication', true) IS NOT NULL OR";
 
 constexpr const char* kEnd = R"sql(
 SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
@@ -107,8 +110,11 @@ void drop_slot(Connection& connection, const std::string& name) {
 }
 
 LogStatus log_status(Connection& connection) {
-  const Rows row = connection.query(kStatus);
+  const ServerVersion version = connection.version();
+  const Rows row =
+      connection.query(fmt::format(kStatus, version.has_optional_settings() ? kHasRdsSetting : ""));
   LogStatus status;
+  status.version = version;
   status.wal_level = row.text(0, row.column("wal_level"));
   status.server_encoding = row.text(0, row.column("server_encoding"));
   status.in_recovery = row.flag(0, row.column("in_recovery"));

@@ -2,7 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
-#include <tap/base/json.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/pg/tables.hpp>
 
 #include "types.hpp"
@@ -11,12 +11,14 @@ namespace tap::pg {
 
 namespace {
 
-// $1: the schemas to keep as a JSON list, empty for all.
+// $1: the schemas to keep, none for all.
 constexpr const char* kColumns = R"sql(
 SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind AS kind,
        greatest(c.reltuples, 0)::bigint AS row_count,
        a.attname AS column_name, a.atttypid AS type, a.atttypmod AS modifier,
-       pg_catalog.array_position(k.conkey, a.attnum) AS key_position
+       CASE WHEN a.attnum = ANY (k.conkey)
+            THEN (SELECT at FROM pg_catalog.generate_subscripts(k.conkey, 1) at WHERE k.conkey[at] = a.attnum)
+       END AS key_position
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
@@ -24,7 +26,7 @@ SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind AS kind,
  WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
    AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_toast', 'pg_catalog', 'information_schema')
-   AND ($1 = '[]' OR n.nspname IN (SELECT pg_catalog.json_array_elements_text($1::json)))
+   AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
    AND a.attnum > 0 AND NOT a.attisdropped
    AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
  ORDER BY n.nspname, c.relname, a.attnum
@@ -34,14 +36,14 @@ constexpr const char* kDatabases = R"sql(
 SELECT datname AS name
   FROM pg_catalog.pg_database
  WHERE NOT datistemplate AND datallowconn AND datname <> 'rdsadmin'
-   AND ($1 = '[]' OR datname IN (SELECT pg_catalog.json_array_elements_text($1::json)))
+   AND ($1::text[] = '{}' OR datname = ANY ($1::text[]))
  ORDER BY datname
 )sql";
 
 }  // namespace
 
 std::vector<std::string> databases(Session& session, const std::vector<std::string>& only) {
-  const Rows rows = session.query(kDatabases, {to_text(Json(only))});
+  const Rows rows = session.query(kDatabases, {array_text(only)});
   const auto name = rows.column("name");
   std::vector<std::string> names;
   for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -51,7 +53,7 @@ std::vector<std::string> databases(Session& session, const std::vector<std::stri
 }
 
 std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas, const TypeRows& types) {
-  const Rows rows = session.query(kColumns, {to_text(Json(schemas))});
+  const Rows rows = session.query(kColumns, {array_text(schemas)});
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
   const auto kind = rows.column("kind");

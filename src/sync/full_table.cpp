@@ -112,7 +112,9 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   pg::Relation relation =
       pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns, snapshot);
   output_.expect(relation.rows);
-  connection.execute("SET LOCAL max_parallel_workers_per_gather = 0");  // the file's order is one reader's
+  if (connection.version().has_parallel_query()) {
+    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0");  // the file's order is one reader's
+  }
   return relation;
 }
 

@@ -16,13 +16,14 @@ namespace tap::sync {
 namespace {
 
 /// How a column is selected: its binary form, or the text of its type's output function, which a cast to text
-/// is not for every type. IS DISTINCT FROM, since a composite of NULLs "IS NULL" without being NULL.
-std::string select_column(const std::string& name, value::Wire wire) {
+/// is not for every type. A composite of NULLs "IS NULL" without being NULL, so its size is asked for; IS
+/// DISTINCT FROM would have servers before version 10 compare, which not every type can do.
+std::string select_column(const std::string& name, value::Wire wire, bool is_composite) {
   const std::string column = pg::quote_identifier(name);
   return wire == value::Wire::binary
              ? column
-             : fmt::format("CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {0}) END",
-                           column);
+             : fmt::format("CASE WHEN {1} IS NOT NULL THEN pg_catalog.format('%s', {0}) END", column,
+                           is_composite ? fmt::format("pg_catalog.pg_column_size({})", column) : column);
 }
 
 }  // namespace
@@ -55,7 +56,9 @@ RowShape::RowShape(const StreamPlan& plan, const pg::Relation& relation, const v
     fields_.push_back(
         {std::move(key), value::Encoder(type, wire, options,
                                         fmt::format("{}.{}.{}", stream.schema_name, stream.table, name))});
-    select_list_ += (select_list_.empty() ? "" : ", ") + select_column(name, wire);
+    select_list_ +=
+        (select_list_.empty() ? "" : ", ") +
+        select_column(name, wire, relation.types.at(base_type(relation.types, column->type)).kind == 'c');
     columns_.push_back(name);
   }
 }

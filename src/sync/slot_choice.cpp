@@ -131,7 +131,16 @@ std::vector<std::string> slot_names(const config::Config& config, const std::str
   return {"stitch_" + name, "stitch"};
 }
 
+void require_log_based_version(pg::ServerVersion version) {
+  if (version < pg::kOldestForLogBased) {
+    unprepared({fmt::format("log-based replication needs PostgreSQL {} or later, the server has {}",
+                            pg::kOldestForLogBased.text(), version.text()),
+                "upgrade the server, or use FULL_TABLE or INCREMENTAL"});
+  }
+}
+
 void require_logical_log(const pg::LogStatus& status) {
+  require_log_based_version(status.version);
   if (status.in_recovery) {
     unprepared({"log-based replication reads the primary, but this server is a standby",
                 "set host to the primary's (Aurora: the cluster's writer endpoint)"});

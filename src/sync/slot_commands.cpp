@@ -44,6 +44,13 @@ std::optional<Lsn> least_position(const singer::State& state, const std::vector<
   return least;
 }
 
+/// Throws if the server cannot have slots for us.
+pg::Connection connect(const config::Config& config) {
+  pg::Connection connection(config.server, config.server.database());
+  require_log_based_version(connection.version());
+  return connection;
+}
+
 /// The existing slot of the config's database.
 pg::Slot existing_slot(pg::Connection& connection, config::Config config) {
   config.log.create_slot = false;
@@ -80,7 +87,7 @@ std::optional<Complaint> danger_of(const pg::Slot& slot) {
 }
 
 std::string slot_status(const config::Config& config) {
-  pg::Connection connection(config.server, config.server.database());
+  pg::Connection connection = connect(config);
   std::string text;
   for (const pg::Slot& slot : pg::logical_slots(connection)) {
     if (const auto danger = danger_of(slot)) {
@@ -92,7 +99,7 @@ std::string slot_status(const config::Config& config) {
 }
 
 void create_slot(const config::Config& config) {
-  pg::Connection connection(config.server, config.server.database());
+  pg::Connection connection = connect(config);
   require_logical_log(pg::log_status(connection));
   config::Config creating = config;
   creating.log.create_slot = true;
@@ -101,7 +108,7 @@ void create_slot(const config::Config& config) {
 }
 
 void drop_slot(const config::Config& config) {
-  pg::Connection connection(config.server, config.server.database());
+  pg::Connection connection = connect(config);
   for (const std::string& name : slot_names(config, config.server.database())) {
     if (const auto slot = pg::find_slot(connection, name);
         slot && slot->database == config.server.database() &&
@@ -120,7 +127,7 @@ void drop_slot(const config::Config& config) {
 
 void acknowledge(const config::Config& config, const singer::State& state) {
   const std::string database = config.server.database();
-  pg::Connection connection(config.server, database);
+  pg::Connection connection = connect(config);
   std::vector<std::string> databases;
   const pg::Rows names = connection.query("SELECT datname AS name FROM pg_catalog.pg_database");
   for (std::size_t row = 0; row < names.size(); ++row) {

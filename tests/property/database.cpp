@@ -39,7 +39,8 @@ Database::Database() : connection_(PQconnectdb(""), &PQfinish) {
     throw std::runtime_error(PQerrorMessage(connection_.get()));
   }
   for (const std::string& sql :
-       {std::string(kHostileSettings), pg::pin_settings(pg::Server().timeouts, false),
+       {std::string(kHostileSettings),
+        pg::pin_settings(pg::Server().timeouts, pg::ServerVersion(PQserverVersion(connection_.get())), false),
         pg::set_search_path(pg::kTablePath, false), std::string("BEGIN")}) {
     const Answer answer(PQexec(connection_.get(), sql.c_str()));
     if (!answer.succeeded()) {

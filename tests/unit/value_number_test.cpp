@@ -83,6 +83,15 @@ TEST_CASE("what the server prints of a double and we print differently") {
   check_both("float4", float4(123456789.0F), "1.2345679e+08", "123456790.0");
 }
 
+TEST_CASE("the longer digits of servers before version 12 give the same JSON") {
+  check_both("float8", float8(0.1), "0.100000000000000006", "0.1");
+  check_both("float8", float8(0.1 + 0.2), "0.300000000000000044", "0.30000000000000004");
+  check_both("float8", float8(1e300), "1.00000000000000005e+300", "1e+300");
+  check_both("float8", float8(1.0 / 3), "0.333333333333333315", "0.3333333333333333");
+  check_both("float4", float4(0.1F), "0.100000001", "0.1");
+  check_both("float4", float4(1e20F), "1.00000002e+20", "1e+20");
+}
+
 TEST_CASE("reals go by their own shortest digits") {
   const auto [value, json] = GENERATE(table<float, std::string>({
       {1.2F, "1.2"},

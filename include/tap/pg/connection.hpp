@@ -14,6 +14,7 @@
 #include <tap/base/error.hpp>
 #include <tap/pg/rows.hpp>
 #include <tap/pg/server.hpp>
+#include <tap/pg/server_version.hpp>
 #include <tap/pg/tunnel.hpp>
 
 struct pg_conn;    // libpq's PGconn
@@ -114,6 +115,8 @@ class Connection {
   /// How the session is protected: `TLSv1.3, TLS_AES_256_GCM_SHA384`, `by GSSAPI`, `not encrypted`,
   /// `by a Unix socket`.
   [[nodiscard]] std::string protection() const;
+
+  [[nodiscard]] ServerVersion version() const;
 
   /// For messages: host, port, database and user.
   [[nodiscard]] const std::string& description() const { return description_; }

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tap::pg {
 
@@ -12,6 +13,8 @@ std::string quote_identifier(std::string_view name);
 std::string quote_qualified(std::string_view schema, std::string_view table);
 /// `text` as an SQL string, whatever standard_conforming_strings says.
 std::string quote_literal(std::string_view text);
+/// The text of an array of text, for a bound parameter: `{"a","b"}`.
+std::string array_text(const std::vector<std::string>& elements);
 
 /// SQL for the log: what stands between single quotes is replaced, since it may be somebody's.
 std::string without_literals(std::string_view sql);

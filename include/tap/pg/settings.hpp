@@ -4,6 +4,7 @@
 #include <string>
 
 #include <tap/pg/server.hpp>
+#include <tap/pg/server_version.hpp>
 
 namespace tap::pg {
 
@@ -22,6 +23,7 @@ std::string set_search_path(const char* path, bool local);
 /// The SQL that pins every setting on which the text of a value, or the reading of a table, depends. One
 /// table for every connection, whatever the server, database or role has set. In a transaction, `local` keeps
 /// them to it, which also holds behind a pooler that gives each transaction another session.
-std::string pin_settings(const Timeouts& timeouts, bool local);
+/// Leaves out what servers of this version do not know.
+std::string pin_settings(const Timeouts& timeouts, ServerVersion version, bool local);
 
 }  // namespace tap::pg

@@ -37,6 +37,7 @@ void drop_slot(Connection& connection, const std::string& name);
 
 /// What log-based replication needs to know of the server.
 struct LogStatus {
+  ServerVersion version{0};
   std::string wal_level;
   std::string server_encoding;
   bool in_recovery = false;

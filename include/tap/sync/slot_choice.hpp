@@ -28,6 +28,9 @@ std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& stre
 /// of the Python tap whose config it is.
 std::vector<std::string> slot_names(const config::Config& config, const std::string& database);
 
+/// Throws Error (log_based_unprepared) if servers of this version cannot be followed.
+void require_log_based_version(pg::ServerVersion version);
+
 /// Throws Error (log_based_unprepared) with the remedy if the server does not keep a log that can be decoded.
 void require_logical_log(const pg::LogStatus& status);
 

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <compare>
+#include <string>
+
+namespace tap::pg {
+
+/// A server's version, and what servers of that version have. Queries that only some servers understand are
+/// chosen by this and nothing else.
+class ServerVersion {
+ public:
+  /// `number` is the setting server_version_num: 90605 is 9.6.5, 180006 is 18.6.
+  constexpr explicit ServerVersion(int number) : number_(number) {}
+
+  friend constexpr auto operator<=>(ServerVersion, ServerVersion) = default;
+
+  /// `9.6.5`, `18.6`.
+  [[nodiscard]] std::string text() const;
+
+  /// The function row_security_active().
+  [[nodiscard]] constexpr bool has_row_security() const { return number_ >= 90500; }
+  /// The second argument of current_setting().
+  [[nodiscard]] constexpr bool has_optional_settings() const { return number_ >= 90600; }
+  /// The setting idle_in_transaction_session_timeout.
+  [[nodiscard]] constexpr bool has_idle_in_transaction_timeout() const { return number_ >= 90600; }
+  /// Queries run by several processes, and the settings about it.
+  [[nodiscard]] constexpr bool has_parallel_query() const { return number_ >= 90600; }
+  /// What a session waits for, in pg_stat_activity.
+  [[nodiscard]] constexpr bool has_wait_events() const { return number_ >= 90600; }
+
+ private:
+  int number_;
+};
+
+/// The oldest servers that tables can be copied from, and that changes can be followed on.
+inline constexpr ServerVersion kOldestForCopies{90300};
+inline constexpr ServerVersion kOldestForLogBased{100006};
+
+}  // namespace tap::pg

@@ -27,6 +27,9 @@ constexpr milliseconds kFarewell{2000};
 constexpr char kData = 'w';
 constexpr char kKeepalive = 'k';
 constexpr char kStatus = 'r';
+// What PQgetCopyData says of a stream without further messages.
+constexpr int kEnded = -1;
+constexpr int kFailed = -2;
 
 /// A literal of the replication grammar, where a backslash is one and E'' unknown.
 std::string quote_option(std::string_view text) {
@@ -68,6 +71,18 @@ milliseconds status_interval(Connection& connection) {
       "SELECT setting AS patience FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
   const milliseconds patience(row.number(0, row.column("patience")));
   return patience.count() > 0 ? std::min(kStatusEvery, patience / 4) : kStatusEvery;
+}
+
+/// True once the server has said all about a stream that is ended: only then has it released the slot.
+bool is_released(PGconn* connection) {
+  while (PQisBusy(connection) == 0) {
+    PGresult* const result = PQgetResult(connection);
+    PQclear(result);
+    if (result == nullptr) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void free_message(char* message) {
@@ -209,14 +224,19 @@ void ReplicationStream::finish() noexcept {
   }
   try {
     const auto deadline = Clock::now() + kFarewell;
+    bool has_ended = false;  // else messages may still come
     while (Clock::now() < deadline) {
-      char* data = nullptr;
-      const int size = PQgetCopyData(connection, &data, 1);
-      free_message(data);
-      if (size < 0) {
+      int size = kEnded;
+      if (!has_ended) {
+        char* data = nullptr;
+        size = PQgetCopyData(connection, &data, 1);
+        free_message(data);
+        has_ended = size == kEnded;
+      }
+      if (size == kFailed || (has_ended && is_released(connection))) {
         return;
       }
-      if (size == 0 && stop::wait(PQsocket(connection), stop::For::reading, kFarewell) &&
+      if (size <= 0 && stop::wait(PQsocket(connection), stop::For::reading, kFarewell) &&
           PQconsumeInput(connection) == 0) {
         return;
       }

@@ -51,16 +51,19 @@ TEST_CASE("what is not a position is none") {
 TEST_CASE(
     "of a leaf that is done its changes are to come, of the one in work what follows too, of the others "
     "all") {
-  const std::string since = "pg_catalog.age(xmin) <= pg_catalog.age('5000'::pg_catalog.xid)";
+  const std::string since =
+      "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5000'::pg_catalog.xid)";
   CHECK(rows_to_come(position(), leaf(7, 107)) == since);
-  CHECK(rows_to_come(position(), leaf(11, 111)) == "ctid > '(12,3)'::pg_catalog.tid OR " + since);
+  CHECK(rows_to_come(position(), leaf(11, 111)) ==
+        "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
   CHECK(rows_to_come(position(), leaf(13, 113)).empty());
 }
 
 TEST_CASE("transaction IDs lose their epoch where rows are compared") {
   auto late = position();
   late.snapshot = "4294967301:4294967301:";
-  CHECK(rows_to_come(late, leaf(7, 107)) == "pg_catalog.age(xmin) <= pg_catalog.age('5'::pg_catalog.xid)");
+  CHECK(rows_to_come(late, leaf(7, 107)) ==
+        "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5'::pg_catalog.xid)");
 }
 
 TEST_CASE("a copy goes on only in the same file and history") {
@@ -103,14 +106,15 @@ TEST_CASE("a lookback is a distance of the key's own kind") {
   types[99].kind = 'd';
   types[99].base = 20;
   CHECK(lookback_start(types, 20, "'7'", 10) ==
-        "greatest('7'::pg_catalog.numeric - pg_catalog.ceil(10), -9223372036854775808)::pg_catalog.int8");
+        "greatest('7'::pg_catalog.numeric OPERATOR(pg_catalog.-) pg_catalog.ceil(10::pg_catalog.numeric), "
+        "-9223372036854775808)::pg_catalog.int8");
   CHECK(lookback_start(types, 99, "'7'", 10) == lookback_start(types, 20, "'7'", 10));
   CHECK(lookback_start(types, 1184, "'x'", 1.5) ==
-        "'x'::pg_catalog.timestamptz - pg_catalog.make_interval(secs => 1.5)");
+        "('x'::pg_catalog.timestamptz OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => 1.5))");
   CHECK(lookback_start(types, 1082, "'x'", 60) ==
-        "'x'::pg_catalog.timestamp - pg_catalog.make_interval(secs => 60)");
+        "('x'::pg_catalog.timestamp OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => 60))");
   CHECK(lookback_start(types, 1184, "'x'", 1e12) ==
-        "'x'::pg_catalog.timestamptz - pg_catalog.make_interval(secs => 31557600000)");
+        "('x'::pg_catalog.timestamptz OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => 31557600000))");
   CHECK(lookback_start(types, 25, "'x'", 60).empty());
 }
 

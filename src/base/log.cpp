@@ -11,6 +11,7 @@
 
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
+#include <tap/base/printable.hpp>
 
 namespace tap::log {
 
@@ -36,15 +37,17 @@ class LevelName : public spdlog::custom_flag_formatter {
   }
 };
 
-/// The message on one line, whatever names and server's words are in it.
+std::string printable_message(const spdlog::details::log_msg& message) {
+  return printable({message.payload.data(), message.payload.size()});
+}
+
+/// The message on one line.
 class OneLine : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
-    for (const char c : message.payload) {
-      const std::string_view text = c == '\n' ? "\\n" : c == '\r' ? "\\r" : std::string_view(&c, 1);
-      out.append(text.data(), text.data() + text.size());
-    }
+    const std::string text = printable_message(message);
+    out.append(text.data(), text.data() + text.size());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<OneLine>();
@@ -57,7 +60,7 @@ class JsonString : public spdlog::custom_flag_formatter {
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
     Buffer text;
-    append_json_string(text, {message.payload.data(), message.payload.size()});
+    append_json_string(text, printable_message(message));
     out.append(text.view().data(), text.view().data() + text.size());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
@@ -111,7 +114,7 @@ bool is_on_terminal() {
 
 void show(std::string_view line) {
   if (terminal && is_on(Level::info)) {
-    fmt::print(stderr, "{}{}", kClearLine, line);
+    fmt::print(stderr, "{}{}", kClearLine, printable(line));
     std::fflush(stderr);
     shown = true;
   }

@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/json.hpp>
+#include <tap/base/printable.hpp>
 
 namespace tap::check {
 
@@ -15,15 +16,6 @@ namespace {
 const char* name_of(Level level) {
   constexpr std::array names = {"ok", "note", "warning", "error"};
   return names.at(static_cast<std::size_t>(level));
-}
-
-/// Whatever names are in it.
-std::string on_one_line(const std::string& text) {
-  std::string line;
-  for (const char c : text) {
-    line += c == '\n' ? "\\n" : c == '\r' ? "\\r" : std::string(1, c);
-  }
-  return line;
 }
 
 Level worst(const std::vector<Finding>& findings) {
@@ -51,8 +43,8 @@ std::string to_text(const std::vector<Finding>& findings) {
     std::string remedy = needed;
     remedy += needed.empty() || fix.empty() ? "" : ": ";
     remedy += fix;
-    text += on_one_line(fmt::format("{:<7} {}: {}{}{}", name_of(finding.level), finding.subject, found,
-                                    remedy.empty() ? "" : "; ", remedy));
+    text += printable(fmt::format("{:<7} {}: {}{}{}", name_of(finding.level), finding.subject, found,
+                                  remedy.empty() ? "" : "; ", remedy));
     text += '\n';
   }
   return text;
@@ -67,7 +59,8 @@ std::string to_json_text(const std::vector<Finding>& findings) {
                         {"needed", finding.complaint.needed},
                         {"fix", finding.complaint.fix}});
   }
-  return tap::to_text(Json{{"findings", std::move(list)}, {"worst", name_of(worst(findings))}}) + "\n";
+  return printable(tap::to_text(Json{{"findings", std::move(list)}, {"worst", name_of(worst(findings))}})) +
+         "\n";
 }
 
 ExitCode exit_code(const std::vector<Finding>& findings) {

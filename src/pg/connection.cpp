@@ -27,7 +27,11 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kForEver{-1};
 
 void log_notice(void* /*context*/, const PGresult* notice) {
-  log::debug("server: {}", one_line(PQresultErrorMessage(notice)));
+  if (log::is_on(log::Level::debug)) {
+    const std::unique_ptr<char, decltype(&PQfreemem)> text(
+        PQresultVerboseErrorMessage(notice, PQERRORS_DEFAULT, PQSHOW_CONTEXT_ERRORS), PQfreemem);
+    log::debug("server: {}", one_line(text.get()));
+  }
 }
 
 std::string field(const PGresult* result, char code) {
@@ -74,13 +78,13 @@ Connection::Connection(const Server& server, const std::string& database)
     throw ConnectionLost(ExitCode::cannot_connect, text);
   }
   answering_ = *std::move(hosts);
-  PQsetNoticeReceiver(connection_.get(), log_notice, nullptr);
 }
 
 bool Connection::connect(const Server& server, const std::string& database, seconds timeout) {
   connection_.reset(PQconnectStart(conninfo(reachable(server), database).c_str()));
   PGconn* const connection = connection_.get();
-  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);  // so that a refusal comes with its SQLSTATE
+  PQsetNoticeReceiver(connection, log_notice, nullptr);  // before the first, which comes with the login
+  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);     // so that a refusal comes with its SQLSTATE
   place_ = host_of(server, connection);
   auto deadline = Clock::now() + timeout;
   PostgresPollingStatusType step = PGRES_POLLING_WRITING;
@@ -346,6 +350,10 @@ std::string Connection::protection() const {
 
 ServerVersion Connection::version() const {
   return ServerVersion(PQserverVersion(connection_.get()));
+}
+
+pg_conn* Connection::release() {
+  return connection_.release();
 }
 
 bool Connection::is_open() const noexcept {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one file that sees libpqxx. It uses what 6.4 (Debian 12) and 7.10 (Debian 13) have in common.
+#include <utility>
+
 #include <pqxx/pqxx>
 #include <spdlog/fmt/fmt.h>
 
@@ -9,7 +11,6 @@
 #include <tap/pg/settings.hpp>
 
 #include "conninfo.hpp"
-#include "password_command.hpp"
 #include "vigil.hpp"
 
 namespace tap::pg {
@@ -32,33 +33,56 @@ pqxx::result run(pqxx::transaction_base& transaction, const std::string& sql,
 #endif
 }
 
+// Connections are made by Connection, which knows other hosts, the tunnel, why a login was refused, and where
+// notices go; libpqxx takes them over.
+#if PQXX_VERSION_MAJOR >= 7
+using Handle = pqxx::connection;
+
+Handle take_over(pg_conn* connection) {
+  return Handle::seize_raw_connection(connection);
+}
+#else
+class TakeOver : public pqxx::connectionpolicy {
+ public:
+  using pqxx::connectionpolicy::connectionpolicy;
+
+  handle do_startconnect(handle current) override {
+    return current != nullptr ? current : std::exchange(next, nullptr);
+  }
+
+  static thread_local handle next;  // a policy is told nothing but a connection string
+};
+thread_local TakeOver::handle TakeOver::next = nullptr;
+
+using Handle = pqxx::basic_connection_base<TakeOver>;
+
+std::string take_over(pg_conn* connection) {
+  TakeOver::next = connection;
+  return "";
+}
+#endif
+
 }  // namespace
 
 struct Session::Parts {
-  Parts(const Server& at, const std::string& to)
-      : server(with_password(at)),
+  Parts(Connection&& ours, const std::string& to)
+      : server(ours.answering()),
         database(to),
-        connection(conninfo(reachable(server), database)),
+        connection(take_over(ours.release())),
         transaction(connection) {}
 
   [[nodiscard]] Endpoint place() { return meant(server, connection.hostname(), connection.port()); }
 
   Server server;
   std::string database;
-  pqxx::connection connection;
+  std::string start;  // of the server's session, see Connection::SessionId
+  Handle connection;
   pqxx::read_transaction transaction;
-  std::string start;  ///< see Connection::SessionId
 };
 
 Session::Session(const Server& server, const std::string& database) {
-  const auto connect = [&](const Server& at) { parts_ = std::make_unique<Parts>(at, database); };
   try {
-    try {
-      connect(server);
-    } catch (const pqxx::failure&) {
-      const Connection again(server, database);  // knows the SQLSTATE of a refusal, and tries other hosts
-      connect(again.answering());
-    }
+    parts_ = std::make_unique<Parts>(Connection(server, database), database);
   } catch (const pqxx::failure& error) {
     throw Error(ExitCode::cannot_connect,
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));

@@ -5,6 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/base/printable.hpp>
 #include <tap/pg/replication_stream.hpp>
 #include <tap/pg/slots.hpp>
 #include <tap/sync/slot_choice.hpp>
@@ -93,7 +94,7 @@ std::string slot_status(const config::Config& config) {
     if (const auto danger = danger_of(slot)) {
       log::warn("{}", to_text(*danger));
     }
-    text += fmt::format("{}: {}\n", slot.name, describe(slot));
+    text += printable(fmt::format("{}: {}", slot.name, describe(slot))) + "\n";
   }
   return text.empty() ? "no logical replication slots\n" : text;
 }

@@ -133,6 +133,9 @@ class Connection {
   /// SQL for the start of the session that runs it, as text that does not depend on the session's settings.
   static const char* const kSessionStart;
 
+  /// Hands the connection over, open as it is, to be closed by PQfinish(); this object is of no use any more.
+  [[nodiscard]] pg_conn* release();
+
   /// What another connection finds out about `session`, at `place`, of which nothing has come for `silent`
   /// though it owes us something: why it is dead, if it cannot be reached, has no such session, or waits for
   /// us while we wait for it, when the network between swallows what is sent; nothing if it may be alive.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include <spdlog/fmt/fmt.h>
@@ -97,7 +98,7 @@ bool is_missing(const std::string& source, const std::string& key, const Json& v
   return missing != all.end();
 }
 
-void warn_unknown(const std::string& source, const std::string& key) {
+void refuse_or_warn_unknown(const std::string& source, const std::string& key) {
   std::vector<std::string> known(keys_without_effect().begin(), keys_without_effect().end());
   known.emplace_back(kTunnel);
   for (const Setting& setting : settings()) {
@@ -112,7 +113,13 @@ void warn_unknown(const std::string& source, const std::string& key) {
     std::erase_if(known, [](const std::string& name) { return !is_of_tunnel(name); });
     std::ranges::for_each(known, [&](std::string& name) { name.erase(0, prefix.size()); });
   }
-  if (const auto meant = nearest(key.substr(prefix.size()), known)) {
+  const auto meant = nearest(key.substr(prefix.size()), known);
+  if (key.starts_with("ssl")) {  // the user counts on it
+    throw Error(ExitCode::usage,
+                fmt::format("{}: unknown key \"{}\"{}", source, key,
+                            meant ? fmt::format("; did you mean \"{}\"?", *meant) : ": remove it"));
+  }
+  if (meant) {
     log::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}{}\"?", source, key, prefix, *meant);
   } else {
     log::warn("{}: unknown key \"{}\" is ignored", source, key);
@@ -134,15 +141,30 @@ void apply(Config& config, const std::string& source, const std::string& key, co
   if (std::find(unused.begin(), unused.end(), key) != unused.end()) {
     log::debug("{}: \"{}\" has no effect in this version", source, key);
   } else if (pg::is_connection_keyword(key)) {
-    config.server.keywords[key] = Reader(source, key, value, key.find("pass") != std::string::npos).text();
+    config.server.keywords[key] = Reader(source, key, value, pg::is_secret_keyword(key)).text();
+  } else if (const auto libpq = pg::libpq_of_security_keyword(key); libpq && value != "") {
+    throw Error(ExitCode::usage,
+                fmt::format("{}: \"{}\" needs libpq {} or later, but this is {}: install a newer "
+                            "libpq, or remove the key",
+                            source, key, *libpq, pg::libpq_version()));
   } else {
-    warn_unknown(source, key);
+    refuse_or_warn_unknown(source, key);
   }
 }
 
-/// The TLS keys of the Meltano SDK's tap, which count if `ssl_enable` is on only, under libpq's names.
+/// The TLS keys of the Meltano SDK's tap with libpq's names. They count if `ssl_enable` is on only.
+constexpr auto kSdkKeys = std::to_array<std::pair<const char*, const char*>>({
+    {"ssl_mode", "sslmode"},
+    {"ssl_certificate_authority", "sslrootcert"},
+    {"ssl_client_certificate", "sslcert"},
+    {"ssl_client_private_key", "sslkey"},
+});
+
+/// Puts libpq's names in their place.
 void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
-  const auto has = [&](const char* key) { return keys.contains(key) && !keys[key].is_null(); };
+  const auto has = [&](const char* key) {
+    return keys.contains(key) && !keys[key].is_null() && keys[key] != "";
+  };
   const auto is_on = [&](const char* key) {
     return has(key) && Reader(source_of[key], key, keys[key], false).flag();
   };
@@ -152,27 +174,74 @@ void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
       source_of[to] = source_of[from];
     }
   };
+  for (const auto& [key, keyword] : kSdkKeys) {
+    if (has(key) && !has("ssl_enable")) {
+      throw Error(
+          ExitCode::usage,
+          fmt::format("{}: \"{}\" has no effect without \"ssl_enable\": set \"ssl_enable\" to true, or use "
+                      "\"{}\"",
+                      source_of[key], key, keyword));
+    }
+  }
   if (is_on("ssl_enable")) {
+    if (has("sslmode") &&
+        (keys["sslmode"] == "disable" || (has("ssl_mode") && keys["ssl_mode"] != keys["sslmode"]))) {
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: \"sslmode\" contradicts \"ssl_enable\" and \"ssl_mode\": keep one of them",
+                              source_of["sslmode"]));
+    }
     if (!has("ssl_mode")) {
       keys["ssl_mode"] = "verify-full";
       source_of["ssl_mode"] = source_of["ssl_enable"];
     }
-    rename("ssl_mode", "sslmode");
-    rename("ssl_certificate_authority", "sslrootcert");
-    if (is_on("ssl_client_certificate_enable")) {
-      rename("ssl_client_certificate", "sslcert");
-      rename("ssl_client_private_key", "sslkey");
+    const bool has_client = is_on("ssl_client_certificate_enable");
+    for (const auto& [key, keyword] : kSdkKeys) {
+      if (has_client || !std::string_view(key).starts_with("ssl_client")) {
+        rename(key, keyword);
+      }
     }
   }
-  for (const char* key :
-       {"ssl_enable", "ssl_mode", "ssl_certificate_authority", "ssl_client_certificate_enable",
-        "ssl_client_certificate", "ssl_client_private_key"}) {
+  for (const auto& [key, keyword] : kSdkKeys) {
     keys.erase(key);
   }
+  keys.erase("ssl_enable");
+  keys.erase("ssl_client_certificate_enable");
 }
 
 bool is_known(const Config& config, const char* keyword) {
   return config.server.keywords.count(keyword) != 0 || !pg::connection_default(keyword).empty();
+}
+
+/// Nothing that libpq would print is a secret, and nothing that asks for protection contradicts itself.
+void require_safe(const Config& config, const Json& keys, const std::string& sources) {
+  const auto& keywords = config.server.keywords;
+  for (const char* keyword : pg::kFileKeywords) {
+    const auto set = keywords.find(keyword);
+    if (!pg::is_file_of(keyword, set == keywords.end() ? pg::connection_default(keyword) : set->second)) {
+      throw Error(
+          ExitCode::usage,
+          fmt::format("{}: \"{}\" must be the path of a file that can be read, or its text in PEM with the "
+                      "lines BEGIN and END, but is neither",
+                      set == keywords.end() ? "the environment" : sources, keyword));
+    }
+  }
+  for (const char* keyword : {"host", "hostaddr", "dbname", "user"}) {
+    const auto set = keywords.find(keyword);
+    if (set != keywords.end() && (set->second.find("://") != std::string::npos ||
+                                  set->second.find("password=") != std::string::npos)) {
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: \"{}\" must be a name, but is a connection string: a URI goes "
+                              "into \"sqlalchemy_url\"",
+                              sources, keyword));
+    }
+  }
+  const auto mode = keywords.find("sslmode");
+  if (keys.contains("ssl") && !keys["ssl"].is_null() && Reader(sources, "ssl", keys["ssl"], false).flag() &&
+      mode != keywords.end() && mode->second == "disable") {
+    throw Error(
+        ExitCode::usage,
+        fmt::format("{}: \"ssl\" is true, but \"sslmode\" is \"disable\": keep one of them", sources));
+  }
 }
 
 void require(const Config& config, const std::string& sources) {
@@ -240,6 +309,7 @@ Config load(const std::vector<std::string>& sources) {
     config.values.other_types = value::Options::OtherTypes::unsupported;
   }
   require(config, names);
+  require_safe(config, merged, names);
   if (config.secondary.used && config.secondary.host.empty()) {
     throw Error(ExitCode::usage,
                 fmt::format("{}: \"use_secondary\" needs \"secondary_host\", where the standby is", names));

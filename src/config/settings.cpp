@@ -133,6 +133,8 @@ const auto kSettings = std::to_array<Setting>({
      [](Config& c, const Reader& v) { c.server.set_file("sslcert", v.text()); }},
     {"sslkey", "", "text", "", "its key: a file, or its text (PEM)",
      [](Config& c, const Reader& v) { c.server.set_file("sslkey", v.text()); }, true},
+    {"sslcrl", "", "text", "", "certificates that are revoked: a file, or its text (PEM)",
+     [](Config& c, const Reader& v) { c.server.set_file("sslcrl", v.text()); }},
     {"sqlalchemy_url", "url", "text", "",
      "the server as a URI, `postgresql://user:password@host:5432/dbname?sslmode=require`; it wins over the "
      "keys above",

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <utility>
 
 #include <libpq-fe.h>
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
 #include <tap/pg/server.hpp>
 #include <tap/pg/tunnel.hpp>
@@ -33,6 +39,39 @@ std::string or_default(const Server& server, std::string_view keyword, const cha
   }
   const std::string from_environment = connection_default(keyword);
   return from_environment.empty() ? otherwise : from_environment;
+}
+
+/// Keywords that decide how a session is protected, with the libpq that brought them (manual: release notes).
+constexpr auto kSecurityKeywords = std::to_array<std::pair<std::string_view, int>>({
+    {"gssencmode", 12},
+    {"channel_binding", 13},
+    {"ssl_min_protocol_version", 13},
+    {"sslpassword", 13},
+    {"ssl_max_protocol_version", 13},
+    {"sslcrldir", 14},
+    {"sslsni", 14},
+    {"require_auth", 16},
+    {"sslcertmode", 16},
+    {"gssdelegation", 17},
+    {"sslnegotiation", 17},
+    {"min_protocol_version", 18},
+    {"max_protocol_version", 18},
+    {"oauth_client_id", 18},
+    {"oauth_client_secret", 18},
+    {"oauth_issuer", 18},
+    {"oauth_scope", 18},
+    {"scram_client_key", 18},
+    {"scram_server_key", 18},
+    {"sslkeylogfile", 18},
+});
+
+/// The name of an OpenSSL engine and what it calls the key: `pkcs11:slot_0-id_45`.
+bool is_engine_key(std::string_view value) {
+  const auto colon = value.find(':');
+  return colon > 0 && colon != std::string_view::npos && value.find('\n') == std::string_view::npos &&
+         std::all_of(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(colon), [](unsigned char c) {
+           return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '_';
+         });
 }
 
 /// A password with a sign that should have been percent-encoded ends up in another part, and would be shown.
@@ -96,6 +135,16 @@ std::string Server::with_names(std::string message) const {
       message.replace(at, path.size(), keyword);
     }
   }
+  constexpr std::size_t shortest = 4;  // a shorter one would be found anywhere
+  for (const auto& [keyword, value] : keywords) {
+    if (value.size() < shortest || !is_secret_keyword(keyword)) {
+      continue;
+    }
+    for (auto at = message.find(value); at != std::string::npos;
+         at = message.find(value, at + keyword.size())) {
+      message.replace(at, value.size(), keyword);
+    }
+  }
   return message;
 }
 
@@ -117,6 +166,32 @@ std::string Server::describe(std::string_view database) const {
 
 bool is_connection_keyword(std::string_view name) {
   return any_keyword([&](const PQconninfoOption& option) { return name == option.keyword; });
+}
+
+bool is_secret_keyword(std::string_view name) {
+  return any_keyword([&](const PQconninfoOption& option) {
+    return name == option.keyword && option.dispchar != nullptr && *option.dispchar == '*';
+  });
+}
+
+std::optional<int> libpq_of_security_keyword(std::string_view name) {
+  const auto* const found =
+      std::ranges::find(kSecurityKeywords, name, &std::pair<std::string_view, int>::first);
+  return found == kSecurityKeywords.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string libpq_version() {
+  return fmt::format("{}.{}", PQlibVersion() / 10000, PQlibVersion() % 10000);
+}
+
+bool is_file_of(std::string_view keyword, const std::string& value) {
+  constexpr int knows_system = 160000;
+  if (keyword == "sslrootcert" && value == "system" && PQlibVersion() >= knows_system) {
+    return true;
+  }
+  std::error_code error;
+  return value.empty() || (keyword == "sslkey" && is_engine_key(value)) ||
+         (access(value.c_str(), R_OK) == 0 && !std::filesystem::is_directory(value, error));
 }
 
 std::string connection_default(std::string_view keyword) {

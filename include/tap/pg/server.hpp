@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -44,7 +46,7 @@ struct Server {
   /// For messages, without secrets: `localhost:5432, database shop, user tap`; with a tunnel also
   /// `, through SSH jump.example.com:22`.
   [[nodiscard]] std::string describe(std::string_view database) const;
-  /// A message of libpq's, in which what was given as text is called by its keyword.
+  /// A message of libpq's, in which what was given as text, or is secret, is called by its keyword.
   [[nodiscard]] std::string with_names(std::string message) const;
 
  private:
@@ -53,6 +55,18 @@ struct Server {
 
 /// True for a connection keyword of the libpq we run with ("sslrootcert").
 bool is_connection_keyword(std::string_view name);
+/// True for one whose value must never be shown ("password").
+bool is_secret_keyword(std::string_view name);
+/// The major version that brought a keyword which decides how a session is protected; empty for others.
+std::optional<int> libpq_of_security_keyword(std::string_view name);
+/// The version of the libpq we run with: `15.14`.
+std::string libpq_version();
+
+/// Keywords whose value is a file with a certificate, a key, or a revocation list.
+inline constexpr std::array kFileKeywords = {"sslrootcert", "sslcert", "sslkey", "sslcrl"};
+/// True if libpq can read `value` as the file of one of kFileKeywords, or knows it as a name. If not, it may
+/// be a key without its BEGIN line, and libpq would print it as a path.
+bool is_file_of(std::string_view keyword, const std::string& value);
 
 /// What the environment says for `keyword` (PGHOST for `host`), which libpq uses if the config is silent;
 /// empty if nothing.

@@ -1,0 +1,103 @@
+"""What the config says about protection is followed or refused, never dropped; and no secret of it is shown."""
+
+import ctypes
+import ctypes.util
+import json
+import unittest
+
+from support import tap
+from support.server import shared
+
+KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"  # a key's text without its BEGIN line
+NOT_A_FILE = ('CRITICAL config.json: "{}" must be the path of a file that can be read, or its text in PEM with the lines BEGIN and END, '
+              "but is neither\n")
+
+
+def libpq():
+    number = ctypes.CDLL(ctypes.util.find_library("pq")).PQlibVersion()
+    return number // 10000, f"{number // 10000}.{number % 10000}"
+
+
+class ProtectionTest(unittest.TestCase):
+    maxDiff = None
+
+    def refuse(self, text, env=None, **extra):
+        """A run, a discovery and a check all end before they connect."""
+        config = {**shared().config(), **extra}
+        for args in ((), ("--discover",), ("slot", "status")):
+            result = tap.run(config, *args, catalog={"streams": []} if not args else None, env=env, expect=2)
+            self.assertEqual((result.stderr, result.stdout), (text, b""))
+        for form in ("json", "text"):
+            result = tap.run(config, "check", "--format", form, env=env, expect=2)
+            self.assertNotIn(KEY, result.stdout.decode() + result.stderr)
+            found = json.loads(result.stdout)["findings"][0]["found"] if form == "json" else result.stdout.decode()
+            self.assertIn(text.removeprefix("CRITICAL ").strip(), found)
+
+
+class SecretsTest(ProtectionTest):
+    def test_what_is_neither_a_file_nor_pem(self):
+        for keyword in ("sslkey", "sslcert", "sslrootcert", "sslcrl"):
+            for value in (KEY, KEY + "\n-----END PRIVATE KEY-----", "/nowhere/" + KEY, "/tmp"):
+                self.refuse(NOT_A_FILE.format(keyword), **{keyword: value})
+
+    def test_in_a_uri_and_the_environment(self):
+        config = shared().config()
+        uri = f"postgresql://tap@{config['host']}:{config['port']}/postgres?sslkey={KEY}"
+        self.refuse(NOT_A_FILE.format("sslkey"), sqlalchemy_url=uri)
+        self.refuse(NOT_A_FILE.format("sslkey").replace("config.json", "the environment"), env={"PGSSLKEY": KEY})
+
+    def test_by_the_meltano_taps_keys(self):
+        self.refuse(NOT_A_FILE.format("sslkey"), ssl_enable=True, ssl_client_certificate_enable=True, ssl_client_private_key=KEY)
+
+    def test_a_connection_string_where_a_name_belongs(self):
+        for keyword in ("dbname", "host", "user"):
+            for value in (f"postgresql://tap:{KEY}@localhost/shop", f"host=localhost password={KEY}"):
+                self.refuse(f'CRITICAL config.json: "{keyword}" must be a name, but is a connection string: a URI goes into "sqlalchemy_url"\n',
+                            **{keyword: value})
+
+    def test_a_password_that_a_message_repeats(self):
+        config = {**shared().config(), "password": "op3n s3same", "target_session_attrs": "op3n s3same"}
+        result = tap.run(config, "--discover", expect=3)
+        self.assertIn('invalid target_session_attrs value: "password"', result.stderr)
+
+
+class FailClosedTest(ProtectionTest):
+    def test_keywords_of_a_newer_libpq(self):
+        major, version = libpq()
+        for keyword, value, since in (("require_auth", "scram-sha-256", 16), ("sslcertmode", "require", 16), ("sslnegotiation", "direct", 17),
+                                      ("max_protocol_version", "3.2", 18)):
+            if major < since:
+                self.refuse(f'CRITICAL config.json: "{keyword}" needs libpq {since} or later, but this is {version}: install a newer libpq, '
+                            "or remove the key\n", **{keyword: value})
+        self.assertLess(major, 99)
+
+    def test_keywords_that_it_knows_are_its_own(self):
+        config = {**shared().config(), "channel_binding": "require", "gssencmode": "disable"}
+        result = tap.run(config, "--discover", expect=3)
+        self.assertIn("channel binding required", result.stderr)
+
+    def test_unknown_keys_of_tls(self):
+        self.refuse('CRITICAL config.json: unknown key "sslmod"; did you mean "sslmode"?\n', sslmod="verify-full")
+        self.refuse('CRITICAL config.json: unknown key "ssl_something_else_entirely": remove it\n', ssl_something_else_entirely=1)
+
+    def test_the_meltano_taps_keys_without_ssl_enable(self):
+        for key, keyword in (("ssl_mode", "sslmode"), ("ssl_certificate_authority", "sslrootcert"), ("ssl_client_certificate", "sslcert"),
+                             ("ssl_client_private_key", "sslkey")):
+            self.refuse(f'CRITICAL config.json: "{key}" has no effect without "ssl_enable": set "ssl_enable" to true, or use "{keyword}"\n',
+                        **{key: "verify-full"})
+
+    def test_contradictions(self):
+        self.refuse('CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of them\n',
+                    ssl_enable=True, sslmode="disable")
+        self.refuse('CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of them\n',
+                    ssl_enable=True, ssl_mode="verify-full", sslmode="require")
+        self.refuse('CRITICAL config.json: "ssl" is true, but "sslmode" is "disable": keep one of them\n', ssl=True, sslmode="disable")
+
+    def test_values_that_are_none(self):
+        self.refuse('CRITICAL config.json: "ssl" must be true or false, but is "tru"\n', ssl="tru")
+        self.refuse('CRITICAL config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full, but is "verify"\n',
+                    sslmode="verify")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
@@ -24,6 +26,19 @@ constexpr int kSignals[] = {SIGTERM, SIGINT};
 
 volatile std::sig_atomic_t g_signal = 0;
 
+// Signal handlers read it: a list without locks. Connections are made by few threads at a time.
+constexpr std::size_t kMostGroups = 64;
+std::array<std::atomic<int>, kMostGroups> g_groups{};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+void kill_groups() {
+  for (const std::atomic<int>& group : g_groups) {
+    if (const int leader = group.load(); leader > 0) {
+      kill(-leader, SIGKILL);
+    }
+  }
+}
+
 void on_signal(int signal) {
   g_signal = signal;
   alarm(kGraceSeconds);
@@ -33,10 +48,12 @@ void end(int signal) {
   constexpr std::string_view text = "WARNING stopped by a signal\n";
   const auto written = ::write(STDERR_FILENO, text.data(), text.size());  // the log is not for handlers
   static_cast<void>(written);
+  kill_groups();
   _exit(128 + signal);
 }
 
 void on_alarm(int /*signal*/) {
+  kill_groups();
   _exit(128 + g_signal);
 }
 
@@ -106,6 +123,24 @@ bool wait(int file, For what, std::chrono::milliseconds timeout) {
 
 void sleep(std::chrono::milliseconds time) {
   poll_or_stop(nullptr, 0, time);
+}
+
+EndsWithUs::EndsWithUs(int group) : group_(group) {
+  for (std::atomic<int>& place : g_groups) {
+    int free = 0;
+    if (place.compare_exchange_strong(free, group)) {
+      return;
+    }
+  }
+}
+
+EndsWithUs::~EndsWithUs() {
+  for (std::atomic<int>& place : g_groups) {
+    int held = group_;
+    if (place.compare_exchange_strong(held, 0)) {
+      return;
+    }
+  }
 }
 
 }  // namespace stop

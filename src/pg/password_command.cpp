@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "password_command.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -23,6 +25,10 @@ namespace {
 
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kLongestPassword = std::size_t{64} << 10U;  // tokens have a few KiB
+constexpr milliseconds kForever{-1};
+constexpr milliseconds kLongestNap{50};
 
 [[noreturn]] void fail(const std::string& why) {
   throw ConnectionLost(ExitCode::cannot_connect, "password_command " + why);
@@ -47,7 +53,14 @@ class Child {
     sigaddset(&signals, SIGPIPE);  // we ignore it
     posix_spawnattr_setsigdefault(&attributes, &signals);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+    // No signal may end us between the start of the group and its registration.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    posix_spawnattr_setsigmask(&attributes, &before);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     std::string shell = "sh";
     std::string option = "-c";
     std::string script = command;
@@ -57,6 +70,10 @@ class Child {
     posix_spawn_file_actions_destroy(&files);
     close(ends[1]);
     output_ = ends[0];
+    if (error == 0) {
+      group_.emplace(pid_);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (error != 0) {
       close(output_);
       fail(fmt::format("cannot be run: {}", std::strerror(error)));
@@ -76,10 +93,13 @@ class Child {
 
   [[nodiscard]] int output() const { return output_; }
 
-  /// Waits for its end: what waitpid() says of it.
-  int join() {
+  /// What waitpid() reports once it has exited; nothing while it runs.
+  std::optional<int> status() {
     int status = 0;
-    waitpid(pid_, &status, 0);
+    if (waitpid(pid_, &status, WNOHANG) == 0) {
+      return std::nullopt;
+    }
+    group_.reset();
     pid_ = 0;
     return status;
   }
@@ -87,6 +107,29 @@ class Child {
  private:
   pid_t pid_ = 0;
   int output_ = -1;
+  std::optional<stop::EndsWithUs> group_;
+};
+
+/// The time that is left of connect_timeout, which 0 makes endless.
+class Patience {
+ public:
+  explicit Patience(std::chrono::seconds limit) : limit_(limit) {}
+
+  /// Waits for at most `wait`. Throws if the time is up.
+  [[nodiscard]] milliseconds left(milliseconds wait) const {
+    if (limit_.count() <= 0) {
+      return wait;
+    }
+    const auto left = std::chrono::ceil<milliseconds>(deadline_ - Clock::now());
+    if (left.count() <= 0) {
+      fail(fmt::format("has not ended in {} seconds", limit_.count()));
+    }
+    return wait.count() < 0 ? left : std::min(left, wait);
+  }
+
+ private:
+  std::chrono::seconds limit_;
+  Clock::time_point deadline_ = Clock::now() + limit_;
 };
 
 }  // namespace
@@ -100,23 +143,31 @@ Server with_password(const Server& server) {
   return ready;
 }
 
-std::string ask_for_password(const std::string& command, std::chrono::seconds patience) {
+std::string ask_for_password(const std::string& command, std::chrono::seconds limit) {
   Child child(command);
-  const auto deadline = Clock::now() + patience;
+  const Patience patience(limit);
   std::string password;
   std::array<char, 4096> piece{};
   ssize_t got = 1;
-  while (got > 0) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    if (patience.count() > 0 && left.count() <= 0) {
-      fail(fmt::format("has not ended in {} seconds", patience.count()));
-    }
-    if (stop::wait(child.output(), stop::For::reading, patience.count() > 0 ? left : milliseconds(-1))) {
+  while (got != 0) {
+    if (stop::wait(child.output(), stop::For::reading, patience.left(kForever))) {
       got = read(child.output(), piece.data(), piece.size());
+      if (got < 0 && errno != EINTR) {
+        fail(fmt::format("cannot be read: {}", std::strerror(errno)));
+      }
       password.append(piece.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
     }
+    if (password.size() > kLongestPassword) {
+      fail(fmt::format("printed more than {} KiB", kLongestPassword >> 10U));
+    }
   }
-  const int status = child.join();
+  // It has closed its output, which is not its end.
+  std::optional<int> ended = child.status();
+  for (milliseconds wait{1}; !ended; wait = std::min(2 * wait, kLongestNap)) {
+    stop::sleep(patience.left(wait));
+    ended = child.status();
+  }
+  const int status = *ended;
   if (WIFSIGNALED(status)) {
     fail(fmt::format("was ended by signal {}", WTERMSIG(status)));
   }

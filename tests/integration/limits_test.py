@@ -1,14 +1,32 @@
 """Files without end, documents without bottom, pipes in place of files, a full disk. No server is asked anything."""
 
 import os
+import pathlib
 import subprocess
 import tempfile
 import unittest
 
-from support import tap
+from support import pipeline, tap
+from support.check import ADVICE
+from support.pipeline import until
 
 CONFIG = {"host": "127.0.0.1", "port": "1", "user": "nobody", "password": "secret", "dbname": "nowhere"}
 EMPTY_CATALOG = {"streams": []}
+
+
+ONE_STREAM = {"streams": [{
+    "table_name": "t", "stream": "t", "tap_stream_id": "nowhere-public-t",
+    "metadata": [{"breadcrumb": [], "metadata": {"schema-name": "public", "database-name": "nowhere", "table-key-properties": [],
+                                                 "is-view": False, "selected": True, "replication-method": "FULL_TABLE"}}],
+    "schema": {"type": "object", "properties": {"id": {"type": ["null", "integer"]}}}}]}
+
+
+def is_running(pid):
+    """True unless a process is gone, or dead and not waited for."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def nested(levels, inner="1"):
@@ -76,6 +94,43 @@ class PipeTest(LimitsTest):
                               stdin=subprocess.DEVNULL, timeout=60, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, b""), done)
         self.assertIn(b"No properties were selected", done.stderr)
+
+
+class PasswordCommandTest(unittest.TestCase):
+    """It is run before anything is sent to the server."""
+
+    COMMANDS = ("--discover",), ("check",), ("slot", "status"), ()
+
+    def refused(self, command, text):
+        for args in self.COMMANDS:
+            with self.subTest(args=args):
+                result = tap.run({**CONFIG, "password_command": command, "connect_timeout": 1}, *args,
+                                 catalog=ONE_STREAM if args != ("slot", "status") else None, expect=3, timeout=30)
+                if args == ("check",):
+                    self.assertEqual(result.stdout.decode().splitlines()[-1],
+                                     f"error   connection to database nowhere: {text}; a command that prints the password and "
+                                     "nothing else: run it by hand, as the same user")
+                else:
+                    self.assertEqual(result.stderr, f"CRITICAL {text}{ADVICE}\n")
+
+    def test_endless_output(self):
+        self.refused("yes", "password_command printed more than 64 KiB")
+        self.refused("cat /dev/zero", "password_command printed more than 64 KiB")
+
+    def test_it_closes_its_output_and_does_not_exit(self):
+        self.refused("echo secret; exec >&-; exec sleep 1000", "password_command has not ended in 1 seconds")
+
+    def test_a_signal_ends_all_that_it_has_started(self):
+        for args in self.COMMANDS:
+            for script in ("sleep 1000 & echo $! > mark; wait", "sleep 1000 >&- & echo $! > mark; exec >&-; wait"):
+                with self.subTest(args=args, script=script), tempfile.TemporaryDirectory() as folder:
+                    mark = pathlib.Path(folder, "mark")
+                    script = script.replace("mark", str(mark))
+                    with pipeline.Tap({**CONFIG, "password_command": script}, *args, catalog=ONE_STREAM) as running:
+                        pid = until(lambda: mark.exists() and mark.read_text().strip(), "it has not begun")
+                        running.process.terminate()
+                        self.assertEqual(running.wait(), 128 + 15, running)
+                    until(lambda: not is_running(pid), "the command goes on")
 
 
 class FullDiskTest(unittest.TestCase):

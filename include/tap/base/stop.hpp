@@ -40,6 +40,21 @@ bool wait(int file, For what, std::chrono::milliseconds timeout);
 /// Waits for nothing but a signal.
 void sleep(std::chrono::milliseconds time);
 
+/// A process group that a signal which ends this process at once kills first (SIGKILL). Waits that throw
+/// Stopped leave it to their caller.
+class EndsWithUs {
+ public:
+  explicit EndsWithUs(int group);
+  ~EndsWithUs();
+  EndsWithUs(const EndsWithUs&) = delete;
+  EndsWithUs& operator=(const EndsWithUs&) = delete;
+  EndsWithUs(EndsWithUs&&) = delete;
+  EndsWithUs& operator=(EndsWithUs&&) = delete;
+
+ private:
+  int group_;
+};
+
 }  // namespace stop
 
 }  // namespace tap

@@ -71,6 +71,25 @@ class SeveralHostsTest(ConnectingTest):
         self.assertEqual(result.stderr, f"CRITICAL cannot connect (127.0.0.1:{silent}, database connecting, user tap): "
                                         f"no answer in 1 seconds{ADVICE}\n")
 
+    def test_of_the_addresses_of_a_host_the_one_that_got_furthest_is_reported(self):
+        """Where `localhost` is ::1 first: the server listens on 127.0.0.1."""
+        port = self.server.port
+        result = self.sync(self.only_t, expect=3, host="localhost", user="missing")
+        self.assertEqual(result.stderr,
+                         f"CRITICAL cannot connect (localhost:{port}, database connecting, user missing): connection to "
+                         f'server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not exist '
+                         f"(SQLSTATE 28000){ADVICE}\n")
+
+    def test_of_several_hosts_the_one_that_got_furthest_is_reported_first(self):
+        port, refusing = self.server.port, refusing_port()
+        result = self.sync(self.only_t, expect=3, host="127.0.0.1,localhost", port=f"{refusing},{port}",
+                           user="missing")
+        self.assertEqual(result.stderr,
+                         f"CRITICAL cannot connect (127.0.0.1,localhost:{refusing},{port}, database connecting, user missing): "
+                         f'connection to server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not '
+                         f'exist (SQLSTATE 28000); connection to server at "127.0.0.1", port {refusing} failed: Connection refused'
+                         f"{ADVICE}\n")
+
 
 class HostaddrTest(ConnectingTest):
     def test_it_does_without_host(self):

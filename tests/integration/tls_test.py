@@ -74,10 +74,8 @@ class TlsTest(SchemaTest):
             result = tap.run({**self.config, "host": host, "user": user, "port": server.port, **extra}, *args,
                              catalog=self.only_t, expect=3)
             self.assertEqual(result.stdout, b"")
-            # Addresses of localhost are tried in turn; what the last one says counts.
-            text_of = result.stderr.replace(f'connection to server at "{host}" (::1), port {server.port} failed: ', "")
             words = re.escape(f"CRITICAL cannot connect ({where}): ") + r"(connection to server at \S+( \(\S+\))?, port \d+ failed: )?"
-            self.assertRegex(text_of, f"^{words}{text if raw else re.escape(text)}; run: tap-postgres check\n$")
+            self.assertRegex(result.stderr, f"^{words}{text if raw else re.escape(text)}; run: tap-postgres check\n$")
 
 
 class EncryptionTest(TlsTest):

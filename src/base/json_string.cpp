@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <tap/base/json.hpp>
+#include <tap/base/json_word.hpp>
 
 #include "utf8.hpp"
 
@@ -13,20 +14,7 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr std::array kHex = {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
-constexpr std::size_t kWord = sizeof(std::uint64_t);
 constexpr std::size_t kLongestEscape = 6;  // \u001f
-
-constexpr std::uint64_t every_byte(std::uint8_t byte) {
-  return 0x0101010101010101U * byte;
-}
-
-/// True if one of the eight bytes is a quote, a backslash, a control character or not ASCII.
-bool needs_care(std::uint64_t word) {
-  const std::uint64_t control = word - every_byte(0x20);
-  const std::uint64_t quote = (word ^ every_byte('"')) - every_byte(1);
-  const std::uint64_t backslash = (word ^ every_byte('\\')) - every_byte(1);
-  return ((control | quote | backslash | word) & every_byte(0x80)) != 0;
-}
 
 char* write_escape(char* to, unsigned char byte) {
   *to++ = '\\';

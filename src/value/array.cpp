@@ -129,7 +129,9 @@ void array_text(const Column& column, std::string_view value, Buffer& out) {
     if (left.starts_with('{')) {
       left.remove_prefix(1);
       out.push('[');
-      ++depth;
+      if (++depth > kMostDimensions) {
+        malformed(column, value);
+      }
       if (!left.starts_with('}')) {
         continue;
       }

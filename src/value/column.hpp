@@ -25,8 +25,8 @@ struct Column {
   Options options;
   std::unique_ptr<const Encoder> element;  ///< for arrays
   char delimiter;                          ///< for arrays: between the elements in the text form
-  mutable Buffer scratch;                  ///< for arrays: an element's text without its escapes
-  mutable bool warned = false;             ///< that a date had to be changed
+  mutable Buffer scratch;  ///< for arrays: an element's text without its escapes; for json: its open brackets
+  mutable bool warned = false;  ///< that a date had to be changed
 };
 
 /// Throws StreamError: `value` is not what the column's type sends.

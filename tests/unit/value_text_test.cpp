@@ -78,10 +78,33 @@ TEST_CASE("json as a JSON value loses the blanks outside of its strings") {
 }
 
 TEST_CASE("a broken JSON document is refused rather than written into a record") {
-  const auto document = GENERATE(as<std::string>(), "", " ", "{", "[1", "]", "[1]]", R"("a)", R"("a\)",
-                                 "\"a\nb\"", R"("\u12)", R"("\ud83d\ud)");
+  const auto document =
+      GENERATE(as<std::string>(), "", " ", "{", "[1", "]", "[1]]", R"("a)", R"("a\)", "\"a\nb\"", R"("\u12)",
+               R"("\ud83d\ud)",
+               // Balanced, and no JSON all the same: a record may be closed by it.
+               R"(1},"version":2,"x":{)", R"(1,"id":2)", R"("a","b":"c")", "1 2", "1,2", "{}{}", "[] []", "a",
+               "NaN", "Infinity", "nul", "nulll", "True", "{1:2}", R"({"a"})", R"({"a":})", R"({"a":1,})",
+               R"({"a" 1})", R"({,})", "[1,]", "[,1]", "[1 2]", "[}", "{]", R"({"a":1])", "[1}", "01", "-",
+               "-a", "1.", ".5", "+1", "1e", "1e+", "0x10", "--1", "1.2.3", R"("\x41")", R"("\u00g0")",
+               R"("\u 123")", R"("\u+123")", "'a'", "\f1",
+               "\xC2\xA0"
+               "1",
+               "\xEF\xBB\xBF"
+               "1",
+               "[1]\f", "\x01", "/**/1", R"(["a" "b"])", R"({"a":1 "b":2})", R"({"a"::1})", ":", ",", "\"");
   CAPTURE(document);
   CHECK_THROWS_AS(from_text("json", document, kJsonAsObject), Error);
+  CHECK_THROWS_AS(from_binary("jsonb", jsonb(document), kJsonAsObject), Error);
+}
+
+TEST_CASE("no beginning of a JSON document harms a record") {
+  const std::string document = R"( {"a": [1, -2.5e+10, true, null, {"b": {}}], "c\u00fc\n": "d \ud83d\ude00 )"
+                               "caf\xC3\xA9 long enough for words\", \"e\": [[], [0]]} ";
+  check_cuts("json", Wire::text, document, kJsonAsObject);
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  CHECK(from_text("json", deep, kJsonAsObject) == deep);
+  CHECK_THROWS_AS(from_text("json", deep + "]", kJsonAsObject), Error);
+  CHECK_THROWS_AS(from_text("json", deep.substr(1), kJsonAsObject), Error);
 }
 
 TEST_CASE("jsonb of another version is refused") {

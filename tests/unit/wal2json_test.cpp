@@ -218,3 +218,23 @@ TEST_CASE("places in the log are written as the server does") {
     CHECK_FALSE(read_lsn(text).has_value());
   }
 }
+
+TEST_CASE("a message nested deeper than any that wal2json writes is refused or passed over") {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  for (const int format : {1, 2}) {
+    const auto decoder = format == 1 ? change::wal2json_v1("UTF8") : change::wal2json_v2("UTF8");
+    for (const std::string& message : {deep, R"({"action":"I","columns":)" + deep + "}",
+                                       R"({"change":)" + deep + "}", R"({"x":)" + deep + "}"}) {
+      CAPTURE(format, message.substr(0, 40));
+      const auto result = [&]() -> std::string {
+        try {
+          return std::to_string(decode(*decoder, {message}).size()) + " changes";
+        } catch (const Error& error) {
+          return error.what();
+        }
+      }();
+      CHECK((result == "0 changes" || result == "1 changes" ||
+             result.find("is not what wal2json writes") != std::string::npos));
+    }
+  }
+}

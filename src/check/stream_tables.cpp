@@ -113,9 +113,9 @@ StreamTables read_tables(pg::Connection& connection, const std::vector<const syn
   const auto hides_rows = rows.column("hides_rows");
   const auto is_key_indexed = rows.column("is_key_indexed");
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    StreamTable& table = tables.at(static_cast<std::size_t>(rows.number(row, position)) - 1);
+    StreamTable& table = tables[rows.index(row, position, tables.size())];
     table.oid = rows.oid(row, oid);
-    table.kind = static_cast<pg::RelationKind>(rows.view(row, kind).front());
+    table.kind = static_cast<pg::RelationKind>(rows.character(row, kind));
     table.role = pg::quote_identifier(rows.view(row, role));
     table.may_use_schema = rows.flag(row, may_use_schema);
     table.hides_rows = rows.flag(row, hides_rows);

@@ -85,14 +85,13 @@ std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
   const auto identity = rows.column("identity");
   std::vector<std::vector<LoggedTable>> trees(tables.size());
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    LoggedTable& logged = trees.at(static_cast<std::size_t>(rows.number(row, position)) - 1).emplace_back();
+    LoggedTable& logged = trees[rows.index(row, position, trees.size())].emplace_back();
     logged.name = {rows.text(row, schema_name), rows.text(row, table_name)};
     logged.is_partitioned = rows.flag(row, is_partitioned);
     logged.is_logged = rows.flag(row, is_logged);
     logged.is_full = rows.flag(row, is_full);
     logged.defers_keys = rows.flag(row, defers_keys);
-    logged.identity =
-        parse_json(rows.view(row, identity), "replica identity").get<std::vector<std::string>>();
+    logged.identity = rows.text_list(row, identity);
   }
   return trees;
 }

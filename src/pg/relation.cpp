@@ -93,7 +93,7 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   }
   Relation relation;
   relation.oid = found.oid(0, found.column("oid"));
-  relation.kind = static_cast<RelationKind>(found.view(0, found.column("kind")).front());
+  relation.kind = static_cast<RelationKind>(found.character(0, found.column("kind")));
   const std::string oid = fmt::to_string(relation.oid);
 
   const Rows columns = connection.query(kColumns, {oid});

@@ -71,7 +71,7 @@ std::vector<Table> tables(Session& session, const std::vector<std::string>& sche
       Table& table = tables.emplace_back();
       table.schema = schema;
       table.name = name;
-      table.kind = static_cast<RelationKind>(rows.view(row, kind).front());
+      table.kind = static_cast<RelationKind>(rows.character(row, kind));
       table.row_count = rows.number(row, row_count);
     }
     TableColumn& column = tables.back().columns.emplace_back();

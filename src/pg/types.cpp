@@ -57,12 +57,12 @@ TypeRows read_types(const Rows& rows) {
     }
     type.name = rows.text(row, name);
     type.schema = rows.text(row, schema_name);
-    type.kind = rows.view(row, kind).front();
-    type.category = rows.view(row, category).front();
+    type.kind = rows.character(row, kind);
+    type.category = rows.character(row, category);
     type.base = rows.oid(row, base);
     type.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
     type.element = rows.oid(row, element);
-    type.delimiter = rows.view(row, delimiter).front();
+    type.delimiter = rows.character(row, delimiter);
     type.is_array = rows.flag(row, is_array);
   }
   // Our search path has the server qualify the types of `public`. Catalogs have them as a session with the

@@ -67,7 +67,7 @@ std::optional<std::string> bookmark_text(const Json& bookmark) {
 
 std::string operator_schema(const TypeRows& types, Oid type) {
   const Oid oid = base_type(types, type);
-  const TypeRow& row = types.at(oid);
+  const TypeRow& row = type_row(types, oid);
   constexpr Oid first_of_users = 16384;  // FirstNormalObjectId
   // Arrays, ranges, enums and composite types of users have the operators of all such types.
   const bool has_own = row.kind == 'b' && !row.is_array && oid >= first_of_users;
@@ -75,7 +75,7 @@ std::string operator_schema(const TypeRows& types, Oid type) {
 }
 
 std::string lookback_start(const TypeRows& types, Oid type, const std::string& bookmark, double lookback) {
-  const std::string& name = types.at(base_type(types, type)).name;
+  const std::string& name = type_row(types, base_type(types, type)).name;
   if (name == "int2" || name == "int4" || name == "int8") {
     return fmt::format(
         "greatest({}::pg_catalog.numeric OPERATOR(pg_catalog.-) pg_catalog.ceil({}::pg_catalog.numeric), "

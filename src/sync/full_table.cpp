@@ -19,7 +19,10 @@ namespace {
 
 /// Reads the ctid that leads a row: tidsend gives block and offset.
 Ctid take_ctid(Cursor& row) {
-  row.i32();  // its size
+  constexpr std::int32_t size = 6;
+  if (row.i32() != size) {
+    throw StreamError("the server sent a row without its ctid; please report this with the server's version");
+  }
   Ctid ctid;
   ctid.block = row.u32();
   ctid.offset = row.u16();
@@ -167,7 +170,7 @@ void FullTable::read_rows(pg::Connection& connection, const std::string& query, 
   pg::CopyReader reader(connection, query);
   while (const auto bytes = reader.next()) {
     Cursor row(*bytes);
-    row.i16();  // the number of fields
+    shape.take_field_count(row, leaf == nullptr ? 0 : 1);
     const Ctid ctid = leaf == nullptr ? Ctid() : take_ctid(row);
     const bool state_is_due = output_.record(frame, [&](Buffer& out) { shape.append(row, out); });
     if (follow && ctid > after) {

@@ -26,7 +26,7 @@ constexpr std::size_t kGrowth = 4;             // of a query after one that brou
 /// The type that a key's literal must be given: what the server takes it for beside the operator is a record
 /// of any type, which has no text form, or the number of an object instead of its name. Empty for all others.
 std::string literal_type(const TypeRows& types, Oid type) {
-  const TypeRow& row = types.at(base_type(types, type));
+  const TypeRow& row = type_row(types, base_type(types, type));
   const bool is_needed = row.kind == 'c' || (row.schema == "pg_catalog" && row.name.starts_with("reg"));
   return is_needed ? "::" + pg::quote_qualified(row.schema, row.name) : "";
 }
@@ -126,13 +126,13 @@ void HeldRecords::read(pg::Connection& connection, const std::vector<Hole*>& hol
   }
   std::string query;
   for (std::size_t i = 0; i < holes.size(); ++i) {
-    query +=
-        fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
-                    i == 0 ? "" : " UNION ALL ", i, is_large, columns, table, condition_of(holes[i]->row));
+    query += fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
+                         i == 0 ? "" : " UNION ALL ", i + 1, is_large, columns, table,
+                         condition_of(holes[i]->row));
   }
   const pg::Rows rows = connection.read_table(query);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    Hole& hole = *holes[static_cast<std::size_t>(rows.number(i, 0))];
+    Hole& hole = *holes[rows.index(i, 0, holes.size())];
     hole.is_large = rows.number(i, 1) != 0;
     Buffer& filling = hole.filling;
     filling.clear();

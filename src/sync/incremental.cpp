@@ -163,7 +163,7 @@ void Incremental::read_part(pg::Connection& connection, const Part& part, const 
   pg::CopyReader reader(connection, query);
   while (const auto bytes = reader.next()) {
     Cursor row(*bytes);
-    row.i16();  // the number of fields
+    shape.take_field_count(row);
     Cursor again = row;
     const bool state_is_due = output_.record(frame, [&](Buffer& out) { shape.append(row, out); });
     if (part.moves_bookmark) {

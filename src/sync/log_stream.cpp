@@ -24,6 +24,9 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
       frame(stream.name, version, time_extracted),
       closing(frame.after),
       tables(pg::logged_tables(connection, {own_name()}).front()) {
+  if (tables.empty()) {  // dropped since it was found
+    pg::refuse_missing_table(connection, stream.stream.schema_name, stream.stream.table);
+  }
   require_logged(tables);
   warn_if_another(followed_table(state).value_or(relation.oid));
   warn_of_new_columns();

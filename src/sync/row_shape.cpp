@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
@@ -14,6 +15,8 @@
 namespace tap::sync {
 
 namespace {
+
+constexpr std::int32_t kNull = -1;  // the length of a field that is NULL
 
 /// How a column is selected: its binary form, or the text of its type's output function, which a cast to text
 /// is not for every type. A composite of NULLs "IS NULL" without being NULL, so its size is asked for; IS
@@ -67,12 +70,25 @@ void RowShape::append(Cursor& row, Buffer& out) const {
   for (const Field& field : fields_) {
     out.append(field.key);
     const std::int32_t size = row.i32();
-    if (size < 0) {
+    if (size >= 0) {
+      field.encode(row.bytes(static_cast<std::size_t>(size)), out);
+    } else if (size == kNull) {
       out.append("null");
     } else {
-      field.encode(row.bytes(static_cast<std::size_t>(size)), out);
+      throw_malformed_row();
     }
   }
+  if (!row.at_end()) {
+    throw_malformed_row();
+  }
+}
+
+void RowShape::throw_malformed_row() const {
+  throw StreamError(
+      fmt::format("the server sent a row that is not made of the {} columns that were asked for: {}; please "
+                  "report this with the "
+                  "server's version",
+                  columns_.size(), fmt::join(columns_, ", ")));
 }
 
 }  // namespace tap::sync

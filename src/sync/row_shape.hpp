@@ -35,10 +35,20 @@ class RowShape {
   /// The position of a column that is there.
   [[nodiscard]] std::size_t position(const std::string& column) const;
 
+  /// Takes the number of fields off a COPY row. Throws StreamError unless it is that of the columns and
+  /// `more` fields before them.
+  void take_field_count(Cursor& row, std::size_t more = 0) const {
+    if (static_cast<std::size_t>(row.u16()) != fields_.size() + more) {
+      throw_malformed_row();
+    }
+  }
   /// Appends the columns of a row, read from the fields that the SELECT list asked for: `"id":1,"name":"x"`.
+  /// Throws StreamError if they are not the rest of the row.
   void append(Cursor& row, Buffer& out) const;
 
  private:
+  [[noreturn]] void throw_malformed_row() const;
+
   struct Field {
     std::string key;  ///< `,"name":`
     value::Encoder encode;

@@ -66,25 +66,35 @@ const Kind& kind_of(Oid oid, const TypeRow& row) {
   return row.kind != 'b' || kind == kByName.end() ? kOther : *kind;
 }
 
-}  // namespace
-
-Type resolve(const TypeRows& rows, Oid oid, std::int32_t modifier) {
-  const TypeRow* row = &rows.at(oid);
-  while (row->kind == 'd') {
+Type resolve_nested(const TypeRows& rows, Oid oid, std::int32_t modifier, int nesting) {
+  const TypeRow* row = &type_row(rows, oid);
+  for (; row->kind == 'd'; ++nesting) {
+    if (nesting >= kMaxTypeNesting) {
+      throw_nested_type(*row);
+    }
     modifier = modifier == -1 ? row->modifier : modifier;
     oid = row->base;
-    row = &rows.at(oid);
+    row = &type_row(rows, oid);
   }
   Type type;
   type.modifier = modifier;
   if (row->is_array) {
+    if (nesting >= kMaxTypeNesting) {
+      throw_nested_type(*row);
+    }
     type.kind = &kArray;
-    type.element = std::make_shared<const Type>(resolve(rows, row->element, modifier));
-    type.delimiter = rows.at(row->element).delimiter;
+    type.element = std::make_shared<const Type>(resolve_nested(rows, row->element, modifier, nesting + 1));
+    type.delimiter = type_row(rows, row->element).delimiter;
   } else {
     type.kind = &kind_of(oid, *row);
   }
   return type;
+}
+
+}  // namespace
+
+Type resolve(const TypeRows& rows, Oid oid, std::int32_t modifier) {
+  return resolve_nested(rows, oid, modifier, 0);
 }
 
 bool has_binary(const Type& type) {

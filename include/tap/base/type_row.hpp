@@ -26,13 +26,16 @@ struct TypeRow {
 /// Types by OID: all that a set of columns use, with the types they are made of.
 using TypeRows = std::unordered_map<Oid, TypeRow>;
 
-/// The type that a domain is over in the end, or the type itself. `types` must hold it.
-inline Oid base_type(const TypeRows& types, Oid type) {
-  while (types.at(type).kind == 'd') {
-    type = types.at(type).base;
-  }
-  return type;
-}
+/// The types of a server that is what it claims to be contain all that they refer to, and none contains
+/// itself; the functions below throw Error (ExitCode::run_failed) where they do not. Domains and arrays may
+/// be nested so deep.
+constexpr int kMaxTypeNesting = 100;
+
+/// The row of a type.
+const TypeRow& type_row(const TypeRows& types, Oid type);
+/// The type that a domain is over in the end, or the type itself.
+Oid base_type(const TypeRows& types, Oid type);
+[[noreturn]] void throw_nested_type(const TypeRow& type);
 
 /// The type's display_name; empty if `types` does not hold it, as when it was made since they were read.
 inline std::string display_name(const TypeRows& types, Oid type) {

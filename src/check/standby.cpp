@@ -57,7 +57,7 @@ void check_secondary(pg::Connection& connection, const pg::Server& server, bool 
       return;
     }
     check_delays(connection, status, subject, report);
-    if (for_first_copies) {
+    if (for_first_copies && status.version >= pg::kOldestForLogBased) {
       pg::end_of_log(connection);  // must be told
     }
   });

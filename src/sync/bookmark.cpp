@@ -93,9 +93,10 @@ std::string lookback_start(const TypeRows& types, Oid type, const std::string& b
     return "";
   }
   constexpr double seconds_of_1000_years = 1000 * 365.25 * 86400;  // more may lead to before the first date
-  return fmt::format("({}::pg_catalog.{} OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => {}))",
-                     bookmark, name == "date" ? "timestamp" : name,
-                     std::min(lookback, seconds_of_1000_years));
+  return fmt::format(
+      "({}::pg_catalog.{} OPERATOR(pg_catalog.-) "
+      "({}::pg_catalog.float8 OPERATOR(pg_catalog.*) '1 second'::pg_catalog.interval))",
+      bookmark, name == "date" ? "timestamp" : name, std::min(lookback, seconds_of_1000_years));
 }
 
 }  // namespace tap::sync

@@ -239,12 +239,40 @@ class MatrixTest:
         second = self.sync(catalog, cut_off.last_state)
         self.assertEqual(bodies(second, "increments"), [f'{{"id":1000,"k":500,"pad":"{"x" * 300}"}}', '{"id":2000,"k":2000,"pad":""}'])
 
+    def test_incremental_with_lookback(self):
+        self.sql("CREATE TABLE moments (id int, k timestamptz NOT NULL); GRANT SELECT ON moments TO reader;"
+                 "INSERT INTO moments SELECT i, timestamptz '2026-01-02 03:04:05.6+00' + i * interval '1 minute' "
+                 "FROM generate_series(1, 5) i")
+        self.addCleanup(self.sql, "DROP TABLE moments")
+        catalog = self.catalog("moments", "INCREMENTAL", "k")
+        first = self.sync(catalog)
+        self.assertEqual([r["id"] for r in first.records()], [1, 2, 3, 4, 5])
+        second = self.sync(catalog, first.last_state, replication_key_lookback=119.5)
+        self.assertEqual(bodies(second, "moments"), ['{"id":4,"k":"2026-01-02T03:08:05.600000+00:00"}',
+                                                     '{"id":5,"k":"2026-01-02T03:09:05.600000+00:00"}'])
+
     def test_incremental_by_float(self):
         catalog = self.catalog("floats", "INCREMENTAL", "k")
         first = self.sync(catalog, limit=3)
         self.assertEqual(bodies(first, "floats"), ['{"id":1,"k":0.1}', '{"id":2,"k":0.2}', '{"id":3,"k":0.3}'])
         second = self.sync(catalog, first.last_state)
         self.assertEqual(bodies(second, "floats"), ['{"id":3,"k":0.3}', '{"id":4,"k":0.4}', '{"id":5,"k":0.5}'])
+
+    def test_standby(self):
+        with Server(source=self.server) as standby:
+            catalog = self.catalog("every_type")
+            config = {**self.config, **standby.config(DB, user="reader", filter_dbs=DB)}
+            self.assertEqual(tap.discover(config), tap.discover(self.config))
+            self.assertEqual(bodies(tap.run(config, catalog=catalog), "every_type"), [RECORD, NOTHING])
+            secondary = {"use_secondary": True, "secondary_host": standby.host, "secondary_port": str(standby.port)}
+            self.assertEqual(bodies(self.sync(catalog, **secondary), "every_type"), [RECORD, NOTHING])
+            catalog = self.catalog("numbers")
+            cut_off = self.sync(catalog, state_every_rows=EVERY, **secondary).state_texts[5]
+            self.assertEqual([r["a"] for r in self.sync(catalog, cut_off, **secondary).records()], list(range(5 * EVERY + 1, ROWS + 1)))
+            for found in look(config, catalog=catalog), look({**self.config, **secondary}, catalog=catalog):
+                self.assertEqual([f for f in found if f["level"] == "error"], [])
+            [server] = about(look(config, catalog=catalog), "server")
+            self.assertRegex(server, r"\Aok PostgreSQL %s\D.*, a standby\Z" % re.escape(self.major))
 
     def test_row_security(self):
         if self.server.version < (9, 5):

@@ -110,11 +110,14 @@ TEST_CASE("a lookback is a distance of the key's own kind") {
         "-9223372036854775808)::pg_catalog.int8");
   CHECK(lookback_start(types, 99, "'7'", 10) == lookback_start(types, 20, "'7'", 10));
   CHECK(lookback_start(types, 1184, "'x'", 1.5) ==
-        "('x'::pg_catalog.timestamptz OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => 1.5))");
+        "('x'::pg_catalog.timestamptz OPERATOR(pg_catalog.-) (1.5::pg_catalog.float8 OPERATOR(pg_catalog.*) "
+        "'1 second'::pg_catalog.interval))");
   CHECK(lookback_start(types, 1082, "'x'", 60) ==
-        "('x'::pg_catalog.timestamp OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => 60))");
+        "('x'::pg_catalog.timestamp OPERATOR(pg_catalog.-) (60::pg_catalog.float8 OPERATOR(pg_catalog.*) '1 "
+        "second'::pg_catalog.interval))");
   CHECK(lookback_start(types, 1184, "'x'", 1e12) ==
-        "('x'::pg_catalog.timestamptz OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => 31557600000))");
+        "('x'::pg_catalog.timestamptz OPERATOR(pg_catalog.-) (31557600000::pg_catalog.float8 "
+        "OPERATOR(pg_catalog.*) '1 second'::pg_catalog.interval))");
   CHECK(lookback_start(types, 25, "'x'", 60).empty());
 }
 

@@ -38,11 +38,14 @@ class Server:
     """A running cluster in a temporary folder, with a superuser `tap` who needs no password.
 
     It listens on a unix socket in `folder`, and on 127.0.0.1 unless `tcp` is false. With a `primary` (another
-    Server) it is its hot standby. A `major` like "9.3" or "18" is fetched by scripts/servers; without one it is this
+    Server) it is its hot standby; with a `source` it is one, too, which stays as the source is now. A `major` like "9.3" or "18" is fetched by scripts/servers; without one it is this
     machine's own.
     """
 
-    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8"), primary=None, major=None):
+    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8"), primary=None, major=None,
+                 source=None):
+        major = source.major if source else major
+        self.major = major
         self.bindir = bindir(major)
         self.version = server_version(self.bindir)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tap-postgres-server-"))
@@ -55,7 +58,9 @@ class Server:
             ["sh", "-c", REAPER, "reaper", self.bindir, self.folder],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, cwd="/", **as_postgres())
         try:
-            if primary is None:
+            if source:
+                self.copy(source)
+            elif primary is None:
                 self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-N", *initdb)
             else:
                 self.run("pg_basebackup", "-D", self.data, "-h", primary.folder, "-p", primary.port, "-U", SUPERUSER,
@@ -91,10 +96,10 @@ class Server:
                 conf.write("%s = '%s'\n" % (name, str(value).replace("'", "''")))
 
     def logical_decoding(self):
-        """What logical decoding needs; from 10 on the rest is the default. Before 9.4 there is none."""
+        """What logical decoding needs, or a standby before 9.4; from 10 on the rest is the default."""
         if self.version < (9, 4):
-            return {}
-        more = {"max_wal_senders": 10, "max_replication_slots": 10} if self.version < (10,) else {}
+            return {"wal_level": "hot_standby", "hot_standby": "on"}
+        more = {"max_wal_senders": 10, "max_replication_slots": 10, "hot_standby": "on"} if self.version < (10,) else {}
         return {"wal_level": "logical", **more}
 
     def plugins_allowed(self):
@@ -104,6 +109,18 @@ class Server:
         except RuntimeError:
             return {}
         return {"output_plugin_libraries": "wal2json, pgoutput, test_decoding"}
+
+    def copy(self, source):
+        """Copies the files of another server and makes them a standby's. pg_basebackup does not come with each major."""
+        source.stop()
+        try:
+            subprocess.run(["cp", "-a", source.data, self.data], check=True)
+        finally:
+            source.start()
+        if self.version >= (12,):
+            (self.data / "standby.signal").touch()
+        else:
+            (self.data / "recovery.conf").write_text("standby_mode = on\n")
 
     def start(self):
         log = self.folder / "log"

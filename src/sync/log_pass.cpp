@@ -47,6 +47,17 @@ LogPass::LogPass(const config::Config& config, const LogSource& source,
 }
 
 void LogPass::attempt(pg::Connection& connection) {
+  try {
+    read(connection);
+  } catch (const pg::ServerError& error) {
+    if (!std::exchange(decoding_failed_, false) || error.may_pass()) {
+      throw;
+    }
+    leave_out_other_tables(error);
+  }
+}
+
+void LogPass::read(pg::Connection& connection) {
   connection.pin_session();
   look_up_streams(connection);
   if (streams_.empty()) {
@@ -157,11 +168,20 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
   }
 }
 
+pg::ReplicationStream::Event LogPass::next_event(pg::ReplicationStream& log, milliseconds patience) {
+  try {
+    return log.next(patience);
+  } catch (const pg::ServerError&) {
+    decoding_failed_ = true;
+    throw;
+  }
+}
+
 void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
                        const change::Decoder::Sink& sink) {
   using Event = pg::ReplicationStream::Event;
   const bool impatient = config_.log.stop_at_end || records_.holds_any();
-  switch (log.next(impatient ? kAskEvery : kFollowPatience)) {
+  switch (next_event(log, impatient ? kAskEvery : kFollowPatience)) {
     case Event::message:
       ++messages_;
       any_news_ = true;

@@ -42,8 +42,8 @@ class LogPass {
   /// if the slot refuses.
   void attempt(pg::Connection& connection);
 
-  /// True if the last attempt ended early so that the memory of large messages could be given back: call
-  /// attempt() again with a new connection, and the run continues.
+  /// True if the last attempt ended early, to give back the memory of large messages or to ask for other
+  /// tables: call attempt() again with a new connection, and the run continues.
   [[nodiscard]] bool wants_new_connections() const { return wants_new_connections_; }
 
   /// The streams that had a fault of their own, which the others have gone on without.
@@ -53,12 +53,15 @@ class LogPass {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void read(pg::Connection& connection);
+  void leave_out_other_tables(const pg::ServerError& error);
   void look_up_streams(pg::Connection& connection);
   std::unique_ptr<pg::ReplicationStream> open(pg::Connection& connection);
   void require_not_past(pg::Connection& connection) const;
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
   void let_go(pg::Connection& connection);  ///< of the stream that is open
+  pg::ReplicationStream::Event next_event(pg::ReplicationStream& log, std::chrono::milliseconds patience);
   void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
@@ -105,8 +108,10 @@ class LogPass {
   Clock::time_point last_state_ = started_;
   std::optional<Clock::time_point> reconnected_at_;  ///< to give memory back
   bool wants_new_connections_ = false;
-  bool any_news_ = false;       ///< since the last look at the clock
-  std::uint64_t messages_ = 0;  ///< since the last look at the clock, and some
+  bool decoding_failed_ = false;    ///< what is thrown is the server's error about WAL
+  bool only_known_tables_ = false;  ///< else the server sends all if there are partitions
+  bool any_news_ = false;           ///< since the last look at the clock
+  std::uint64_t messages_ = 0;      ///< since the last look at the clock, and some
   std::uint64_t records_at_state_ = 0;
   bool state_needed_ = false;
 };

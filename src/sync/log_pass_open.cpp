@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/sync/slot_choice.hpp>
 
 #include "log_pass.hpp"
@@ -83,12 +84,39 @@ pg::ReplicationStream::Options LogPass::plugin_options() const {
   if (config_.values.non_finite_numbers == value::Options::NonFinite::string) {
     options.emplace_back("numeric-data-types-as-string", "true");
   }
-  if (std::string tables = routes_->tables_to_send(); !tables.empty()) {
+  std::string tables = only_known_tables_ ? routes_->known_tables() : routes_->tables_to_send();
+  if (!tables.empty()) {
     options.emplace_back("add-tables", std::move(tables));
   }
   std::erase_if(options,
                 [&](const auto& option) { return std::ranges::count(unknown_options_, option.first) > 0; });
   return options;
+}
+
+/// The server has failed to decode a transaction, and would again. If it is for a row of a table that is not
+/// selected, it is left out: a run to the end of WAL knows all partitions up to there. One that follows WAL
+/// without end would miss those that are still to be made.
+void LogPass::leave_out_other_tables(const pg::ServerError& error) {
+  const std::string failed = fmt::format("the server cannot decode the transaction after {} in WAL ({})",
+                                         to_text(reached_), error.what());
+  if (!routes_->has_partitions() || only_known_tables_) {
+    throw Error(
+        ExitCode::run_failed,
+        fmt::format("{}: to go on without it, SELECT pg_catalog.pg_replication_slot_advance({}, "
+                    "pg_catalog.pg_current_wal_lsn()), then run with --full-refresh for the streams of "
+                    "database {}",
+                    failed, pg::quote_literal(source_.slot), source_.database));
+  }
+  if (!config_.log.stop_at_end) {
+    throw Error(
+        ExitCode::run_failed,
+        fmt::format("{}: if this is about a table that is not selected, a run with `break_at_end_lsn: true` "
+                    "gets past it",
+                    failed));
+  }
+  log::warn("{}: trying again with the changes of selected tables only", failed);
+  only_known_tables_ = true;
+  wants_new_connections_ = true;
 }
 
 /// Others may have read the slot or made it anew since the run began. Now it is ours.

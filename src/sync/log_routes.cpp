@@ -42,12 +42,10 @@ LogRoutes::LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen) : un
   }
 }
 
-std::string LogRoutes::tables_to_send() const {
+std::string LogRoutes::known_tables() const {
   std::string tables;
-  if (!any_partitions_) {
-    for (const auto& [name, streams] : by_table_) {
-      tables += fmt::format("{}{}.{}", tables.empty() ? "" : ",", escaped(name.schema), escaped(name.table));
-    }
+  for (const auto& [name, streams] : by_table_) {
+    tables += fmt::format("{}{}.{}", tables.empty() ? "" : ",", escaped(name.schema), escaped(name.table));
   }
   return tables;
 }

@@ -27,7 +27,10 @@ class LogRoutes {
 
   /// The tables that the server should send, as wal2json's add-tables; empty for all: the partitions of a
   /// table cannot be known beforehand.
-  [[nodiscard]] std::string tables_to_send() const;
+  [[nodiscard]] std::string tables_to_send() const { return any_partitions_ ? "" : known_tables(); }
+  /// In the same form: the streams' tables and the partitions that they have now.
+  [[nodiscard]] std::string known_tables() const;
+  [[nodiscard]] bool has_partitions() const { return any_partitions_; }
 
  private:
   void look_up(pg::Connection& connection, const change::Change& change);

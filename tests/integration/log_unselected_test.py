@@ -72,6 +72,47 @@ class LogUnselectedTest(LogTest):
                 cursor.execute(f"{end} PREPARED '{name}'")
         self.check_passed_over()
 
+    def undecodable(self, table):
+        """Has a change of a table that the server fails to decode: a value of an enum that does not have it."""
+        self.sql("CREATE TYPE {s}.mood AS ENUM ('good'); CREATE TABLE {s}.moods AS SELECT 'good'::{s}.mood AS m;"
+                 f"ALTER TABLE {{s}}.{table} ADD m {{s}}.mood")
+        self.sql("DELETE FROM pg_enum WHERE enumtypid = '{s}.mood'::regtype")
+        self.sql(f"INSERT INTO {{s}}.{table} (id, m) SELECT 1, m FROM {{s}}.moods")
+        return r"the server cannot decode the transaction after \w+/\w+ in WAL \(invalid internal value for enum: \d+ .*\): "
+
+    def test_change_that_the_server_cannot_decode(self):
+        """It is left out, with the changes of all tables that are not selected; the next run asks for all again."""
+        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.first_copy("t")
+        failed = self.undecodable("u")
+        self.sql("INSERT INTO {s}.u VALUES (2); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM (100) TO (200)")
+        self.sql("INSERT INTO {s}.t VALUES (1, 'after'), (100, 'of a new partition')")
+        for form in BOTH:
+            result = self.sync(self.selected, self.state, wal2json_message_format=form)
+            self.assertEqual([record["id"] for record in changes(result)], [1, 100])
+            self.assertEqual(len(warnings(result)), 1, result)
+            self.assertRegex(warnings(result)[0], f"^{failed}trying again with the changes of selected tables only$")
+        self.check_followed("t")
+        self.sql("INSERT INTO {s}.t VALUES (3, 'later')")
+        self.assertEqual(warnings(self.check_followed("t")), [])
+
+    def test_change_that_the_server_cannot_decode_while_wal_is_followed(self):
+        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.first_copy("t")
+        failed = self.undecodable("u")
+        result = self.sync(self.selected, self.state, expect=1, break_at_end_lsn=False)
+        self.assertRegex(result.stderr, f"(?m)^CRITICAL {failed}if this is about a table that is not selected, a run with "
+                                        "`break_at_end_lsn: true` gets past it$")
+
+    def test_change_of_a_selected_table_that_the_server_cannot_decode(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
+        self.first_copy("t")
+        failed = self.undecodable("t")
+        result = self.sync(self.selected, self.state, expect=1)
+        self.assertRegex(result.stderr, f"(?m)^CRITICAL {failed}to go on without it, SELECT "
+                                        rf"pg_catalog.pg_replication_slot_advance\('{self.slot}', pg_catalog.pg_current_wal_lsn\(\)\), "
+                                        "then run with --full-refresh for the streams of database log_unselected$")
+
     def check_encoding(self, encoding, value):
         database = f"log_unselected_{encoding}".lower()
         self.server.create_database(database, encoding)

@@ -34,7 +34,7 @@ class OutputTest(InterruptionTest):
     def test_a_full_disk(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
         with open("/dev/full", "wb") as full:
-            for args in ((self.only_catalog(),), (None, None, "--discover")):
+            for args in ((self.only_catalog(),), (None, None, "--discover"), (None, None, "check"), (None, None, "slot", "status")):
                 running = self.start(*args, stdout=full)
                 self.assertEqual(running.wait(), 1)
                 self.assertEqual(complaints(running.log), ["CRITICAL cannot write to stdout: No space left on device"])

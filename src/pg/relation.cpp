@@ -21,11 +21,20 @@ SELECT c.oid AS oid, c.relkind AS kind
  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
 )sql";
 
-// $1 the table's OID.
+// $1 the table's OID. NOT NULL NOT VALID (18) sets attnotnull as well. Before 12 there is no attgenerated,
+// and the name is that of the outer column.
 constexpr const char* kColumns = R"sql(
-SELECT attname AS name, atttypid AS type, atttypmod AS modifier, attnotnull AS not_null
-  FROM pg_catalog.pg_attribute
- WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
+SELECT attname AS name, atttypid AS type, atttypmod AS modifier,
+       attnotnull AND attnum NOT IN (SELECT pg_catalog.unnest(conkey)
+                                       FROM pg_catalog.pg_constraint
+                                      WHERE conrelid = $1::oid AND contype = 'n' AND NOT convalidated)
+         AS not_null,
+       a.attgenerated = 'v' AS is_virtual
+  FROM (SELECT ''::"char" AS attgenerated) before_12
+ CROSS JOIN LATERAL (
+       SELECT attname, attnum, atttypid, atttypmod, attnotnull, attgenerated
+         FROM pg_catalog.pg_attribute
+        WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped) a
  ORDER BY attnum
 )sql";
 
@@ -101,12 +110,14 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   const auto type = columns.column("type");
   const auto modifier = columns.column("modifier");
   const auto not_null = columns.column("not_null");
+  const auto is_virtual = columns.column("is_virtual");
   for (std::size_t row = 0; row < columns.size(); ++row) {
     TableColumn& column = relation.columns.emplace_back();
     column.name = columns.text(row, name);
     column.type = columns.oid(row, type);
     column.modifier = static_cast<std::int32_t>(columns.number(row, modifier));
     column.not_null = columns.flag(row, not_null);
+    column.is_virtual = columns.flag(row, is_virtual);
   }
   relation.types = read_types(connection.query(types_query(
       fmt::format("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0", oid))));

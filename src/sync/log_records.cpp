@@ -42,6 +42,30 @@ bool changes_key(const LogStream& stream, const Change& change) {
   });
 }
 
+/// Its value in a change is the one that the record gets.
+bool is_written(const LogColumn* column) {
+  return column != nullptr && column->synced && column->in_wal;
+}
+
+/// Once a stream.
+void warn_of_left_out(LogStream& stream, const LogColumn& column, const Change& change) {
+  if (std::exchange(stream.warned_of_unsent, true)) {
+    return;
+  }
+  if (!column.in_wal) {
+    log::warn(
+        "{}: virtual generated column {} is left out of records, since WAL does not have it and the row "
+        "cannot be "
+        "read by its key",
+        stream.plan.stream.id, column.name);
+    return;
+  }
+  log::warn(
+      "{}: column {} is left out of records of updates that do not change it, since the log does not "
+      "have it: ALTER TABLE {} REPLICA IDENTITY FULL",
+      stream.plan.stream.id, column.name, pg::quote_qualified(change.schema, change.table));
+}
+
 /// How to find a row in its table by what the log has of it; empty if there is no way.
 std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const std::vector<Field>& fields,
                                                         const std::vector<Field>& others) {
@@ -173,19 +197,19 @@ void LogRecords::resolve(pg::Connection& connection, LogStream& stream, const st
 }
 
 void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
-  const auto is_synced = [](const LogColumn* column) { return column != nullptr && column->synced; };
   RowToFetch row{.stream = &stream};
   std::vector<std::pair<LogColumn*, std::string_view>> unchanged;
-  if (static_cast<std::size_t>(std::ranges::count_if(columns_, is_synced)) < stream.shape.synced()) {
+  if (static_cast<std::size_t>(std::ranges::count_if(columns_, is_written)) < stream.shape.synced()) {
     for (LogColumn& column : stream.shape.columns()) {
-      if (!column.synced || std::ranges::find(columns_, &column) != columns_.end()) {
+      if (!column.synced || (column.in_wal && std::ranges::find(columns_, &column) != columns_.end())) {
         continue;
       }
-      if (const Field* const before = find_field(change.identity, column.name)) {
+      const Field* const before = column.in_wal ? find_field(change.identity, column.name) : nullptr;
+      if (before != nullptr) {
         unchanged.emplace_back(&column, before->value);
         continue;
       }
-      if (change.kind == Change::Kind::insert && stream.missing.insert(column.name).second) {
+      if (column.in_wal && change.kind == Change::Kind::insert && stream.missing.insert(column.name).second) {
         look_again(connection, stream);  // dropped, perhaps: an insert has every column that there is
         resolve(connection, stream, change.columns);
         write_new_row(connection, stream, change, lsn);
@@ -197,11 +221,8 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
   if (!row.columns.empty()) {
     row.key =
         config_.log.fetch_unsent ? key_of(stream, change.columns, change.identity) : decltype(row.key)();
-    if (row.key.empty() && !std::exchange(stream.warned_of_unsent, true)) {
-      log::warn(
-          "{}: column {} is left out of records of updates that do not change it, since the log does not "
-          "have it: ALTER TABLE {} REPLICA IDENTITY FULL",
-          stream.plan.stream.id, row.columns.front()->name, pg::quote_qualified(change.schema, change.table));
+    if (row.key.empty()) {
+      warn_of_left_out(stream, *row.columns.front(), change);
     }
   }
   if (change.kind == Change::Kind::update && changes_key(stream, change)) {
@@ -217,7 +238,7 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
       stream.shape.append(column, value, out);
     };
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      if (is_synced(columns_[i])) {
+      if (is_written(columns_[i])) {
         append(*columns_[i], change.columns[i].value);
       }
     }
@@ -233,7 +254,7 @@ void LogRecords::write_delete(LogStream& stream, const Change& change, Lsn lsn) 
     bool first = true;
     for (const Field& field : change.identity) {
       LogColumn* const column = stream.shape.find(field.name, hint);
-      if (column != nullptr && column->synced) {
+      if (is_written(column)) {
         if (!first) {
           out.push(',');
         }

@@ -37,6 +37,7 @@ LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const c
          .key = to_text(Json(column.name)) + ":",
          .type_name = column.type_name,
          .synced = synced,
+         .in_wal = !column.is_virtual,
          .is_new = is_new,
          .is_bytea = column.type == kBytea,
          .warned = false,

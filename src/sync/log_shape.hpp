@@ -21,6 +21,7 @@ struct LogColumn {
   std::string key;  ///< `"name":`
   std::string type_name;
   bool synced = false;
+  bool in_wal = true;     ///< false for a virtual generated column: a plugin writes NULL or nothing
   bool is_new = false;    ///< the catalog does not know it
   bool is_bytea = false;  ///< wal2json leaves the `\x` out
   bool warned = false;    ///< that a value is not of the type

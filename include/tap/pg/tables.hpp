@@ -26,9 +26,10 @@ struct TableColumn {
   std::string name;
   Oid type = 0;
   std::int32_t modifier = -1;
-  std::string type_name;  ///< the type's display_name: "character varying", "integer[]"
-  bool not_null = false;
-  int key_position = 0;  ///< its place in the primary key from 1; 0 if it is not part of it
+  std::string type_name;    ///< the type's display_name: "character varying", "integer[]"
+  bool not_null = false;    ///< and no row that was there before breaks it
+  int key_position = 0;     ///< its place in the primary key from 1; 0 if it is not part of it
+  bool is_virtual = false;  ///< generated when it is read (18): its values are not in WAL
 };
 
 struct Table {

@@ -10,10 +10,11 @@ from support.server import SUPERUSER, Server, shared
 
 class SchemaTest(unittest.TestCase):
     """Subclasses name their source database in `database`; the destination is `<database>_copy`, on the shared server. Those that
-    need `settings` of the source's server get one of their own."""
+    need `settings` or another `major` of the source's server get one of their own."""
 
     database = None
     settings = None
+    major = None  # of the source's server; None: this machine's own
     server = None  # of the source; None: the shared one
     made = set()
 
@@ -23,8 +24,8 @@ class SchemaTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        if cls.settings:
-            cls.server = Server(cls.settings)
+        if cls.settings or cls.major:
+            cls.server = Server(cls.settings, major=cls.major)
             cls.addClassCleanup(cls.server.close)
         cls.server = cls.server or shared()
         for server, name in ((cls.server, cls.database), (shared(), cls.destination)):

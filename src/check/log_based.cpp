@@ -23,6 +23,13 @@ SELECT pg_catalog.current_setting('max_replication_slots')::int AS slots,
        pg_catalog.current_setting('max_slot_wal_keep_size', true) AS keep_size
 )sql";
 
+// It came with version 18.
+constexpr const char* kIdleTimeout = R"sql(
+SELECT pg_catalog.current_setting(name) AS shown, setting::bigint AS seconds
+  FROM pg_catalog.pg_settings
+ WHERE name = 'idle_replication_slot_timeout' AND setting <> '0'
+)sql";
+
 /// How to set what holds from the next start on.
 std::string set_for_good(const pg::LogStatus& status, const char* name, std::int64_t value) {
   return status.is_rds ? fmt::format("set {} to {} in its parameter group and reboot it", name, value)
@@ -66,6 +73,30 @@ void check_capacity(pg::Connection& connection, const pg::LogStatus& status, boo
          "a limit that leaves room for a few days without a run",
          status.is_rds ? "set max_slot_wal_keep_size to 51200 (megabytes) in its parameter group"
                        : "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()"});
+  }
+}
+
+void check_idle_timeout(pg::Connection& connection, const pg::LogStatus& status,
+                        const std::optional<pg::Slot>& slot, Report& report) {
+  const char* const subject = "idle_replication_slot_timeout";
+  const pg::Rows row = connection.query(kIdleTimeout);
+  if (row.size() == 0) {
+    return;
+  }
+  const std::string timeout = row.text(0, row.column("shown"));
+  const std::string turn_off =
+      status.is_rds ? "set idle_replication_slot_timeout to 0 in its parameter group"
+                    : "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf()";
+  if (slot && slot->idle && slot->idle->count() > row.number(0, row.column("seconds"))) {
+    report.warning(subject,
+                   {fmt::format("it is {}, and no one has read slot {} for {} s: the next checkpoint of "
+                                "the server invalidates the slot",
+                                timeout, slot->name, slot->idle->count()),
+                    "run the tap now, and more often or without a timeout", turn_off});
+  } else {
+    report.note(subject, {fmt::format("it is {}: the server invalidates a slot that no one reads for so long",
+                                      timeout),
+                          "runs that are closer together, or no timeout", turn_off});
   }
 }
 
@@ -113,7 +144,7 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   if (report.attempt(log, [&] { sync::require_logical_log(status); })) {
     report.attempt(log, [&] {
       end = pg::end_of_log(connection);
-      report.ok(log, "wal_level is logical");
+      report.ok(log, fmt::format("wal_level is {}", status.wal_level));
     });
   } else if (status.in_recovery) {
     return;  // the primary's slots are not here
@@ -133,6 +164,8 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   if (!is_fit) {
     return;
   }
+  report.attempt("idle_replication_slot_timeout",
+                 [&] { check_idle_timeout(connection, status, slot, report); });
   if (!slot && config.log.create_slot) {
     report.note("slot " + name, {"it is not there, the run makes it", "", ""});
     return;

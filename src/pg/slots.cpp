@@ -20,7 +20,10 @@ SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active
        s.active_pid AS active_pid, a.application_name AS application,
        s.confirmed_flush_lsn AS confirmed_flush, s.restart_lsn AS restart,
        pg_catalog.to_jsonb(s) ->> 'wal_status' AS wal_status,
-       pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size
+       pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size,
+       pg_catalog.to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
+       pg_catalog.date_part('epoch', pg_catalog.now() OPERATOR(pg_catalog.-)
+         (pg_catalog.to_jsonb(s) ->> 'inactive_since')::timestamptz)::bigint AS idle_seconds
   FROM pg_catalog.pg_replication_slots s
   LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = s.active_pid
  WHERE s.slot_type = 'logical'
@@ -68,6 +71,8 @@ std::vector<Slot> logical_slots(Connection& connection) {
   const auto restart = rows.column("restart");
   const auto wal_status = rows.column("wal_status");
   const auto safe_wal_size = rows.column("safe_wal_size");
+  const auto invalidation_reason = rows.column("invalidation_reason");
+  const auto idle_seconds = rows.column("idle_seconds");
   std::vector<Slot> slots;
   for (std::size_t row = 0; row < rows.size(); ++row) {
     Slot& slot = slots.emplace_back();
@@ -81,6 +86,10 @@ std::vector<Slot> logical_slots(Connection& connection) {
     slot.restart = lsn_of(rows, row, restart);
     slot.wal_status = rows.text(row, wal_status);
     slot.safe_wal_size = rows.text(row, safe_wal_size);
+    slot.invalidation_reason = rows.text(row, invalidation_reason);
+    if (!rows.is_null(row, idle_seconds)) {
+      slot.idle = std::chrono::seconds(rows.number(row, idle_seconds));
+    }
   }
   // A server without slots may refuse to tell.
   const Lsn end = slots.empty() ? Lsn() : end_of_log(connection);
@@ -116,6 +125,8 @@ LogStatus log_status(Connection& connection) {
   LogStatus status;
   status.version = version;
   status.wal_level = row.text(0, row.column("wal_level"));
+  status.has_logical_decoding =
+      status.wal_level == "logical" || (status.wal_level == "replica" && version.decodes_at_level_replica());
   status.server_encoding = row.text(0, row.column("server_encoding"));
   status.in_recovery = row.flag(0, row.column("in_recovery"));
   status.role = row.text(0, row.column("role"));

@@ -10,6 +10,7 @@
 #include <tap/sync/slot_choice.hpp>
 
 #include "log_position.hpp"
+#include "slot_loss.hpp"
 
 namespace tap::sync {
 
@@ -74,11 +75,15 @@ std::string dropped_and_made_anew(const std::string& slot) {
                      made_anew(slot));
 }
 
+std::string remedy_of(const pg::Slot& slot) {
+  const std::string prevention = loss_of(slot).prevention;
+  return dropped_and_made_anew(slot.name) +
+         (prevention.empty() ? "" : fmt::format("; to prevent this, {}", prevention));
+}
+
 void require_not_lost(const pg::Slot& slot) {
-  if (slot.wal_status == "lost") {
-    unprepared({fmt::format("replication slot {} is lost", slot.name),
-                "the server has removed log that it needed (max_slot_wal_keep_size)",
-                dropped_and_made_anew(slot.name)});
+  if (slot.is_lost()) {
+    unprepared({fmt::format("replication slot {} is lost", slot.name), loss_of(slot).cause, remedy_of(slot)});
   }
 }
 
@@ -145,7 +150,7 @@ void require_logical_log(const pg::LogStatus& status) {
     unprepared({"log-based replication reads the primary, but this server is a standby",
                 "set host to the primary's (Aurora: the cluster's writer endpoint)"});
   }
-  if (status.wal_level != "logical") {
+  if (!status.has_logical_decoding) {
     unprepared(
         {fmt::format("log-based replication needs wal_level=logical, the server has {}", status.wal_level),
          "",
@@ -262,7 +267,8 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
   const Complaint found{
       fmt::format("replication slot {} ({}): {}", slot, connection.description(), error.what())};
   const std::string& sqlstate = error.sqlstate();
-  if (sqlstate == "42501" && std::string_view(error.what()).find(kPlugin) != std::string_view::npos) {
+  const bool is_of_plugin = std::string_view(error.what()).find(kPlugin) != std::string_view::npos;
+  if (sqlstate == "42501" && is_of_plugin) {
     unprepared(plugin_not_allowed(connection, found.found));
   }
   std::string remedy = "run it again; if it stays so, the server's log says more";
@@ -270,7 +276,7 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
     remedy =
         "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
         "rds_replication TO ...)";
-  } else if (sqlstate == "58P01") {
+  } else if (sqlstate == "58P01" && is_of_plugin) {
     remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
   } else if (sqlstate == "53400") {
     remedy = "raise max_replication_slots, or drop a slot that nobody reads";
@@ -281,7 +287,9 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
   } else if (sqlstate == "42704") {
     remedy = fmt::format("it has been dropped: {}", made_anew(slot));
   } else if (sqlstate == "55000") {
-    remedy = "the server has removed log that it needed: " + dropped_and_made_anew(slot);
+    if (const auto lost = pg::find_slot(connection, slot); lost && lost->is_lost()) {
+      remedy = fmt::format("{}: {}", loss_of(*lost).cause, remedy_of(*lost));
+    }
   } else if (sqlstate == "22023") {
     remedy = "the plugin is too old for this tap: install a newer wal2json";
   }

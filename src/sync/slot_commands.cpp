@@ -12,6 +12,7 @@
 #include <tap/sync/slot_commands.hpp>
 
 #include "log_position.hpp"
+#include "slot_loss.hpp"
 
 namespace tap::sync {
 
@@ -67,14 +68,19 @@ std::string describe(const pg::Slot& slot) {
                                 slot.application.empty() ? "" : " (" + slot.application + ")")
                   : "not read",
       to_text(slot.confirmed_flush), to_text(slot.restart), megabytes(slot.retained.value_or(0)),
-      slot.wal_status.empty() ? "" : ", wal_status " + slot.wal_status,
+      slot.wal_status.empty()
+          ? ""
+          : ", wal_status " + slot.wal_status +
+                (slot.invalidation_reason.empty() ? "" : " (" + slot.invalidation_reason + ")"),
       slot.safe_wal_size.empty() ? "" : ", safe for " + slot.safe_wal_size + " bytes more");
 }
 
 std::optional<Complaint> danger_of(const pg::Slot& slot) {
-  if (slot.wal_status == "lost") {
+  if (slot.is_lost()) {
+    const SlotLoss loss = loss_of(slot);
     return Complaint{fmt::format("slot {} is lost", slot.name),
-                     "the server has removed log that it needed; drop it and sync its streams anew"};
+                     fmt::format("{}; drop it and sync its streams again with --full-refresh{}", loss.cause,
+                                 loss.prevention.empty() ? "" : "; to prevent this, " + loss.prevention)};
   }
   if (slot.wal_status == "unreserved") {
     return Complaint{fmt::format("slot {} is about to be lost", slot.name),

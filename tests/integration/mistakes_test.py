@@ -350,9 +350,9 @@ class OtherServersTest(MistakeCase):
             self.server.sql("CHECKPOINT")
             return self.server.sql("SELECT 1 FROM pg_replication_slots WHERE wal_status = 'lost'")
         until(lost, "the slot is not lost")
-        self.check_log_based("replication slot stitch_shop is lost: the server has removed log that it needed "
-                             f"(max_slot_wal_keep_size): drop it with {DROP_SLOT}, create it anew with {CREATE_SLOT}, and sync the "
-                             "log-based streams anew with --full-refresh")
+        self.check_log_based("replication slot stitch_shop is lost: the server has removed WAL that it needed: "
+                             f"drop it with {DROP_SLOT}, create it anew with {CREATE_SLOT}, and sync the log-based streams anew with "
+                             "--full-refresh; to prevent this, raise max_slot_wal_keep_size, if it is set, or run the tap more often")
 
 
 if __name__ == "__main__":

@@ -331,19 +331,9 @@ class UnfitServerTest(SlotTest):
         self.use({"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"})
         self.make_slot()
         catalog, state = self.first_copy()
-        self.lose_slot()
-        self.refused(f"replication slot {self.slot} is lost: the server has removed log that it needed "
-                     f"(max_slot_wal_keep_size): drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew "
-                     "with SELECT "
-                     f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the log-based streams anew with "
-                     "--full-refresh", catalog, state)
-
-    def lose_slot(self):
-        def lost():
-            self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
-            self.sql("CHECKPOINT")
-            return self.sql("SELECT 1 FROM pg_replication_slots WHERE wal_status = 'lost'")
-        until(lost, "the slot is not lost")
+        self.remove_wal()
+        self.refused(self.lost("the server has removed WAL that it needed",
+                               "raise max_slot_wal_keep_size, if it is set, or run the tap more often"), catalog, state)
 
 
 if __name__ == "__main__":

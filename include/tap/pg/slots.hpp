@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,12 +20,19 @@ struct Slot {
   std::string database;
   bool active = false;
   std::string active_pid;
-  std::string application;               ///< of who reads it, as far as we may see
-  Lsn confirmed_flush;                   ///< the log before it is not sent any more
-  Lsn restart;                           ///< the log before it is not kept any more
-  std::string wal_status;                ///< reserved, extended, unreserved, lost
-  std::string safe_wal_size;             ///< bytes that may be written before it is at risk
-  std::optional<std::int64_t> retained;  ///< bytes of log that it keeps; nothing if it keeps none
+  std::string application;  ///< of who reads it, as far as we may see
+  Lsn confirmed_flush;      ///< the log before it is not sent any more
+  Lsn restart;              ///< the log before it is not kept any more
+  std::string wal_status;   ///< reserved, extended, unreserved, lost
+  /// Why the server has invalidated it (17+): wal_removed, rows_removed, wal_level_insufficient,
+  /// idle_timeout.
+  std::string invalidation_reason;
+  std::optional<std::chrono::seconds> idle;  ///< how long no one has read it (17+); nothing while it is read
+  std::string safe_wal_size;                 ///< bytes that may be written before it is at risk
+  std::optional<std::int64_t> retained;      ///< bytes of log that it keeps; nothing if it keeps none
+
+  /// It can never be read again.
+  [[nodiscard]] bool is_lost() const { return wal_status == "lost" || !invalidation_reason.empty(); }
 };
 
 /// The cluster's logical slots by name, or the one of that name. Throws what Connection::query() does.
@@ -39,6 +47,7 @@ void drop_slot(Connection& connection, const std::string& name);
 struct LogStatus {
   ServerVersion version{0};
   std::string wal_level;
+  bool has_logical_decoding = false;  ///< wal_level is logical; from 19 on replica will do
   std::string server_encoding;
   bool in_recovery = false;
   std::string role;

@@ -95,6 +95,24 @@ class SlotTest(SchemaTest):
                 f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
                 f"sync the stream anew with --full-refresh {self.id_of('t')}")
 
+    def to_replace(self, prevention):
+        """The remedy for a slot that is lost."""
+        return (f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew with SELECT "
+                f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the log-based streams anew with "
+                f"--full-refresh; to prevent this, {prevention}")
+
+    def lost(self, cause, prevention):
+        """What a run says of a slot that is lost."""
+        return f"replication slot {self.slot} is lost: {cause}: {self.to_replace(prevention)}"
+
+    def remove_wal(self):
+        """Writes WAL until the slot is lost, which needs a low max_slot_wal_keep_size."""
+        def is_lost():
+            self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
+            self.sql("CHECKPOINT")
+            return self.sql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'")
+        until(is_lost, "the slot is not lost")
+
     def slot_command(self, action, state=None, expect=0, **extra):
         return tap.run({**self.config, **extra}, "slot", action, state=state, expect=expect)
 

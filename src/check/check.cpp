@@ -154,7 +154,7 @@ class Pass {
     };
     std::optional<pg::Connection> connection;
     try {
-      connection.emplace(config_.server, database);
+      connection.emplace(reads_wal(streams) ? pg::primary_of(config_.server) : config_.server, database);
     } catch (const pg::DatabaseRefused& refused) {
       const bool any_log_based = std::ranges::any_of(streams, is_log_based);
       if (is_home || any_log_based || request_.catalog) {
@@ -221,14 +221,19 @@ class Pass {
 
     Streams log_based;
     std::ranges::copy_if(streams, std::back_inserter(log_based), is_log_based);
-    const bool by_default = !request_.catalog && config_.default_replication_method == "LOG_BASED";
-    if (!log_based.empty() || by_default) {
+    if (reads_wal(streams)) {
       check_log(connection, config_, database, log_based, state_, report_);
     } else if (!request_.catalog) {
       Report optional;
       check_log(connection, config_, database, {}, state_, optional);
       report_.add_as_notes(optional);
     }
+  }
+
+  /// As a run of these streams would.
+  [[nodiscard]] bool reads_wal(const Streams& streams) const {
+    return std::ranges::any_of(streams, is_log_based) ||
+           (!request_.catalog && config_.default_replication_method == "LOG_BASED");
   }
 
   static bool is_log_based(const sync::StreamPlan* stream) {

@@ -126,9 +126,18 @@ long connect_timeout_seconds(const Server& server) {
   return std::strtol(given.empty() ? kConnectTimeout : given.c_str(), nullptr, 10);
 }
 
+Server primary_of(Server server) {
+  const bool is_set =
+      server.keywords.contains("target_session_attrs") || !connection_default("target_session_attrs").empty();
+  if (!is_set && std::max(list_of(server, "host").size(), list_of(server, "hostaddr").size()) > 1) {
+    server.keywords["target_session_attrs"] = "primary";
+  }
+  return server;
+}
+
 Server for_replication(Server server) {
   server.keywords["replication"] = "database";
-  return server;
+  return primary_of(std::move(server));
 }
 
 std::optional<Server> without_host(const Server& server, std::string_view host, std::string_view port) {

@@ -198,7 +198,7 @@ bool ReplicationStream::send_status(bool ask_for_keepalive) noexcept {
 }
 
 void ReplicationStream::set_flushed(Lsn flushed) {
-  if (flushed > progress_.flushed) {
+  if (flushed > progress_.flushed && flushed >= confirmed_) {
     progress_.flushed = flushed;
     progress_.applied = flushed;
     progress_.written = std::max(progress_.written, flushed);

@@ -9,6 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 #include <tap/pg/settings.hpp>
+#include <tap/sync/slot_choice.hpp>
 
 #include "bookmark.hpp"
 
@@ -59,6 +60,7 @@ void LogPass::attempt(pg::Connection& connection) {
 
 void LogPass::read(pg::Connection& connection) {
   connection.pin_session();
+  require_primary(connection);
   look_up_streams(connection);
   if (streams_.empty()) {
     return;

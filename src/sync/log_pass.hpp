@@ -57,7 +57,7 @@ class LogPass {
   void leave_out_other_tables(const pg::ServerError& error);
   void look_up_streams(pg::Connection& connection);
   std::unique_ptr<pg::ReplicationStream> open(pg::Connection& connection);
-  void require_not_past(pg::Connection& connection) const;
+  void take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) const;
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
   void let_go(pg::Connection& connection);  ///< of the stream that is open

@@ -120,16 +120,23 @@ void LogPass::leave_out_other_tables(const pg::ServerError& error) {
 }
 
 /// Others may have read the slot or made it anew since the run began. Now it is ours.
-void LogPass::require_not_past(pg::Connection& connection) const {
+void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) const {
+  const auto slot = pg::find_slot(connection, source_.slot);
+  if (!slot || !slot->active) {
+    throw pg::ConnectionLost(
+        ExitCode::log_based_unprepared,
+        fmt::format("replication slot {} is not in use on the server that lookups go to ({}): the hosts have "
+                    "changed roles",
+                    source_.slot, connection.description()));
+  }
   std::vector<StreamPosition> positions;
   for (const LogStream& stream : streams_) {
     if (!stream.failed) {
       positions.push_back({stream.plan.stream.id, stream.bookmark});
     }
   }
-  if (const auto slot = pg::find_slot(connection, source_.slot)) {
-    sync::require_not_past(*slot, positions);
-  }
+  require_not_past(*slot, positions);
+  log.set_confirmed(slot->confirmed_flush);
 }
 
 std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection) {
@@ -141,7 +148,7 @@ std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection)
     try {
       auto log = std::make_unique<pg::ReplicationStream>(config_.server, source_.database, source_.slot,
                                                          safe_, plugin_options());
-      require_not_past(connection);
+      take_over_slot(connection, *log);
       return log;
     } catch (const pg::ServerError& error) {
       const std::string option = unknown_option(error);

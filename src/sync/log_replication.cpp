@@ -58,6 +58,7 @@ LogStart LogReplication::start_of_copy(const StreamPlan& stream, pg::Connection&
   if (config_.secondary.used) {
     return find_standby_start(connection, group.kept_from);
   }
+  require_primary(connection);
   constexpr std::chrono::seconds patience{10};
   constexpr std::chrono::seconds patience_after_a_failure{1};  // hundreds of streams may follow
   LogStart start = find_log_start(config_, connection, stream.database, group.source.slot,

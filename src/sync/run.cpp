@@ -74,7 +74,9 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
     return ExitCode::done;
   }
-  Database primary(config, config.server);
+  const bool any_log_based = std::ranges::any_of(
+      streams, [](const StreamPlan& stream) { return stream.method == Method::log_based; });
+  Database primary(config, any_log_based ? pg::primary_of(config.server) : config.server);
   std::optional<Database> secondary;
   if (config.secondary.used) {
     secondary.emplace(config, config.copy_server());

@@ -159,6 +159,16 @@ void require_logical_log(const pg::LogStatus& status) {
   }
 }
 
+void require_primary(pg::Connection& connection) {
+  const pg::Rows row = connection.query("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery");
+  if (row.flag(0, 0)) {
+    throw pg::ConnectionLost(ExitCode::log_based_unprepared,
+                             fmt::format("the server ({}) is a standby now, and log-based replication reads "
+                                         "the primary",
+                                         connection.description()));
+  }
+}
+
 void require_right_to_replicate(const pg::LogStatus& status, const config::Config& config,
                                 const std::string& database) {
   if (status.has_replication) {

@@ -48,7 +48,7 @@ std::optional<Lsn> least_position(const singer::State& state, const std::vector<
 
 /// Throws if the server cannot have slots for us.
 pg::Connection connect(const config::Config& config) {
-  pg::Connection connection(config.server, config.server.database());
+  pg::Connection connection(pg::primary_of(config.server), config.server.database());
   require_log_based_version(connection.version());
   return connection;
 }

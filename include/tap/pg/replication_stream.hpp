@@ -49,7 +49,10 @@ class ReplicationStream {
   /// Bytes that libpq keeps allocated, about: as many as the largest message had.
   [[nodiscard]] std::size_t retained_memory() const { return connection_.retained_memory(); }
 
-  /// What the server is told from now on, at once if `flushed` has moved.
+  /// What the slot has already: some servers would move it back to a lower position.
+  void set_confirmed(Lsn confirmed) { confirmed_ = confirmed; }
+  /// What the server is told from now on, at once if `flushed` has moved. A position below the confirmed one
+  /// is not sent.
   void set_flushed(Lsn flushed);
   /// Asks for a keepalive, which tells how far the server is.
   void ask();
@@ -74,6 +77,7 @@ class ReplicationStream {
   std::size_t size_ = 0;
   Lsn lsn_;
   Lsn sent_up_to_;
+  Lsn confirmed_;
   Progress progress_;
   Clock::time_point last_status_;
   bool heard_ = true;               ///< since the last look at the clock

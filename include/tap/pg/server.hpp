@@ -53,6 +53,10 @@ struct Server {
   std::map<std::string, std::shared_ptr<const MemoryFile>> texts_;  ///< by keyword
 };
 
+/// The same server, of whose several hosts only the primary will do, unless target_session_attrs is set. A
+/// single host is taken as it is: that it is a standby is told better after connecting.
+Server primary_of(Server server);
+
 /// True for a connection keyword of the libpq we run with ("sslrootcert").
 bool is_connection_keyword(std::string_view name);
 /// True for one whose value must never be shown ("password").

@@ -34,6 +34,10 @@ void require_log_based_version(pg::ServerVersion version);
 /// Throws Error (log_based_unprepared) with the remedy if the server does not keep a log that can be decoded.
 void require_logical_log(const pg::LogStatus& status);
 
+/// For each new connection of a run that reads WAL: after a failover it can lead to a standby, which may be
+/// older than the changes. Throws ConnectionLost if it does.
+void require_primary(pg::Connection& connection);
+
 /// Throws Error (log_based_unprepared) with the remedy if the role may not read the log.
 void require_right_to_replicate(const pg::LogStatus& status, const config::Config& config,
                                 const std::string& database);

@@ -17,6 +17,7 @@ class Proxy:
         self.accepted = 0  # connections so far
         self.received = 0  # bytes from the server so far, over all connections
         self._limit = self._at_limit = None
+        self._switch_after = None
         self._replaced = None
         self._sent_replaced = None
         self._rewrite = None
@@ -62,6 +63,10 @@ class Proxy:
         """Changes the first match (of bytes) in what comes from the server, as re.sub does."""
         self._rewrite = re.compile(pattern, re.DOTALL), replacement
 
+    def switch_after(self, connections, target_port):
+        """After so many more connections, new ones lead to another server."""
+        self._switch_after = self.accepted + connections, target_port
+
     def refuse(self):
         """Breaks all connections and refuses new ones until accept_again()."""
         with contextlib.suppress(OSError):
@@ -91,6 +96,8 @@ class Proxy:
         with contextlib.suppress(OSError):  # closed
             while True:
                 client, _ = self._listener.accept()
+                if self._switch_after and self.accepted >= self._switch_after[0]:
+                    self.target_port = self._switch_after[1]
                 self.accepted += 1
                 try:
                     server = socket.create_connection(("127.0.0.1", self.target_port))

@@ -53,6 +53,12 @@ pg::Connection connect(const config::Config& config) {
   return connection;
 }
 
+/// 0 if the slot has been dropped.
+Lsn confirmed_flush_of(pg::Connection& connection, const std::string& name) {
+  const auto slot = pg::find_slot(connection, name);
+  return slot ? slot->confirmed_flush : Lsn();
+}
+
 /// The existing slot of the config's database.
 pg::Slot existing_slot(pg::Connection& connection, config::Config config) {
   config.log.create_slot = false;
@@ -150,6 +156,11 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   }
   require_right_to_replicate(pg::log_status(connection), config, database);
   const pg::Slot slot = existing_slot(connection, config);
+  if (*position < slot.confirmed_flush) {  // some servers would move it back
+    log::info("replication slot {} is already at {}, past the state ({}): nothing to acknowledge", slot.name,
+              to_text(slot.confirmed_flush), to_text(*position));
+    return;
+  }
   const Lsn end = pg::end_of_log(connection);
   require_readable(connection, slot.name, end, {});
   if (*position > end) {
@@ -161,6 +172,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   try {
     // Reading it is the one way of moving it that each version has; what comes meanwhile is not looked at.
     pg::ReplicationStream log(config.server, database, slot.name, *position, {});
+    log.set_confirmed(confirmed_flush_of(connection, slot.name));
     log.set_flushed(*position);
     log.ask();
     while (log.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {

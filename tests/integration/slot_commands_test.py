@@ -7,6 +7,7 @@ import unittest
 from support.case import dumps
 from support.check import ADVICE
 from support.pipeline import until
+from support.proxy import Proxy
 from support.server import Server, shared
 from support.slots import ONE_TABLE, SlotTest, as_text
 
@@ -104,11 +105,15 @@ class SlotCommandTest(SlotTest):
     def test_ack_of_what_is_behind_the_slot_leaves_it(self):
         self.make_slot()
         _, state = self.first_copy()
+        self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
         before = self.confirmed()
-        result = self.slot_command("ack", state=state)
-        self.assertEqual(result.stderr, f"INFO replication slot {self.slot} is at {as_text(before)}\n")
+        with Proxy(self.server.port) as proxy:
+            result = self.slot_command("ack", state=state, port=proxy.port)
+        self.assertEqual(result.stderr, f"INFO replication slot {self.slot} is already at {as_text(before)}, past the state "
+                                        f"({as_text(self.lsn(state))}): nothing to acknowledge\n")
         self.assertEqual(self.confirmed(), before)
+        self.assertNotIn(b"START_REPLICATION", proxy.sent)
 
     def test_ack_of_a_state_that_is_ahead_of_the_server(self):
         self.make_slot()
@@ -182,8 +187,9 @@ class RunawaySlotTest(SlotTest):
                          r"0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved, safe for [0-9]+ bytes more\n\Z")
         until(lambda: self.wal_status() == "lost", "the slot is not lost")
         result = self.slot_command("status")
-        self.assertEqual(result.stderr, f"WARNING slot {self.slot} is lost: the server has removed log that it needed; drop it "
-                                        "and sync its streams anew\n")
+        self.assertEqual(result.stderr, f"WARNING slot {self.slot} is lost: the server has removed WAL that it needed; drop it and "
+                                        "sync its streams again with --full-refresh; to prevent this, raise max_slot_wal_keep_size, if "
+                                        "it is set, or run the tap more often\n")
         self.assertRegex(result.stdout.decode(),
                          rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
                          r"(0/0|-), keeps 0\.0 MB, wal_status lost\n\Z")

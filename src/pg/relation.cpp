@@ -21,21 +21,23 @@ SELECT c.oid AS oid, c.relkind AS kind
  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
 )sql";
 
-// $1 the table's OID. NOT NULL NOT VALID (18) sets attnotnull as well. Before 12 there is no attgenerated,
-// and the name is that of the outer column.
+// $1 the table's OID. To be formatted with one of the two below.
 constexpr const char* kColumns = R"sql(
-SELECT attname AS name, atttypid AS type, atttypmod AS modifier,
+SELECT attname AS name, atttypid AS type, atttypmod AS modifier, {}
+  FROM pg_catalog.pg_attribute
+ WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
+ ORDER BY attnum
+)sql";
+
+constexpr const char* kPlainColumns = "attnotnull AS not_null, false AS is_virtual";
+
+// A constraint that is NOT VALID sets attnotnull as well.
+constexpr const char* kColumnsSince18 = R"sql(
        attnotnull AND attnum NOT IN (SELECT pg_catalog.unnest(conkey)
                                        FROM pg_catalog.pg_constraint
                                       WHERE conrelid = $1::oid AND contype = 'n' AND NOT convalidated)
          AS not_null,
-       a.attgenerated = 'v' AS is_virtual
-  FROM (SELECT ''::"char" AS attgenerated) before_12
- CROSS JOIN LATERAL (
-       SELECT attname, attnum, atttypid, atttypmod, attnotnull, attgenerated
-         FROM pg_catalog.pg_attribute
-        WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped) a
- ORDER BY attnum
+       attgenerated = 'v' AS is_virtual
 )sql";
 
 // To be formatted with kNoRowSecurity or nothing. $1 the table's OID. Partitioned tables have no rows of
@@ -105,7 +107,9 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   relation.kind = static_cast<RelationKind>(found.character(0, found.column("kind")));
   const std::string oid = fmt::to_string(relation.oid);
 
-  const Rows columns = connection.query(kColumns, {oid});
+  const Rows columns = connection.query(
+      fmt::format(kColumns, connection.version().has_virtual_columns() ? kColumnsSince18 : kPlainColumns),
+      {oid});
   const auto name = columns.column("name");
   const auto type = columns.column("type");
   const auto modifier = columns.column("modifier");

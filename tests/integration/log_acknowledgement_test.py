@@ -4,12 +4,14 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import tempfile
 import threading
 import time
 import unittest
 
 from support.pipeline import until
+from support.proxy import Proxy
 from support.slots import ONE_TABLE, SlotTest, as_text
 
 
@@ -37,6 +39,19 @@ class LogAcknowledgementTest(SlotTest):
             self.assertEqual([r["id"] for r in result.records()], [i])
             self.assertGreater(self.lsn(state), self.lsn(given))
             self.assertEqual(self.confirmed(), self.lsn(given))
+
+    def test_no_position_below_the_confirmed_one_is_sent(self):
+        catalog, state = self.first_copy()
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        state = self.sync(catalog, state).last_state
+        self.sql("INSERT INTO {s}.t VALUES (11)")
+        before = self.confirmed()
+        with Proxy(self.server.port) as proxy:
+            self.sync(catalog, state, port=proxy.port)
+            sent = re.findall(rb"d\0\0\0\x26r.{8}(.{8})", bytes(proxy.sent), re.DOTALL)  # flushed, in Standby status updates
+        flushed = [int.from_bytes(position, "big") for position in sent]
+        self.assertEqual(max(flushed), self.lsn(state))
+        self.assertEqual([position for position in flushed if 0 < position < before], [])
 
     def test_nothing_for_a_run_whose_target_died(self):
         catalog, state = self.first_copy()

@@ -130,10 +130,12 @@ bool LogPass::is_out_of_time() const {
          (config_.log.max_idle && now - last_news_ >= *config_.log.max_idle);
 }
 
-bool LogPass::is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log) const {
+bool LogPass::is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
+                            bool is_idle) const {
   return !config_.log.stop_at_end && !in_transaction_ &&
          std::max(connection.retained_memory(), log.retained_memory()) > kMostRetained &&
-         (!reconnected_at_ || Clock::now() - *reconnected_at_ >= kBetweenReconnections);
+         ((is_idle && !reconnected_at_) ||
+          Clock::now() - reconnected_at_.value_or(started_) >= kBetweenReconnections);
 }
 
 void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
@@ -159,6 +161,7 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
     }
     if (!in_transaction_) {
       const bool look = std::exchange(look_at_clock, false);  // in a transaction it waits for the end
+      wants_new_connections_ = wants_new_connections_ || (look && is_memory_due(connection, log, false));
       if (is_at_end() || (look && is_out_of_time()) || wants_new_connections_) {
         return;
       }
@@ -201,7 +204,7 @@ void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
       messages_ = 0;
       release(connection);
       writer_.flush();  // somebody may be waiting for the last change
-      wants_new_connections_ = is_memory_due(connection, log);
+      wants_new_connections_ = is_memory_due(connection, log, true);
       if (config_.log.stop_at_end) {
         log.ask();
       }

@@ -70,7 +70,9 @@ class LogPass {
 
   [[nodiscard]] bool is_at_end() const;
   [[nodiscard]] bool is_out_of_time() const;
-  [[nodiscard]] bool is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log) const;
+  /// libpq keeps the memory of a large message, and a reconnection to give it back is due.
+  [[nodiscard]] bool is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
+                                   bool is_idle) const;
   void reach(Lsn lsn);
   void release(pg::Connection& connection);
   void note_positions();

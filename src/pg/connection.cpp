@@ -14,6 +14,7 @@
 
 #include "conninfo.hpp"
 #include "password_command.hpp"
+#include "password_file.hpp"
 #include "refusal.hpp"
 
 namespace tap::pg {
@@ -59,7 +60,7 @@ void Connection::Close::operator()(pg_conn* connection) const {
 Connection::Connection(const Server& server, const std::string& database)
     : description_(server.describe(database)), server_(server), database_(database) {
   const seconds timeout(connect_timeout_seconds(server));
-  std::optional<Server> hosts = with_password(server);
+  std::optional<Server> hosts = without_unsafe_password_file(with_password(server));
   while (!connect(*hosts, database, timeout)) {
     const auto fault = tunnel_fault();
     hosts = without_host(*hosts, place_.host, std::to_string(place_.port));
@@ -176,160 +177,6 @@ void Connection::check(const PGresult* result, int expected) const {
     lost(text);
   }
   throw ServerError(text, sqlstate);
-}
-
-namespace {
-
-void log_sql(std::string_view sql) {
-  if (log::is_on(log::Level::debug)) {
-    log::debug("SQL: {}", one_line(without_literals(sql)));
-  }
-}
-
-}  // namespace
-
-void Connection::send(const std::string& sql) {
-  if (PQsendQuery(connection_.get(), sql.c_str()) == 0) {
-    check(nullptr, PGRES_COMMAND_OK);
-  }
-}
-
-void Connection::send_reading(const std::string& sql) {
-  log_sql(sql);
-  send(set_search_path(kTablePath, true) + sql + "; " + set_search_path(kCatalogPath, true));
-}
-
-Connection::Result Connection::receive_reading() {
-  Result rows(nullptr, PQclear);
-  while (true) {
-    while (PQisBusy(connection_.get()) != 0 && consume()) {
-    }
-    Result next(PQgetResult(connection_.get()), PQclear);
-    if (!next) {
-      check(rows.get(), PGRES_TUPLES_OK);
-      return rows;
-    }
-    if (PQresultStatus(next.get()) != PGRES_COMMAND_OK) {  // the rows, or an error
-      rows = std::move(next);
-    }
-  }
-}
-
-bool Connection::is_pooled() {
-  if (!is_pooled_) {
-    // A pooler makes up the PID that it tells its clients. The one query that runs with a foreign search
-    // path.
-    send(
-        fmt::format("SELECT pg_catalog.set_config('search_path', '{}', false) "
-                    "WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {}",
-                    kCatalogPath, PQbackendPID(connection_.get())));
-    is_pooled_ = receive_rows().size() == 0;
-  }
-  return *is_pooled_;
-}
-
-template <class Statement>
-auto Connection::in_pinned_session(Statement statement) {
-  if (PQtransactionStatus(connection_.get()) != PQTRANS_IDLE || !is_pooled()) {
-    return statement();
-  }
-  pin_settings(true, "BEGIN; ");
-  try {
-    auto answer = statement();
-    execute("COMMIT");
-    return answer;
-  } catch (const ServerError&) {
-    execute("ROLLBACK");
-    throw;
-  }
-}
-
-void Connection::pin_session() {
-  if (!is_pooled()) {
-    pin_settings(false);
-  }
-}
-
-void Connection::execute(const std::string& sql) {
-  log_sql(sql);
-  send(sql);
-  check(receive().get(), PGRES_COMMAND_OK);
-}
-
-Rows Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
-  std::vector<const char*> values;
-  values.reserve(parameters.size());
-  for (const std::string& parameter : parameters) {
-    values.push_back(parameter.c_str());
-  }
-  return in_pinned_session([&] {
-    log_sql(sql);
-    if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                          values.data(), nullptr, nullptr, 0) == 0) {
-      check(nullptr, PGRES_TUPLES_OK);
-    }
-    return receive_rows();
-  });
-}
-
-Rows Connection::simple_query(const std::string& sql) {
-  log_sql(sql);
-  send(sql);
-  return receive_rows();
-}
-
-Rows Connection::read_table(const std::string& sql) {
-  return in_pinned_session([&] {
-    send_reading(sql);
-    return rows_of(receive_reading());
-  });
-}
-
-Rows Connection::receive_rows() {
-  Result result = receive();
-  check(result.get(), PGRES_TUPLES_OK);
-  return rows_of(std::move(result));
-}
-
-Rows Connection::rows_of(std::shared_ptr<pg_result> result) {
-  std::vector<std::string> columns;
-  std::vector<std::string_view> cells;
-  columns.reserve(static_cast<std::size_t>(PQnfields(result.get())));
-  for (int i = 0; i < PQnfields(result.get()); ++i) {
-    columns.emplace_back(PQfname(result.get(), i));
-  }
-  for (int row = 0; row < PQntuples(result.get()); ++row) {
-    std::size_t row_size = 0;
-    for (int i = 0; i < PQnfields(result.get()); ++i) {
-      const auto size = static_cast<std::size_t>(PQgetlength(result.get(), row, i));
-      const bool null = PQgetisnull(result.get(), row, i) != 0;
-      cells.push_back(null ? std::string_view() : std::string_view(PQgetvalue(result.get(), row, i), size));
-      row_size += size;
-    }
-    note_message(row_size);
-  }
-  return {result, std::move(columns), std::move(cells)};
-}
-
-std::vector<Oid> Connection::column_types(const std::string& sql) {
-  send_reading(sql);
-  const Result result = receive_reading();
-  std::vector<Oid> types;
-  types.reserve(static_cast<std::size_t>(PQnfields(result.get())));
-  for (int i = 0; i < PQnfields(result.get()); ++i) {
-    types.push_back(PQftype(result.get(), i));
-  }
-  return types;
-}
-
-void Connection::pin_settings(bool local, const std::string& before) {
-  const std::string sql = before + tap::pg::pin_settings(server_.timeouts, version(), local);
-  if (session_start_.empty()) {
-    const Rows own = simple_query(sql + kSessionStart);
-    session_start_ = own.size() > 0 ? own.text(0, 0) : "";
-  } else {
-    execute(sql);
-  }
 }
 
 std::string Connection::protection() const {

@@ -1,5 +1,6 @@
 """Ways to name the server and to enter it: URIs, libpq's files, a command for the password, a standby, a pooler."""
 
+import json
 import os
 import pathlib
 import re
@@ -82,6 +83,19 @@ class NamesTest(WaysInTest):
         names = {"host": "127.0.0.1", "port": self.server.port, "user": "known", "dbname": self.database}
         self.check(names, env={"PGPASSFILE": file})
         self.check({**names, "passfile": file})
+
+    def test_a_password_file_that_others_can_read(self):
+        """libpq would print so past the log."""
+        file = self.write("passwords", "*:*:*:*:op3n s3same\n")
+        names = {"host": "127.0.0.1", "port": self.server.port, "user": SUPERUSER, "dbname": self.database, "passfile": file}
+        pathlib.Path(file).chmod(0o644)
+        result = tap.run(names, catalog=self.only_t)
+        self.assertEqual(result.stderr.splitlines()[0], f"WARNING password file {file} is not used, since other users have access to it: "
+                                                        f"chmod 0600 {file}")
+        self.assertEqual(result.stderr.count(file), 2)
+        result = tap.run({**names, "passfile": self.folder.name}, "--log-format", "json", "--discover")
+        messages = [json.loads(line)["message"] for line in (result.connected + result.stderr).splitlines()]
+        self.assertIn(f"password file {self.folder.name} is not used: it is not a plain file", messages)
 
     def test_a_socket(self):
         self.check({"host": str(self.server.folder), "port": self.server.port, "user": SUPERUSER, "dbname": self.database},
@@ -229,6 +243,26 @@ class PoolerTest(WaysInTest):
                     expected, result = tap.run(direct, catalog=chosen), tap.run(pooled, catalog=chosen)
                     self.assertEqual(len(result.records()), 20000)
                     self.assertEqual(result.records(), expected.records())
+
+    def test_nothing_stays_behind_in_the_pool(self):
+        settings = ("SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings "
+                    "WHERE source = 'session' AND name <> 'application_name'")  # which the pooler sets
+        import psycopg2  # pylint: disable=import-outside-toplevel
+        with pgbouncer(self.server, "transaction", "default_pool_size = 1") as port:
+            connection = psycopg2.connect(host="127.0.0.1", port=port, user=SUPERUSER, dbname=self.database)
+            self.addCleanup(connection.close)
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(settings)
+                before = cursor.fetchall()
+                pooled = {**self.config, "port": port}
+                catalog = tap.discover(pooled)
+                tap.run(pooled, catalog=tap.select(catalog, "v"))
+                tap.run(pooled, catalog=tap.select(catalog, "v", method="INCREMENTAL", key="id"))
+                tap.run(pooled, "check", catalog=tap.select(catalog, "v"))
+                tap.run(pooled, "slot", "status")
+                cursor.execute(settings)
+                self.assertEqual(cursor.fetchall(), before)
 
     def spoil(self, port):
         """Leaves settings in the pool's sessions, as only a pool of transactions hands them on."""

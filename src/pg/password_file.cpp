@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "password_file.hpp"
+
+#include <cstdlib>
+
+#include <sys/stat.h>
+
+#include <tap/base/log.hpp>
+
+#include "ssh_keys.hpp"
+
+namespace tap::pg {
+
+namespace {
+
+constexpr const char* kNone = "/dev/null/none";  // a path that cannot be there
+
+std::string given(const Server& server, std::string_view keyword) {
+  const auto set = server.keywords.find(keyword);
+  return set == server.keywords.end() ? connection_default(keyword) : set->second;
+}
+
+}  // namespace
+
+// As libpq does it (manual: The Password File).
+Server without_unsafe_password_file(Server server) {
+  if (!given(server, "password").empty()) {
+    return server;
+  }
+  std::string path = given(server, "passfile");
+  path = path.empty() ? with_home("~/.pgpass") : path;
+  struct stat file {};
+  if (stat(path.c_str(), &file) != 0) {
+    return server;
+  }
+  const bool is_plain = S_ISREG(file.st_mode);
+  if (is_plain && (file.st_mode & (S_IRWXG | S_IRWXO)) == 0) {
+    return server;
+  }
+  server.keywords["passfile"] = kNone;
+  static bool is_told = false;
+  if (!is_told) {
+    is_told = true;
+    if (is_plain) {
+      log::warn("password file {0} is not used, since other users have access to it: chmod 0600 {0}", path);
+    } else {
+      log::warn("password file {} is not used: it is not a plain file", path);
+    }
+  }
+  return server;
+}
+
+}  // namespace tap::pg

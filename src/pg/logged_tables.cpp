@@ -9,7 +9,8 @@ namespace tap::pg {
 namespace {
 
 // $1: a JSON list of [schema, table]. An index that is dropped leaves REPLICA IDENTITY USING INDEX without
-// columns; a primary key that is deferrable identifies nothing.
+// columns; a primary key that is deferrable identifies nothing. A partition whose DETACH CONCURRENTLY is
+// pending is left out; before version 14 the name of that column finds the one of before_14.
 constexpr const char* kTrees = R"sql(
 WITH RECURSIVE tree(position, root, oid) AS (
   SELECT wanted.position, c.oid, c.oid
@@ -19,7 +20,12 @@ WITH RECURSIVE tree(position, root, oid) AS (
    WHERE c.relkind IN ('r', 'p')
   UNION
   SELECT tree.position, tree.root, i.inhrelid
-    FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+    FROM tree
+   CROSS JOIN (SELECT false AS inhdetachpending) before_14
+   CROSS JOIN LATERAL (SELECT inhrelid, inhdetachpending AS is_detaching
+                         FROM pg_catalog.pg_inherits
+                        WHERE inhparent = tree.oid) i
+   WHERE NOT i.is_detaching
 )
 SELECT tree.position AS position,
        n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_partitioned,
@@ -52,7 +58,13 @@ WITH RECURSIVE tree(oid) AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname = $1 AND c.relname = $2
   UNION
-  SELECT i.inhparent FROM tree JOIN pg_catalog.pg_inherits i ON i.inhrelid = tree.oid
+  SELECT i.inhparent
+    FROM tree
+   CROSS JOIN (SELECT false AS inhdetachpending) before_14
+   CROSS JOIN LATERAL (SELECT inhparent, inhdetachpending AS is_detaching
+                         FROM pg_catalog.pg_inherits
+                        WHERE inhrelid = tree.oid) i
+   WHERE NOT i.is_detaching
 )
 SELECT n.nspname AS schema_name, c.relname AS table_name
   FROM tree

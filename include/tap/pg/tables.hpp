@@ -30,6 +30,7 @@ struct TableColumn {
   bool not_null = false;    ///< and no row that was there before breaks it
   int key_position = 0;     ///< its place in the primary key from 1; 0 if it is not part of it
   bool is_virtual = false;  ///< generated when it is read (18): its values are not in WAL
+  int number = 0;           ///< attnum; 0 where a query did not ask for it
 };
 
 struct Table {
@@ -87,8 +88,23 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
 [[noreturn]] void refuse_missing_table(const Connection& connection, const std::string& schema,
                                        const std::string& table);
 
-/// Looks a table up in the connection's current transaction, if it is in one. Throws StreamError if it is not
-/// there.
+/// Runs `look_up` in one snapshot of the catalog, so that DDL cannot come between its queries. The connection
+/// must not be in a transaction.
+template <class LookUp>
+auto in_one_snapshot(Connection& connection, LookUp look_up) {
+  connection.pin_settings(true, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ");
+  try {
+    auto found = look_up();
+    connection.execute("COMMIT");
+    return found;
+  } catch (const StreamError&) {
+    connection.execute("ROLLBACK");
+    throw;
+  }
+}
+
+/// Looks a table up in the connection's current transaction: several queries, see in_one_snapshot(). Throws
+/// StreamError if it is not there.
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table);
 
 }  // namespace tap::pg

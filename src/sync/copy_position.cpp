@@ -3,12 +3,78 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/base/log.hpp>
+#include <tap/base/stop.hpp>
 
 namespace tap::sync {
 
 namespace {
+
+constexpr std::chrono::seconds kStandbyPatience{10};
+constexpr std::chrono::milliseconds kStandbyPause{100};
+
+/// SQL for positions in WAL by the server's version.
+struct WalFunctions {
+  explicit WalFunctions(pg::ServerVersion version) {
+    if (version < pg::ServerVersion(100000)) {
+      insert = "pg_catalog.pg_current_xlog_insert_location()";
+      replay = "pg_catalog.pg_last_xlog_replay_location()";
+      file_name = "pg_catalog.pg_xlogfile_name";
+    }
+  }
+  const char* insert = "pg_catalog.pg_current_wal_insert_lsn()";
+  const char* replay = "pg_catalog.pg_last_wal_replay_lsn()";
+  const char* file_name = "pg_catalog.pg_walfile_name";
+};
+
+/// What is read in the snapshot's transaction, so later than the snapshot: the end of WAL, on a standby of
+/// what was replayed. A standby learns its timeline from control data, a primary from the name of a WAL file.
+std::string origin_query(pg::ServerVersion version) {
+  const WalFunctions wal(version);
+  const bool has_control_data = version >= pg::ServerVersion(90600);
+  return fmt::format(
+      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {} AS system, {} AS timeline, "
+      "CASE WHEN pg_catalog.pg_is_in_recovery() THEN {} ELSE {} END AS lsn, "
+      "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN {}({}) END AS wal_file",
+      has_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
+      has_control_data ? "greatest((SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
+                         "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()))"
+                       : "NULL",
+      wal.replay, wal.insert, wal.file_name, wal.insert);
+}
+
+/// A WAL file's name begins with its timeline, in hexadecimal.
+std::uint32_t read_timeline(std::string_view control_data, std::string_view wal_file) {
+  constexpr std::size_t digits = 8;
+  constexpr int hexadecimal = 16;
+  std::uint32_t timeline = 0;
+  const std::string_view text = wal_file.empty() ? control_data : wal_file.substr(0, digits);
+  std::from_chars(text.data(), text.data() + text.size(), timeline, wal_file.empty() ? 10 : hexadecimal);
+  return timeline;
+}
+
+/// What is different about the columns, for the log.
+std::string difference(const std::map<std::string, int>& before, const std::map<std::string, int>& now) {
+  std::vector<std::string> added;
+  std::vector<std::string> gone;
+  const auto note_missing = [](const auto& from, const auto& in, std::vector<std::string>& names) {
+    for (const auto& [name, number] : from) {
+      const auto found = in.find(name);
+      if (found == in.end() || found->second != number) {
+        names.push_back(name);
+      }
+    }
+  };
+  note_missing(now, before, added);
+  note_missing(before, now, gone);
+  return added.empty() ? fmt::format("it had more columns ({})", fmt::join(gone, ", "))
+                       : fmt::format("it did not have all columns ({})", fmt::join(added, ", "));
+}
 
 template <class Number>
 bool read_number(std::string_view& text, Number& number) {
@@ -30,10 +96,24 @@ std::optional<Ctid> read_ctid(std::string_view text) {
   return whole ? std::optional(ctid) : std::nullopt;
 }
 
-/// The oldest transaction that was still running when the snapshot was taken, with its epoch.
-std::optional<std::uint64_t> oldest_running(std::string_view snapshot) {
-  std::uint64_t xmin = 0;
-  return read_number(snapshot, xmin) && take(snapshot, ':') ? std::optional(xmin) : std::nullopt;
+/// A snapshot's text, taken apart. IDs have their epoch.
+struct Snapshot {
+  std::uint64_t xmin = 0;            ///< all transactions below it had ended
+  std::uint64_t xmax = 0;            ///< none from here on had
+  std::vector<std::uint64_t> xip{};  ///< those between that were running; a standby does not list them
+
+  /// All transactions below xmax had ended, but for xip.
+  [[nodiscard]] bool is_exact() const { return xmin == xmax || !xip.empty(); }
+};
+
+std::optional<Snapshot> read_snapshot(std::string_view text) {
+  Snapshot snapshot;
+  bool whole = read_number(text, snapshot.xmin) && take(text, ':') && read_number(text, snapshot.xmax) &&
+               take(text, ':') && snapshot.xmin <= snapshot.xmax;
+  while (whole && !text.empty()) {
+    whole = (snapshot.xip.empty() || take(text, ',')) && read_number(text, snapshot.xip.emplace_back());
+  }
+  return whole ? std::optional(std::move(snapshot)) : std::nullopt;
 }
 
 std::optional<Oid> read_oid(const Json& object, const char* key) {
@@ -42,7 +122,78 @@ std::optional<Oid> read_oid(const Json& object, const char* key) {
                                                               : std::nullopt;
 }
 
+/// False if they are not what a position has. Those of earlier versions of the tap have none.
+bool read_columns(const Json& copy, std::map<std::string, int>& columns) {
+  const auto found = copy.find("columns");
+  if (found == copy.end()) {
+    return true;
+  }
+  if (!found->is_object()) {
+    return false;
+  }
+  for (const auto& [name, number] : found->items()) {
+    if (!number.is_number_integer()) {
+      return false;
+    }
+    columns[name] = number.get<int>();
+  }
+  return true;
+}
+
 }  // namespace
+
+SnapshotOrigin read_origin(pg::Connection& connection) {
+  SnapshotOrigin origin;
+  try {
+    const pg::Rows row = connection.simple_query("SAVEPOINT origin; " + origin_query(connection.version()));
+    origin.snapshot = row.text(0, row.column("snapshot"));
+    origin.lsn = read_lsn(row.view(0, row.column("lsn")));
+    origin.system = row.text(0, row.column("system"));
+    origin.timeline = read_timeline(row.view(0, row.column("timeline")), row.view(0, row.column("wal_file")));
+  } catch (const pg::ServerError& error) {
+    // Aurora refuses what concerns its WAL unless wal_level is logical. Snapshots can still be compared.
+    log::debug("the position in WAL is unknown: {}", error.what());
+    connection.execute("ROLLBACK TO SAVEPOINT origin");
+    const pg::Rows row = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
+    origin.snapshot = row.text(0, row.column("snapshot"));
+  }
+  return origin;
+}
+
+std::optional<Lsn> reached_before_snapshot(pg::Connection& connection, const std::optional<Lsn>& from) {
+  const auto deadline = std::chrono::steady_clock::now() + kStandbyPatience;
+  const std::string query =
+      fmt::format("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, {} AS replayed",
+                  WalFunctions(connection.version()).replay);
+  while (true) {
+    const pg::Rows row = connection.query(query);
+    if (!row.flag(0, row.column("in_recovery"))) {
+      return std::nullopt;
+    }
+    const auto replayed = read_lsn(row.view(0, row.column("replayed")));
+    if (!replayed || !from || *replayed >= *from || std::chrono::steady_clock::now() > deadline) {
+      return replayed;
+    }
+    stop::sleep(kStandbyPause);
+  }
+}
+
+bool is_as_new(const SnapshotOrigin& now, const SnapshotOrigin& from) {
+  const auto later = read_snapshot(now.snapshot);
+  const auto earlier = read_snapshot(from.snapshot);
+  if (!later || !earlier || later->xmax < earlier->xmax) {
+    return false;
+  }
+  if (later->xmin >= earlier->xmax) {
+    return true;  // all that could be seen then has ended now
+  }
+  if (!later->is_exact()) {
+    return now.lsn && from.lsn && *now.lsn >= *from.lsn;
+  }
+  return std::ranges::all_of(later->xip, [&](std::uint64_t running) {
+    return running >= earlier->xmax || std::ranges::find(earlier->xip, running) != earlier->xip.end();
+  });
+}
 
 bool CopyPosition::is_done(Oid oid) const {
   return std::ranges::find(done, oid) != done.end();
@@ -50,7 +201,17 @@ bool CopyPosition::is_done(Oid oid) const {
 
 Json to_json(const CopyPosition& position) {
   Json copy = Json::object();
-  copy["snapshot"] = position.snapshot;
+  copy["snapshot"] = position.origin.snapshot;
+  if (position.origin.lsn) {
+    copy["snapshot_lsn"] = position.origin.lsn->value;
+  }
+  if (!position.origin.system.empty()) {
+    copy["system"] = position.origin.system;
+  }
+  if (position.origin.timeline != 0) {
+    copy["timeline"] = position.origin.timeline;
+  }
+  copy["columns"] = position.columns;
   copy["leaf"] = position.leaf;
   copy["relfilenode"] = position.relfilenode;
   copy["position"] = fmt::format("({},{})", position.ctid.block, position.ctid.offset);
@@ -72,10 +233,18 @@ std::optional<CopyPosition> read_position(const Json& copy) {
   const auto leaf = read_oid(copy, "leaf");
   const auto relfilenode = read_oid(copy, "relfilenode");
   CopyPosition position;
-  position.snapshot = copy["snapshot"].get<std::string>();
-  if (!ctid || !leaf || !relfilenode || !oldest_running(position.snapshot)) {
+  position.origin.snapshot = copy["snapshot"].get<std::string>();
+  if (!ctid || !leaf || !relfilenode || !read_snapshot(position.origin.snapshot) ||
+      !read_columns(copy, position.columns)) {
     return std::nullopt;
   }
+  if (const auto lsn = copy.find("snapshot_lsn"); lsn != copy.end() && lsn->is_number_unsigned()) {
+    position.origin.lsn = Lsn{lsn->get<std::uint64_t>()};
+  }
+  if (const auto system = copy.find("system"); system != copy.end() && system->is_string()) {
+    position.origin.system = system->get<std::string>();
+  }
+  position.origin.timeline = read_oid(copy, "timeline").value_or(0);
   position.leaf = *leaf;
   position.relfilenode = *relfilenode;
   position.ctid = *ctid;
@@ -91,7 +260,7 @@ std::optional<CopyPosition> read_position(const Json& copy) {
 }
 
 std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation& relation,
-                               const std::string& snapshot) {
+                               const SnapshotOrigin& now, const std::map<std::string, int>& columns) {
   const auto leaf = std::ranges::find(relation.leaves, position.leaf, &pg::Leaf::oid);
   if (!relation.leaf_by_leaf || leaf == relation.leaves.end() || !leaf->has_ctid) {
     return "the part of the table that it had come to is gone";
@@ -99,14 +268,33 @@ std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation&
   if (leaf->relfilenode != position.relfilenode) {
     return "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)";
   }
-  // Transaction IDs are compared by 32 bits: beyond half of them, older and newer change places.
-  constexpr std::uint64_t comparable = std::uint64_t{1} << 31U;
-  const auto before = oldest_running(position.snapshot);
-  const auto now = oldest_running(snapshot);
-  if (!before || !now || *now < *before) {
+  const SnapshotOrigin& from = position.origin;
+  const bool is_another_system = !from.system.empty() && !now.system.empty() && from.system != now.system;
+  const bool is_another_timeline = from.timeline != 0 && now.timeline != 0 && from.timeline != now.timeline;
+  if (is_another_system || is_another_timeline) {
     return "the server has another history";
   }
-  return *now - *before >= comparable ? "it is too many transactions ago" : "";
+  if (position.columns.empty()) {
+    return "an earlier version of tap-postgres began it";
+  }
+  if (columns != position.columns) {
+    return difference(position.columns, columns);
+  }
+  const auto before = read_snapshot(from.snapshot);
+  const auto after = read_snapshot(now.snapshot);
+  if (!before || !after || after->xmin < before->xmin || !is_as_new(now, from)) {
+    return "the server is behind the one that the copy began on, or has another history";
+  }
+  // Rows are compared by 32 bits of their transaction IDs, see written_since(): half of them are older, half
+  // newer. Some IDs are used while the copy runs.
+  constexpr std::uint64_t comparable = 2'000'000'000;
+  return after->xmax - before->xmin >= comparable ? "it is too many transactions ago" : "";
+}
+
+bool is_too_old(pg::Connection& connection, std::uint32_t xmin) {
+  const pg::Rows row =
+      connection.query("SELECT pg_catalog.age($1::pg_catalog.xid) AS age", {fmt::to_string(xmin)});
+  return row.number(0, row.column("age")) < 0;
 }
 
 std::string written_since(std::uint32_t xmin) {
@@ -119,8 +307,8 @@ std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf) {
   if (!leaf.has_ctid || (!done && leaf.oid != position.leaf)) {
     return "";
   }
-  const std::string since =
-      written_since(static_cast<std::uint32_t>(oldest_running(position.snapshot).value_or(0)));
+  const std::string since = written_since(
+      static_cast<std::uint32_t>(read_snapshot(position.origin.snapshot).value_or(Snapshot()).xmin));
   return done ? since
               : fmt::format("ctid OPERATOR(pg_catalog.>) '({},{})'::pg_catalog.tid OR {}",
                             position.ctid.block, position.ctid.offset, since);

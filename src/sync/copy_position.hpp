@@ -3,12 +3,14 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <tap/base/json.hpp>
 #include <tap/base/lsn.hpp>
+#include <tap/pg/connection.hpp>
 #include <tap/pg/tables.hpp>
 
 namespace tap::sync {
@@ -21,11 +23,33 @@ struct Ctid {
   auto operator<=>(const Ctid&) const = default;
 };
 
-/// How far the copy of a table has come. What it says has been sent: of the leaves in `done` every row, of
-/// `leaf` every row up to `ctid`, as `snapshot` saw them. The rest of `leaf`, the other leaves, and what
-/// transactions that `snapshot` did not see have written, are still to come.
-struct CopyPosition {
+/// What a snapshot is a snapshot of, so that another one can be compared with it.
+struct SnapshotOrigin {
   std::string snapshot;  ///< text of txid_current_snapshot(): "xmin:xmax:xip"
+  /// A position in WAL: of an earlier copy's snapshot, all commits that it sees end at or before it; of the
+  /// current one, it sees all commits that end at or before it.
+  std::optional<Lsn> lsn;
+  std::string system;          ///< the cluster's identifier; empty before version 9.6
+  std::uint32_t timeline = 0;  ///< 0 if unknown
+};
+
+/// Reads the origin of the current transaction's snapshot. Its `lsn` is for an earlier copy: what is seen has
+/// been written up to there.
+SnapshotOrigin read_origin(pg::Connection& connection);
+
+/// Call before a transaction that is to continue a copy of `from`: the position that its snapshot is going to
+/// have reached at least. On a standby that is behind `from`, waits some seconds for it to catch up.
+std::optional<Lsn> reached_before_snapshot(pg::Connection& connection, const std::optional<Lsn>& from);
+
+/// True if every transaction that the snapshot of `from` sees is seen by that of `now`.
+bool is_as_new(const SnapshotOrigin& now, const SnapshotOrigin& from);
+
+/// How far the copy of a table has come. What it says has been sent: of the leaves in `done` every row, of
+/// `leaf` every row up to `ctid`, as the snapshot saw them. The rest of `leaf`, the other leaves, and what
+/// transactions that the snapshot did not see have written, are still to come.
+struct CopyPosition {
+  SnapshotOrigin origin;
+  std::map<std::string, int> columns;  ///< what the rows that were sent had: attribute numbers by name
   Oid leaf = 0;
   Oid relfilenode = 0;  ///< of `leaf`: ctids are good in this file only
   Ctid ctid;
@@ -39,13 +63,16 @@ struct CopyPosition {
 Json to_json(const CopyPosition& position);
 std::optional<CopyPosition> read_position(const Json& copy);
 
-/// Why a copy cannot go on from `position`, for the log; empty if it can. `snapshot` is the current one.
+/// Why a copy cannot resume from `position`, for the log; empty if it can. `now` is the current snapshot's
+/// origin, `columns` are those to be read.
 std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation& relation,
-                               const std::string& snapshot);
+                               const SnapshotOrigin& now, const std::map<std::string, int>& columns);
 
 /// The condition for the rows of `leaf` that are still to come; empty for all of them.
 std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf);
 /// The condition for the rows that no transaction older than `xmin` (a 32-bit transaction ID) has written.
 std::string written_since(std::uint32_t xmin);
+/// True if transaction IDs have wrapped around since `xmin`, so that written_since() would miss rows.
+bool is_too_old(pg::Connection& connection, std::uint32_t xmin);
 
 }  // namespace tap::sync

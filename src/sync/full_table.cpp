@@ -55,24 +55,15 @@ void FullTable::attempt(pg::Connection& connection) {
 
 void FullTable::read_all(pg::Connection& connection) {
   past_ = false;
-  const pg::Relation relation = open_snapshot(connection);
-  const RowShape shape(plan_, relation, config_.values);
-  const pg::Rows snapshot = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
-
-  const Json& bookmark = output_.bookmark();
-  reached_ = {};
-  reached_.snapshot = snapshot.text(0, snapshot.column("snapshot"));
-  reached_.lsn = lsn_;
-  from_ = bookmark.contains("copy") ? read_position(bookmark["copy"]) : std::nullopt;
-  if (from_) {
-    if (const std::string why = obstacle_to_resume(*from_, relation, reached_.snapshot); !why.empty()) {
-      log::warn("{}: the copy that was cut off cannot go on: {}; it starts anew", plan_.stream.id, why);
-      from_.reset();
-    } else {
-      reached_.done = from_->done;
-    }
+  pg::Relation relation = open_snapshot(connection);
+  RowShape shape(plan_, relation, config_.values);
+  if (!find_start(connection, relation, shape)) {
+    connection.execute("ROLLBACK");
+    relation = open_snapshot(connection);
+    shape = RowShape(plan_, relation, config_.values);
+    find_start(connection, relation, shape);
   }
-  const auto xmin = python_xmin(bookmark);
+  const auto xmin = python_xmin(output_.bookmark());
   written_since_ = xmin ? written_since(*xmin) : "";
   begin(shape, from_.has_value() || xmin.has_value());
 
@@ -101,10 +92,57 @@ void FullTable::read_all(pg::Connection& connection) {
   output_.end();
 }
 
+bool FullTable::find_start(pg::Connection& connection, const pg::Relation& relation, const RowShape& shape) {
+  reached_ = {};
+  reached_.origin = read_origin(connection);
+  reached_.columns = columns_read(relation, shape);
+  reached_.lsn = lsn_;
+  std::string why;
+  if (from_) {
+    SnapshotOrigin now = reached_.origin;
+    now.lsn = reached_before_;
+    why = obstacle_to_resume(*from_, relation, now, reached_.columns);
+  } else if (const auto xmin = python_xmin(output_.bookmark()); xmin && is_too_old(connection, *xmin)) {
+    why = "it is too many transactions ago";
+  }
+  if (why.empty()) {
+    reached_.done = from_ ? from_->done : std::vector<Oid>();
+    return true;
+  }
+  log::warn("{}: cannot resume the interrupted copy: {}; restarting it", plan_.stream.id, why);
+  forget_copy();
+  return false;
+}
+
+void FullTable::forget_copy() {
+  Json& bookmark = output_.bookmark();
+  bookmark.erase("copy");
+  bookmark.erase("xmin");
+  if (log_start_) {  // the changes to be added begin at the position of the next copy's snapshot
+    bookmark.erase("lsn");
+  }
+}
+
+std::map<std::string, int> FullTable::columns_read(const pg::Relation& relation, const RowShape& shape) {
+  std::map<std::string, int> columns;
+  for (const pg::TableColumn& column : relation.columns) {
+    if (std::ranges::find(shape.columns(), column.name) != shape.columns().end()) {
+      columns[column.name] = column.number;
+    }
+  }
+  return columns;
+}
+
 pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   LogStart start;
   std::function<std::string()> snapshot;
-  lsn_ = needed_from(output_.bookmark());  // of a copy that was cut off: the log is kept from there
+  Json& bookmark = output_.bookmark();
+  from_ = bookmark.contains("copy") ? read_position(bookmark["copy"]) : std::nullopt;
+  if (!from_ && bookmark.contains("copy")) {
+    forget_copy();
+  }
+  reached_before_ = from_ ? reached_before_snapshot(connection, from_->origin.lsn) : std::nullopt;
+  lsn_ = needed_from(bookmark);  // of a copy that was cut off: the log is kept from there
   if (log_start_ && !lsn_) {
     snapshot = [&] {
       start = log_start_(connection);

@@ -36,6 +36,13 @@ class FullTable {
   void read_all(pg::Connection& connection);
   /// Begins the transaction that the copy runs in.
   pg::Relation open_snapshot(pg::Connection& connection);
+  /// Finds out where the copy resumes, and what its own position is to say. False if the bookmark has a
+  /// position that cannot be used: it is gone from there, and another snapshot is needed.
+  bool find_start(pg::Connection& connection, const pg::Relation& relation, const RowShape& shape);
+  /// Takes an interrupted copy that cannot be resumed out of the bookmark.
+  void forget_copy();
+  /// The columns of the table that are read, see CopyPosition.
+  static std::map<std::string, int> columns_read(const pg::Relation& relation, const RowShape& shape);
   void begin(const RowShape& shape, bool resumes);
   void read_leaf(pg::Connection& connection, const pg::Leaf& leaf, const pg::Relation& relation,
                  const RowShape& shape, const singer::RecordFrame& frame);
@@ -49,11 +56,12 @@ class FullTable {
   std::function<LogStart(pg::Connection&)> log_start_;
 
   std::string time_extracted_;
-  std::optional<Lsn> lsn_;            ///< where the log takes over
-  std::optional<CopyPosition> from_;  ///< where this attempt goes on
-  std::string written_since_;         ///< condition of a copy that the Python tap began; empty without
-  CopyPosition reached_;              ///< what this attempt has come to, once it is past from_
-  bool past_ = false;                 ///< that it is
+  std::optional<Lsn> lsn_;             ///< where the log takes over
+  std::optional<Lsn> reached_before_;  ///< what the snapshot has replayed at least, on a standby
+  std::optional<CopyPosition> from_;   ///< where this attempt goes on
+  std::string written_since_;          ///< condition of a copy that the Python tap began; empty without
+  CopyPosition reached_;               ///< what this attempt has come to, once it is past from_
+  bool past_ = false;                  ///< that it is
 };
 
 }  // namespace tap::sync

@@ -3,7 +3,7 @@
 import unittest
 
 from support.pipeline import until
-from support.resume import PARTITIONED, REWRITTEN, TABLE, ResumeTest
+from support.resume import BEHIND, PARTITIONED, REWRITTEN, TABLE, ResumeTest
 
 
 class RewrittenTest(ResumeTest):
@@ -50,7 +50,7 @@ class RewrittenTest(ResumeTest):
         bookmark = self.bookmark(state, "t")
         bookmark["copy"]["snapshot"] = "4000000000:4000000000:"
         state = {"bookmarks": {self.id_of("t"): bookmark}}
-        self.check_anew(self.go_on(state), state, "the server has another history")
+        self.check_anew(self.go_on(state), state, BEHIND)
 
     def test_a_position_that_is_none(self):
         good = self.bookmark(self.cut_off(9), "t")

@@ -30,6 +30,9 @@ class OneTableTest(ResumeTest):
             copy = bookmark["copy"]
             self.assertRegex(copy.pop("snapshot"), r"^\d+:\d+:[\d,]*$")
             self.assertEqual(copy.pop("done", []), [])
+            self.assertEqual({name: type(copy.pop(name)) for name in ("snapshot_lsn", "system", "timeline")},
+                             {"snapshot_lsn": int, "system": str, "timeline": int})
+            self.assertEqual(copy.pop("columns"), {"id": 1, "n": 2, "pad": 3})
             self.assertEqual(copy, {"leaf": oid, "relfilenode": relfilenode, "position": places[n * EVERY]})
         self.assertEqual(len(bookmarks), 1 + ROWS // EVERY + 1)
         self.check_end(result, version)

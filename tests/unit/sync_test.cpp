@@ -10,7 +10,8 @@ using namespace tap::sync;
 namespace {
 
 constexpr const char* kCopy =
-    R"j({"snapshot":"5000:5007:5003","leaf":11,"relfilenode":111,"position":"(12,3)","done":[7,9]})j";
+    R"j({"snapshot":"5000:5007:5003","snapshot_lsn":900,"system":"77","timeline":3,)j"
+    R"j("columns":{"a":2,"id":1},"leaf":11,"relfilenode":111,"position":"(12,3)","done":[7,9]})j";
 
 CopyPosition position() {
   return *read_position(parse_json(kCopy, "test"));
@@ -32,7 +33,8 @@ TEST_CASE("a copy's position is kept in the bookmark and read back") {
   CHECK(to_text(to_json(position())) == kCopy);
   CHECK(position().is_done(9));
   CHECK_FALSE(position().is_done(11));
-  const std::string first = R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)"})j";
+  const std::string first =
+      R"j({"snapshot":"5:5:","columns":{},"leaf":1,"relfilenode":2,"position":"(0,1)"})j";
   CHECK(to_text(to_json(*read_position(parse_json(first, "test")))) == first);
 }
 
@@ -42,7 +44,10 @@ TEST_CASE("what is not a position is none") {
         R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"0,1"})j",
         R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,99999)"})j",
         R"j({"snapshot":"5:5:","leaf":-1,"relfilenode":2,"position":"(0,1)"})j",
-        R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)","done":["x"]})j"}) {
+        R"j({"snapshot":"5:5:","leaf":1,"relfilenode":2,"position":"(0,1)","done":["x"]})j",
+        R"j({"snapshot":"5:5:1,x","leaf":1,"relfilenode":2,"position":"(0,1)"})j",
+        R"j({"snapshot":"5:5:","columns":["a"],"leaf":1,"relfilenode":2,"position":"(0,1)"})j",
+        R"j({"snapshot":"5:5:","columns":{"a":"x"},"leaf":1,"relfilenode":2,"position":"(0,1)"})j"}) {
     CAPTURE(copy);
     CHECK_FALSE(read_position(parse_json(copy, "test")).has_value());
   }
@@ -61,27 +66,82 @@ TEST_CASE(
 
 TEST_CASE("transaction IDs lose their epoch where rows are compared") {
   auto late = position();
-  late.snapshot = "4294967301:4294967301:";
+  late.origin.snapshot = "4294967301:4294967301:";
   CHECK(rows_to_come(late, leaf(7, 107)) ==
         "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5'::pg_catalog.xid)");
 }
 
-TEST_CASE("a copy goes on only in the same file and history") {
-  CHECK(obstacle_to_resume(position(), relation(), "6000:6000:").empty());
+TEST_CASE("a copy resumes only in the same file and history") {
+  const auto obstacle = [](const CopyPosition& from, const pg::Relation& to, const SnapshotOrigin& now) {
+    return obstacle_to_resume(from, to, now, from.columns);
+  };
+  const auto at = [](const std::string& snapshot) {
+    return SnapshotOrigin{.snapshot = snapshot, .lsn = std::nullopt, .system = "77", .timeline = 3};
+  };
+  CHECK(obstacle(position(), relation(), at("6000:6000:")).empty());
 
   auto rewritten = relation();
   rewritten.leaves[2].relfilenode = 999;
-  CHECK(obstacle_to_resume(position(), rewritten, "6000:6000:") ==
+  CHECK(obstacle(position(), rewritten, at("6000:6000:")) ==
         "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)");
 
   auto gone = relation();
   gone.leaves.erase(gone.leaves.begin() + 2);
-  CHECK(obstacle_to_resume(position(), gone, "6000:6000:") ==
-        "the part of the table that it had come to is gone");
+  CHECK(obstacle(position(), gone, at("6000:6000:")) == "the part of the table that it had come to is gone");
 
-  CHECK(obstacle_to_resume(position(), relation(), "4000:4000:") == "the server has another history");
-  CHECK(obstacle_to_resume(position(), relation(), "2147488648:2147488648:") ==
+  CHECK(obstacle(position(), relation(), at("4000:4000:")) ==
+        "the server is behind the one that the copy began on, or has another history");
+  auto other = at("6000:6000:");
+  other.timeline = 4;
+  CHECK(obstacle(position(), relation(), other) == "the server has another history");
+  other = at("6000:6000:");
+  other.system = "78";
+  CHECK(obstacle(position(), relation(), other) == "the server has another history");
+  auto early = position();
+  early.columns.clear();
+  CHECK(obstacle(early, relation(), at("6000:6000:")) == "an earlier version of tap-postgres began it");
+}
+
+TEST_CASE("transaction IDs must be comparable to the newest one, not to the oldest that runs") {
+  const SnapshotOrigin now{
+      .snapshot = "5000:2000005000:5003", .lsn = std::nullopt, .system = "", .timeline = 0};
+  CHECK(obstacle_to_resume(position(), relation(), now, position().columns) ==
         "it is too many transactions ago");
+}
+
+TEST_CASE("a copy resumes only with the same columns") {
+  const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0};
+  const auto obstacle = [&](const std::map<std::string, int>& columns) {
+    return obstacle_to_resume(position(), relation(), now, columns);
+  };
+  CHECK(obstacle({{"id", 1}, {"a", 2}}).empty());
+  CHECK(obstacle({{"id", 1}, {"a", 2}, {"b", 3}, {"c", 4}}) == "it did not have all columns (b, c)");
+  CHECK(obstacle({{"id", 1}}) == "it had more columns (a)");
+  CHECK(obstacle({{"id", 1}, {"a", 3}}) == "it did not have all columns (a)");  // dropped and added again
+}
+
+TEST_CASE("a snapshot is as new as another one if it sees all that the other one does") {
+  const auto is_as_new_as = [](const std::string& now, const std::string& from, std::uint64_t now_lsn = 0,
+                               std::uint64_t from_lsn = 0) {
+    const auto origin = [](const std::string& snapshot, std::uint64_t lsn) {
+      return SnapshotOrigin{.snapshot = snapshot,
+                            .lsn = lsn == 0 ? std::nullopt : std::optional(Lsn{lsn}),
+                            .system = "",
+                            .timeline = 0};
+    };
+    return is_as_new(origin(now, now_lsn), origin(from, from_lsn));
+  };
+  CHECK(is_as_new_as("100:105:100,103", "100:105:100,103"));
+  CHECK(is_as_new_as("100:110:100,107", "100:105:100,103"));
+  CHECK_FALSE(is_as_new_as("100:110:100,101", "100:105:100,103"));  // 101 had ended
+  CHECK_FALSE(is_as_new_as("100:104:100,103", "100:105:100,103"));
+  CHECK(is_as_new_as("105:110:108", "100:105:"));
+  // A standby's snapshot does not tell which transactions are running.
+  CHECK_FALSE(is_as_new_as("100:105:", "100:105:"));
+  CHECK_FALSE(is_as_new_as("100:105:", "100:105:", 7, 8));
+  CHECK(is_as_new_as("100:105:", "100:105:", 8, 8));
+  CHECK(is_as_new_as("100:107:", "100:105:100,103", 8, 8));
+  CHECK_FALSE(is_as_new_as("100:107:100", "100:105:", 9, 8));  // a primary; perhaps the standby had seen 100
 }
 
 TEST_CASE("a bookmark's value is read as the server reads it") {

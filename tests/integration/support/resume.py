@@ -8,6 +8,7 @@ from support.case import SchemaTest
 
 ROWS = 1000
 EVERY = 50  # rows between STATEs
+BEHIND = "the server is behind the one that the copy began on, or has another history"
 REWRITTEN = "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)"
 
 TABLE = """
@@ -66,7 +67,7 @@ class ResumeTest(SchemaTest):
         self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
         self.assertEqual({m["version"] for m in result.of_type("RECORD")} - {activated["version"]}, set())
         if why:
-            self.assertIn(f"WARNING {self.id_of('t')}: the copy that was cut off cannot go on: {why}; it starts anew\n",
+            self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {why}; restarting it\n",
                           result.stderr)
         self.check_end(result, activated["version"])
         self.check_equal("t")

@@ -1,0 +1,65 @@
+"""A copy is resumed only with the columns that it began with: its earlier rows have no others."""
+
+import unittest
+
+from support import tap
+from support.resume import TABLE, ResumeTest
+
+
+class ResumeColumnsTest(ResumeTest):
+    def setUp(self):
+        super().setUp()
+        self.sql(TABLE)
+
+    def without(self, *columns):
+        """The catalog with these columns deselected."""
+        catalog = self.catalog("t")
+        for column in columns:
+            tap.metadata(tap.stream(catalog, "t"), column)["selected"] = False
+        return catalog
+
+    def test_column_selected_meanwhile(self):
+        state = self.cut_off(9, self.without("n"))
+        result = self.go_on(state)
+        self.check_anew(result, state, "it did not have all columns (n)")
+
+    def test_column_deselected_meanwhile(self):
+        state = self.cut_off(9)
+        result = self.go_on(state, self.without("n", "pad"))
+        self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it had more columns (n, pad); restarting it\n",
+                      result.stderr)
+        self.assertEqual(result.records("t"), [{"id": i} for i in range(1, 1001)])
+
+    def test_column_dropped_and_added_again_meanwhile(self):
+        state = self.cut_off(9)
+        self.sql("ALTER TABLE {s}.t DROP n; ALTER TABLE {s}.t ADD n int DEFAULT 7")
+        self.check_anew(self.go_on(state), state, "it did not have all columns (n)")
+
+    def test_order_does_not_matter(self):
+        state = self.cut_off(9)
+        catalog = self.catalog("t")
+        properties = tap.stream(catalog, "t")["schema"]["properties"]
+        tap.stream(catalog, "t")["schema"]["properties"] = dict(reversed(properties.items()))
+        self.check_resumed(self.go_on(state, catalog), state, extra_allowed=False)
+
+    def test_position_of_an_earlier_version(self):
+        state = self.cut_off(9)
+        bookmark = self.bookmark(state, "t")
+        for name in ("snapshot_lsn", "system", "timeline", "columns"):
+            del bookmark["copy"][name]
+        state = {"bookmarks": {self.id_of("t"): bookmark}}
+        self.check_anew(self.go_on(state), state, "an earlier version of tap-postgres began it")
+
+    def test_another_cluster_and_another_timeline(self):
+        state = self.cut_off(9)
+        for name, value in (("system", "1"), ("timeline", 99)):
+            with self.subTest(name):
+                bookmark = self.bookmark(state, "t")
+                bookmark["copy"][name] = value
+                changed = {"bookmarks": {self.id_of("t"): bookmark}}
+                result = self.sync(self.catalog("t"), changed)
+                self.assertIn("cannot resume the interrupted copy: the server has another history; restarting it\n", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,130 @@
+"""A copy is resumed only in a snapshot that sees all that the interrupted copy's snapshot saw: standbys may be behind each other."""
+
+import unittest
+
+from support.pipeline import until
+from support.log_case import LogTest
+from support.resume import BEHIND, EVERY, ROWS, TABLE, ResumeTest
+from support.server import Server
+
+MOVE = "UPDATE {s}.t SET n = 1 WHERE id = 3"  # its page is full: the row moves to the end of the table
+
+
+def read_from(server):
+    return {"host": server.host, "port": str(server.port)}
+
+
+class Standbys:
+    """Two standbys, of which `late` stops replaying before a row moves. A transaction that is open all the time keeps the oldest
+    running transaction the same everywhere."""
+
+    settings = {"max_wal_senders": 8}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.standby, cls.late = (Server(primary=cls.server) for _ in range(2))
+        cls.addClassCleanup(cls.standby.close)
+        cls.addClassCleanup(cls.late.close)
+
+    def set_up_table(self):
+        self.sql(TABLE.replace("fillfactor = 70", "fillfactor = 100"))
+        self.open_transaction = self.session().cursor()
+        self.open_transaction.execute("BEGIN; SELECT txid_current()")
+        self.sql("UPDATE {s}.t SET n = 0 WHERE id = 1000")
+        self.addCleanup(self.late.sql, "SELECT pg_wal_replay_resume()")
+
+    def catch_up(self, standby):
+        [(end,)] = self.sql("SELECT pg_current_wal_insert_lsn()")
+        until(lambda: standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [(True,)], "the standby is behind")
+
+    def move_row_unseen_by_late(self):
+        self.catch_up(self.late)
+        self.late.sql("SELECT pg_wal_replay_pause()")
+        until(lambda: self.late.sql("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], "it goes on replaying")
+        self.sql(MOVE)
+        self.catch_up(self.standby)
+
+    def cut_off_on(self, server, catalog=None):
+        """The state of a copy on this server of which the target got the first half."""
+        result = self.sync(catalog or self.catalog("t"), None, **read_from(server))
+        lines = result.stdout.splitlines(keepends=True)
+        ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
+        return self.give_target(lines[:ends[9] + 1])[-1]
+
+
+class ResumeOnStandbyTest(Standbys, ResumeTest):
+    database = "resume_standby"
+
+    def setUp(self):
+        super().setUp()
+        self.set_up_table()
+
+    def check_restarted(self, result):
+        self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {BEHIND}; restarting it\n", result.stderr)
+        self.assertEqual(sorted(self.ids(result)), list(range(1, ROWS + 1)))
+
+    def resume_on(self, server, state):
+        result = self.sync(self.catalog("t"), state, **read_from(server))
+        self.give_target(result.stdout.splitlines(keepends=True))
+        return result
+
+    def test_standby_that_is_behind(self):
+        self.move_row_unseen_by_late()
+        state = self.cut_off_on(self.standby)
+        self.check_restarted(self.resume_on(self.late, state))
+
+    def test_standby_behind_the_primary(self):
+        self.move_row_unseen_by_late()
+        state = self.cut_off_on(self.server)
+        self.check_restarted(self.resume_on(self.late, state))
+
+    def test_standby_that_catches_up(self):
+        self.move_row_unseen_by_late()
+        state = self.cut_off_on(self.standby)
+        running = self.start(self.catalog("t"), state, **read_from(self.late))
+        until(lambda: self.late.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_last_wal_replay_lsn()%' AND "
+                                    "application_name LIKE 'tap-postgres%'"), "the tap does not wait for the standby")
+        self.late.sql("SELECT pg_wal_replay_resume()")
+        ids = [m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"]
+        self.assertEqual(running.wait(), 0, running)
+        self.assertIn("going on with the copy that was cut off", running.log)
+        self.assertEqual(set(ids), {3, *range(9 * EVERY + 2, ROWS + 1)})
+
+    def test_same_standby_and_primary_to_standby(self):
+        for server in (self.standby, self.server):
+            with self.subTest(server is self.standby):
+                state = self.cut_off_on(server)
+                self.catch_up(self.standby)
+                result = self.resume_on(self.standby, state)
+                self.check_resumed(result, state)
+
+    def test_primary_after_a_standby(self):
+        """A standby does not say which transactions it has seen, so none may be open that it could have seen."""
+        self.move_row_unseen_by_late()
+        state = self.cut_off_on(self.standby)
+        self.check_restarted(self.sync(self.catalog("t"), state))
+        self.open_transaction.execute("COMMIT")
+        self.check_resumed(self.resume_on(self.server, state), state)
+
+
+class InitialSnapshotTest(Standbys, LogTest):
+    database = "resume_standby_log"
+
+    def test_restart_takes_changes_from_its_own_snapshot_on(self):
+        self.set_up_table()
+        self.move_row_unseen_by_late()
+        self.config.update(use_secondary=True, secondary_host=self.standby.host, secondary_port=str(self.standby.port),
+                           state_every_rows=EVERY)
+        self.selected = self.catalog("t", method="LOG_BASED")
+        result = self.sync(self.selected)
+        lines = result.stdout.splitlines(keepends=True)
+        ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
+        self.state = self.give_target(lines[:ends[9] + 1])[-1]
+        second = self.follow(secondary_host=self.late.host, secondary_port=str(self.late.port))
+        self.assertIn(BEHIND, second.stderr)
+        self.check_followed("t")
+
+
+if __name__ == "__main__":
+    unittest.main()

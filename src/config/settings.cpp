@@ -269,8 +269,7 @@ const auto kSettings = std::to_array<Setting>({
      "log based: the slot is `pipelinewise_<dbname>[_<tap_id>]`, and streams take new columns",
      [](Config& c, const Reader& v) { c.log.tap_id = v.text(); }},
     {"max_retries", "", "integer", "5",
-     "reconnections of a run after transient faults, with growing waits between; counted anew after ten good "
-     "minutes",
+     "attempts after transient faults that do not advance the bookmark, with growing waits between",
      [](Config& c, const Reader& v) {
        c.max_retries = static_cast<unsigned>(std::min<std::uint64_t>(v.count(), 1000));
      }},

@@ -2,6 +2,7 @@
 #include "bookmark.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <limits>
 #include <utility>
 
@@ -22,7 +23,52 @@ std::int64_t number_of(const Json& bookmark, const char* key) {
   return number != bookmark.end() && number->is_number_integer() ? number->get<std::int64_t>() : 0;
 }
 
+/// A floating-point number of so many bytes, of which so many bits are the fraction.
+template <class Bits, unsigned fraction_bits>
+bool is_infinite_float(std::string_view key) {
+  constexpr Bits sign = Bits{1} << (sizeof(Bits) * CHAR_BIT - 1);
+  constexpr Bits exponent = (sign - 1) & ~((Bits{1} << fraction_bits) - 1);
+  Bits bits = 0;
+  for (const char byte : key) {
+    bits = (bits << CHAR_BIT) | static_cast<unsigned char>(byte);
+  }
+  const bool is_special = (bits & exponent) == exponent;
+  return key.size() == sizeof(Bits) && is_special && bits != (sign | exponent);  // that is -infinity
+}
+
+/// Bytes 4 and 5 are the sign: 0xC000 is NaN, 0xD000 infinity, 0xF000 -infinity.
+bool is_infinite_numeric(std::string_view key) {
+  constexpr std::size_t sign = 4;
+  return key.size() > sign && (key[sign] == '\xc0' || key[sign] == '\xd0');
+}
+
+/// Dates and moments are whole numbers; infinity is the largest.
+bool is_infinite_moment(std::string_view key) {
+  return !key.empty() && key.front() == '\x7f' &&
+         std::ranges::all_of(key.substr(1), [](char byte) { return byte == '\xff'; });
+}
+
 }  // namespace
+
+IsInfinite infinity_test(const TypeRows& types, Oid type) {
+  constexpr unsigned fraction_of_float4 = 23;
+  constexpr unsigned fraction_of_float8 = 52;
+  const std::string& name = types.at(base_type(types, type)).name;
+  if (name == "float4") {
+    return is_infinite_float<std::uint32_t, fraction_of_float4>;
+  }
+  if (name == "float8") {
+    return is_infinite_float<std::uint64_t, fraction_of_float8>;
+  }
+  if (name == "numeric") {
+    return is_infinite_numeric;
+  }
+  return name == "date" || name == "timestamp" || name == "timestamptz" ? is_infinite_moment : nullptr;
+}
+
+bool is_infinite_text(std::string_view bookmark) {
+  return bookmark == "infinity" || bookmark == "Infinity" || bookmark == "NaN";
+}
 
 std::int64_t next_version(std::int64_t previous) {
   constexpr auto last = std::numeric_limits<std::int64_t>::max();
@@ -49,6 +95,11 @@ void reset_bookmark(Json& bookmark) {
       bookmark[key] = number;
     }
   }
+}
+
+bool BookmarkProgress::has_advanced(const Json& now) {
+  const Json before = std::exchange(last_, now);
+  return before != now && version_of(before) == version_of(now);
 }
 
 std::optional<std::int64_t> version_of(const Json& bookmark) {

@@ -16,7 +16,6 @@ using std::chrono::milliseconds;
 constexpr std::size_t kMostRetained = std::size_t{4} << 20U;
 constexpr milliseconds kFirstWait{500};
 constexpr milliseconds kLongestWait{30'000};
-constexpr std::chrono::minutes kGoodTime{10};  // a fault after that is not of the faults before it
 
 milliseconds wait_before(unsigned retry) {
   constexpr unsigned most_doublings = 10;
@@ -29,11 +28,11 @@ pg::Connection& Database::connect(const std::string& name) {
   if (!connection_ || name_ != name) {
     connection_.reset();
     connection_.emplace(server_, name);
-    if (!connected_at_) {
+    if (!has_connected_) {
       log::info("connected to {}: {}", connection_->description(), connection_->protection());
     }
     name_ = name;
-    connected_at_ = Clock::now();
+    has_connected_ = true;
   }
   return *connection_;
 }
@@ -44,12 +43,15 @@ void Database::drop_if_large() {
   }
 }
 
-void Database::wait_or_give_up(const Error& fault, const std::string& stream) {
+void Database::wait_or_give_up(const Error& fault, const std::string& stream, bool has_advanced) {
   drop();
-  if (connected_at_ && Clock::now() - *connected_at_ > kGoodTime) {
+  if (has_advanced) {
     retries_ = 0;
   }
-  if (!connected_at_ || retries_ >= config_.max_retries) {
+  if (!has_connected_ || retries_ >= config_.max_retries) {
+    if (has_connected_ && retries_ > 0) {
+      log::warn("{}: giving up: {} retries have not advanced the bookmark (max_retries)", stream, retries_);
+    }
     throw;
   }
   const milliseconds wait = wait_before(retries_);

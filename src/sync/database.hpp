@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
 #include <optional>
 #include <string>
 
@@ -17,22 +16,24 @@ class Database {
   Database(const config::Config& config, pg::Server server) : config_(config), server_(std::move(server)) {}
 
   /// Calls `work` with a connection to the database `name`, again after each transient fault, with growing
-  /// waits, until the retries of the run are used up; they count anew after a long good time. The first
-  /// connection of a run is not tried again: its fault is more likely the config's.
-  template <class Work>
-  void use(const std::string& name, const std::string& stream, Work work) {
+  /// waits, until max_retries attempts in a row have not advanced: `has_advanced` is asked after each whether
+  /// it has brought the bookmark forward. The first connection of a run is not tried again: its fault is more
+  /// likely the config's.
+  template <class Work, class HasAdvanced>
+  void use(const std::string& name, const std::string& stream, Work work, HasAdvanced has_advanced) {
     while (true) {
       try {
         work(connect(name));
+        retries_ = 0;
         return;
       } catch (const pg::ConnectionLost& fault) {
-        wait_or_give_up(fault, stream);
+        wait_or_give_up(fault, stream, has_advanced());
       } catch (const pg::ServerError& fault) {
         drop();
         if (!fault.may_pass()) {
           throw;
         }
-        wait_or_give_up(fault, stream);
+        wait_or_give_up(fault, stream, has_advanced());
       }
     }
   }
@@ -43,18 +44,16 @@ class Database {
   void drop_if_large();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   pg::Connection& connect(const std::string& name);
   /// Call in a handler: throws `fault` on if there is nothing to wait for.
-  void wait_or_give_up(const Error& fault, const std::string& stream);
+  void wait_or_give_up(const Error& fault, const std::string& stream, bool has_advanced);
 
   const config::Config& config_;
   pg::Server server_;
   std::string name_;
   std::optional<pg::Connection> connection_;
-  std::optional<Clock::time_point> connected_at_;  ///< the last time
-  unsigned retries_ = 0;
+  bool has_connected_ = false;
+  unsigned retries_ = 0;  ///< since the bookmark last advanced
 };
 
 }  // namespace tap::sync

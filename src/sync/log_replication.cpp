@@ -2,6 +2,8 @@
 #include "log_replication.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -9,6 +11,46 @@
 #include <tap/sync/slot_choice.hpp>
 
 namespace tap::sync {
+
+namespace {
+
+/// Whether a log is read further from attempt to attempt. A long time in which nothing was sent counts, too:
+/// where nothing is written, there is nothing to advance to.
+class LogAdvance {
+ public:
+  explicit LogAdvance(std::vector<StreamPosition> positions) : last_(std::move(positions)) {}
+
+  void begin_attempt(const LogPass& pass) {
+    began_ = Clock::now();
+    records_ = count(pass);
+  }
+
+  bool has_advanced(const LogPass& pass, std::vector<StreamPosition> now) {
+    constexpr std::chrono::minutes quiet_time{10};
+    const bool was_quiet = Clock::now() - began_ > quiet_time && count(pass) == records_;
+    began_ = Clock::now();
+    const bool has_moved = !std::ranges::equal(last_, now, {}, &StreamPosition::lsn, &StreamPosition::lsn);
+    last_ = std::move(now);
+    return has_moved || was_quiet;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static std::uint64_t count(const LogPass& pass) {
+    std::uint64_t records = 0;
+    for (const LogStream& stream : pass.streams()) {
+      records += stream.records;
+    }
+    return records;
+  }
+
+  std::vector<StreamPosition> last_;
+  Clock::time_point began_ = Clock::now();
+  std::uint64_t records_ = 0;
+};
+
+}  // namespace
 
 LogReplication::LogReplication(const config::Config& config, const std::vector<StreamPlan>& streams,
                                singer::State& state, const std::optional<std::string>& state_file)
@@ -30,8 +72,10 @@ LogReplication::LogReplication(const config::Config& config, const std::vector<S
 
 void LogReplication::prepare(Database& database) {
   for (auto& [name, group] : groups_) {
-    database.use(name, fmt::format("log of database {}", name),
-                 [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); });
+    database.use(
+        name, fmt::format("log of database {}", name),
+        [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); },
+        [] { return false; });
   }
 }
 
@@ -101,6 +145,7 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
     const std::string subject = fmt::format("log of database {}", name);
     const Progress progress(subject);
     LogPass pass(config_, group.source, group.to_follow, *group.acknowledgement, state_, writer);
+    LogAdvance advance(positions(group.to_follow, state_));
     const auto tell = [&](bool whole) {
       std::uint64_t records = 0;
       for (const LogStream& stream : pass.streams()) {
@@ -120,7 +165,13 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
     try {
       do {
         database.drop_if_large();
-        database.use(name, subject, [&](pg::Connection& connection) { pass.attempt(connection); });
+        database.use(
+            name, subject,
+            [&](pg::Connection& connection) {
+              advance.begin_attempt(pass);
+              pass.attempt(connection);
+            },
+            [&] { return advance.has_advanced(pass, positions(group.to_follow, state_)); });
       } while (pass.wants_new_connections());
     } catch (...) {
       if (std::ranges::any_of(pass.streams(), [](const LogStream& stream) { return stream.records > 0; })) {

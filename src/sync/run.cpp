@@ -9,6 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/sync/run.hpp>
 
+#include "bookmark.hpp"
 #include "database.hpp"
 #include "full_table.hpp"
 #include "incremental.hpp"
@@ -23,10 +24,13 @@ namespace {
 /// Copies one stream, in as many attempts as it takes. A database that lets us not in is the fault of its
 /// streams, unless it is the config's.
 template <class Copy>
-void attempt(Database& database, const StreamPlan& stream, const config::Config& config, Copy copy) {
+void attempt(Database& database, const StreamPlan& stream, const config::Config& config, StreamOutput& output,
+             Copy copy) {
+  BookmarkProgress progress(output.bookmark());
   try {
-    database.use(stream.database, stream.stream.id,
-                 [&](pg::Connection& connection) { copy.attempt(connection); });
+    database.use(
+        stream.database, stream.stream.id, [&](pg::Connection& connection) { copy.attempt(connection); },
+        [&] { return progress.has_advanced(output.bookmark()); });
   } catch (const pg::DatabaseRefused& refused) {
     if (stream.database == config.server.database()) {
       throw;
@@ -38,12 +42,12 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
 void copy_stream(Database& database, const StreamPlan& stream, const config::Config& config,
                  LogReplication& logs, StreamOutput& output) {
   if (stream.method == Method::incremental) {
-    attempt(database, stream, config, Incremental(stream, config, output));
+    attempt(database, stream, config, output, Incremental(stream, config, output));
   } else if (stream.method == Method::full_table) {
-    attempt(database, stream, config, FullTable(stream, config, output));
+    attempt(database, stream, config, output, FullTable(stream, config, output));
   } else {
     const auto log_start = [&](pg::Connection& connection) { return logs.start_of_copy(stream, connection); };
-    attempt(database, stream, config, FullTable(stream, config, output, log_start));
+    attempt(database, stream, config, output, FullTable(stream, config, output, log_start));
   }
 }
 

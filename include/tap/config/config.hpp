@@ -52,7 +52,7 @@ struct Config {
 
   std::uint64_t limit = 0;              ///< rows of one incremental run, about; 0: no limit
   double replication_key_lookback = 0;  ///< re-read so much below the bookmark: seconds, or a number
-  unsigned max_retries = 5;             ///< reconnections of a run
+  unsigned max_retries = 5;             ///< attempts in a row that do not advance
 
   LogSettings log;
 

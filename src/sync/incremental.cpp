@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -66,11 +67,18 @@ void Incremental::read_all(pg::Connection& connection) {
   table_ = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
   key_ = pg::quote_identifier(key.name);
   operators_ = operator_schema(relation.types, key.type);
+  is_infinite_ = infinity_test(relation.types, key.type);
 
   const RowShape shape(plan_, relation, config_.values);
   begin(shape);
   const singer::RecordFrame frame(plan_.name, version_of(output_.bookmark()), time_extracted_);
   const auto bookmark = bookmark_text(output_.bookmark());
+  if (bookmark && is_infinite_ != nullptr && is_infinite_text(*bookmark)) {
+    log::warn(
+        "{}: the bookmark is {}, so rows with a finite replication key are not read: run once with "
+        "--full-refresh {}",
+        plan_.stream.id, *bookmark, plan_.stream.id);
+  }
   try {
     for (const Part& part : parts(connection, relation)) {
       read_part(connection, part, shape, frame);
@@ -164,10 +172,13 @@ void Incremental::read_part(pg::Connection& connection, const Part& part, const 
   while (const auto bytes = reader.next()) {
     Cursor row(*bytes);
     shape.take_field_count(row);
-    Cursor again = row;
+    const Cursor again = row;
     const bool state_is_due = output_.record(frame, [&](Buffer& out) { shape.append(row, out); });
     if (part.moves_bookmark) {
-      if (const auto value = nth_field(again, field)) {
+      const auto value = nth_field(again, field);
+      if (value && is_infinite_ != nullptr && is_infinite_(*value)) {
+        warn_of_infinite_key(again, shape, *value);
+      } else if (value) {
         last_value_ = *value;
         reached_ = true;
       }
@@ -177,6 +188,30 @@ void Incremental::read_part(pg::Connection& connection, const Part& part, const 
       output_.write_state();
     }
   }
+}
+
+void Incremental::warn_of_infinite_key(Cursor row, const RowShape& shape, std::string_view key) {
+  if (std::exchange(has_warned_of_infinity_, true)) {
+    return;
+  }
+  Buffer value;
+  (*bookmark_encoder_)(key, value);
+  Buffer record;
+  record.push('{');
+  shape.append(row, record);
+  record.push('}');
+  const Json whole = parse_json(record.view(), plan_.stream.id);
+  Json id = Json::object();
+  for (const std::string& name : plan_.stream.key_properties) {
+    if (whole.contains(name)) {
+      id[name] = whole[name];
+    }
+  }
+  log::warn(
+      "{}: replication key {} is {} in {}: the bookmark stays at the largest finite key, so every run sends "
+      "such rows again; give them a finite key",
+      plan_.stream.id, *plan_.stream.replication_key, value.view(),
+      id.empty() ? "a row" : "the row with " + to_text(id));
 }
 
 void Incremental::note_key() {

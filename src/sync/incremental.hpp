@@ -8,13 +8,15 @@
 #include <tap/pg/connection.hpp>
 #include <tap/pg/tables.hpp>
 
+#include "bookmark.hpp"
 #include "row_shape.hpp"
 #include "stream_output.hpp"
 
 namespace tap::sync {
 
 /// The rows whose replication key is at or above the bookmark, in its order. No STATE has a key below which
-/// rows are unsent. Rows without a key come while there is no bookmark, before the others.
+/// rows are unsent, or an infinite one, after which no key would come. Rows without a key come while there is
+/// no bookmark, before the others.
 class Incremental {
  public:
   Incremental(const StreamPlan& plan, const config::Config& config, StreamOutput& output)
@@ -39,6 +41,8 @@ class Incremental {
   void read_part(pg::Connection& connection, const Part& part, const RowShape& shape,
                  const singer::RecordFrame& frame);
   void note_key();
+  /// Says, once, that a key has no place in the order of keys to come. `row` stands before its first field.
+  void warn_of_infinite_key(Cursor row, const RowShape& shape, std::string_view key);
 
   const StreamPlan& plan_;
   const config::Config& config_;
@@ -51,6 +55,8 @@ class Incremental {
   std::string last_value_;  ///< the key of the last row, in its wire's bytes
   bool reached_ = false;    ///< that there is one to note
   std::optional<value::Encoder> bookmark_encoder_;
+  IsInfinite is_infinite_ = nullptr;  ///< null if the key's type has no infinity
+  bool has_warned_of_infinity_ = false;
   std::optional<std::string> greatest_;  ///< the last key that the limit lets in; once a run
 };
 

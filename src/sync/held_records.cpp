@@ -98,7 +98,8 @@ bool HeldRecords::leave_out_dropped(pg::Connection& connection, const std::vecto
   const std::vector<LogColumn*> before = holes.front()->row.columns;
   std::vector<LogColumn*> now;
   try {
-    const pg::Relation relation = pg::find_relation(connection, name.schema, name.table);
+    const pg::Relation relation = pg::in_one_snapshot(
+        connection, [&] { return pg::find_relation(connection, name.schema, name.table); });
     std::ranges::copy_if(before, std::back_inserter(now), [&](const LogColumn* column) {
       return std::ranges::find(relation.columns, column->name, &pg::TableColumn::name) !=
              relation.columns.end();

@@ -50,7 +50,10 @@ void LogPass::look_up_streams(pg::Connection& connection) {
     std::deque<LogStream> found;
     for (const StreamPlan* plan : plans_) {
       try {
-        found.emplace_back(*plan, connection, config_, state_.bookmark(plan->stream.id), time_extracted_);
+        pg::in_one_snapshot(connection, [&] {
+          return &found.emplace_back(*plan, connection, config_, state_.bookmark(plan->stream.id),
+                                     time_extracted_);
+        });
       } catch (const pg::ServerError& error) {
         if (error.may_pass()) {
           throw;

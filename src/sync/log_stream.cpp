@@ -40,7 +40,9 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
 bool LogStream::look_again(pg::Connection& connection, const config::Config& config) {
   const Oid before = relation.oid;
   try {
-    relation = pg::find_relation(connection, plan.stream.schema_name, plan.stream.table);
+    relation = pg::in_one_snapshot(connection, [&] {
+      return pg::find_relation(connection, plan.stream.schema_name, plan.stream.table);
+    });
   } catch (const pg::ServerError&) {
     throw;
   } catch (const StreamError&) {

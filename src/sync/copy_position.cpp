@@ -195,6 +195,10 @@ bool is_as_new(const SnapshotOrigin& now, const SnapshotOrigin& from) {
   });
 }
 
+std::uint64_t next_transaction(const SnapshotOrigin& origin) {
+  return read_snapshot(origin.snapshot).value_or(Snapshot()).xmax;
+}
+
 bool CopyPosition::is_done(Oid oid) const {
   return std::ranges::find(done, oid) != done.end();
 }

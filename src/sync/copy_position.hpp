@@ -44,6 +44,10 @@ std::optional<Lsn> reached_before_snapshot(pg::Connection& connection, const std
 /// True if every transaction that the snapshot of `from` sees is seen by that of `now`.
 bool is_as_new(const SnapshotOrigin& now, const SnapshotOrigin& from);
 
+/// The first transaction ID of which the snapshot has seen nothing, nor of those above; 0 if it cannot be
+/// read.
+std::uint64_t next_transaction(const SnapshotOrigin& origin);
+
 /// How far the copy of a table has come. What it says has been sent: of the leaves in `done` every row, of
 /// `leaf` every row up to `ctid`, as the snapshot saw them. The rest of `leaf`, the other leaves, and what
 /// transactions that the snapshot did not see have written, are still to come.

@@ -11,6 +11,7 @@
 #include <tap/pg/quote.hpp>
 
 #include "bookmark.hpp"
+#include "log_partitions.hpp"
 #include "log_position.hpp"
 
 namespace tap::sync {
@@ -87,6 +88,7 @@ void FullTable::read_all(pg::Connection& connection) {
   if (lsn_) {
     output_.bookmark()["lsn"] = lsn_->value;
     output_.bookmark()["table_oid"] = relation.oid;
+    note_partitions(output_.bookmark(), partitions_of(relation), next_transaction(reached_.origin));
   }
   past_ = false;
   output_.end();

@@ -12,6 +12,7 @@
 #include <tap/sync/slot_choice.hpp>
 
 #include "bookmark.hpp"
+#include "log_partitions.hpp"
 
 namespace tap::sync {
 
@@ -268,7 +269,7 @@ void LogPass::release(pg::Connection& connection) {
   }
 }
 
-void LogPass::note_positions() {
+void LogPass::note_positions(std::optional<std::uint64_t> next_transaction) {
   for (LogStream& stream : streams_) {
     Json& bookmark = state_.bookmark(stream.plan.stream.id);
     if (!stream.failed) {
@@ -276,6 +277,7 @@ void LogPass::note_positions() {
     }
     bookmark["lsn"] = stream.bookmark.value;
     bookmark["table_oid"] = stream.relation.oid;
+    note_partitions(bookmark, stream.partitions, next_transaction);
     if (stream.version) {
       bookmark["version"] = *stream.version;
     }
@@ -287,7 +289,9 @@ void LogPass::note_positions() {
 
 void LogPass::write_state(pg::Connection& connection) {
   release(connection);
-  note_positions();
+  const bool has_partitions =
+      std::ranges::any_of(streams_, [](const LogStream& stream) { return !stream.partitions.empty(); });
+  note_positions(has_partitions ? std::optional(next_transaction(connection)) : std::nullopt);
   writer_.state(state_.document());
   last_state_ = Clock::now();
   records_at_state_ = records_.count();

@@ -75,7 +75,8 @@ class LogPass {
                                    bool is_idle) const;
   void reach(Lsn lsn);
   void release(pg::Connection& connection);
-  void note_positions();
+  /// `next_transaction` is from after the positions, see note_partitions().
+  void note_positions(std::optional<std::uint64_t> next_transaction = std::nullopt);
   void write_state(pg::Connection& connection);
   [[nodiscard]] bool state_is_due(bool look_at_clock) const;
 

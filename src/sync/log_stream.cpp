@@ -9,6 +9,7 @@
 #include <tap/sync/stream_fit.hpp>
 
 #include "bookmark.hpp"
+#include "log_partitions.hpp"
 #include "log_position.hpp"
 
 namespace tap::sync {
@@ -19,6 +20,7 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
       bookmark(log_position(state).value_or(Lsn())),
       version(version_of(state)),
       relation(pg::find_relation(connection, stream.stream.schema_name, stream.stream.table)),
+      partitions(partitions_of(relation)),
       shape(stream, relation, config),
       schema(shape.schema(stream.stream.schema, config)),
       frame(stream.name, version, time_extracted),
@@ -28,6 +30,7 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
     pg::refuse_missing_table(connection, stream.stream.schema_name, stream.stream.table);
   }
   require_logged(tables);
+  warn_of_partition_changes(connection, plan, relation, state);
   warn_if_another(followed_table(state).value_or(relation.oid));
   warn_of_new_columns();
   key = tables.front().is_full || tables.front().identity.empty() ? plan.stream.key_properties

@@ -41,6 +41,7 @@ struct LogStream {
   Lsn bookmark;  ///< transactions up to here have been sent
   std::optional<std::int64_t> version;
   pg::Relation relation;
+  Json partitions;  ///< when it was looked up first, see log_partitions.hpp
   LogShape shape;
   Json schema;  ///< as it was sent
   singer::RecordFrame frame;

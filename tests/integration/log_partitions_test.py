@@ -116,7 +116,10 @@ class LogPartitionsTest(LogTest):
                  "INSERT INTO {s}.t VALUES (6, 2)")
         result = self.follow()
         self.assertEqual(records(result), [("t", 6)])
-        self.assertEqual(warnings(result), [self.lost("t2")])
+        root = self.id_of("t")
+        self.assertEqual(warnings(result), [
+            f'{root}: partitions were detached or dropped since the last run ("{self.schema}"."t1", 1 dropped): their rows stay in '
+            f"the target; to remove them, run once with --full-refresh {root}", self.lost("t2")])
         self.check_equal("t", extra_allowed=True)
 
     def lost(self, leaf):
@@ -184,7 +187,7 @@ class LogPartitionsTest(LogTest):
             for form in (1, 2):
                 result = self.sync(self.selected, self.state, "-v", port=proxy.port, wal2json_message_format=form)
                 self.assertEqual(records(result), [("t", 3)])
-                self.assertEqual(result.stderr.count("pg_inherits i ON i.inhrelid = tree.oid"), 1)
+                self.assertEqual(result.stderr.count("WHERE inhrelid = tree.oid"), 1)
 
     def test_tables_that_inherit(self):
         self.sql("""CREATE TABLE {s}.t (id int PRIMARY KEY, a text);

@@ -174,19 +174,33 @@ class LogRunTest(SlotTest):
             self.assertEqual(positions, sorted(positions))
         self.check_rest(messages[-1]["value"], [])
 
-    def test_the_reader_is_terminated_again_and_again(self):
-        running = self.follow(max_retries=3)
-        for attempt in range(3):
-            until(self.is_active, "nobody reads the slot")
+    def test_retries_count_since_the_bookmark_advanced(self):
+        running = self.follow(max_retries=1, state_every_rows=1)
+        messages = []
+        for number in range(10, 13):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
+            messages += running.read_until(lambda m, n=number: m.get("record", {}).get("id") == n)
+            messages += running.read_until(lambda m: m["type"] == "STATE")
             self.sql(f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'")
-            running.wait_for_log(rf"\({attempt + 1} of 3\)")
-            self.sql(f"INSERT INTO {{s}}.t VALUES ({10 + attempt})")
+            until(lambda n=number: running.log.count("trying again in 0.5 s (1 of 1)") == n - 9, lambda: f"no retry\n{running}")
         until(self.is_active, "nobody reads the slot")
-        self.sql(f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'")
-        messages = running.read_rest()
-        self.assertEqual(running.wait(), 1, running)
+        running.signal(signal.SIGTERM)
+        messages += running.read_rest()
+        self.assertEqual(running.wait(), 128 + signal.SIGTERM, running)
         self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
-        self.check_rest(messages[-1]["value"], [n for n in (10, 11, 12) if n not in self.ids(messages)])
+        self.check_rest(messages[-1]["value"], [])
+
+    def test_server_that_stays_away(self):
+        with Proxy(self.server.port) as proxy:
+            running = self.follow(max_retries=2, port=proxy.port)
+            until(self.is_active, "nobody reads the slot")
+            self.sql("INSERT INTO {s}.t VALUES (10)")
+            self.record(running, 10)
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 3, running)
+        self.assertIn("giving up: 2 retries have not advanced the bookmark (max_retries)\n", running.log)
+        rest = self.ids(self.sync(self.catalog_of_t, messages[-1]["value"]).messages)
+        self.assertIn(rest, ([], [10]))
 
     def test_a_target_that_takes_nothing_for_longer_than_the_server_waits(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")

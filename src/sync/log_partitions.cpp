@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "log_partitions.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/base/log.hpp>
+#include <tap/pg/quote.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+constexpr const char* kPartitions = "partitions";
+constexpr const char* kNextTransaction = "partitions_xid";
+
+// To be formatted with a condition on the age of what created the partition. $1 the new partitions' OIDs, $2
+// the root's. The row of a system column is written once, with the table; a row of pg_inherits that is
+// younger means that the table, or what it is a partition of, was attached later.
+constexpr const char* kAttached = R"sql(
+WITH RECURSIVE link(leaf, parent, age) AS (
+  SELECT inhrelid, inhparent, pg_catalog.age(xmin)
+    FROM pg_catalog.pg_inherits
+   WHERE inhrelid = ANY ($1::oid[])
+  UNION ALL
+  SELECT link.leaf, i.inhparent, pg_catalog.age(i.xmin)
+    FROM link JOIN pg_catalog.pg_inherits i ON i.inhrelid = link.parent
+   WHERE link.parent <> $2::oid
+)
+SELECT n.nspname AS schema_name, c.relname AS table_name
+  FROM pg_catalog.pg_attribute created
+  JOIN pg_catalog.pg_class c ON c.oid = created.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE created.attrelid = ANY ($1::oid[]) AND created.attname = 'ctid'
+   AND EXISTS (SELECT 1 FROM link
+                WHERE link.leaf = c.oid AND link.age < pg_catalog.age(created.xmin)) {}
+ ORDER BY schema_name, table_name
+)sql";
+
+// $1 OIDs.
+constexpr const char* kTables = R"sql(
+SELECT n.nspname AS schema_name, c.relname AS table_name
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid = ANY ($1::oid[])
+ ORDER BY schema_name, table_name
+)sql";
+
+std::vector<Oid> read_oids(const Json& list) {
+  std::vector<Oid> oids;
+  for (const Json& oid : list) {
+    if (oid.is_number_unsigned()) {
+      oids.push_back(oid.get<Oid>());
+    }
+  }
+  std::ranges::sort(oids);
+  return oids;
+}
+
+/// Those of `all` that `others` has not; both are sorted.
+std::vector<Oid> without(const std::vector<Oid>& all, const std::vector<Oid>& others) {
+  std::vector<Oid> left;
+  std::ranges::set_difference(all, others, std::back_inserter(left));
+  return left;
+}
+
+std::string to_array(const std::vector<Oid>& oids) {
+  return fmt::format("{{{}}}", fmt::join(oids, ","));
+}
+
+std::vector<std::string> names(const pg::Rows& rows) {
+  const auto schema_name = rows.column("schema_name");
+  const auto table_name = rows.column("table_name");
+  std::vector<std::string> names;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    names.push_back(pg::quote_qualified(rows.view(row, schema_name), rows.view(row, table_name)));
+  }
+  return names;
+}
+
+}  // namespace
+
+Json partitions_of(const pg::Relation& relation) {
+  Json oids = Json::array();
+  for (const pg::Leaf& leaf : relation.leaves) {
+    if (leaf.oid != relation.oid) {
+      oids.push_back(leaf.oid);
+    }
+  }
+  return oids;
+}
+
+std::uint64_t next_transaction(pg::Connection& connection) {
+  const pg::Rows row =
+      connection.query("SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS next");
+  return static_cast<std::uint64_t>(row.number(0, row.column("next")));
+}
+
+void note_partitions(Json& bookmark, const Json& partitions, std::optional<std::uint64_t> next_transaction) {
+  if (partitions.empty() && !bookmark.contains(kPartitions)) {
+    return;
+  }
+  bookmark[kPartitions] = partitions;
+  if (next_transaction) {
+    bookmark[kNextTransaction] = *next_transaction;
+  } else {
+    bookmark.erase(kNextTransaction);
+  }
+}
+
+void warn_of_partition_changes(pg::Connection& connection, const StreamPlan& plan,
+                               const pg::Relation& relation, const Json& bookmark) {
+  const auto noted = bookmark.find(kPartitions);
+  if (noted == bookmark.end() || !noted->is_array()) {
+    return;
+  }
+  const std::vector<Oid> before = read_oids(*noted);
+  const std::vector<Oid> now = read_oids(partitions_of(relation));
+  const std::string& id = plan.stream.id;
+
+  if (const std::vector<Oid> added = without(now, before); !added.empty()) {
+    const auto next = bookmark.find(kNextTransaction);
+    const bool is_known = next != bookmark.end() && next->is_number_unsigned();
+    const std::string condition =
+        is_known ? fmt::format("AND pg_catalog.age(created.xmin) > pg_catalog.age('{}'::pg_catalog.xid)",
+                               static_cast<std::uint32_t>(next->get<std::uint64_t>()))
+                 : "";
+    const auto attached = names(
+        connection.query(fmt::format(kAttached, condition), {to_array(added), fmt::to_string(relation.oid)}));
+    if (!attached.empty()) {
+      log::warn(
+          "{0}: tables were attached since the last run ({1}): the rows that they had before are not read "
+          "from WAL; if they had any, run once with --full-refresh {0}",
+          id, fmt::join(attached, ", "));
+    }
+  }
+  if (const std::vector<Oid> gone = without(before, now); !gone.empty()) {
+    auto what = names(connection.query(kTables, {to_array(gone)}));
+    if (const auto dropped = gone.size() - what.size(); dropped > 0) {
+      what.push_back(fmt::format("{} dropped", dropped));
+    }
+    log::warn(
+        "{0}: partitions were detached or dropped since the last run ({1}): their rows stay in the target; "
+        "to remove them, run once with --full-refresh {0}",
+        id, fmt::join(what, ", "));
+  }
+}
+
+}  // namespace tap::sync

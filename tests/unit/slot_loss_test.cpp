@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sync/slot_loss.hpp"
+
+#include "catch.hpp"
+
+namespace tap::sync {
+namespace {
+
+std::string told(const char* reason) {
+  pg::Slot slot;
+  slot.invalidation_reason = reason;
+  const SlotLoss loss = loss_of(slot);
+  return loss.cause + " | " + loss.prevention;
+}
+
+TEST_CASE("each cause of a lost slot has its own text") {
+  CHECK(
+      told("rows_removed") ==
+      "the primary has removed rows of system catalogs that it needed | set hot_standby_feedback to on where "
+      "the slot is on a standby");
+  CHECK(told("wal_level_insufficient") == "wal_level was lowered below logical | leave wal_level at logical");
+  CHECK(told("something_new") == "the server has invalidated it (something_new) | ");
+  CHECK(told("") ==
+        "the server has removed WAL that it needed | raise max_slot_wal_keep_size, if it is set, or run the "
+        "tap "
+        "more often");
+}
+
+TEST_CASE("a slot is lost by its status or by the server's reason") {
+  pg::Slot slot;
+  slot.wal_status = "unreserved";
+  CHECK(!slot.is_lost());
+  slot.invalidation_reason = "idle_timeout";
+  CHECK(slot.is_lost());
+  slot.invalidation_reason = "";
+  slot.wal_status = "lost";
+  CHECK(slot.is_lost());
+}
+
+}  // namespace
+}  // namespace tap::sync

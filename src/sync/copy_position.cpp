@@ -146,6 +146,8 @@ SnapshotOrigin read_origin(pg::Connection& connection) {
   SnapshotOrigin origin;
   try {
     const pg::Rows row = connection.simple_query("SAVEPOINT origin; " + origin_query(connection.version()));
+    // A standby ends the whole session of a subtransaction that is in the way of its replay.
+    connection.execute("RELEASE SAVEPOINT origin");
     origin.snapshot = row.text(0, row.column("snapshot"));
     origin.lsn = read_lsn(row.view(0, row.column("lsn")));
     origin.system = row.text(0, row.column("system"));
@@ -153,7 +155,7 @@ SnapshotOrigin read_origin(pg::Connection& connection) {
   } catch (const pg::ServerError& error) {
     // Aurora refuses what concerns its WAL unless wal_level is logical. Snapshots can still be compared.
     log::debug("the position in WAL is unknown: {}", error.what());
-    connection.execute("ROLLBACK TO SAVEPOINT origin");
+    connection.execute("ROLLBACK TO SAVEPOINT origin; RELEASE SAVEPOINT origin");
     const pg::Rows row = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
     origin.snapshot = row.text(0, row.column("snapshot"));
   }

@@ -303,18 +303,21 @@ bool is_too_old(pg::Connection& connection, std::uint32_t xmin) {
   return row.number(0, row.column("age")) < 0;
 }
 
-std::string written_since(std::uint32_t xmin) {
-  return fmt::format("pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('{}'::pg_catalog.xid)",
-                     xmin);
+std::string written_since(std::uint32_t xmin, pg::ServerVersion version) {
+  // Before 9.4 VACUUM overwrites the xmin of a row that it freezes with 2, so the row may have been written
+  // since.
+  const bool keeps_xmin = version >= pg::ServerVersion(90400);
+  return fmt::format("pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('{}'::pg_catalog.xid){}",
+                     xmin, keeps_xmin ? "" : " OR xmin OPERATOR(pg_catalog.=) '2'::pg_catalog.xid");
 }
 
-std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf) {
+std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf, pg::ServerVersion version) {
   const bool done = position.is_done(leaf.oid);
   if (!leaf.has_ctid || (!done && leaf.oid != position.leaf)) {
     return "";
   }
   const std::string since = written_since(
-      static_cast<std::uint32_t>(read_snapshot(position.origin.snapshot).value_or(Snapshot()).xmin));
+      static_cast<std::uint32_t>(read_snapshot(position.origin.snapshot).value_or(Snapshot()).xmin), version);
   return done ? since
               : fmt::format("ctid OPERATOR(pg_catalog.>) '({},{})'::pg_catalog.tid OR {}",
                             position.ctid.block, position.ctid.offset, since);

@@ -73,9 +73,9 @@ std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation&
                                const SnapshotOrigin& now, const std::map<std::string, int>& columns);
 
 /// The condition for the rows of `leaf` that are still to come; empty for all of them.
-std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf);
+std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf, pg::ServerVersion version);
 /// The condition for the rows that no transaction older than `xmin` (a 32-bit transaction ID) has written.
-std::string written_since(std::uint32_t xmin);
+std::string written_since(std::uint32_t xmin, pg::ServerVersion version);
 /// True if transaction IDs have wrapped around since `xmin`, so that written_since() would miss rows.
 bool is_too_old(pg::Connection& connection, std::uint32_t xmin);
 

@@ -65,7 +65,7 @@ void FullTable::read_all(pg::Connection& connection) {
     find_start(connection, relation, shape);
   }
   const auto xmin = python_xmin(output_.bookmark());
-  written_since_ = xmin ? written_since(*xmin) : "";
+  written_since_ = xmin ? written_since(*xmin, connection.version()) : "";
   begin(shape, from_.has_value() || xmin.has_value());
 
   const auto version = output_.bookmark()["version"].get<std::int64_t>();
@@ -191,7 +191,9 @@ void FullTable::read_leaf(pg::Connection& connection, const pg::Leaf& leaf, cons
       relation.kind == pg::RelationKind::table || relation.kind == pg::RelationKind::partitioned;
   std::string query = fmt::format("SELECT {}{} FROM {}{}", leaf.has_ctid ? "ctid, " : "", shape.select_list(),
                                   only ? "ONLY " : "", leaf.name);
-  const std::string condition = from_ ? rows_to_come(*from_, leaf) : leaf.has_ctid ? written_since_ : "";
+  const std::string condition = from_           ? rows_to_come(*from_, leaf, connection.version())
+                                : leaf.has_ctid ? written_since_
+                                                : "";
   if (!condition.empty()) {
     query += " WHERE " + condition;
   }

@@ -228,6 +228,26 @@ class MatrixTest:
         self.assertEqual(sorted(r["id"] for r in after.records()),
                          [3, *(i for i in range(5 * EVERY + 1, ROWS + 1) if i != 800), 2000])
 
+    def test_full_table_resumed_after_freeze(self):
+        """Before 9.4 VACUUM overwrites the ID of the transaction that wrote a row, here to a page that had been read."""
+        self.scratch("frozen")
+        self.sql("DELETE FROM frozen WHERE id = 20")
+        self.sql("VACUUM frozen")
+        catalog = self.catalog("frozen")
+        before = self.sync(catalog, state_every_rows=EVERY)
+        [(xmin,)] = self.sql("SELECT txid_current()")
+        self.sql("INSERT INTO frozen VALUES (20, 0, '')")
+        self.assertLess(self.sql("SELECT ctid FROM frozen WHERE id = 20"), self.sql("SELECT ctid FROM frozen WHERE id = 30"))
+        self.sql("VACUUM FREEZE frozen")
+        python_state = {"bookmarks": {f"{DB}-public-frozen": {
+            "last_replication_method": "FULL_TABLE", "version": 1, "xmin": xmin}}}
+        all_ids = set(range(1, ROWS + 1))
+        for state, expected in ((before.state_texts[5], {20, *range(5 * EVERY + 2, ROWS + 1)}), (python_state, {20})):
+            with self.subTest(state):
+                after = self.sync(catalog, state)
+                self.assertIn(f"INFO {DB}-public-frozen: going on with the copy that was cut off\n", after.stderr)
+                self.assertEqual({r["id"] for r in after.records()}, all_ids if self.server.version < (9, 4) else expected)
+
     def test_incremental(self):
         self.scratch("increments")
         catalog = self.catalog("increments", "INCREMENTAL", "k")

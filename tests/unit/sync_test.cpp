@@ -13,6 +13,8 @@ constexpr const char* kCopy =
     R"j({"snapshot":"5000:5007:5003","snapshot_lsn":900,"system":"77","timeline":3,)j"
     R"j("columns":{"a":2,"id":1},"leaf":11,"relfilenode":111,"position":"(12,3)","done":[7,9]})j";
 
+const pg::ServerVersion k94(90400);
+
 CopyPosition position() {
   return *read_position(parse_json(kCopy, "test"));
 }
@@ -58,16 +60,27 @@ TEST_CASE(
     "all") {
   const std::string since =
       "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5000'::pg_catalog.xid)";
-  CHECK(rows_to_come(position(), leaf(7, 107)) == since);
-  CHECK(rows_to_come(position(), leaf(11, 111)) ==
+  CHECK(rows_to_come(position(), leaf(7, 107), k94) == since);
+  CHECK(rows_to_come(position(), leaf(11, 111), k94) ==
         "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
-  CHECK(rows_to_come(position(), leaf(13, 113)).empty());
+  CHECK(rows_to_come(position(), leaf(13, 113), k94).empty());
+}
+
+TEST_CASE("before 9.4 a frozen row may have been written since") {
+  const std::string since =
+      "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5000'::pg_catalog.xid) OR xmin "
+      "OPERATOR(pg_catalog.=) '2'::pg_catalog.xid";
+  const pg::ServerVersion before(90326);
+  CHECK(rows_to_come(position(), leaf(7, 107), before) == since);
+  CHECK(rows_to_come(position(), leaf(11, 111), before) ==
+        "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
+  CHECK(written_since(5000, before) == since);
 }
 
 TEST_CASE("transaction IDs lose their epoch where rows are compared") {
   auto late = position();
   late.origin.snapshot = "4294967301:4294967301:";
-  CHECK(rows_to_come(late, leaf(7, 107)) ==
+  CHECK(rows_to_come(late, leaf(7, 107), k94) ==
         "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5'::pg_catalog.xid)");
 }
 

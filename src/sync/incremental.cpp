@@ -196,22 +196,22 @@ void Incremental::warn_of_infinite_key(Cursor row, const RowShape& shape, std::s
   }
   Buffer value;
   (*bookmark_encoder_)(key, value);
-  Buffer record;
-  record.push('{');
-  shape.append(row, record);
-  record.push('}');
-  const Json whole = parse_json(record.view(), plan_.stream.id);
-  Json id = Json::object();
+  // As JSON text: parsing would refuse a number or a document that is in the record.
+  constexpr std::size_t longest_id = 1000;
+  Buffer id;
   for (const std::string& name : plan_.stream.key_properties) {
-    if (whole.contains(name)) {
-      id[name] = whole[name];
+    if (const std::size_t position = shape.position(name); position < shape.columns().size()) {
+      id.push(id.size() == 0 ? '{' : ',');
+      shape.append_column(row, position, id);
     }
   }
+  id.append("}");
+  const bool is_shown = id.view().front() == '{' && id.size() <= longest_id;
   log::warn(
       "{}: replication key {} is {} in {}: the bookmark stays at the largest finite key, so every run sends "
       "such rows again; give them a finite key",
       plan_.stream.id, *plan_.stream.replication_key, value.view(),
-      id.empty() ? "a row" : "the row with " + to_text(id));
+      is_shown ? fmt::format("the row with {}", id.view()) : "a row");
 }
 
 void Incremental::note_key() {

@@ -83,6 +83,17 @@ void RowShape::append(Cursor& row, Buffer& out) const {
   }
 }
 
+void RowShape::append_column(Cursor row, std::size_t position, Buffer& out) const {
+  const Field& field = fields_[position];
+  const std::string_view key = field.key;
+  out.append(key.substr(position == 0 ? 0 : 1));  // without the comma
+  if (const auto value = nth_field(row, position)) {
+    field.encode(*value, out);
+  } else {
+    out.append("null");
+  }
+}
+
 void RowShape::throw_malformed_row() const {
   throw StreamError(
       fmt::format("the server sent a row that is not made of the {} columns that were asked for: {}; please "

@@ -32,7 +32,7 @@ class RowShape {
   [[nodiscard]] const std::string& select_list() const { return select_list_; }
   /// The names of the columns, in order.
   [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
-  /// The position of a column that is there.
+  /// The position of a column; the number of columns if there is none of this name.
   [[nodiscard]] std::size_t position(const std::string& column) const;
 
   /// Takes the number of fields off a COPY row. Throws StreamError unless it is that of the columns and
@@ -45,6 +45,8 @@ class RowShape {
   /// Appends the columns of a row, read from the fields that the SELECT list asked for: `"id":1,"name":"x"`.
   /// Throws StreamError if they are not the rest of the row.
   void append(Cursor& row, Buffer& out) const;
+  /// Appends the column at this position alone: `"name":"x"`. `row` stands before the first field.
+  void append_column(Cursor row, std::size_t position, Buffer& out) const;
 
  private:
   [[noreturn]] void throw_malformed_row() const;

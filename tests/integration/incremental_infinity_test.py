@@ -45,6 +45,18 @@ class InfinityTest(IncrementalTest):
                 value = self.value_in(second, "t")
                 self.assertAlmostEqual(float(value) / last, 1, 5) if isinstance(last, float) else self.assertEqual(value, last)
 
+    def test_rows_whose_other_columns_cannot_be_parsed(self):
+        self.sql("CREATE TABLE {s}.t (b text, a numeric, id int, k float8, n numeric, j json, PRIMARY KEY (id, a, b));"
+                 "INSERT INTO {s}.t VALUES ('\"', 1e310, 1, 'NaN', 1e310, (repeat('[', 2000) || repeat(']', 2000))::json)")
+        result = self.sync(self.catalog("t"), json_as_object=True)
+        self.assertIn('"id":1,', result.stdout.decode())
+        self.assertEqual(warnings(result), [self.warning(
+            '"NaN"', 'the row with {"id":1,"a":1%s,"b":"\\""}' % ("0" * 310))])
+
+    def test_row_whose_key_is_too_long_for_a_message(self):
+        self.sql("CREATE TABLE {s}.t (id text PRIMARY KEY, k float8); INSERT INTO {s}.t VALUES (repeat('x', 1000), 'NaN')")
+        self.assertEqual(warnings(self.sync(self.catalog("t"))), [self.warning('"NaN"', "a row")])
+
     def test_no_other_keys(self):
         self.sql("CREATE TABLE {s}.t (id int, k timestamp); INSERT INTO {s}.t VALUES (1, 'infinity'), (2, NULL)")
         first = self.sync(self.catalog("t"))

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include <spdlog/fmt/fmt.h>
+
 #include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 
@@ -50,7 +52,8 @@ void Database::wait_or_give_up(const Error& fault, const std::string& stream, bo
   }
   if (!has_connected_ || retries_ >= config_.max_retries) {
     if (has_connected_ && retries_ > 0) {
-      log::warn("{}: giving up: {} retries have not advanced the bookmark (max_retries)", stream, retries_);
+      log::warn("{}: giving up: {} not advanced the bookmark (max_retries)", stream,
+                retries_ == 1 ? "1 retry has" : fmt::format("{} retries have", retries_));
     }
     throw;
   }

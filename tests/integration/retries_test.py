@@ -36,6 +36,13 @@ class RetriesTest(InterruptionTest):
         result = self.sync(catalog, expect=1, max_retries=2, statement_timeout="500ms")
         self.check_gives_up(result, self.id_of("v"))
 
+    def test_one_retry(self):
+        self.sql(SLOW)
+        catalog = self.catalog("v")
+        tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
+        result = self.sync(catalog, expect=1, max_retries=1, statement_timeout="500ms")
+        self.assertIn(f"WARNING {self.id_of('v')}: giving up: 1 retry has not advanced the bookmark (max_retries)\n", result.stderr)
+
     def test_progress_resets_the_count(self):
         """More faults than max_retries, but the copy advances between them."""
         for catalog in self.catalogs():

@@ -45,7 +45,7 @@ constexpr std::string_view kGuess = " Is the server running";
 /// One address that libpq tried, or a name that has none.
 struct Attempt {
   /// How far it got, by what libpq says of it.
-  enum class Progress { no_address, no_connection, no_session, refused, unfit };
+  enum class Progress { no_address, no_connection, no_session, unfit, refused };
 
   explicit Attempt(std::string_view words);
 

@@ -94,6 +94,22 @@ TEST_CASE("a host that may let us in later counts more than one that never will"
   }
 }
 
+TEST_CASE("a refusal counts more than a host that is not the primary") {
+  const std::string standby = "connection to server at \"a\", port 1 failed: server is in hot standby mode\n";
+  const std::string read_only = "connection to server at \"a\", port 1 failed: session is read-only\n";
+  const std::string primary =
+      "connection to server at \"b\", port 1 failed: FATAL:  28P01: no\nLOCATION:  x\n";
+  for (const std::string& message : {standby + primary, primary + standby, read_only + primary}) {
+    const pg::Refusal refusal(message);
+    CHECK(refusal.sqlstate == "28P01");
+    CHECK_FALSE(refusal.may_pass());
+    CHECK(refusal.text.starts_with(
+        "connection to server at \"b\", port 1 failed: FATAL: no (SQLSTATE 28P01); connection to server at "
+        "\"a\", port 1 failed: "));
+  }
+  CHECK(pg::Refusal(standby).may_pass());
+}
+
 TEST_CASE("a message of no attempt is left as it is") {
   CHECK(said("").empty());
   CHECK(said("invalid port number: \"x\"\n") == "invalid port number: \"x\"");

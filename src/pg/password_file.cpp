@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "password_file.hpp"
 
+#include <atomic>
 #include <cstdlib>
 
 #include <sys/stat.h>
@@ -23,7 +24,7 @@ std::string given(const Server& server, std::string_view keyword) {
 }  // namespace
 
 // As libpq does it (manual: The Password File).
-Server without_unsafe_password_file(Server server) {
+Server without_unsafe_password_file(Server server, bool warns) {
   if (!given(server, "password").empty()) {
     return server;
   }
@@ -38,9 +39,8 @@ Server without_unsafe_password_file(Server server) {
     return server;
   }
   server.keywords["passfile"] = kNone;
-  static bool is_told = false;
-  if (!is_told) {
-    is_told = true;
+  static std::atomic<bool> has_warned = false;  // the thread of a watchdog connects, too
+  if (warns && !has_warned.exchange(true)) {
     if (is_plain) {
       log::warn("password file {0} is not used, since other users have access to it: chmod 0600 {0}", path);
     } else {

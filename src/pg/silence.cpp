@@ -11,6 +11,8 @@
 #include <tap/base/stop.hpp>
 #include <tap/pg/connection.hpp>
 
+#include "password_file.hpp"
+
 namespace tap::pg {
 
 namespace {
@@ -100,7 +102,7 @@ std::optional<std::string> Connection::why_dead(const Server& server, const std:
                                                 const Endpoint& place, const SessionId& session,
                                                 seconds silent, const std::function<bool()>& hears) {
   const std::string since = fmt::format("nothing has come for {} s", silent.count());
-  Server plain = server;
+  Server plain = without_unsafe_password_file(server, false);  // the log belongs to the owner's thread
   plain.keywords.erase("replication");
   std::optional<Connection> probe;
   std::optional<Rows> found;

@@ -99,6 +99,22 @@ bool is_missing(const std::string& source, const std::string& key, const Json& v
   return missing != all.end();
 }
 
+/// The key that protects the session of which `key` is a misspelling: two characters away at most, or in
+/// capitals. None if there is no such key.
+std::optional<std::string> security_key_like(const std::string& key) {
+  std::string lower(key);
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (lower == "ssl") {  // any three characters are near it
+    return lower;
+  }
+  std::vector<std::string> known = {"ssl_enable", "ssl_mode", "sslmode", std::string(kTunnel)};
+  known.insert(known.end(), pg::kFileKeywords.begin(), pg::kFileKeywords.end());
+  const auto keywords = pg::security_keywords();
+  known.insert(known.end(), keywords.begin(), keywords.end());
+  return nearest(lower, known, 2);
+}
+
 void refuse_or_warn_unknown(const std::string& source, const std::string& key) {
   std::vector<std::string> known(keys_without_effect().begin(), keys_without_effect().end());
   known.emplace_back(kTunnel);
@@ -113,6 +129,10 @@ void refuse_or_warn_unknown(const std::string& source, const std::string& key) {
     prefix = key.substr(0, kTunnel.size() + 1);
     std::erase_if(known, [](const std::string& name) { return !is_of_tunnel(name); });
     std::ranges::for_each(known, [&](std::string& name) { name.erase(0, prefix.size()); });
+  }
+  if (const auto security = security_key_like(key); security && prefix.empty()) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}: unknown key \"{}\"; did you mean \"{}\"?", source, key, *security));
   }
   const auto meant = nearest(key.substr(prefix.size()), known);
   if (key.starts_with("ssl")) {  // the user counts on it
@@ -207,6 +227,7 @@ Config load(const std::vector<std::string>& sources) {
   }
 
   Config config;
+  const Json given = merged;
   take_sdk_keys(merged, source_of);
   bool has_tunnel = false;
   for (const bool urls : {false, true}) {  // what they say goes over what other keys have said
@@ -222,7 +243,7 @@ Config load(const std::vector<std::string>& sources) {
     config.values.other_types = value::Options::OtherTypes::unsupported;
   }
   require(config, names);
-  require_safe(config, merged, names);
+  require_safe(config, given, names);
   if (config.secondary.used && config.secondary.host.empty()) {
     throw Error(ExitCode::usage,
                 fmt::format("{}: \"use_secondary\" needs \"secondary_host\", where the standby is", names));

@@ -26,7 +26,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates) {
+std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates,
+                                   std::optional<std::size_t> limit) {
   const auto by_distance = [&](const std::string& a, const std::string& b) {
     return distance(word, a) < distance(word, b);
   };
@@ -35,7 +36,7 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     return std::nullopt;
   }
   const std::size_t most = std::max<std::size_t>(2, 2 * std::max(word.size(), best->size()) / 5);
-  return distance(word, *best) <= most ? std::optional(*best) : std::nullopt;
+  return distance(word, *best) <= limit.value_or(most) ? std::optional(*best) : std::nullopt;
 }
 
 }  // namespace tap::config

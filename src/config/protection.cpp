@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protection.hpp"
 
+#include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -22,6 +24,75 @@ constexpr auto kSdkKeys = std::to_array<std::pair<const char*, const char*>>({
     {"ssl_client_certificate", "sslcert"},
     {"ssl_client_private_key", "sslkey"},
 });
+
+/// libpq's modes, the weakest first.
+constexpr std::array<std::string_view, 6> kModes = {"disable", "allow",     "prefer",
+                                                    "require", "verify-ca", "verify-full"};
+
+/// The place of a mode among kModes; the end of them if it is not one, which libpq refuses.
+std::size_t strength(std::string_view mode) {
+  return static_cast<std::size_t>(std::ranges::find(kModes, mode) - kModes.begin());
+}
+
+const std::size_t kEncrypted = strength("require");
+
+/// A key of the config as text; empty if it is absent or not text.
+std::string text_of(const Json& keys, std::string_view key) {
+  const auto found = keys.find(key);
+  return found != keys.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+bool is_flag_on(const Json& keys, const std::string& key, const std::string& sources) {
+  const auto found = keys.find(key);
+  return found != keys.end() && !found->is_null() && Reader(sources, key, *found, false).flag();
+}
+
+/// Throws if the mode that libpq is given is weaker than a key of the config requires.
+void require_strong_mode(const pg::Server& server, const Json& keys, const std::string& sources) {
+  const auto set = server.keywords.find("sslmode");
+  if (set == server.keywords.end()) {
+    return;
+  }
+  const auto require_at_least = [&](const std::string& key, std::string_view least) {
+    if (strength(set->second) < strength(least)) {
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: \"{}\" requires sslmode \"{}\" or stronger, but the connection would use "
+                              "\"{}\": keep one of them",
+                              sources, key, least, set->second));
+    }
+  };
+  if (is_flag_on(keys, "ssl", sources)) {
+    require_at_least("ssl", "require");
+  }
+  if (is_flag_on(keys, "ssl_enable", sources)) {
+    const std::string mode = text_of(keys, "ssl_mode");
+    require_at_least(mode.empty() ? "ssl_enable" : "ssl_mode", mode.empty() ? "require" : mode);
+  }
+  if (const std::string mode = text_of(keys, "sslmode"); !mode.empty()) {
+    require_at_least("sslmode", mode);
+  }
+  for (const char* url : {"sqlalchemy_url", "url"}) {
+    pg::Server alone;
+    if (const std::string text = text_of(keys, url); !text.empty() && alone.take_url(text)) {
+      if (const auto mode = alone.keywords.find("sslmode"); mode != alone.keywords.end()) {
+        require_at_least(url, mode->second);
+      }
+    }
+  }
+}
+
+/// Throws if a URI replaces what another key says about the protection of the session.
+void require_one_value(const pg::Server& server, const Json& keys, const std::string& sources) {
+  for (const std::string_view keyword : pg::security_keywords()) {
+    const std::string text = text_of(keys, keyword);
+    const auto set = server.keywords.find(keyword);
+    if (!text.empty() && set != server.keywords.end() && set->second != text) {
+      throw Error(
+          ExitCode::usage,
+          fmt::format("{}: \"{}\" and the URI have different values: keep one of them", sources, keyword));
+    }
+  }
+}
 
 }  // namespace
 
@@ -48,8 +119,8 @@ void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
     }
   }
   if (is_on("ssl_enable")) {
-    if (has("sslmode") &&
-        (keys["sslmode"] == "disable" || (has("ssl_mode") && keys["ssl_mode"] != keys["sslmode"]))) {
+    if (has("sslmode") && (strength(text_of(keys, "sslmode")) < kEncrypted ||
+                           (has("ssl_mode") && keys["ssl_mode"] != keys["sslmode"]))) {
       throw Error(ExitCode::usage,
                   fmt::format("{}: \"sslmode\" contradicts \"ssl_enable\" and \"ssl_mode\": keep one of them",
                               source_of["sslmode"]));
@@ -74,9 +145,13 @@ void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
 
 void require_safe(const Config& config, const Json& keys, const std::string& sources) {
   const auto& keywords = config.server.keywords;
+  const auto mode = keywords.find("sslmode");
+  const bool uses_files =
+      (mode == keywords.end() ? pg::connection_default("sslmode") : mode->second) != "disable";
   for (const char* keyword : pg::kFileKeywords) {
     const auto set = keywords.find(keyword);
-    if (!pg::is_file_of(keyword, set == keywords.end() ? pg::connection_default(keyword) : set->second)) {
+    if (uses_files &&
+        !pg::may_be_file(keyword, set == keywords.end() ? pg::connection_default(keyword) : set->second)) {
       throw Error(
           ExitCode::usage,
           fmt::format("{}: \"{}\" must be the path of a file that can be read, or its text in PEM with the "
@@ -84,23 +159,19 @@ void require_safe(const Config& config, const Json& keys, const std::string& sou
                       set == keywords.end() ? "the environment" : sources, keyword));
     }
   }
-  for (const char* keyword : {"host", "hostaddr", "dbname", "user"}) {
+  for (const char* keyword :
+       {"host", "hostaddr", "dbname", "user", "secondary_host", "ssh_tunnel.host", "ssh_tunnel.username"}) {
     const auto set = keywords.find(keyword);
-    if (set != keywords.end() && (set->second.find("://") != std::string::npos ||
-                                  set->second.find("password=") != std::string::npos)) {
+    const std::string name = set == keywords.end() ? text_of(keys, keyword) : set->second;
+    if (name.find("://") != std::string::npos || name.find("password=") != std::string::npos) {
       throw Error(ExitCode::usage,
                   fmt::format("{}: \"{}\" must be a name, but is a connection string: a URI goes "
                               "into \"sqlalchemy_url\"",
                               sources, keyword));
     }
   }
-  const auto mode = keywords.find("sslmode");
-  if (keys.contains("ssl") && !keys["ssl"].is_null() && Reader(sources, "ssl", keys["ssl"], false).flag() &&
-      mode != keywords.end() && mode->second == "disable") {
-    throw Error(
-        ExitCode::usage,
-        fmt::format("{}: \"ssl\" is true, but \"sslmode\" is \"disable\": keep one of them", sources));
-  }
+  require_strong_mode(config.server, keys, sources);
+  require_one_value(config.server, keys, sources);
 }
 
 }  // namespace tap::config

@@ -14,7 +14,8 @@ namespace tap::config {
 void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of);
 
 /// Throws Error (ExitCode::usage) if libpq would print a secret of the config's, as the path of a file or the
-/// name of a database, or if `keys` ask both for protection and for none. `sources` names the files.
+/// name of a database, or if the session would be less protected than one of `keys` requires. `keys` are
+/// those of the files before take_sdk_keys(); `sources` names the files.
 void require_safe(const Config& config, const Json& keys, const std::string& sources);
 
 }  // namespace tap::config

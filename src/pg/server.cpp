@@ -3,7 +3,6 @@
 #include <array>
 #include <cctype>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -43,6 +42,7 @@ std::string or_default(const Server& server, std::string_view keyword, const cha
 
 /// Keywords that decide how a session is protected, with the libpq that brought them (manual: release notes).
 constexpr auto kSecurityKeywords = std::to_array<std::pair<std::string_view, int>>({
+    {"requirepeer", 9},
     {"gssencmode", 12},
     {"channel_binding", 13},
     {"ssl_min_protocol_version", 13},
@@ -72,6 +72,53 @@ bool is_engine_key(std::string_view value) {
          std::all_of(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(colon), [](unsigned char c) {
            return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '_';
          });
+}
+
+bool exists(const std::string& path) {
+  return access(path.c_str(), F_OK) == 0;
+}
+
+/// True for what cannot be a path but may be the text of a key or certificate: it has lines, is longer than
+/// libpq's paths, or has a long run of base64 characters of all three kinds.
+bool is_encoded(std::string_view value) {
+  constexpr std::size_t longest_path = 1023;
+  constexpr std::size_t longest_name = 40;
+  if (value.find('\n') != std::string_view::npos || value.size() > longest_path) {
+    return true;
+  }
+  std::size_t length = 0;
+  bool has_upper = false;
+  bool has_lower = false;
+  bool has_digit = false;
+  for (const unsigned char c : value) {
+    if (std::isalnum(c) == 0 && c != '+' && c != '=') {
+      length = 0;
+      has_upper = has_lower = has_digit = false;
+      continue;
+    }
+    ++length;
+    has_upper = has_upper || std::isupper(c) != 0;
+    has_lower = has_lower || std::islower(c) != 0;
+    has_digit = has_digit || std::isdigit(c) != 0;
+    if (length >= longest_name && has_upper && has_lower && has_digit) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// A message of libpq's without the name of a private key's file, if there is no such file: a service file
+/// may have the text of the key there.
+std::string without_key_text(std::string message) {
+  constexpr std::string_view before = "private key file \"";
+  for (auto at = message.find(before); at != std::string::npos; at = message.find(before, at + 1)) {
+    const auto from = at + before.size();
+    const auto end = std::min(message.find('"', from), message.size());
+    if (!exists(message.substr(from, end - from))) {
+      message.replace(from, end - from, "sslkey");
+    }
+  }
+  return message;
 }
 
 /// A password with a sign that should have been percent-encoded ends up in another part, and would be shown.
@@ -145,7 +192,7 @@ std::string Server::with_names(std::string message) const {
       message.replace(at, value.size(), keyword);
     }
   }
-  return message;
+  return without_key_text(std::move(message));
 }
 
 std::string Server::database() const {
@@ -169,9 +216,22 @@ bool is_connection_keyword(std::string_view name) {
 }
 
 bool is_secret_keyword(std::string_view name) {
-  return any_keyword([&](const PQconninfoOption& option) {
-    return name == option.keyword && option.dispchar != nullptr && *option.dispchar == '*';
-  });
+  // libpq 18 does not mark these.
+  constexpr auto unmarked =
+      std::to_array<std::string_view>({"oauth_client_secret", "scram_client_key", "scram_server_key"});
+  return std::ranges::find(unmarked, name) != unmarked.end() ||
+         any_keyword([&](const PQconninfoOption& option) {
+           return name == option.keyword && option.dispchar != nullptr && *option.dispchar == '*';
+         });
+}
+
+std::span<const std::string_view> security_keywords() {
+  static constexpr auto names = [] {
+    std::array<std::string_view, kSecurityKeywords.size()> all{};
+    std::ranges::transform(kSecurityKeywords, all.begin(), &std::pair<std::string_view, int>::first);
+    return all;
+  }();
+  return names;
 }
 
 std::optional<int> libpq_of_security_keyword(std::string_view name) {
@@ -184,14 +244,15 @@ std::string libpq_version() {
   return fmt::format("{}.{}", PQlibVersion() / 10000, PQlibVersion() % 10000);
 }
 
-bool is_file_of(std::string_view keyword, const std::string& value) {
+bool may_be_file(std::string_view keyword, const std::string& value) {
   constexpr int knows_system = 160000;
-  if (keyword == "sslrootcert" && value == "system" && PQlibVersion() >= knows_system) {
+  if (keyword == "sslrootcert" && value == "system") {  // an older libpq would ignore it
+    return PQlibVersion() >= knows_system;
+  }
+  if (value.empty() || exists(value)) {
     return true;
   }
-  std::error_code error;
-  return value.empty() || (keyword == "sslkey" && is_engine_key(value)) ||
-         (access(value.c_str(), R_OK) == 0 && !std::filesystem::is_directory(value, error));
+  return keyword == "sslkey" ? is_engine_key(value) : !is_encoded(value);
 }
 
 std::string connection_default(std::string_view keyword) {

@@ -154,9 +154,8 @@ class ServerCertificateTest(TlsTest):
         self.check(sslmode="require")
 
     def test_no_authority_to_check_it_by(self):
-        result = self.sync(self.only_t, sslmode="verify-full", sslrootcert="/nowhere/ca.crt", expect=2)
-        self.assertEqual(result.stderr, 'CRITICAL config.json: "sslrootcert" must be the path of a file that can be read, or its text in PEM '
-                                        "with the lines BEGIN and END, but is neither\n")
+        self.refuse('root certificate file "/nowhere/ca.crt" does not exist Either provide the file or change sslmode to disable server '
+                    "certificate verification.", sslmode="verify-full", sslrootcert="/nowhere/ca.crt")
 
     def test_an_authority_that_is_no_certificate(self):
         self.refuse(r'could not read root certificate file "sslrootcert": (bad base64 decode|PEM lib)', raw=True, sslmode="verify-full",

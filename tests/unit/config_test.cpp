@@ -169,3 +169,34 @@ TEST_CASE("a config file that cannot be read is named") {
   REQUIRE_THROWS_WITH(config::load({"/nowhere/c.json"}),
                       "/nowhere/c.json: cannot read: No such file or directory");
 }
+
+TEST_CASE("an sslmode that is weaker than another key requires is refused") {
+  const auto weaker = [](const std::string& key, const std::string& least, const std::string& mode) {
+    return ": \"" + key + "\" requires sslmode \"" + least +
+           "\" or stronger, but the connection would use \"" + mode + "\": keep one of them";
+  };
+  const auto with = [](const std::string& keys, const std::string& mode, const std::string& url = "url") {
+    return complaint("{" + keys + ", \"" + url + "\": \"postgresql://tap@db/shop?sslmode=" + mode + "\"}");
+  };
+  CHECK(with(R"("ssl_enable": true, "ssl_mode": "verify-full")", "disable", "sqlalchemy_url") ==
+        weaker("ssl_mode", "verify-full", "disable"));
+  CHECK(with(R"("ssl_enable": true)", "prefer") == weaker("ssl_enable", "require", "prefer"));
+  CHECK(with(R"("sslmode": "verify-full")", "prefer") == weaker("sslmode", "verify-full", "prefer"));
+  CHECK(with(R"("ssl": "true")", "allow") == weaker("ssl", "require", "allow"));
+  CHECK(with(R"("sqlalchemy_url": "postgresql://tap@db/shop?sslmode=verify-ca")", "require") ==
+        weaker("sqlalchemy_url", "verify-ca", "require"));
+  CHECK(with(R"("sslmode": "prefer")", "verify-full").empty());
+  CHECK(with(R"("ssl_enable": true)", "require").empty());
+  CHECK(with(R"("ssl": false, "ssl_enable": "")", "disable").empty());
+  CHECK(complaint(
+            R"({"channel_binding": "require", "url": "postgresql://tap@db/shop?channel_binding=prefer"})") ==
+        ": \"channel_binding\" and the URI have different values: keep one of them");
+}
+
+TEST_CASE("keys of other taps that no connection depends on are ignored") {
+  for (const char* key :
+       {"batch_size", "max_batch_rows", "schema_name", "sql", "Password_File", "api_key", "urls"}) {
+    INFO(key);
+    CHECK(complaint("{" + kServer + ", \"" + key + "\": 1}").empty());
+  }
+}

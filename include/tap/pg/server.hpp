@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -46,7 +47,8 @@ struct Server {
   /// For messages, without secrets: `localhost:5432, database shop, user tap`; with a tunnel also
   /// `, through SSH jump.example.com:22`.
   [[nodiscard]] std::string describe(std::string_view database) const;
-  /// A message of libpq's, in which what was given as text, or is secret, is called by its keyword.
+  /// A message of libpq's, in which what was given as text, or is secret, is called by its keyword. So is
+  /// what libpq calls the file of a private key if there is no such file: it may be the key.
   [[nodiscard]] std::string with_names(std::string message) const;
 
  private:
@@ -61,6 +63,8 @@ Server primary_of(Server server);
 bool is_connection_keyword(std::string_view name);
 /// True for one whose value must never be shown ("password").
 bool is_secret_keyword(std::string_view name);
+/// The keywords that decide how a session is protected, without sslmode and the files of certificates.
+std::span<const std::string_view> security_keywords();
 /// The major version that brought a keyword which decides how a session is protected; empty for others.
 std::optional<int> libpq_of_security_keyword(std::string_view name);
 /// The version of the libpq we run with: `15.14`.
@@ -68,9 +72,10 @@ std::string libpq_version();
 
 /// Keywords whose value is a file with a certificate, a key, or a revocation list.
 inline constexpr std::array kFileKeywords = {"sslrootcert", "sslcert", "sslkey", "sslcrl"};
-/// True if libpq can read `value` as the file of one of kFileKeywords, or knows it as a name. If not, it may
-/// be a key without its BEGIN line, and libpq would print it as a path.
-bool is_file_of(std::string_view keyword, const std::string& value);
+/// True if `value` can be given to libpq for one of kFileKeywords: as the path of a file, which may be
+/// missing, or as a name that libpq knows. If not, it may be a key without its BEGIN line, and libpq would
+/// print it. A missing sslkey is always refused, since its value may be a secret.
+bool may_be_file(std::string_view keyword, const std::string& value);
 
 /// What the environment says for `keyword` (PGHOST for `host`), which libpq uses if the config is silent;
 /// empty if nothing.

@@ -7,8 +7,7 @@
 namespace tap {
 
 void Cursor::underflow(std::size_t wanted) const {
-  throw Error(
-      ExitCode::run_failed,
+  throw MalformedAnswer(
       fmt::format("a message of the server ends early: {} more bytes were due, {} are left", wanted, left()));
 }
 

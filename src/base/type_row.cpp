@@ -9,8 +9,8 @@ namespace tap {
 const TypeRow& type_row(const TypeRows& types, Oid type) {
   const auto row = types.find(type);
   if (row == types.end()) {
-    throw Error(ExitCode::run_failed,
-                fmt::format("the server's catalog is malformed: pg_type has no row for OID {}", type));
+    throw MalformedAnswer(
+        fmt::format("the server's catalog is malformed: pg_type has no row for OID {}", type));
   }
   return row->second;
 }
@@ -28,8 +28,7 @@ Oid base_type(const TypeRows& types, Oid type) {
 }
 
 void throw_nested_type(const TypeRow& type) {
-  throw Error(
-      ExitCode::run_failed,
+  throw MalformedAnswer(
       fmt::format("the server's catalog is malformed: type {}.{} contains itself, or more than {} others",
                   type.schema, type.name, kMaxTypeNesting));
 }

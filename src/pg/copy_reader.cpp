@@ -19,7 +19,7 @@ constexpr int kNoMore = -1;
 std::string_view after_header(std::string_view message) {
   Cursor cursor(message);
   if (cursor.bytes(kSignature.size()) != kSignature) {
-    throw Error(ExitCode::run_failed, "the server's answer to COPY is not in binary format");
+    throw MalformedAnswer("the server's answer to COPY is not in binary format");
   }
   cursor.u32();  // flags: none that matter to a reader
   cursor.bytes(cursor.u32());
@@ -66,7 +66,7 @@ std::optional<std::string_view> CopyReader::next() {
   }
   if (Cursor(row).i16() == -1) {  // the trailer; only the end of the copy follows
     if (receive(row)) {
-      throw Error(ExitCode::run_failed, "the server went on after the end of COPY");
+      throw MalformedAnswer("the server went on after the end of COPY");
     }
     return std::nullopt;
   }

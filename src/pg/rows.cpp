@@ -14,21 +14,19 @@ namespace tap::pg {
 std::size_t Rows::column(std::string_view name) const {
   const auto found = std::find(columns_.begin(), columns_.end(), name);
   if (found == columns_.end()) {
-    throw Error(ExitCode::run_failed, fmt::format("a catalog query has no column \"{}\"", name));
+    throw MalformedAnswer(fmt::format("a catalog query has no column \"{}\"", name));
   }
   return static_cast<std::size_t>(found - columns_.begin());
 }
 
 void Rows::throw_no_cell() {
-  throw Error(ExitCode::run_failed,
-              "the server's answer to a catalog query is malformed: a value is missing");
+  throw MalformedAnswer("the server's answer to a catalog query is malformed: a value is missing");
 }
 
 void Rows::throw_malformed(std::size_t row, std::size_t column, std::string_view expected) const {
-  throw Error(ExitCode::run_failed,
-              fmt::format("the server's answer to a catalog query is malformed: \"{}\" is {}, not {}",
-                          columns_[column],
-                          is_null(row, column) ? "NULL" : fmt::format("'{}'", cell(row, column)), expected));
+  throw MalformedAnswer(fmt::format(
+      "the server's answer to a catalog query is malformed: \"{}\" is {}, not {}", columns_[column],
+      is_null(row, column) ? "NULL" : fmt::format("'{}'", cell(row, column)), expected));
 }
 
 std::int64_t Rows::number(std::size_t row, std::size_t column) const {

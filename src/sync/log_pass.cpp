@@ -251,6 +251,8 @@ void LogPass::on_row(pg::Connection& connection, const Change& change, Lsn lsn) 
       fail(*stream, error);
     } catch (const StreamError& error) {
       fail(*stream, error);
+    } catch (const MalformedAnswer& error) {
+      fail(*stream, StreamError(error.what()));
     }
   }
 }

@@ -61,6 +61,8 @@ void LogPass::look_up_streams(pg::Connection& connection) {
         fail(*plan, error);
       } catch (const StreamError& error) {
         fail(*plan, error);
+      } catch (const MalformedAnswer& error) {
+        fail(*plan, StreamError(error.what()));
       }
     }
     streams_ = std::move(found);

@@ -22,7 +22,7 @@ namespace tap::sync {
 namespace {
 
 /// Copies one stream, in as many attempts as it takes. A database that lets us not in is the fault of its
-/// streams, unless it is the config's.
+/// streams, unless it is the config's; a malformed answer is the fault of the stream that it is for.
 template <class Copy>
 void attempt(Database& database, const StreamPlan& stream, const config::Config& config, StreamOutput& output,
              Copy copy) {
@@ -36,6 +36,8 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
       throw;
     }
     throw StreamError(refused.complaint());
+  } catch (const MalformedAnswer& error) {
+    throw StreamError(error.what());
   }
 }
 

@@ -40,13 +40,16 @@ class CatalogTest(MalformedServerTest):
         [(self.domain,)] = self.sql("SELECT '{s}.price'::regtype::oid::bigint")
 
     def check(self, forge, text):
-        """Discovery and sync end with this line."""
+        """Discovery ends with this line, and in a sync the stream fails with it."""
         self.forger.forge_row = forge
         for args, catalog in ((["--discover"], None), ([], self.selected)):
             with self.subTest(args=args):
                 result = self.forged(*args, catalog=catalog)
                 self.assertEqual(result.stdout, b"")
-                self.assertEqual(result.stderr.splitlines()[-1], f"CRITICAL {text}", result)
+                stream = self.id_of("t")
+                expected = [f"ERROR stream {stream}: {text}", f"CRITICAL these streams failed, the others are done: {stream}"]
+                self.assertEqual([line for line in result.stderr.splitlines() if line.startswith(("ERROR", "CRITICAL"))],
+                                 expected if catalog else [f"CRITICAL {text}"], result)
 
     def change(self, column, value, **where):
         """Forges a column of the rows that have all of these values."""
@@ -58,6 +61,21 @@ class CatalogTest(MalformedServerTest):
     def test_a_table_without_a_kind(self):
         self.check(self.change("kind", None, kind=b"r"), ANSWER + '"kind" is NULL, not one character')
         self.check(self.change("kind", b"", kind=b"r"), ANSWER + '"kind" is \'\', not one character')
+
+    def test_other_streams_are_synced(self):
+        self.sql("CREATE TABLE {s}.u AS SELECT 1 AS id")
+        [(oid,)] = self.sql("SELECT '{s}.t'::regclass::oid::bigint")
+        for method in ("FULL_TABLE", "INCREMENTAL"):
+            self.forger.forge_row = self.change("kind", None, oid=str(oid).encode())
+            catalog = self.catalog("t", "u", method=method, key="v" if method == "INCREMENTAL" else None)
+            if method == "INCREMENTAL":
+                tap.metadata(tap.stream(catalog, "u"))["replication-key"] = "id"
+            with self.subTest(method):
+                result = self.forged(catalog=catalog)
+                self.assertEqual(result.records("u"), [{"id": 1}])
+                self.assertEqual([line for line in result.stderr.splitlines() if line.startswith(("ERROR", "CRITICAL"))],
+                                 [f'ERROR stream {self.id_of("t")}: {ANSWER}"kind" is NULL, not one character',
+                                  f"CRITICAL these streams failed, the others are done: {self.id_of('t')}"])
 
     def test_a_type_without_delimiter(self):
         self.check(self.change("delimiter", b"", name=b"price"), ANSWER + '"delimiter" is \'\', not one character')
@@ -115,6 +133,12 @@ class CopyTest(MalformedServerTest):
 
     def test_a_length_that_is_none(self):
         self.check(row(int4(2), struct.pack(">i", -2)), self.ROW, "INCREMENTAL", "k")
+
+    def test_a_row_that_ends_early(self):
+        early = "a message of the server ends early: 4 more bytes were due, 0 are left"
+        cut_off = int4(2) + struct.pack(">i", 4)
+        self.check(struct.pack(">h", 3) + field(struct.pack(">IH", 0, 2)) + cut_off, early)
+        self.check(struct.pack(">h", 2) + cut_off, early, "INCREMENTAL", "k")
 
     def test_a_row_without_its_ctid(self):
         self.check(row(int4(0), int4(2), int4(20)), "the server sent a row without its ctid; please report this with the server's "

@@ -58,4 +58,11 @@ class StreamError : public Error {
   explicit StreamError(const Complaint& complaint) : Error(ExitCode::run_failed, complaint) {}
 };
 
+/// The server, or what stands between, does not answer as PostgreSQL does. Where one stream's table is read
+/// this is that stream's fault.
+class MalformedAnswer : public Error {
+ public:
+  explicit MalformedAnswer(const std::string& text) : Error(ExitCode::run_failed, text) {}
+};
+
 }  // namespace tap

@@ -27,7 +27,7 @@ struct TypeRow {
 using TypeRows = std::unordered_map<Oid, TypeRow>;
 
 /// The types of a server that is what it claims to be contain all that they refer to, and none contains
-/// itself; the functions below throw Error (ExitCode::run_failed) where they do not. Domains and arrays may
+/// itself; the functions below throw MalformedAnswer where they do not. Domains and arrays may
 /// be nested so deep.
 constexpr int kMaxTypeNesting = 100;
 

@@ -12,7 +12,7 @@
 namespace tap::pg {
 
 /// The answer to a small query, as text. Holds the whole answer; views into it live as long as a copy of it.
-/// A cell that is not there, or is not what its reader says it is, is an Error (ExitCode::run_failed): the
+/// A cell that is not there, or is not what its reader says it is, is a MalformedAnswer: the
 /// server may be anything.
 class Rows {
  public:

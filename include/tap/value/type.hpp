@@ -19,7 +19,7 @@ struct Type {
 
 /// Resolves a column's type (pg_attribute.atttypid and atttypmod). A type that no row of the table knows is
 /// one of the "other" types, sent as the text that the server's output function gives. `rows` must hold the
-/// type and all it is made of; throws Error (ExitCode::run_failed) if they do not, or if a type contains
+/// type and all it is made of; throws MalformedAnswer if they do not, or if a type contains
 /// itself.
 Type resolve(const TypeRows& rows, Oid type, std::int32_t modifier);
 

@@ -190,6 +190,7 @@ bool lock_unchanged(Connection& connection, const Relation& relation, const std:
 }
 
 constexpr int kImmediateAttempts = 5;
+constexpr std::chrono::seconds kPatience{60};
 
 /// The manual's Error Codes: undefined table, column, schema.
 bool is_missing_name(const ServerError& error) {
@@ -212,9 +213,10 @@ std::chrono::milliseconds wait_before_attempt(int attempt) {
 Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
                        const std::vector<std::string>& columns,
                        const std::function<std::string()>& snapshot) {
-  constexpr int patience = 100;
   const std::string name = quote_qualified(schema, table);
-  for (int i = 0; i < patience; ++i) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  // An attempt may wait long for a lock, so some are made in any case.
+  for (int i = 0; i <= kImmediateAttempts || std::chrono::steady_clock::now() < deadline; ++i) {
     const std::string exported = snapshot ? snapshot() : "";
     const std::string import =
         exported.empty() ? "" : fmt::format("SET TRANSACTION SNAPSHOT {}; ", quote_literal(exported));
@@ -234,9 +236,9 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
     stop::sleep(wait_before_attempt(i + 1));
   }
   throw StreamError(fmt::format(
-      "table {} kept changing while it was being opened ({} attempts); run again once the schema change has "
-      "finished",
-      name, patience));
+      "table {} kept changing while it was being opened (for {} s or more); run again once the schema change "
+      "has finished",
+      name, kPatience.count()));
 }
 
 }  // namespace tap::pg

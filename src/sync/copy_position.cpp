@@ -15,7 +15,9 @@ namespace tap::sync {
 
 namespace {
 
-constexpr std::chrono::seconds kStandbyPatience{10};
+/// An idle primary sends what it has written without a commit (pages that reading has pruned) with the next
+/// snapshot of its background writer, which takes 15 s, and up to 10 s more when that sleeps.
+constexpr std::chrono::seconds kStandbyPatience{30};
 constexpr std::chrono::milliseconds kStandbyPause{100};
 
 /// SQL for positions in WAL by the server's version.
@@ -24,28 +26,34 @@ struct WalFunctions {
     if (version < pg::ServerVersion(100000)) {
       insert = "pg_catalog.pg_current_xlog_insert_location()";
       replay = "pg_catalog.pg_last_xlog_replay_location()";
-      file_name = "pg_catalog.pg_xlogfile_name";
+      file_offset = "pg_catalog.pg_xlogfile_name_offset";
     }
   }
   const char* insert = "pg_catalog.pg_current_wal_insert_lsn()";
   const char* replay = "pg_catalog.pg_last_wal_replay_lsn()";
-  const char* file_name = "pg_catalog.pg_walfile_name";
+  const char* file_offset = "pg_catalog.pg_walfile_name_offset";
 };
 
 /// What is read in the snapshot's transaction, so later than the snapshot: the end of WAL, on a standby of
-/// what was replayed. A standby learns its timeline from control data, a primary from the name of a WAL file.
+/// what was replayed. A primary learns its timeline from the name of a WAL file; a standby from control data,
+/// which may be as old as its last restartpoint, and from its WAL receiver, which not every role may see.
 std::string origin_query(pg::ServerVersion version) {
   const WalFunctions wal(version);
   const bool has_control_data = version >= pg::ServerVersion(90600);
   return fmt::format(
-      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {} AS system, {} AS timeline, "
-      "CASE WHEN pg_catalog.pg_is_in_recovery() THEN {} ELSE {} END AS lsn, "
-      "CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN {}({}) END AS wal_file",
+      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {} AS system, {} AS timeline, lsn, "
+      "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_name END AS wal_file, "
+      "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_offset END AS wal_offset, "
+      "pg_catalog.current_setting('wal_block_size') AS page_size "
+      "FROM (SELECT in_recovery, CASE WHEN in_recovery THEN {} ELSE {} END AS lsn "
+      "FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) server OFFSET 0) wal",
       has_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
-      has_control_data ? "greatest((SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
-                         "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()))"
-                       : "NULL",
-      wal.replay, wal.insert, wal.file_name, wal.insert);
+      has_control_data
+          ? "greatest((SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
+            "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()), "
+            "CASE WHEN in_recovery THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver) END)"
+          : "NULL",
+      wal.file_offset, wal.file_offset, wal.replay, wal.insert);
 }
 
 /// A WAL file's name begins with its timeline, in hexadecimal.
@@ -142,6 +150,16 @@ bool read_columns(const Json& copy, std::map<std::string, int>& columns) {
 
 }  // namespace
 
+Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size) {
+  // The server's access/xlog_internal.h: SizeOfXLogLongPHD on the first page of a file, SizeOfXLogShortPHD.
+  constexpr std::uint64_t long_header = 40;
+  constexpr std::uint64_t short_header = 24;
+  if (offset == long_header) {
+    return Lsn{position.value - long_header};
+  }
+  return page_size > 0 && offset % page_size == short_header ? Lsn{position.value - short_header} : position;
+}
+
 SnapshotOrigin read_origin(pg::Connection& connection) {
   SnapshotOrigin origin;
   try {
@@ -150,6 +168,10 @@ SnapshotOrigin read_origin(pg::Connection& connection) {
     connection.execute("RELEASE SAVEPOINT origin");
     origin.snapshot = row.text(0, row.column("snapshot"));
     origin.lsn = read_lsn(row.view(0, row.column("lsn")));
+    if (const auto offset = row.column("wal_offset"); origin.lsn && !row.is_null(0, offset)) {
+      origin.lsn = without_page_header(*origin.lsn, static_cast<std::uint64_t>(row.number(0, offset)),
+                                       static_cast<std::uint64_t>(row.number(0, row.column("page_size"))));
+    }
     origin.system = row.text(0, row.column("system"));
     origin.timeline = read_timeline(row.view(0, row.column("timeline")), row.view(0, row.column("wal_file")));
   } catch (const pg::ServerError& error) {

@@ -33,6 +33,11 @@ struct SnapshotOrigin {
   std::uint32_t timeline = 0;  ///< 0 if unknown
 };
 
+/// The end of the last record before a position at which the server would write the next one: that one stands
+/// behind the header of its page, while the position of a standby that has replayed all is the page's start.
+/// `offset` is the position's in its WAL file, `page_size` the setting wal_block_size.
+Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size);
+
 /// Reads the origin of the current transaction's snapshot. Its `lsn` is for an earlier copy: what is seen has
 /// been written up to there.
 SnapshotOrigin read_origin(pg::Connection& connection);

@@ -99,6 +99,14 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
                 result = self.resume_on(self.standby, state)
                 self.check_resumed(result, state)
 
+    def test_primary_at_the_start_of_a_wal_file(self):
+        """The primary would write next behind the header of the file's first page, where an idle standby does not come."""
+        catalog = self.catalog("t")  # reading prunes pages of the server's catalog, which writes WAL
+        self.sync(catalog)
+        self.sql("SELECT pg_switch_wal()")
+        state = self.cut_off_on(self.server, catalog)
+        self.check_resumed(self.resume_on(self.standby, state), state)
+
     def test_primary_after_a_standby(self):
         """A standby does not say which transactions it has seen, so none may be open that it could have seen."""
         self.move_row_unseen_by_late()

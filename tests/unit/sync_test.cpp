@@ -133,6 +133,20 @@ TEST_CASE("a copy resumes only with the same columns") {
   CHECK(obstacle({{"id", 1}, {"a", 3}}) == "it did not have all columns (a)");  // dropped and added again
 }
 
+TEST_CASE("a position behind a page's header is the page's start") {
+  const auto rounded = [](std::uint64_t position, std::uint64_t page_size = 8192) {
+    constexpr std::uint64_t file = 0x1000000;
+    return without_page_header(Lsn{position}, position % file, page_size).value;
+  };
+  CHECK(rounded(0x3000028) == 0x3000000);
+  CHECK(rounded(0x3002018) == 0x3002000);
+  CHECK(rounded(0x3002028) == 0x3002028);  // a record ends 16 bytes behind the header
+  CHECK(rounded(0x3000030) == 0x3000030);
+  CHECK(rounded(0x3002020) == 0x3002020);
+  CHECK(rounded(0x3002000) == 0x3002000);
+  CHECK(rounded(0x3002018, 16384) == 0x3002018);
+}
+
 TEST_CASE("a snapshot is as new as another one if it sees all that the other one does") {
   const auto is_as_new_as = [](const std::string& now, const std::string& from, std::uint64_t now_lsn = 0,
                                std::uint64_t from_lsn = 0) {

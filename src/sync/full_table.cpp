@@ -169,6 +169,9 @@ void FullTable::begin(const RowShape& shape, bool resumes) {
     renew_version(bookmark);
     bookmark.erase("xmin");
     bookmark.erase("copy");
+    if (log_start_) {
+      bookmark.erase("lsn");  // alone it would say that the initial snapshot is complete
+    }
   }
   if (output_.has_begun()) {
     return;

@@ -129,7 +129,12 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std
     }
   }
   if (!bookmark.contains("version")) {
-    // What a copy that was cut off has sent is in no version: nothing to go on from.
+    // The rows of an interrupted copy are in no version: it cannot be resumed. Without the copy's marks `lsn`
+    // alone would say that the initial snapshot is complete.
+    const auto xmin = bookmark.find("xmin");
+    if (bookmark.contains("copy") || (xmin != bookmark.end() && !xmin->is_null())) {
+      bookmark.erase("lsn");
+    }
     bookmark.erase("xmin");
     bookmark.erase("copy");
   }

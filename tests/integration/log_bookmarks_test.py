@@ -45,6 +45,13 @@ class LogBookmarksTest(LogTest):
         for form in BOTH:
             self.assertEqual(self.ids(ahead, wal2json_message_format=form), [("b", 1), ("b", 2), ("b", 3), ("a", 3)])
 
+    def test_interrupted_python_snapshot_without_version_is_copied(self):
+        self.sql("INSERT INTO {s}.a SELECT generate_series(1, 3)")
+        lsn = self.lsn(self.sync(self.selected, self.state).last_state, "a")
+        [(xmin,)] = self.sql("SELECT max(xmin::text::bigint) FROM {s}.a")
+        state = self.changed(a={"last_replication_method": "LOG_BASED", "lsn": lsn, "xmin": xmin + 1})
+        self.assertEqual(self.ids(state), [("a", 1), ("a", 2), ("a", 3)])
+
     def test_a_bookmark_never_falls(self):
         self.sql("INSERT INTO {s}.a VALUES (1)")
         second = self.sync(self.selected, self.state).last_state

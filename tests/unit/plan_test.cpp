@@ -90,6 +90,17 @@ TEST_CASE("a copy that was cut off is not gone on with unless its version is kno
   }
 }
 
+TEST_CASE("an interrupted initial snapshot without a version is not taken for a complete one") {
+  auto follow = [](const std::string& bookmark) {
+    auto before = state(R"({"bookmarks": {"a": )" + bookmark + "}}");
+    sync::plan(shop(), {stream("a", "LOG_BASED")}, {}, before);
+    return to_text(before.bookmark("a"));
+  };
+  CHECK(follow(R"({"lsn": 9, "xmin": 5})") == R"({"last_replication_method":"LOG_BASED"})");
+  CHECK(follow(R"({"lsn": 9, "copy": {}})") == R"({"last_replication_method":"LOG_BASED"})");
+  CHECK(follow(R"({"lsn": 9, "xmin": null})") == R"({"lsn":9,"last_replication_method":"LOG_BASED"})");
+}
+
 TEST_CASE("a stream without synced columns is skipped") {
   auto bare = stream("a", "FULL_TABLE");
   for (auto& column : bare.columns) {

@@ -88,7 +88,11 @@ void FullTable::read_all(pg::Connection& connection) {
   if (lsn_) {
     output_.bookmark()["lsn"] = lsn_->value;
     output_.bookmark()["table_oid"] = relation.oid;
-    note_partitions(output_.bookmark(), partitions_of(relation), next_transaction(reached_.origin));
+    const Json partitions = partitions_of(relation);
+    note_partitions(output_.bookmark(), partitions,
+                    needs_next_transaction(relation, partitions)
+                        ? std::optional(next_transaction(reached_.origin))
+                        : std::nullopt);
   }
   past_ = false;
   output_.end();

@@ -99,10 +99,11 @@ std::uint64_t next_transaction(pg::Connection& connection) {
   return static_cast<std::uint64_t>(row.number(0, row.column("next")));
 }
 
+bool needs_next_transaction(const pg::Relation& relation, const Json& partitions) {
+  return relation.kind == pg::RelationKind::partitioned || !partitions.empty();
+}
+
 void note_partitions(Json& bookmark, const Json& partitions, std::optional<std::uint64_t> next_transaction) {
-  if (partitions.empty() && !bookmark.contains(kPartitions)) {
-    return;
-  }
   bookmark[kPartitions] = partitions;
   if (next_transaction) {
     bookmark[kNextTransaction] = *next_transaction;

@@ -279,7 +279,9 @@ void LogPass::note_positions(std::optional<std::uint64_t> next_transaction) {
     }
     bookmark["lsn"] = stream.bookmark.value;
     bookmark["table_oid"] = stream.relation.oid;
-    note_partitions(bookmark, stream.partitions, next_transaction);
+    note_partitions(
+        bookmark, stream.partitions,
+        needs_next_transaction(stream.relation, stream.partitions) ? next_transaction : std::nullopt);
     if (stream.version) {
       bookmark["version"] = *stream.version;
     }
@@ -291,9 +293,10 @@ void LogPass::note_positions(std::optional<std::uint64_t> next_transaction) {
 
 void LogPass::write_state(pg::Connection& connection) {
   release(connection);
-  const bool has_partitions =
-      std::ranges::any_of(streams_, [](const LogStream& stream) { return !stream.partitions.empty(); });
-  note_positions(has_partitions ? std::optional(next_transaction(connection)) : std::nullopt);
+  const bool is_needed = std::ranges::any_of(streams_, [](const LogStream& stream) {
+    return needs_next_transaction(stream.relation, stream.partitions);
+  });
+  note_positions(is_needed ? std::optional(next_transaction(connection)) : std::nullopt);
   writer_.state(state_.document());
   last_state_ = Clock::now();
   records_at_state_ = records_.count();

@@ -49,6 +49,26 @@ class LogPartitionChangesTest(LogTest):
         self.sql(ATTACH)
         self.assertEqual(self.warnings(), [self.attached("t3")])
 
+    def test_first_partition(self):
+        for copied in (True, False):
+            with self.subTest(copied_by_the_last_run=copied):
+                self.sql("DROP TABLE IF EXISTS {s}.t; CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);"
+                         + OTHER)
+                self.state = None
+                self.first_copy("t")
+                if not copied:
+                    self.follow()
+                self.sql(ATTACH)
+                self.assertEqual(self.warnings(), [self.attached("t3")])
+
+    def test_first_partition_created_and_attached_between_runs(self):
+        self.sql("CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part)")
+        self.first_copy("t")
+        self.sql(OTHER)
+        self.sql(ATTACH)
+        self.assertEqual(warnings(self.follow()), [])
+        self.check_equal("t")
+
     def test_attached_sub_tree(self):
         self.sql(ROOT + """CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (id);
                            CREATE TABLE {s}.t30 PARTITION OF {s}.t3 DEFAULT; INSERT INTO {s}.t3 VALUES (3, 3)""")
@@ -92,10 +112,9 @@ class LogPartitionChangesTest(LogTest):
     def test_child_table(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.t3 (id int PRIMARY KEY); INSERT INTO {s}.t3 VALUES (3)")
         self.first_copy("t")
-        self.assertNotIn("partitions", self.bookmark(self.state, "t"))
+        self.assertNotIn("partitions_xid", self.bookmark(self.state, "t"))
         self.sql("ALTER TABLE {s}.t3 INHERIT {s}.t")
-        # Nothing was remembered of a table that had no children.
-        self.follow()
+        self.assertEqual(self.warnings(), [self.attached("t3")])
         self.sql("ALTER TABLE {s}.t3 NO INHERIT {s}.t")
         self.assertEqual(self.warnings(), [self.gone(self.quoted(["t3"]))])
 

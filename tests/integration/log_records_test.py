@@ -40,7 +40,7 @@ class LogRecordsTest(LogTest):
         self.assertRegex(deleted, re.escape(record).replace(
             "%s", r'"id":2,"_sdc_deleted_at":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00"'))
         self.assertEqual(state, '{"type":"STATE","value":{"bookmarks":{"%s":{"last_replication_method":"LOG_BASED",'
-                         '"version":V,"xmin":null,"lsn":L,"table_oid":O}},"currently_syncing":null}}' % self.id_of("t"))
+                         '"version":V,"xmin":null,"lsn":L,"table_oid":O,"partitions":[]}},"currently_syncing":null}}' % self.id_of("t"))
 
     def test_both_formats_of_wal2json_give_the_same_records(self):
         self.sql("""CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text, flag boolean, list int[], data jsonb);

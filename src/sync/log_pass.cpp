@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kAskEvery{50};  // whether the end has come
 constexpr milliseconds kFollowPatience{500};
 constexpr std::size_t kMostRetained = std::size_t{4} << 20U;  // by libpq, in each of the two connections
-constexpr std::chrono::minutes kBetweenReconnections{10};     // the server reads WAL again after each
+constexpr std::chrono::minutes kFirstReconnection{10};        // unless the run is idle
 constexpr std::uint64_t kLookAtClock = 64;                    // messages between two looks
 
 }  // namespace
@@ -63,12 +63,13 @@ void LogPass::read(pg::Connection& connection) {
   connection.pin_session();
   require_primary(connection);
   look_up_streams(connection);
-  if (streams_.empty()) {
-    return;
-  }
   in_transaction_ = false;
   past_end_ = false;
   wants_new_connections_ = false;
+  was_at_end_ = false;
+  if (std::ranges::all_of(streams_, &LogStream::failed)) {
+    return;
+  }
   records_.restart();
   const auto log = open(connection);
   decoder_->when_copied([&log] { log->free_payload(); });
@@ -100,7 +101,7 @@ void LogPass::read(pg::Connection& connection) {
   let_go(connection);
   if (wants_new_connections_) {
     log::debug("reconnecting to give back the memory of large messages");
-    reconnected_at_ = Clock::now();
+    reconnections_.note_reconnection(Clock::now(), reached_);
   }
 }
 
@@ -133,10 +134,15 @@ bool LogPass::is_out_of_time() const {
 
 bool LogPass::is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
                             bool is_idle) const {
-  return !config_.log.stop_at_end && !in_transaction_ &&
-         std::max(connection.retained_memory(), log.retained_memory()) > kMostRetained &&
-         ((is_idle && !reconnected_at_) ||
-          Clock::now() - reconnected_at_.value_or(started_) >= kBetweenReconnections);
+  const std::size_t retained = std::max(connection.retained_memory(), log.retained_memory());
+  const auto now = Clock::now();
+  if (in_transaction_ || retained <= kMostRetained || !reconnections_.is_allowed(now, reached_)) {
+    return false;
+  }
+  if (config_.log.stop_at_end) {
+    return reached_ < source_.end && source_.end.value - reached_.value > retained;
+  }
+  return is_idle || reconnections_.any() || now - started_ >= kFirstReconnection;
 }
 
 void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
@@ -158,6 +164,7 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
         const Lsn here = std::max(reached_, log.lsn());
         return here < end ? fmt::format("{} of log to go", readable_size(end.value - here.value)) : "";
       });
+      reconnections_.note_sent(Clock::now(), std::max(log.sent_up_to(), log.lsn()));
       look_at_clock = true;
     }
     if (!in_transaction_) {
@@ -199,6 +206,7 @@ void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
       if (!in_transaction_) {
         reach(log.sent_up_to());
       }
+      was_at_end_ = was_at_end_ || (!config_.log.stop_at_end && log.sent_up_to() >= end_at_open_);
       break;
     case Event::nothing:
       connection.require_open();
@@ -206,7 +214,7 @@ void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
       release(connection);
       writer_.flush();  // somebody may be waiting for the last change
       wants_new_connections_ = is_memory_due(connection, log, true);
-      if (config_.log.stop_at_end) {
+      if (config_.log.stop_at_end || !was_at_end_) {
         log.ask();
       }
       break;

@@ -16,6 +16,7 @@
 #include "log_records.hpp"
 #include "log_routes.hpp"
 #include "log_stream.hpp"
+#include "memory_reconnections.hpp"
 #include "progress.hpp"
 
 namespace tap::sync {
@@ -49,6 +50,8 @@ class LogPass {
   /// The streams that had a fault of their own, which the others have gone on without.
   [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
   [[nodiscard]] const std::deque<LogStream>& streams() const { return streams_; }
+  /// True if the last attempt has read all WAL that there was at its start, and waited for more.
+  [[nodiscard]] bool was_at_end() const { return was_at_end_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -70,7 +73,8 @@ class LogPass {
 
   [[nodiscard]] bool is_at_end() const;
   [[nodiscard]] bool is_out_of_time() const;
-  /// libpq keeps the memory of a large message, and a reconnection to give it back is due.
+  /// libpq keeps the memory of a large message, and a reconnection to give it back is due. A run to the end
+  /// of WAL reconnects only if more WAL is left to read than memory is to be given back.
   [[nodiscard]] bool is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
                                    bool is_idle) const;
   void reach(Lsn lsn);
@@ -105,11 +109,13 @@ class LogPass {
   Lsn commit_end_;  ///< of the transaction in hand
   Lsn reached_;
   Lsn safe_;
+  Lsn end_at_open_;  ///< where WAL ended when the stream was opened, in a run that follows it
+  bool was_at_end_ = false;
 
   const Clock::time_point started_ = Clock::now();
   Clock::time_point last_news_ = started_;
   Clock::time_point last_state_ = started_;
-  std::optional<Clock::time_point> reconnected_at_;  ///< to give memory back
+  MemoryReconnections reconnections_;
   bool wants_new_connections_ = false;
   bool decoding_failed_ = false;    ///< what is thrown is the server's error about WAL
   bool only_known_tables_ = false;  ///< else the server sends all if there are partitions

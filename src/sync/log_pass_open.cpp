@@ -145,8 +145,16 @@ void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& 
 }
 
 std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection) {
-  safe_ = std::ranges::min_element(streams_, {}, &LogStream::bookmark)->bookmark;
+  // A failed stream keeps its bookmark: reading from there again would not get any further.
+  std::optional<Lsn> least;
+  for (const LogStream& stream : streams_) {
+    if (!stream.failed) {
+      least = least ? std::min(*least, stream.bookmark) : stream.bookmark;
+    }
+  }
+  safe_ = least.value();
   reached_ = safe_;
+  end_at_open_ = config_.log.stop_at_end ? source_.end : pg::end_of_log(connection);
   while (true) {
     decoder_ = old_format_ ? change::wal2json_v1(source_.server_encoding)
                            : change::wal2json_v2(source_.server_encoding);

@@ -2,7 +2,6 @@
 #include "log_replication.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -10,45 +9,19 @@
 #include <tap/base/log.hpp>
 #include <tap/sync/slot_choice.hpp>
 
+#include "log_advance.hpp"
+
 namespace tap::sync {
 
 namespace {
 
-/// Whether a log is read further from attempt to attempt. A long time in which nothing was sent counts, too:
-/// where nothing is written, there is nothing to advance to.
-class LogAdvance {
- public:
-  explicit LogAdvance(std::vector<StreamPosition> positions) : last_(std::move(positions)) {}
-
-  void begin_attempt(const LogPass& pass) {
-    began_ = Clock::now();
-    records_ = count(pass);
+std::uint64_t count_records(const LogPass& pass) {
+  std::uint64_t records = 0;
+  for (const LogStream& stream : pass.streams()) {
+    records += stream.records;
   }
-
-  bool has_advanced(const LogPass& pass, std::vector<StreamPosition> now) {
-    constexpr std::chrono::minutes quiet_time{10};
-    const bool was_quiet = Clock::now() - began_ > quiet_time && count(pass) == records_;
-    began_ = Clock::now();
-    const bool has_moved = !std::ranges::equal(last_, now, {}, &StreamPosition::lsn, &StreamPosition::lsn);
-    last_ = std::move(now);
-    return has_moved || was_quiet;
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-
-  static std::uint64_t count(const LogPass& pass) {
-    std::uint64_t records = 0;
-    for (const LogStream& stream : pass.streams()) {
-      records += stream.records;
-    }
-    return records;
-  }
-
-  std::vector<StreamPosition> last_;
-  Clock::time_point began_ = Clock::now();
-  std::uint64_t records_ = 0;
-};
+  return records;
+}
 
 }  // namespace
 
@@ -132,9 +105,9 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
   if (!config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle &&
       std::ranges::count_if(groups_, is_followed) > 1) {
     log::warn(
-        "the log of one database is followed without end, and those of the others not read: run one tap for "
-        "each, "
-        "or set logical_poll_total_seconds or max_run_seconds");
+        "the WAL of one database is followed without end, and that of the others is not read: run one tap "
+        "for "
+        "each, or set logical_poll_total_seconds or max_run_seconds");
   }
   for (auto& entry : groups_) {
     const std::string& name = entry.first;
@@ -168,10 +141,13 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
         database.use(
             name, subject,
             [&](pg::Connection& connection) {
-              advance.begin_attempt(pass);
+              advance.begin_attempt(LogAdvance::Clock::now(), count_records(pass));
               pass.attempt(connection);
             },
-            [&] { return advance.has_advanced(pass, positions(group.to_follow, state_)); });
+            [&] {
+              return advance.has_advanced(LogAdvance::Clock::now(), count_records(pass), pass.was_at_end(),
+                                          positions(group.to_follow, state_));
+            });
       } while (pass.wants_new_connections());
     } catch (...) {
       if (std::ranges::any_of(pass.streams(), [](const LogStream& stream) { return stream.records > 0; })) {

@@ -81,6 +81,48 @@ class LargeValuesMemoryTest(SlotTest):
     def test_wal_array(self):
         self.check_wal("array", 1.6)
 
+    def test_long_catch_up(self):
+        """The memory is given back before the end of WAL if more WAL than that is left to read."""
+        self.table("text")
+        self.make_slot()
+        catalog = self.catalog("t")
+        state = self.sync(catalog).last_state
+        self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}")
+        last = 2 * SIZE // 10_000
+        self.sql(f"""DO $$ BEGIN FOR i IN 2..{last} LOOP INSERT INTO {self.schema}.t VALUES (i, i, repeat('y', 10000)); COMMIT;
+                     END LOOP; END $$""")
+        running = self.start(catalog, state)
+        self.read_past_large(running, last // 2)  # the rest is more than pipe and buffers hold
+        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        ids = [m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"]
+        self.assertEqual(ids, list(range(last // 2 + 1, last + 1)))
+        self.assertEqual(running.wait(), 0)
+        self.assertNotIn("WARNING", running.log)
+
+    def test_failed_stream_does_not_repeat_large_messages(self):
+        """The stream that has failed keeps its bookmark, before the large message."""
+        self.table("text")
+        self.sql(f"""CREATE TABLE {{s}}.u (id int PRIMARY KEY, n int, big text); ALTER TABLE {{s}}.u ALTER big SET STORAGE EXTERNAL;
+                     INSERT INTO {{s}}.u VALUES (1, 1, repeat('x', 3000)); CREATE ROLE {self.schema}_reader LOGIN REPLICATION;
+                     GRANT USAGE ON SCHEMA {{s}} TO {self.schema}_reader;
+                     GRANT SELECT ON ALL TABLES IN SCHEMA {{s}} TO {self.schema}_reader""")
+        self.addCleanup(self.sql, f"DROP OWNED BY {self.schema}_reader; DROP ROLE {self.schema}_reader")
+        self.config["user"] = f"{self.schema}_reader"
+        self.make_slot()
+        catalog = self.catalog("t", "u")
+        state = self.sync(catalog).last_state
+        self.sql(f"REVOKE SELECT ON {{s}}.u FROM {self.schema}_reader")
+        running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
+        self.sql("UPDATE {s}.u SET n = 2")
+        until(lambda: f"ERROR stream {self.id_of('u')}" in running.log, "the stream has not failed")
+        self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}")
+        self.sql("INSERT INTO {s}.t VALUES (2)")
+        self.read_past_large(running, 2)
+        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        self.sql("INSERT INTO {s}.t VALUES (3)")
+        self.read_past_large(running, 3)
+        self.assertLess(self.memory(running, "VmRSS"), REST)
+
     def test_unchanged_toast_column(self):
         self.table("text")
         self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}")

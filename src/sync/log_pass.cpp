@@ -27,6 +27,12 @@ constexpr std::size_t kMostRetained = std::size_t{4} << 20U;  // by libpq, in ea
 constexpr std::chrono::minutes kFirstReconnection{10};        // unless the run is idle
 constexpr std::uint64_t kLookAtClock = 64;                    // messages between two looks
 
+/// What the plugin and types' output functions raise for a change. Other errors, as of WAL that has been
+/// removed, are not about one transaction.
+bool is_decoding_failure(std::string_view sqlstate) {
+  return sqlstate.starts_with("22") || sqlstate == "54000" || sqlstate == "0A000" || sqlstate == "XX000";
+}
+
 }  // namespace
 
 LogPass::LogPass(const config::Config& config, const LogSource& source,
@@ -55,7 +61,10 @@ void LogPass::attempt(pg::Connection& connection) {
     if (!std::exchange(decoding_failed_, false) || error.may_pass()) {
       throw;
     }
-    leave_out_other_tables(error);
+    if (!is_decoding_failure(error.sqlstate())) {
+      refuse_slot(connection, error, source_.slot);
+    }
+    leave_out_other_tables(connection, error);
   }
 }
 

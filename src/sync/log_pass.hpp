@@ -57,7 +57,7 @@ class LogPass {
   using Clock = std::chrono::steady_clock;
 
   void read(pg::Connection& connection);
-  void leave_out_other_tables(const pg::ServerError& error);
+  void leave_out_other_tables(const pg::Connection& connection, const pg::ServerError& error);
   void look_up_streams(pg::Connection& connection);
   std::unique_ptr<pg::ReplicationStream> open(pg::Connection& connection);
   void take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) const;
@@ -117,7 +117,7 @@ class LogPass {
   Clock::time_point last_state_ = started_;
   MemoryReconnections reconnections_;
   bool wants_new_connections_ = false;
-  bool decoding_failed_ = false;    ///< what is thrown is the server's error about WAL
+  bool decoding_failed_ = false;    ///< the replication stream has thrown what is thrown
   bool only_known_tables_ = false;  ///< else the server sends all if there are partitions
   bool any_news_ = false;           ///< since the last look at the clock
   std::uint64_t messages_ = 0;      ///< since the last look at the clock, and some

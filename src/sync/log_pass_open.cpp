@@ -101,16 +101,24 @@ pg::ReplicationStream::Options LogPass::plugin_options() const {
 /// The server has failed to decode a transaction, and would again. If it is for a row of a table that is not
 /// selected, it is left out: a run to the end of WAL knows all partitions up to there. One that follows WAL
 /// without end would miss those that are still to be made.
-void LogPass::leave_out_other_tables(const pg::ServerError& error) {
+void LogPass::leave_out_other_tables(const pg::Connection& connection, const pg::ServerError& error) {
   const std::string failed = fmt::format("the server cannot decode the transaction after {} in WAL ({})",
                                          to_text(reached_), error.what());
   if (!routes_->has_partitions() || only_known_tables_) {
+    const std::string slot = pg::quote_literal(source_.slot);
+    const std::string skip =
+        connection.version().can_advance_slots()
+            ? fmt::format(
+                  "SELECT pg_catalog.pg_replication_slot_advance({}, pg_catalog.pg_current_wal_lsn())", slot)
+            : fmt::format(
+                  "drop the slot with SELECT pg_catalog.pg_drop_replication_slot({0}), create it again with "
+                  "SELECT pg_catalog.pg_create_logical_replication_slot({0}, 'wal2json')",
+                  slot);
     throw Error(
         ExitCode::run_failed,
-        fmt::format("{}: to go on without it, SELECT pg_catalog.pg_replication_slot_advance({}, "
-                    "pg_catalog.pg_current_wal_lsn()), then run with --full-refresh for the streams of "
-                    "database {}",
-                    failed, pg::quote_literal(source_.slot), source_.database));
+        fmt::format(
+            "{}: to go on without it, {}, then run with --full-refresh for the streams of database {}",
+            failed, skip, source_.database));
   }
   if (!config_.log.stop_at_end) {
     throw Error(

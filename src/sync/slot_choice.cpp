@@ -288,6 +288,10 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
         "rds_replication TO ...)";
   } else if (sqlstate == "58P01" && is_of_plugin) {
     remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
+  } else if (sqlstate == "58P01") {
+    const auto lost = pg::find_slot(connection, slot);
+    remedy = lost && lost->is_lost() ? fmt::format("{}: {}", loss_of(*lost).cause, remedy_of(*lost))
+                                     : dropped_and_made_anew(slot);
   } else if (sqlstate == "53400") {
     remedy = "raise max_replication_slots, or drop a slot that nobody reads";
   } else if (sqlstate == "55006") {

@@ -69,6 +69,31 @@ class SlotGoneTest(SlotTest):
         self.refused(self.lost(self.cause, self.prevention), self.catalog_of_t, self.state)
 
 
+class RemovedSegmentTest(SlotTest):
+    database = "removed_segment"
+
+    def test_wal_segment_that_is_gone_is_no_decoding_failure(self):
+        """Somebody has removed a file of WAL, or it was not restored, while the slot still stands."""
+        self.make_slot()
+        catalog, state = self.first_copy()
+        [(segment,)] = self.sql("SELECT pg_walfile_name(restart_lsn) FROM pg_replication_slots WHERE slot_name = "
+                                f"'{self.slot}'")
+        self.sql("INSERT INTO {s}.t VALUES (10); SELECT pg_switch_wal()")
+        self.sql("INSERT INTO {s}.t VALUES (11)")
+        (self.server.data / "pg_wal" / segment).rename(self.server.data / segment)
+        self.addCleanup(lambda: (self.server.data / segment).rename(self.server.data / "pg_wal" / segment))
+        result = self.sync(catalog, state, expect=4)
+        self.assertEqual(
+            result.stderr.splitlines()[-1],
+            f"CRITICAL replication slot {self.slot} ({self.place()}): requested WAL segment {segment} has already been removed "
+            f"(SQLSTATE 58P01): drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the log-based streams anew with "
+            f"--full-refresh{ADVICE}")
+
+    def place(self):
+        return f"127.0.0.1:{self.server.port}, database removed_segment, user tap"
+
+
 class SlotGoneOn18Test(SlotGoneTest):
     """A server that says why."""
 

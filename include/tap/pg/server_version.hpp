@@ -28,6 +28,8 @@ class ServerVersion {
   [[nodiscard]] constexpr bool has_parallel_query() const { return number_ >= 90600; }
   /// What a session waits for, in pg_stat_activity.
   [[nodiscard]] constexpr bool has_wait_events() const { return number_ >= 90600; }
+  /// The function pg_replication_slot_advance().
+  [[nodiscard]] constexpr bool can_advance_slots() const { return number_ >= 110000; }
   /// Virtual generated columns, and NOT NULL constraints that are NOT VALID.
   [[nodiscard]] constexpr bool has_virtual_columns() const { return number_ >= 180000; }
   /// Logical decoding with wal_level=replica: the first logical slot raises effective_wal_level.

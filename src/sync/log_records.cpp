@@ -47,23 +47,26 @@ bool is_written(const LogColumn* column) {
   return column != nullptr && column->synced && column->in_wal;
 }
 
-/// Once a stream.
-void warn_of_left_out(LogStream& stream, const LogColumn& column, const Change& change) {
-  if (std::exchange(stream.warned_of_unsent, true)) {
-    return;
-  }
-  if (!column.in_wal) {
+/// Once a stream for each of the two causes.
+void warn_of_left_out(LogStream& stream, const std::vector<LogColumn*>& columns, const Change& change) {
+  const auto first = [&](bool in_wal) {
+    const auto column = std::ranges::find(columns, in_wal, &LogColumn::in_wal);
+    return column == columns.end() ? nullptr : *column;
+  };
+  if (const LogColumn* const column = first(false);
+      column != nullptr && !std::exchange(stream.warned_of_virtual, true)) {
     log::warn(
         "{}: virtual generated column {} is left out of records, since WAL does not have it and the row "
-        "cannot be "
-        "read by its key",
-        stream.plan.stream.id, column.name);
-    return;
+        "cannot be read by its key",
+        stream.plan.stream.id, column->name);
   }
-  log::warn(
-      "{}: column {} is left out of records of updates that do not change it, since the log does not "
-      "have it: ALTER TABLE {} REPLICA IDENTITY FULL",
-      stream.plan.stream.id, column.name, pg::quote_qualified(change.schema, change.table));
+  if (const LogColumn* const column = first(true);
+      column != nullptr && !std::exchange(stream.warned_of_unchanged, true)) {
+    log::warn(
+        "{}: column {} is left out of records of updates that do not change it, since WAL does not have it: "
+        "ALTER TABLE {} REPLICA IDENTITY FULL",
+        stream.plan.stream.id, column->name, pg::quote_qualified(change.schema, change.table));
+  }
 }
 
 /// How to find a row in its table by what the log has of it; empty if there is no way.
@@ -222,7 +225,7 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
     row.key =
         config_.log.fetch_unsent ? key_of(stream, change.columns, change.identity) : decltype(row.key)();
     if (row.key.empty()) {
-      warn_of_left_out(stream, *row.columns.front(), change);
+      warn_of_left_out(stream, row.columns, change);
     }
   }
   if (change.kind == Change::Kind::update && changes_key(stream, change)) {

@@ -54,17 +54,17 @@ const LogRoutes::Streams& LogRoutes::find(pg::Connection& connection, const chan
   if (change.table != table_.table || change.schema != table_.schema) {
     table_ = {std::string(change.schema), std::string(change.table)};
     const auto known = by_table_.find(table_);
-    const auto nobodys = nobodys_.find(table_);
+    const auto unrouted = unrouted_tables_.find(table_);
     streams_ = known == by_table_.end() ? nullptr : &known->second;
-    nobodys_for_ = nobodys == nobodys_.end() ? nullptr : &nobodys->second;
+    current_unrouted_ = unrouted == unrouted_tables_.end() ? nullptr : &unrouted->second;
   }
-  const bool is_known =
-      streams_ != nullptr || !any_partitions_ || (nobodys_for_ != nullptr && nobodys_for_->holds_for(change));
+  const bool is_known = streams_ != nullptr || !any_partitions_ ||
+                        (current_unrouted_ != nullptr && current_unrouted_->holds_for(change));
   if (!is_known) {
     look_up(connection, change);
   }
-  static const Streams nobody;
-  return streams_ == nullptr ? nobody : *streams_;
+  static const Streams none;
+  return streams_ == nullptr ? none : *streams_;
 }
 
 /// The table is not there any more. What a leaf of a selected table looks like may have been one.
@@ -79,8 +79,7 @@ void LogRoutes::warn_of_lost_leaf(const change::Change& change) {
         std::ranges::all_of(change.columns, is_known) && std::ranges::all_of(change.identity, is_known)) {
       log::warn(
           "changes of {} are passed over, since there is no table of this name any more; if it was a part of "
-          "{} "
-          "and has been renamed or moved: --full-refresh {}",
+          "{} and has been renamed or moved: --full-refresh {}",
           pg::quote_qualified(table_.schema, table_.table), stream.plan.stream.id, stream.plan.stream.id);
     }
   }
@@ -92,7 +91,7 @@ bool LogRoutes::Unrouted::holds_for(const change::Change& change) const {
 
 void LogRoutes::look_up(pg::Connection& connection, const change::Change& change) {
   unseen_.await_in_hand(connection);
-  // What is nobody's now was so for each transaction that is over by now, not only for the one in hand: the
+  // A table that belongs to no stream now did so in each transaction that is over by now: the
   // rest of the log that had been written by now needs no other look.
   const pg::Rows seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
   const Lsn written = change.xid.empty() ? pg::end_of_log(connection) : Lsn();
@@ -103,11 +102,12 @@ void LogRoutes::look_up(pg::Connection& connection, const change::Change& change
       return;
     }
   }
-  if (ancestors.empty() && !nobodys_.contains(table_)) {
+  if (ancestors.empty() && !unrouted_tables_.contains(table_)) {
     warn_of_lost_leaf(change);
   }
-  nobodys_for_ =
-      &nobodys_.insert_or_assign(table_, Unrouted{SeenTransactions(seen.view(0, 0)), written}).first->second;
+  current_unrouted_ =
+      &unrouted_tables_.insert_or_assign(table_, Unrouted{SeenTransactions(seen.view(0, 0)), written})
+           .first->second;
 }
 
 }  // namespace tap::sync

@@ -39,17 +39,17 @@ class LogRoutes {
   UnseenCommits& unseen_;
   std::map<pg::TableName, Streams> by_table_;
   bool any_partitions_ = false;
-  /// Tables that were nobody's, and the transactions for whose changes this holds. They may become a
+  /// Tables that belonged to no stream, and the transactions for whose changes this holds. They may become a
   /// partition later.
   struct Unrouted {
     SeenTransactions seen;
     Lsn written;  ///< takes the place of `seen` for changes without a transaction number
     [[nodiscard]] bool holds_for(const change::Change& change) const;
   };
-  std::map<pg::TableName, Unrouted> nobodys_;
+  std::map<pg::TableName, Unrouted> unrouted_tables_;
   pg::TableName table_;  ///< of the last change, since the next is often of the same; and what is known of it
   const Streams* streams_ = nullptr;
-  const Unrouted* nobodys_for_ = nullptr;
+  const Unrouted* current_unrouted_ = nullptr;
 };
 
 }  // namespace tap::sync

@@ -56,7 +56,8 @@ struct LogStream {
   std::uint64_t bytes = 0;      ///< of their lines
   bool keys_may_cross = false;  ///< a key that is gone may be another row's by the end of the transaction
   bool failed = false;
-  bool warned_of_unsent = false;
+  bool warned_of_unchanged = false;  ///< TOAST columns that are left out
+  bool warned_of_virtual = false;    ///< generated columns that are left out
 };
 
 }  // namespace tap::sync

@@ -189,7 +189,7 @@ class LogToastTest(LogTest):
             result = self.sync(self.selected, self.state, unsent_columns="omit", wal2json_message_format=form)
             self.assertEqual(changes(result), [{"id": i, "n": 0, "_sdc_deleted_at": None} for i in (1, 2)])
             self.assertEqual(warnings(result), [
-                f'{self.id_of("t")}: column big is left out of records of updates that do not change it, since the log does '
+                f'{self.id_of("t")}: column big is left out of records of updates that do not change it, since WAL does '
                 f'not have it: ALTER TABLE "{self.schema}"."t" REPLICA IDENTITY FULL'])
 
     def test_a_column_that_is_not_selected_is_not_read(self):

@@ -60,7 +60,8 @@ class LogPass {
   void leave_out_other_tables(const pg::Connection& connection, const pg::ServerError& error);
   void look_up_streams(pg::Connection& connection);
   std::unique_ptr<pg::ReplicationStream> open(pg::Connection& connection);
-  void take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) const;
+  void take_over_slot(pg::Connection& connection, pg::ReplicationStream& log);
+  void throw_error_of(pg::ReplicationStream& log);
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
   void let_go(pg::Connection& connection);  ///< of the stream that is open

@@ -132,10 +132,20 @@ void LogPass::leave_out_other_tables(const pg::Connection& connection, const pg:
   wants_new_connections_ = true;
 }
 
+/// The server may have ended the stream by now, for a change that it cannot decode: throws that error if so.
+void LogPass::throw_error_of(pg::ReplicationStream& log) {
+  constexpr std::chrono::seconds patience{1};
+  const auto until = Clock::now() + patience;
+  while (Clock::now() < until &&
+         next_event(log, std::chrono::milliseconds(0)) != pg::ReplicationStream::Event::nothing) {
+  }
+}
+
 /// Others may have read the slot or made it anew since the run began. Now it is ours.
-void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) const {
+void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) {
   const auto slot = pg::find_slot(connection, source_.slot);
   if (!slot || !slot->active) {
+    throw_error_of(log);
     throw pg::ConnectionLost(
         ExitCode::log_based_unprepared,
         fmt::format("replication slot {} is not in use on the server that lookups go to ({}): the hosts have "
@@ -172,6 +182,9 @@ std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection)
       take_over_slot(connection, *log);
       return log;
     } catch (const pg::ServerError& error) {
+      if (decoding_failed_) {
+        throw;
+      }
       const std::string option = unknown_option(error);
       if (option.empty() && error.may_pass() && error.sqlstate() != "55006") {
         throw;

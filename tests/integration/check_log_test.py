@@ -7,7 +7,7 @@ from support import tap
 from support.check import about, look
 from support.pipeline import until
 from support.server import Server, shared
-from support.slots import ONE_TABLE, SlotTest, as_text
+from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
 
 
 class CheckLogTest(SlotTest):
@@ -251,9 +251,9 @@ class ServersTest(CheckLogTest):
         self.assertEqual(about(findings, "max_slot_wal_keep_size"), [])
         self.sql("DROP TABLE more")
         self.remove_wal()
+        cause, prevention = removed_wal(self.server)
         self.assertEqual(self.about_slot(catalog, expect=4), [
-            f"error replication slot {self.slot} is lost; the server has removed WAL that it needed: "
-            + self.to_replace("raise max_slot_wal_keep_size, if it is set, or run the tap more often")])
+            f"error replication slot {self.slot} is lost; {cause}: {self.to_replace(prevention)}"])
 
 
 if __name__ == "__main__":

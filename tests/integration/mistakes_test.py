@@ -10,7 +10,7 @@ from support import readme, tap
 from support.check import ADVICE
 from support.pipeline import until
 from support.server import Server, in_older_words
-from support.slots import consume
+from support.slots import consume, removed_wal
 
 HBA = "local all all trust\n{extra}host all all 127.0.0.1/32 scram-sha-256\n"
 SHOP = """
@@ -350,9 +350,10 @@ class OtherServersTest(MistakeCase):
             self.server.sql("CHECKPOINT")
             return self.server.sql("SELECT 1 FROM pg_replication_slots WHERE wal_status = 'lost'")
         until(lost, "the slot is not lost")
-        self.check_log_based("replication slot stitch_shop is lost: the server has removed WAL that it needed: "
+        cause, prevention = removed_wal(self.server)
+        self.check_log_based(f"replication slot stitch_shop is lost: {cause}: "
                              f"drop it with {DROP_SLOT}, create it anew with {CREATE_SLOT}, and sync the log-based streams anew with "
-                             "--full-refresh; to prevent this, raise max_slot_wal_keep_size, if it is set, or run the tap more often")
+                             f"--full-refresh; to prevent this, {prevention}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from support import tap
 from support.check import ADVICE
 from support.pipeline import until
 from support.server import Server, shared
-from support.slots import ONE_TABLE, SlotTest, as_text
+from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
 
 
 class SlotNameTest(unittest.TestCase):
@@ -332,8 +332,7 @@ class UnfitServerTest(SlotTest):
         self.make_slot()
         catalog, state = self.first_copy()
         self.remove_wal()
-        self.refused(self.lost("the server has removed WAL that it needed",
-                               "raise max_slot_wal_keep_size, if it is set, or run the tap more often"), catalog, state)
+        self.refused(self.lost(*removed_wal(self.server)), catalog, state)
 
 
 if __name__ == "__main__":

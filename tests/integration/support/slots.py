@@ -21,6 +21,15 @@ def as_text(lsn):
     return "%X/%X" % (lsn >> 32, lsn & 0xFFFFFFFF)
 
 
+def removed_wal(server):
+    """What the tap says of a slot whose WAL the server has removed: the cause, which servers since 17 tell, and the prevention."""
+    if server.version >= (17,):
+        return ("the server has removed WAL that it needed, since it kept more than max_slot_wal_keep_size",
+                "raise max_slot_wal_keep_size or run the tap more often")
+    return ("the server has removed WAL that it needed",
+            "raise max_slot_wal_keep_size, if it is set, or run the tap more often")
+
+
 @contextlib.contextmanager
 def consume(server, database, slot, application="somebody"):
     """Somebody else who reads a slot, but takes no notice of what comes; gives the PID of its backend."""

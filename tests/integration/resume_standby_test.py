@@ -116,6 +116,24 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
         self.check_resumed(self.resume_on(self.server, state), state)
 
 
+class FailoverTest(ResumeTest):
+    """A standby of a promoted standby: its control data have the new timeline only after a restartpoint."""
+
+    database = "resume_failover"
+    settings = {"max_wal_senders": 8}
+
+    def test_standby_of_the_new_primary(self):
+        self.sql(TABLE)
+        with Server(primary=self.server) as promoted, Server(primary=promoted, settings={"checkpoint_timeout": "1h"}) as standby:
+            state = self.cut_off(10)
+            promoted.sql("SELECT pg_promote()")
+            until(lambda: standby.sql("SELECT received_tli FROM pg_stat_wal_receiver") == [(2,)], "it does not follow")
+            result = self.sync(self.catalog("t"), state, **read_from(standby))
+            self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: the server has another history; "
+                          "restarting it\n", result.stderr)
+            self.assertEqual(sorted(self.ids(result)), list(range(1, ROWS + 1)))
+
+
 class InitialSnapshotTest(Standbys, LogTest):
     database = "resume_standby_log"
 

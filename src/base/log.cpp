@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <memory>
+#include <string>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -21,6 +26,38 @@ bool terminal = false;  // people see the lines as they come
 bool shown = false;     // the last line is one of show()
 
 constexpr const char* kClearLine = "\r\033[K";
+
+constexpr std::string_view kBeforeTime = R"({"time":")";
+
+bool writes_json = false;
+std::array<char, 256> last_line;  // for a signal handler
+std::size_t last_line_size = 0;
+
+/// Writes `value` into the `count` characters that end before `end`. Returns the first of them.
+char* put_digits(char* end, unsigned value, unsigned count) noexcept {
+  for (; count > 0; --count, value /= 10) {
+    *--end = static_cast<char>('0' + value % 10);
+  }
+  return end;
+}
+
+/// Puts the time, UTC, over the digits of one like `2026-11-25T09:10:11.123Z`. Calls nothing that a signal
+/// handler must not.
+void put_time(char* text) noexcept {
+  using namespace std::chrono;
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const auto days = floor<std::chrono::days>(sys_seconds(seconds(now.tv_sec)));
+  const year_month_day date(days);
+  const auto of_day = static_cast<unsigned>((sys_seconds(seconds(now.tv_sec)) - days).count());
+  put_digits(text + 4, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  put_digits(text + 7, static_cast<unsigned>(date.month()), 2);
+  put_digits(text + 10, static_cast<unsigned>(date.day()), 2);
+  put_digits(text + 13, of_day / 3600, 2);
+  put_digits(text + 16, of_day / 60 % 60, 2);
+  put_digits(text + 19, of_day % 60, 2);
+  put_digits(text + 23, static_cast<unsigned>(now.tv_nsec / 1000000), 3);
+}
 
 /// Level names as Singer's other taps write them, so that log filters go on working.
 class LevelName : public spdlog::custom_flag_formatter {
@@ -74,6 +111,18 @@ spdlog::level::level_enum to_spdlog(Level level) {
   return levels.at(static_cast<std::size_t>(level));
 }
 
+std::unique_ptr<spdlog::formatter> make_formatter() {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  formatter->add_flag<LevelName>('N');
+  if (writes_json) {
+    formatter->add_flag<JsonString>('J').set_pattern(std::string(kBeforeTime) +
+                                                     R"(%Y-%m-%dT%H:%M:%S.%eZ","level":"%N","message":%J})");
+  } else {
+    formatter->add_flag<OneLine>('M').set_pattern("%N %M");
+  }
+  return formatter;
+}
+
 }  // namespace
 
 void start() {
@@ -84,10 +133,8 @@ void start() {
       close(nowhere);
     }
   }
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<LevelName>('N').add_flag<OneLine>('M').set_pattern("%N %M");
   auto logger = std::make_shared<spdlog::logger>("tap", std::make_shared<spdlog::sinks::stderr_sink_st>());
-  logger->set_formatter(std::move(formatter));
+  logger->set_formatter(make_formatter());
   spdlog::set_default_logger(std::move(logger));
   terminal = isatty(STDERR_FILENO) != 0;
 }
@@ -98,10 +145,8 @@ void set_level(Level least) {
 
 void use_json() {
   terminal = false;
-  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  formatter->add_flag<LevelName>('N').add_flag<JsonString>('J').set_pattern(
-      R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%N","message":%J})");
-  spdlog::default_logger()->set_formatter(std::move(formatter));
+  writes_json = true;
+  spdlog::default_logger()->set_formatter(make_formatter());
 }
 
 bool is_on(Level level) {
@@ -126,6 +171,29 @@ void write(Level level, std::string_view message) {
     shown = false;
   }
   spdlog::log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));
+}
+
+void prepare_last_line(Level level, std::string_view message) {
+  spdlog::memory_buf_t line;
+  if (is_on(level)) {
+    const spdlog::details::log_msg entry("tap", to_spdlog(level),
+                                         spdlog::string_view_t(message.data(), message.size()));
+    make_formatter()->format(entry, line);
+  }
+  last_line_size = std::min(line.size(), last_line.size());
+  std::copy_n(line.data(), last_line_size, last_line.begin());
+}
+
+void write_last_line() noexcept {
+  pollfd entry{STDERR_FILENO, POLLOUT, 0};
+  if (last_line_size == 0 || poll(&entry, 1, 0) <= 0) {
+    return;
+  }
+  if (writes_json) {
+    put_time(last_line.data() + kBeforeTime.size());
+  }
+  const auto written = ::write(STDERR_FILENO, last_line.data(), last_line_size);
+  static_cast<void>(written);
 }
 
 }  // namespace tap::log

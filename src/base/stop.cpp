@@ -4,12 +4,12 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-#include <string_view>
 
 #include <poll.h>
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <tap/base/log.hpp>
 #include <tap/base/stop.hpp>
 
 namespace tap {
@@ -45,10 +45,8 @@ void on_signal(int signal) {
 }
 
 void end(int signal) {
-  constexpr std::string_view text = "WARNING stopped by a signal\n";
-  const auto written = ::write(STDERR_FILENO, text.data(), text.size());  // the log is not for handlers
-  static_cast<void>(written);
   kill_groups();
+  log::write_last_line();
   _exit(128 + signal);
 }
 
@@ -100,6 +98,7 @@ void listen() {
 }
 
 void end_at_once() {
+  log::prepare_last_line(log::Level::warning, "stopped by a signal");
   for (const int signal : kSignals) {
     handle(signal, end);
   }
@@ -125,7 +124,7 @@ void sleep(std::chrono::milliseconds time) {
   poll_or_stop(nullptr, 0, time);
 }
 
-EndsWithUs::EndsWithUs(int group) : group_(group) {
+ChildGroupGuard::ChildGroupGuard(int group) : group_(group) {
   for (std::atomic<int>& place : g_groups) {
     int free = 0;
     if (place.compare_exchange_strong(free, group)) {
@@ -134,7 +133,7 @@ EndsWithUs::EndsWithUs(int group) : group_(group) {
   }
 }
 
-EndsWithUs::~EndsWithUs() {
+ChildGroupGuard::~ChildGroupGuard() {
   for (std::atomic<int>& place : g_groups) {
     int held = group_;
     if (place.compare_exchange_strong(held, 0)) {

@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestPassword = std::size_t{64} << 10U;  // tokens have a few KiB
 constexpr milliseconds kForever{-1};
-constexpr milliseconds kLongestNap{50};
+constexpr milliseconds kMaxPollInterval{50};
 
 [[noreturn]] void fail(const std::string& why) {
   throw ConnectionLost(ExitCode::cannot_connect, "password_command " + why);
@@ -107,13 +107,13 @@ class Child {
  private:
   pid_t pid_ = 0;
   int output_ = -1;
-  std::optional<stop::EndsWithUs> group_;
+  std::optional<stop::ChildGroupGuard> group_;
 };
 
-/// The time that is left of connect_timeout, which 0 makes endless.
-class Patience {
+/// The time that is left of connect_timeout; 0 is no limit.
+class Deadline {
  public:
-  explicit Patience(std::chrono::seconds limit) : limit_(limit) {}
+  explicit Deadline(std::chrono::seconds limit) : limit_(limit) {}
 
   /// Waits for at most `wait`. Throws if the time is up.
   [[nodiscard]] milliseconds left(milliseconds wait) const {
@@ -122,7 +122,7 @@ class Patience {
     }
     const auto left = std::chrono::ceil<milliseconds>(deadline_ - Clock::now());
     if (left.count() <= 0) {
-      fail(fmt::format("has not ended in {} seconds", limit_.count()));
+      fail(fmt::format("did not exit within {} seconds", limit_.count()));
     }
     return wait.count() < 0 ? left : std::min(left, wait);
   }
@@ -145,12 +145,12 @@ Server with_password(const Server& server) {
 
 std::string ask_for_password(const std::string& command, std::chrono::seconds limit) {
   Child child(command);
-  const Patience patience(limit);
+  const Deadline deadline(limit);
   std::string password;
   std::array<char, 4096> piece{};
   ssize_t got = 1;
   while (got != 0) {
-    if (stop::wait(child.output(), stop::For::reading, patience.left(kForever))) {
+    if (stop::wait(child.output(), stop::For::reading, deadline.left(kForever))) {
       got = read(child.output(), piece.data(), piece.size());
       if (got < 0 && errno != EINTR) {
         fail(fmt::format("cannot be read: {}", std::strerror(errno)));
@@ -163,8 +163,8 @@ std::string ask_for_password(const std::string& command, std::chrono::seconds li
   }
   // It has closed its output, which is not its end.
   std::optional<int> ended = child.status();
-  for (milliseconds wait{1}; !ended; wait = std::min(2 * wait, kLongestNap)) {
-    stop::sleep(patience.left(wait));
+  for (milliseconds wait{1}; !ended; wait = std::min(2 * wait, kMaxPollInterval)) {
+    stop::sleep(deadline.left(wait));
     ended = child.status();
   }
   const int status = *ended;

@@ -1,12 +1,19 @@
 """SIGTERM and SIGINT, at whatever the tap is just then waiting for."""
 
+import contextlib
+import datetime
+import json
+import os
 import pathlib
 import signal
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
+from support import tap
 from support.interruption import BACKENDS, ROWS, TABLE, InterruptionTest
 from support.pipeline import until
 from support.proxy import Proxy
@@ -96,6 +103,46 @@ class SignalTest(InterruptionTest):
                 running.signal(signal.SIGINT)
                 self.assertEqual(running.wait(patience=1), 130)
         self.assertEqual(running.log, "WARNING stopped by a signal\n")
+
+    def test_while_discovery_connects_in_other_formats(self):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            for args in (("--log-level", "error"), ("--log-format", "json"), ("--log-format", "json", "--log-level", "error")):
+                before = datetime.datetime.now(datetime.timezone.utc)
+                running = self.start(None, None, "--discover", *args, host="127.0.0.1", port=silent.getsockname()[1])
+                with silent.accept()[0]:
+                    running.signal(signal.SIGTERM)
+                    self.assertEqual(running.wait(patience=1), 143)
+                if "error" in args:
+                    self.assertEqual(running.log, "")
+                    continue
+                line = json.loads(running.log)
+                self.assertEqual((list(line), line["level"], line["message"]), (["time", "level", "message"], "WARNING", "stopped by a signal"))
+                time_of_line = datetime.datetime.strptime(line["time"], "%Y-%m-%dT%H:%M:%S.%f%z")
+                self.assertLess(before - datetime.timedelta(milliseconds=1), time_of_line)
+                self.assertLess(time_of_line, datetime.datetime.now(datetime.timezone.utc))
+
+    def test_a_full_stderr_does_not_hold_up_the_end(self):
+        """What the password_command has started ends, too."""
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x" * 4096)
+        os.set_blocking(writer, True)
+        with tempfile.TemporaryDirectory() as folder:
+            mark = pathlib.Path(folder, "mark")
+            config = pathlib.Path(folder, "config.json")
+            config.write_text(json.dumps({"host": "127.0.0.1", "user": "tap", "dbname": "d",
+                                          "password_command": f"sleep 1000 & echo $! > {mark}; wait"}))
+            with subprocess.Popen([tap.BINARY, "--config", str(config), "--discover"], stdout=subprocess.DEVNULL, stderr=writer,
+                                  env=tap.clean_environment()) as process:
+                pid = until(lambda: mark.exists() and mark.read_text().strip(), "it has not begun")
+                process.terminate()
+                self.assertEqual(process.wait(10), 143)
+            until(lambda: not os.path.exists(f"/proc/{pid}") or " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text(),
+                  "the command is still running")
+        os.close(reader)
+        os.close(writer)
 
     def test_while_the_network_is_gone(self):
         self.sql(TABLE)

@@ -141,7 +141,7 @@ class PasswordCommandTest(WaysInTest):
 
     def test_it_does_not_end(self):
         started = time.monotonic()
-        self.refused("sleep 1000 & sleep 1000", "CRITICAL password_command has not ended in 1 seconds\n", connect_timeout=1)
+        self.refused("sleep 1000 & sleep 1000", "CRITICAL password_command did not exit within 1 seconds\n", connect_timeout=1)
         self.assertLess(time.monotonic() - started, 30)
 
     def test_a_signal_meanwhile(self):

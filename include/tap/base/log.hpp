@@ -30,6 +30,12 @@ void show(std::string_view line);
 
 void write(Level level, std::string_view message);
 
+/// Keeps a message for write_last_line(), in the format and above the level that are set now.
+void prepare_last_line(Level level, std::string_view message);
+/// Writes the kept message. For signal handlers: it takes no lock and no memory, and drops the message where
+/// stderr would block.
+void write_last_line() noexcept;
+
 template <class... Args>
 void debug(fmt::format_string<Args...> message, Args&&... args) {
   write(Level::debug, fmt::format(message, std::forward<Args>(args)...));

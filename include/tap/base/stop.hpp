@@ -42,14 +42,14 @@ void sleep(std::chrono::milliseconds time);
 
 /// A process group that a signal which ends this process at once kills first (SIGKILL). Waits that throw
 /// Stopped leave it to their caller.
-class EndsWithUs {
+class ChildGroupGuard {
  public:
-  explicit EndsWithUs(int group);
-  ~EndsWithUs();
-  EndsWithUs(const EndsWithUs&) = delete;
-  EndsWithUs& operator=(const EndsWithUs&) = delete;
-  EndsWithUs(EndsWithUs&&) = delete;
-  EndsWithUs& operator=(EndsWithUs&&) = delete;
+  explicit ChildGroupGuard(int group);
+  ~ChildGroupGuard();
+  ChildGroupGuard(const ChildGroupGuard&) = delete;
+  ChildGroupGuard& operator=(const ChildGroupGuard&) = delete;
+  ChildGroupGuard(ChildGroupGuard&&) = delete;
+  ChildGroupGuard& operator=(ChildGroupGuard&&) = delete;
 
  private:
   int group_;

@@ -70,6 +70,7 @@ std::optional<Lsn> Acknowledgement::flushed(Lsn sent) {
 void Acknowledgement::read_again(Lsn sent) {
   last_read_ = Clock::now();
   if (!is_regular_file(*state_file_)) {
+    log::debug("the state is not read again: {} is not a regular file", *state_file_);
     return;
   }
   try {

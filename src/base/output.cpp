@@ -10,7 +10,7 @@
 
 namespace tap {
 
-void output_failed(int error) {
+void throw_output_error(int error) {
   if (error == EPIPE) {
     throw OutputClosed();
   }
@@ -26,7 +26,7 @@ void write_stdout(std::string_view text) {
       pollfd output{STDOUT_FILENO, POLLOUT, 0};
       ::poll(&output, 1, -1);
     } else if (errno != EINTR) {
-      output_failed(errno);
+      throw_output_error(errno);
     }
   }
 }

@@ -94,9 +94,10 @@ void check_idle_timeout(pg::Connection& connection, const pg::LogStatus& status,
                                 timeout, slot->name, slot->idle->count()),
                     "run the tap now, and more often or without a timeout", turn_off});
   } else {
-    report.note(subject, {fmt::format("it is {}: the server invalidates a slot that no one reads for so long",
-                                      timeout),
-                          "runs that are closer together, or no timeout", turn_off});
+    report.note(
+        subject,
+        {fmt::format("it is {}: the server invalidates a slot that has been idle for that long", timeout),
+         "run the tap more often, or turn the timeout off", turn_off});
   }
 }
 

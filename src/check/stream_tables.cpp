@@ -14,7 +14,7 @@ namespace tap::check {
 
 namespace {
 
-// To be formatted with the function that tells of row-level security, or false. $1, $2, $3: the streams'
+// To be formatted with a test for row-level security, or false. $1, $2, $3: the streams'
 // schemas, tables and replication keys. Nothing but a btree index gives an order.
 constexpr const char* kTables = R"sql(
 SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind, current_user AS role,

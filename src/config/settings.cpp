@@ -118,7 +118,7 @@ const auto kSettings = std::to_array<Setting>({
      [](Config& c, const Reader& v) { set_keyword(c, "password", v); }, true},
     {"dbname", "database", "text", "", "database to connect to",
      [](Config& c, const Reader& v) { set_keyword(c, "dbname", v); }},
-    {"ssl", "", "boolean", "false", "true: `sslmode=require`, unless `sslmode` says otherwise",
+    {"ssl", "", "boolean", "false", "true: `sslmode=require`, or a stronger `sslmode`",
      [](Config& c, const Reader& v) {
        if (v.flag()) {
          c.server.keywords.emplace("sslmode", "require");

@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kForEver{-1};
+constexpr milliseconds kForever{-1};
 
 void log_notice(void* /*context*/, const PGresult* notice) {
   if (log::is_on(log::Level::debug)) {
@@ -95,7 +95,7 @@ bool Connection::connect(const Server& server, const std::string& database, seco
       return false;
     }
     const auto what = step == PGRES_POLLING_READING ? stop::For::reading : stop::For::writing;
-    if (stop::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForEver)) {
+    if (stop::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForever)) {
       step = PQconnectPoll(connection);
     }
     if (Endpoint next = host_of(server, connection); next != place_) {

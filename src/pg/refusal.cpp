@@ -35,8 +35,8 @@ constexpr auto kRemedies = std::to_array<std::pair<std::string_view, std::string
 constexpr auto kForGood = std::to_array<std::string_view>(
     {"certificate", "private key", "server does not support SSL", "root.crt", "does not match host name"});
 
-/// The server may let us in a moment later.
-bool passes(std::string_view sqlstate) {
+/// The server may accept the login a moment later.
+bool is_transient_sqlstate(std::string_view sqlstate) {
   return sqlstate.starts_with("57P") || sqlstate.starts_with("53") || sqlstate.starts_with("08");
 }
 
@@ -112,7 +112,8 @@ Refusal::Refusal(std::string_view message) {
     }
   }
   std::ranges::stable_sort(hosts, [](const Attempt& a, const Attempt& b) {
-    return std::pair(a.progress, passes(a.sqlstate)) > std::pair(b.progress, passes(b.sqlstate));
+    return std::pair(a.progress, is_transient_sqlstate(a.sqlstate)) >
+           std::pair(b.progress, is_transient_sqlstate(b.sqlstate));
   });
   for (const Attempt& attempt : hosts) {
     const std::string_view words(attempt.text);
@@ -134,7 +135,7 @@ bool Refusal::may_pass() const {
     return std::ranges::none_of(
         kForGood, [&](std::string_view phrase) { return text.find(phrase) != std::string::npos; });
   }
-  return passes(sqlstate);
+  return is_transient_sqlstate(sqlstate);
 }
 
 bool Refusal::is_of_database() const {

@@ -38,11 +38,11 @@ pqxx::result run(pqxx::transaction_base& transaction, const std::string& sql,
 #if PQXX_VERSION_MAJOR >= 7
 using Handle = pqxx::connection;
 
-Handle take_over(pg_conn* connection) {
+Handle adopt(pg_conn* connection) {
   return Handle::seize_raw_connection(connection);
 }
 #else
-class TakeOver : public pqxx::connectionpolicy {
+class AdoptConnection : public pqxx::connectionpolicy {
  public:
   using pqxx::connectionpolicy::connectionpolicy;
 
@@ -52,12 +52,12 @@ class TakeOver : public pqxx::connectionpolicy {
 
   static thread_local handle next;  // a policy is told nothing but a connection string
 };
-thread_local TakeOver::handle TakeOver::next = nullptr;
+thread_local AdoptConnection::handle AdoptConnection::next = nullptr;
 
-using Handle = pqxx::basic_connection_base<TakeOver>;
+using Handle = pqxx::basic_connection_base<AdoptConnection>;
 
-std::string take_over(pg_conn* connection) {
-  TakeOver::next = connection;
+std::string adopt(pg_conn* connection) {
+  AdoptConnection::next = connection;
   return "";
 }
 #endif
@@ -66,10 +66,7 @@ std::string take_over(pg_conn* connection) {
 
 struct Session::Parts {
   Parts(Connection&& ours, const std::string& to)
-      : server(ours.answering()),
-        database(to),
-        connection(take_over(ours.release())),
-        transaction(connection) {}
+      : server(ours.answering()), database(to), connection(adopt(ours.release())), transaction(connection) {}
 
   [[nodiscard]] Endpoint place() { return meant(server, connection.hostname(), connection.port()); }
 

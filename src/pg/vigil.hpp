@@ -19,7 +19,7 @@ namespace tap::pg {
 class Vigil {
  public:
   /// `socket` and `session` are the connection's, which is to `database` at `place`. All must outlive the
-  /// vigil, and nobody may log meanwhile.
+  /// vigil, and no other thread may log during its lifetime.
   Vigil(const Server& server, const std::string& database, Endpoint place, int socket,
         Connection::SessionId session);
   ~Vigil();

@@ -111,7 +111,7 @@ void Writer::write(std::string_view left) {
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       wait_until_writable();
     } else if (errno != EINTR) {
-      output_failed(errno);
+      throw_output_error(errno);
     }
   }
 }

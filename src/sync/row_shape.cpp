@@ -96,8 +96,7 @@ void RowShape::append_column(Cursor row, std::size_t position, Buffer& out) cons
 
 void RowShape::throw_malformed_row() const {
   throw StreamError(
-      fmt::format("the server sent a row that is not made of the {} columns that were asked for: {}; please "
-                  "report this with the "
+      fmt::format("the server sent a malformed row: expected {} columns ({}); please report this with the "
                   "server's version",
                   columns_.size(), fmt::join(columns_, ", ")));
 }

@@ -66,18 +66,18 @@ bool fits(const pg::Slot& slot, const std::string& database, bool by_name) {
 }
 
 std::string made_anew(const std::string& slot) {
-  return fmt::format("create it anew with {}, and sync the log-based streams anew with --full-refresh",
+  return fmt::format("create it again with {}, then run a full refresh with --full-refresh",
                      create_statement(slot));
 }
 
-std::string dropped_and_made_anew(const std::string& slot) {
+std::string recreate_remedy(const std::string& slot) {
   return fmt::format("drop it with SELECT pg_drop_replication_slot({}), {}", pg::quote_literal(slot),
                      made_anew(slot));
 }
 
 std::string remedy_of(const pg::Slot& slot) {
   const std::string prevention = loss_of(slot).prevention;
-  return dropped_and_made_anew(slot.name) +
+  return recreate_remedy(slot.name) +
          (prevention.empty() ? "" : fmt::format("; to prevent this, {}", prevention));
 }
 
@@ -291,7 +291,7 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
   } else if (sqlstate == "58P01") {
     const auto lost = pg::find_slot(connection, slot);
     remedy = lost && lost->is_lost() ? fmt::format("{}: {}", loss_of(*lost).cause, remedy_of(*lost))
-                                     : dropped_and_made_anew(slot);
+                                     : recreate_remedy(slot);
   } else if (sqlstate == "53400") {
     remedy = "raise max_replication_slots, or drop a slot that nobody reads";
   } else if (sqlstate == "55006") {

@@ -51,10 +51,10 @@ void UnseenCommits::await_rows(pg::Connection& connection) {
 void UnseenCommits::await(pg::Connection& connection, const std::vector<std::string>& xids) const {
   const std::string list = fmt::format("{{{}}}", fmt::join(xids, ","));
   const auto began = std::chrono::steady_clock::now();
-  bool is_told = false;
+  bool has_warned = false;
   while (connection.query(kUnseen, {list}).size() > 0) {
-    if (!is_told && std::chrono::steady_clock::now() - began > kPatience) {
-      is_told = true;
+    if (!has_warned && std::chrono::steady_clock::now() - began > kPatience) {
+      has_warned = true;
       log::warn(
           "waiting for transactions {}: they are in the log, but nobody sees them yet; does the server "
           "wait for a standby (synchronous_standby_names)?",

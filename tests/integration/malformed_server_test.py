@@ -116,7 +116,7 @@ class CopyTest(MalformedServerTest):
                          [f"ERROR stream {self.id_of(name)}: {text}",
                           f"CRITICAL these streams failed, the others are done: {self.id_of(name)}"], result)
 
-    ROW = ("the server sent a row that is not made of the 2 columns that were asked for: id, k; please report this with the "
+    ROW = ("the server sent a malformed row: expected 2 columns (id, k); please report this with the "
            "server's version")
 
     def test_fields_that_were_not_asked_for(self):

@@ -352,7 +352,7 @@ class OtherServersTest(MistakeCase):
         until(lost, "the slot is not lost")
         cause, prevention = removed_wal(self.server)
         self.check_log_based(f"replication slot stitch_shop is lost: {cause}: "
-                             f"drop it with {DROP_SLOT}, create it anew with {CREATE_SLOT}, and sync the log-based streams anew with "
+                             f"drop it with {DROP_SLOT}, create it again with {CREATE_SLOT}, then run a full refresh with "
                              f"--full-refresh; to prevent this, {prevention}")
 
 

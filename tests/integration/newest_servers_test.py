@@ -64,7 +64,7 @@ class LostSlotTest(SlotTest):
         off = "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf()"
         self.set_timeout("1d")
         self.assertEqual(self.about_timeout(), [
-            "note it is 1d: the server invalidates a slot that no one reads for so long; runs that are closer together, or no timeout: "
+            "note it is 1d: the server invalidates a slot that has been idle for that long; run the tap more often, or turn the timeout off: "
             + off])
         self.set_timeout("1s")
         until(lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE inactive_since < now() - interval '2.5 s'"), "it is read")

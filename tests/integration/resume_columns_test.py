@@ -21,7 +21,7 @@ class ResumeColumnsTest(ResumeTest):
     def test_column_selected_meanwhile(self):
         state = self.cut_off(9, self.without("n"))
         result = self.go_on(state)
-        self.check_anew(result, state, "it did not have all columns (n)")
+        self.check_restarted(result, state, "it did not have all columns (n)")
 
     def test_column_deselected_meanwhile(self):
         state = self.cut_off(9)
@@ -33,7 +33,7 @@ class ResumeColumnsTest(ResumeTest):
     def test_column_dropped_and_added_again_meanwhile(self):
         state = self.cut_off(9)
         self.sql("ALTER TABLE {s}.t DROP n; ALTER TABLE {s}.t ADD n int DEFAULT 7")
-        self.check_anew(self.go_on(state), state, "it did not have all columns (n)")
+        self.check_restarted(self.go_on(state), state, "it did not have all columns (n)")
 
     def test_order_does_not_matter(self):
         state = self.cut_off(9)
@@ -48,7 +48,7 @@ class ResumeColumnsTest(ResumeTest):
         for name in ("snapshot_lsn", "system", "timeline", "columns"):
             del bookmark["copy"][name]
         state = {"bookmarks": {self.id_of("t"): bookmark}}
-        self.check_anew(self.go_on(state), state, "an earlier version of tap-postgres began it")
+        self.check_restarted(self.go_on(state), state, "an earlier version of tap-postgres began it")
 
     def test_another_cluster_and_another_timeline(self):
         state = self.cut_off(9)

@@ -29,7 +29,7 @@ class LeavesTest(ResumeTest):
         if resumed:
             self.check_resumed(result, state, extra_allowed)
         else:
-            self.check_anew(result, state, why)
+            self.check_restarted(result, state, why)
         return result
 
     def test_only_the_rest_comes_if_nothing_has_changed(self):

@@ -17,7 +17,7 @@ class RewrittenTest(ResumeTest):
         state = self.cut_off(9)
         for statement in statements:
             self.sql(statement)
-        self.check_anew(self.go_on(state), state, why)
+        self.check_restarted(self.go_on(state), state, why)
 
     def test_vacuum_full(self):
         self.check_starts_anew("DELETE FROM {s}.t WHERE id < 200", "VACUUM FULL {s}.t")
@@ -50,7 +50,7 @@ class RewrittenTest(ResumeTest):
         bookmark = self.bookmark(state, "t")
         bookmark["copy"]["snapshot"] = "4000000000:4000000000:"
         state = {"bookmarks": {self.id_of("t"): bookmark}}
-        self.check_anew(self.go_on(state), state, BEHIND)
+        self.check_restarted(self.go_on(state), state, BEHIND)
 
     def test_a_position_that_is_none(self):
         good = self.bookmark(self.cut_off(9), "t")
@@ -59,7 +59,7 @@ class RewrittenTest(ResumeTest):
                       {**good["copy"], "position": "(1,99999999)"}):
             with self.subTest(copy=wrong):
                 state = {"bookmarks": {self.id_of("t"): {**good, "copy": wrong}}}
-                self.check_anew(self.go_on(state), state)
+                self.check_restarted(self.go_on(state), state)
 
 
 class WaitingForTheLockTest(ResumeTest):

@@ -204,7 +204,7 @@ class MaterializedViewTest(ResumeTest):
     def test_refreshed(self):
         state = self.cut_off(9, self.catalog_of_t)
         self.sql("DELETE FROM {s}.base WHERE id < 100; REFRESH MATERIALIZED VIEW {s}.t")
-        self.check_anew(self.go_on(state, self.catalog_of_t), state, REWRITTEN)
+        self.check_restarted(self.go_on(state, self.catalog_of_t), state, REWRITTEN)
 
     def test_refreshed_concurrently(self):
         state = self.cut_off(9, self.catalog_of_t)
@@ -272,7 +272,7 @@ class PythonXminTest(ResumeTest):
         state["bookmarks"][self.id_of("t")]["xmin"] = None
         result = self.go_on(state)
         self.assertEqual(len(self.ids(result)), 1000)
-        self.check_anew(result, state)
+        self.check_restarted(result, state)
 
 
 if __name__ == "__main__":

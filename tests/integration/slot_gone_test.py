@@ -41,8 +41,8 @@ class SlotGoneTest(SlotTest):
         return f"replication slot {self.slot} (127.0.0.1:{self.server.port}, database slot_gone, user tap)"
 
     def made_anew(self):
-        return (f"create it anew with SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the "
-                "log-based streams anew with --full-refresh")
+        return (f"create it again with SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full "
+                "refresh with --full-refresh")
 
     def test_it_is_dropped(self):
         self.between("SELECT pg_drop_replication_slot('slot')")
@@ -85,8 +85,8 @@ class RemovedSegmentTest(SlotTest):
         self.assertEqual(
             result.stderr.splitlines()[-1],
             f"CRITICAL replication slot {self.slot} ({self.place()}): requested WAL segment {segment} has already been removed "
-            f"(SQLSTATE 58P01): drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew with SELECT "
-            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the log-based streams anew with "
+            f"(SQLSTATE 58P01): drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full refresh with "
             f"--full-refresh{ADVICE}")
 
     def place(self):

@@ -33,7 +33,7 @@ class CarriedAlongTest(StateTest):
 
 
 class ResetTest(StateTest):
-    def check_anew(self, result, why, rows=10):
+    def check_restarted(self, result, why, rows=10):
         self.assertIn(f"INFO {self.id_of('t')}: starting anew: {why}\n", result.stderr)
         self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "ACTIVATE_VERSION"])
         self.assertEqual(len(self.ids(result)), rows)
@@ -45,20 +45,20 @@ class ResetTest(StateTest):
                        "replication_key_value": 90}
         full = {"last_replication_method": "FULL_TABLE", "version": VERSION, "xmin": None}
         logs = {"last_replication_method": "LOG_BASED", "version": VERSION, "xmin": None, "lsn": 5}
-        self.check_anew(self.sync(self.catalog("t"), self.state(incremental)),
+        self.check_restarted(self.sync(self.catalog("t"), self.state(incremental)),
                         'the replication method was "INCREMENTAL", is FULL_TABLE now')
         result = self.sync(self.catalog("t"), self.state(logs))
-        self.check_anew(result, 'the replication method was "LOG_BASED", is FULL_TABLE now')
+        self.check_restarted(result, 'the replication method was "LOG_BASED", is FULL_TABLE now')
         self.assertNotIn("lsn", self.bookmark(result.last_state, "t"))
         result = self.sync(self.incremental(), self.state(full))
-        self.check_anew(result, 'the replication method was "FULL_TABLE", is INCREMENTAL now')
+        self.check_restarted(result, 'the replication method was "FULL_TABLE", is INCREMENTAL now')
         self.assertNotIn("xmin", self.bookmark(result.last_state, "t"))
 
     def test_another_replication_key(self):
         result = self.sync(self.incremental(key="j"), self.state({
             "last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION,
             "replication_key_value": 90}))
-        self.check_anew(result, 'the replication key was "k", is "j" now')
+        self.check_restarted(result, 'the replication key was "k", is "j" now')
         bookmark = self.bookmark(result.last_state, "t")
         self.assertEqual((bookmark["replication_key"], bookmark["replication_key_value"]), ("j", -1))
 

@@ -22,7 +22,7 @@ class OutputClosed : public OutputFailed {
 };
 
 /// Throws what errno says about a failed write to stdout: OutputClosed for EPIPE, else OutputFailed.
-[[noreturn]] void output_failed(int error);
+[[noreturn]] void throw_output_error(int error);
 
 /// Writes a whole text to stdout, unbuffered: help, reports, anything but a run's messages. Throws
 /// OutputFailed.

@@ -133,7 +133,7 @@ class Connection {
   /// SQL for the start of the session that runs it, as text that does not depend on the session's settings.
   static const char* const kSessionStart;
 
-  /// Hands the connection over, open as it is, to be closed by PQfinish(); this object is of no use any more.
+  /// Hands the connection over, open as it is, to be closed by PQfinish(); this object must not be used afterwards.
   [[nodiscard]] pg_conn* release();
 
   /// What another connection finds out about `session`, at `place`, of which nothing has come for `silent`
@@ -200,7 +200,7 @@ class Connection {
   Server answering_;
   std::string database_;
   bool asks_after_another_ = false;
-  std::optional<bool> is_pooled_;  ///< unset: nobody has asked
+  std::optional<bool> is_pooled_;  ///< unset: not determined yet
   std::function<void()> while_waiting_;
   std::string session_start_;  ///< see SessionId
   Endpoint place_;             ///< the one of the hosts that libpq is at, as the config names it

@@ -61,7 +61,7 @@ class ResumeTest(SchemaTest):
         self.check_end(result, version)
         self.check_equal("t", extra_allowed)
 
-    def check_anew(self, result, state, why=None):
+    def check_restarted(self, result, state, why=None):
         """It started over in a new version, and source and destination are equal to the row."""
         [activated] = result.of_type("ACTIVATE_VERSION")
         self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])

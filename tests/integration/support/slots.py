@@ -106,8 +106,8 @@ class SlotTest(SchemaTest):
 
     def to_replace(self, prevention):
         """The remedy for a slot that is lost."""
-        return (f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it anew with SELECT "
-                f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), and sync the log-based streams anew with "
+        return (f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
+                f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full refresh with "
                 f"--full-refresh; to prevent this, {prevention}")
 
     def lost(self, cause, prevention):

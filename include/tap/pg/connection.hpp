@@ -133,7 +133,8 @@ class Connection {
   /// SQL for the start of the session that runs it, as text that does not depend on the session's settings.
   static const char* const kSessionStart;
 
-  /// Hands the connection over, open as it is, to be closed by PQfinish(); this object must not be used afterwards.
+  /// Hands the connection over, open as it is, to be closed by PQfinish(); this object must not be used
+  /// afterwards.
   [[nodiscard]] pg_conn* release();
 
   /// What another connection finds out about `session`, at `place`, of which nothing has come for `silent`

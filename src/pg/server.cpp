@@ -90,7 +90,8 @@ bool is_encoded(std::string_view value) {
   bool has_upper = false;
   bool has_lower = false;
   bool has_digit = false;
-  for (const unsigned char c : value) {
+  for (const char byte : value) {
+    const auto c = static_cast<unsigned char>(byte);
     if (std::isalnum(c) == 0 && c != '+' && c != '=') {
       length = 0;
       has_upper = has_lower = has_digit = false;

@@ -154,8 +154,10 @@ class ServerCertificateTest(TlsTest):
         self.check(sslmode="require")
 
     def test_no_authority_to_check_it_by(self):
-        self.refuse('root certificate file "/nowhere/ca.crt" does not exist Either provide the file or change sslmode to disable server '
-                    "certificate verification.", sslmode="verify-full", sslrootcert="/nowhere/ca.crt")
+        self.refuse(r'root certificate file "/nowhere/ca\.crt" does not exist Either provide the file'
+                    r"( or|, use the system's trusted roots with sslrootcert=system, or) change sslmode to disable server "
+                    r"certificate verification\.", raw=True, sslmode="verify-full",
+                    sslrootcert="/nowhere/ca.crt")
 
     def test_an_authority_that_is_no_certificate(self):
         self.refuse(r'could not read root certificate file "sslrootcert": (bad base64 decode|PEM lib)', raw=True, sslmode="verify-full",

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include <spdlog/fmt/fmt.h>
+
 #include <tap/base/json.hpp>
 #include <tap/pg/logged_tables.hpp>
+
+#include "inheritance.hpp"
 
 namespace tap::pg {
 
 namespace {
 
 // $1: a JSON list of [schema, table]. An index that is dropped leaves REPLICA IDENTITY USING INDEX without
-// columns; a primary key that is deferrable identifies nothing. A partition whose DETACH CONCURRENTLY is
-// pending is left out; before version 14 the name of that column finds the one of before_14.
+// columns; a primary key that is deferrable identifies nothing. To be formatted with kInheritance.
 constexpr const char* kTrees = R"sql(
 WITH RECURSIVE tree(position, root, oid) AS (
   SELECT wanted.position, c.oid, c.oid
@@ -20,12 +23,7 @@ WITH RECURSIVE tree(position, root, oid) AS (
    WHERE c.relkind IN ('r', 'p')
   UNION
   SELECT tree.position, tree.root, i.inhrelid
-    FROM tree
-   CROSS JOIN (SELECT false AS inhdetachpending) before_14
-   CROSS JOIN LATERAL (SELECT inhrelid, inhdetachpending AS is_detaching
-                         FROM pg_catalog.pg_inherits
-                        WHERE inhparent = tree.oid) i
-   WHERE NOT i.is_detaching
+    FROM tree JOIN {} i ON i.inhparent = tree.oid
 )
 SELECT tree.position AS position,
        n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_partitioned,
@@ -50,7 +48,7 @@ SELECT tree.position AS position,
  ORDER BY tree.position, (tree.oid = tree.root) DESC, schema_name, table_name
 )sql";
 
-// $1 schema, $2 table.
+// $1 schema, $2 table. To be formatted with kInheritance.
 constexpr const char* kAncestors = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT c.oid
@@ -58,13 +56,7 @@ WITH RECURSIVE tree(oid) AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname = $1 AND c.relname = $2
   UNION
-  SELECT i.inhparent
-    FROM tree
-   CROSS JOIN (SELECT false AS inhdetachpending) before_14
-   CROSS JOIN LATERAL (SELECT inhparent, inhdetachpending AS is_detaching
-                         FROM pg_catalog.pg_inherits
-                        WHERE inhrelid = tree.oid) i
-   WHERE NOT i.is_detaching
+  SELECT i.inhparent FROM tree JOIN {} i ON i.inhrelid = tree.oid
 )
 SELECT n.nspname AS schema_name, c.relname AS table_name
   FROM tree
@@ -86,7 +78,7 @@ std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
   for (const TableName& table : tables) {
     names.push_back(Json::array({table.schema, table.table}));
   }
-  const Rows rows = connection.query(kTrees, {to_text(names)});
+  const Rows rows = connection.query(fmt::format(kTrees, kInheritance), {to_text(names)});
   const auto position = rows.column("position");
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
@@ -109,7 +101,7 @@ std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
 }
 
 std::vector<TableName> with_ancestors(Connection& connection, const TableName& table) {
-  const Rows rows = connection.query(kAncestors, {table.schema, table.table});
+  const Rows rows = connection.query(fmt::format(kAncestors, kInheritance), {table.schema, table.table});
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
   std::vector<TableName> names;

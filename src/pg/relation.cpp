@@ -10,6 +10,7 @@
 #include <tap/pg/settings.hpp>
 #include <tap/pg/tables.hpp>
 
+#include "inheritance.hpp"
 #include "types.hpp"
 
 namespace tap::pg {
@@ -43,23 +44,16 @@ constexpr const char* kColumnsSince18 = R"sql(
        attgenerated = 'v' AS is_virtual
 )sql";
 
-// To be formatted with kNoRowSecurity or nothing. $1 the table's OID. Partitioned tables have no rows of
-// their own, and a parent shows nobody the temporary heirs of other sessions. A privilege on some columns
-// does not cover ctid. A leaf that is read by itself has its own row-level security, not its parent's. A
-// partition whose DETACH CONCURRENTLY is pending is left out, as the planner does; before version 14 there is
-// no such column, and the name finds the one of before_14. Only the heap access method (2; 0 before version
-// 12) is known to keep rows in the order of their ctid.
+// To be formatted with kInheritance, and kNoRowSecurity or nothing. $1 the table's OID. Partitioned tables
+// have no rows of their own, and a parent shows nobody the temporary heirs of other sessions. A privilege on
+// some columns does not cover ctid. A leaf that is read by itself has its own row-level security, not its
+// parent's. Only the heap access method (2; 0 before version 12) is known to keep rows in the order of their
+// ctid.
 constexpr const char* kLeaves = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT $1::oid
   UNION
-  SELECT i.inhrelid
-    FROM tree
-   CROSS JOIN (SELECT false AS inhdetachpending) before_14
-   CROSS JOIN LATERAL (SELECT inhrelid, inhdetachpending AS is_detaching
-                         FROM pg_catalog.pg_inherits
-                        WHERE inhparent = tree.oid) i
-   WHERE NOT i.is_detaching
+  SELECT i.inhrelid FROM tree JOIN {} i ON i.inhparent = tree.oid
 )
 SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
        c.relkind IN ('r', 'm') AND c.relam IN (0, 2) AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS has_ctid,
@@ -145,7 +139,8 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   }
 
   const Rows leaves = connection.query(
-      fmt::format(kLeaves, connection.version().has_row_security() ? kNoRowSecurity : ""), {oid});
+      fmt::format(kLeaves, kInheritance, connection.version().has_row_security() ? kNoRowSecurity : ""),
+      {oid});
   const auto leaf_oid = leaves.column("oid");
   const auto schema_name = leaves.column("schema_name");
   const auto table_name = leaves.column("table_name");

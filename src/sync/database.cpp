@@ -15,7 +15,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kMostRetained = std::size_t{4} << 20U;
 constexpr milliseconds kFirstWait{500};
 constexpr milliseconds kLongestWait{30'000};
 
@@ -40,7 +39,7 @@ pg::Connection& Database::connect(const std::string& name) {
 }
 
 void Database::drop_if_large() {
-  if (connection_ && connection_->retained_memory() > kMostRetained) {
+  if (connection_ && connection_->retained_memory() > pg::Connection::kMostRetained) {
     drop();
   }
 }

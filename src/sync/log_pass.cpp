@@ -23,9 +23,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAskEvery{50};  // whether the end has come
 constexpr milliseconds kFollowPatience{500};
-constexpr std::size_t kMostRetained = std::size_t{4} << 20U;  // by libpq, in each of the two connections
-constexpr std::chrono::minutes kFirstReconnection{10};        // unless the run is idle
-constexpr std::uint64_t kLookAtClock = 64;                    // messages between two looks
+constexpr std::chrono::minutes kFirstReconnection{10};  // unless the run is idle
+constexpr std::uint64_t kLookAtClock = 64;              // messages between two looks
 
 /// What the plugin and types' output functions raise for a change. Other errors, as of WAL that has been
 /// removed, are not about one transaction.
@@ -145,7 +144,8 @@ bool LogPass::is_memory_due(const pg::Connection& connection, const pg::Replicat
                             bool is_idle) const {
   const std::size_t retained = std::max(connection.retained_memory(), log.retained_memory());
   const auto now = Clock::now();
-  if (in_transaction_ || retained <= kMostRetained || !reconnections_.is_allowed(now, reached_)) {
+  if (in_transaction_ || retained <= pg::Connection::kMostRetained ||
+      !reconnections_.is_allowed(now, reached_)) {
     return false;
   }
   if (config_.log.stop_at_end) {

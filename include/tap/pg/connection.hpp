@@ -102,6 +102,8 @@ class Connection {
   /// Bytes that libpq keeps allocated for the connection's life, about: as many as the largest message from
   /// the server had. Only a new connection gives them back.
   [[nodiscard]] std::size_t retained_memory() const { return largest_message_; }
+  /// Retained memory that is worth a new connection where one can be made.
+  static constexpr std::size_t kMostRetained = std::size_t{4} << 20U;
 
   /// Something to be done each second while the server lets us wait.
   void while_waiting(std::function<void()> action) { while_waiting_ = std::move(action); }

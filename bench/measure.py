@@ -25,9 +25,15 @@ class Run:
 
 def arguments(description, **defaults):
     """The options of a benchmark: whole numbers with a default, and the program to measure."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build/release/tap-postgres",
-                        help="a release build")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--binary",
+        type=pathlib.Path,
+        default=ROOT / "build/release/tap-postgres",
+        help="a release build",
+    )
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=" ")
     parsed = parser.parse_args()
@@ -39,11 +45,17 @@ def run(command):
     """Runs a program with its output thrown away; its failure is ours."""
     start = time.monotonic()
     # What it says of an error is worth showing; what it logs on the way is not.
-    process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        list(map(str, command)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     log, peak = [], []
-    threads = [threading.Thread(target=lambda: log.append(process.stderr.read())),
-               threading.Thread(target=watch_memory, args=(process.pid, peak))]
+    threads = [
+        threading.Thread(target=lambda: log.append(process.stderr.read())),
+        threading.Thread(target=watch_memory, args=(process.pid, peak)),
+    ]
     for thread in threads:
         thread.start()
     _, status, usage = os.wait4(process.pid, 0)
@@ -76,7 +88,7 @@ def alternate(pairs, ours, theirs):
     run(theirs), run(ours)
     mine, others = [], []
     for pair in range(pairs):
-        for command, runs in [(ours, mine), (theirs, others)][::1 if pair % 2 else -1]:
+        for command, runs in [(ours, mine), (theirs, others)][:: 1 if pair % 2 else -1]:
             runs.append(run(command))
     return mine, others
 
@@ -93,5 +105,20 @@ def ratios(ours, theirs):
 
 def psql(server, dbname, statement):
     """A psql command that prints nothing but the answer."""
-    return ["psql", "-X", "-q", "-A", "-t", "-h", server.host, "-p", server.port, "-U", "tap", "-d", dbname,
-            "-c", statement]
+    return [
+        "psql",
+        "-X",
+        "-q",
+        "-A",
+        "-t",
+        "-h",
+        server.host,
+        "-p",
+        server.port,
+        "-U",
+        "tap",
+        "-d",
+        dbname,
+        "-c",
+        statement,
+    ]

@@ -31,7 +31,11 @@ class Demo:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
     def last_state(self, name):
-        return [json.loads(line)["value"] for line in self.lines(name) if line.startswith(b'{"type":"STATE"')][-1]
+        return [
+            json.loads(line)["value"]
+            for line in self.lines(name)
+            if line.startswith(b'{"type":"STATE"')
+        ][-1]
 
     def lines(self, name):
         with open(self.folder / name, "rb") as file:
@@ -42,13 +46,17 @@ class Demo:
         say(f"$ tap-postgres {arguments} > {output}")
         start = time.monotonic()
         with open(self.folder / output, "wb") as stdout:
-            subprocess.run([self.binary, *shlex.split(arguments)], cwd=self.folder, stdout=stdout, check=True)
+            subprocess.run(
+                [self.binary, *shlex.split(arguments)], cwd=self.folder, stdout=stdout, check=True
+            )
         return time.monotonic() - start
 
 
 def main():
     binary = pathlib.Path(sys.argv[1]).resolve()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that clean-up runs
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that clean-up runs
     folder = HERE.parent / "build/demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -65,23 +73,32 @@ def sample_data(demo, server):
     heading("A throwaway PostgreSQL with a shop's data")
     server.create_database("shop")
     server.sql((HERE / "demo.sql").read_text(encoding="utf-8"), "shop")
-    say(server.sql("SELECT split_part(version(), ' on ', 1)")[0][0] + f" on {server.host}, port {server.port}")
+    say(
+        server.sql("SELECT split_part(version(), ' on ', 1)")[0][0]
+        + f" on {server.host}, port {server.port}"
+    )
     demo.write("config.json", server.config("shop", filter_dbs="shop"))
 
 
 def discovery(demo):
     heading("Discovery")
-    demo.tap("--config config.json --discover --replication-method FULL_TABLE --select '*' --select '!events_20*'",
-             "catalog.json")
+    demo.tap(
+        "--config config.json --discover --replication-method FULL_TABLE --select '*' --select '!events_20*'",
+        "catalog.json",
+    )
     for stream in demo.read("catalog.json")["streams"]:
         table, *columns = [entry["metadata"] for entry in stream["metadata"]]
-        say(f"\n{stream['tap_stream_id']}: {'view' if table['is-view'] else 'table'}, "
-            f"key {', '.join(table['table-key-properties']) or 'none'}, about {table['row-count']:,} rows")
+        say(
+            f"\n{stream['tap_stream_id']}: {'view' if table['is-view'] else 'table'}, "
+            f"key {', '.join(table['table-key-properties']) or 'none'}, about {table['row-count']:,} rows"
+        )
         if not table["selected"]:
             say("    not selected: a partition, which the whole table has the rows of")
             continue
         for name, column in zip(stream["schema"]["properties"], columns):
-            say(f"    {name:14} {column['sql-datatype']:28} {json.dumps(stream['schema']['properties'][name])}")
+            say(
+                f"    {name:14} {column['sql-datatype']:28} {json.dumps(stream['schema']['properties'][name])}"
+            )
 
 
 def full_table(demo, server):
@@ -102,36 +119,49 @@ def full_table(demo, server):
         [[rows]] = server.sql(f'SELECT count(*) FROM "{stream}"', "shop")
         say(f"{stream:20} {count:12,} {rows:20,}")
     total = counts.total()
-    say(f"\n{total:,} rows in {seconds:.2f} s, connecting included: {total / seconds:,.0f} rows a second")
+    say(
+        f"\n{total:,} rows in {seconds:.2f} s, connecting included: {total / seconds:,.0f} rows a second"
+    )
     say("\nThe state for the next run:\n" + json.dumps(state, indent=2))
 
 
 def log_based(demo, server):
     heading("Log-based sync: the first run makes a slot and copies")
     demo.write("log.json", {**demo.read("config.json"), "create_replication_slot": True})
-    demo.tap("--config log.json --discover --replication-method LOG_BASED --select customers", "log-catalog.json")
+    demo.tap(
+        "--config log.json --discover --replication-method LOG_BASED --select customers",
+        "log-catalog.json",
+    )
     seconds = demo.tap("--config log.json --catalog log-catalog.json", "first.jsonl")
     records = show_records(demo, "first.jsonl", 1)
     say(f"\n{records:,} rows in {seconds:.2f} s")
 
     heading("Somebody works on the table")
-    for statement in ("INSERT INTO customers (id, name) VALUES (1000001, 'Ada')",
-                      "UPDATE customers SET name = 'Ada Lovelace' WHERE id = 1000001",
-                      "DELETE FROM customers WHERE id = 1000001"):
+    for statement in (
+        "INSERT INTO customers (id, name) VALUES (1000001, 'Ada')",
+        "UPDATE customers SET name = 'Ada Lovelace' WHERE id = 1000001",
+        "DELETE FROM customers WHERE id = 1000001",
+    ):
         say(f"shop=# {statement};")
         server.sql(statement, "shop")
 
     heading("The second run reads the log")
     demo.write("state.json", demo.last_state("first.jsonl"))
-    seconds = demo.tap("--config log.json --catalog log-catalog.json --state state.json", "second.jsonl")
+    seconds = demo.tap(
+        "--config log.json --catalog log-catalog.json --state state.json", "second.jsonl"
+    )
     records = show_records(demo, "second.jsonl", 3)
     say(f"\n{records} changes in {seconds:.2f} s")
 
     heading("The third finds nothing new")
     demo.write("state.json", demo.last_state("second.jsonl"))
-    seconds = demo.tap("--config log.json --catalog log-catalog.json --state state.json", "third.jsonl")
+    seconds = demo.tap(
+        "--config log.json --catalog log-catalog.json --state state.json", "third.jsonl"
+    )
     records = show_records(demo, "third.jsonl", 0)
-    say(f"\n{records} changes in {seconds:.2f} s; and the slot, now that the state says what the target has:")
+    say(
+        f"\n{records} changes in {seconds:.2f} s; and the slot, now that the state says what the target has:"
+    )
     demo.tap("slot status --config log.json", "slots.txt")
     say((demo.folder / "slots.txt").read_text(encoding="utf-8"))
 
@@ -155,7 +185,7 @@ def say(text):
 def clip(line, rows=3):
     """A long line, cut to a few rows of the terminal."""
     line = line.rstrip("\n")
-    return line if len(line) <= rows * WIDTH else line[:rows * WIDTH - 3] + "..."
+    return line if len(line) <= rows * WIDTH else line[: rows * WIDTH - 3] + "..."
 
 
 if __name__ == "__main__":

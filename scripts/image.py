@@ -20,30 +20,60 @@ CHANGES = """INSERT INTO customers (id, name) VALUES (1000001, 'Ada');
 
 def main():
     container = sys.argv[1]
-    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))["services"]
+    services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text(encoding="utf-8"))[
+        "services"
+    ]
     tap, name = services["tap"], services["shop"]["environment"]["POSTGRES_DB"]
     (script,) = [volume.split(":")[0] for volume in tap["volumes"] if volume.startswith("./")]
     with Server() as server:
         server.create_database(name)
         server.sql((ROOT / "scripts/demo.sql").read_text(encoding="utf-8"), name)
-        environment = {**tap["environment"], "TAP_POSTGRES_HOST": server.host, "TAP_POSTGRES_PORT": server.port}
-        subprocess.run(["buildah", "copy", "--quiet", container, ROOT / "docker" / script, "/tour.sh"], check=True,
-                       stdout=subprocess.DEVNULL)
-        command = ["buildah", "run", *[f"--env={key}={value}" for key, value in environment.items()], container, "--",
-                   *shlex.split(tap["entrypoint"])]
+        environment = {
+            **tap["environment"],
+            "TAP_POSTGRES_HOST": server.host,
+            "TAP_POSTGRES_PORT": server.port,
+        }
+        subprocess.run(
+            ["buildah", "copy", "--quiet", container, ROOT / "docker" / script, "/tour.sh"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        command = [
+            "buildah",
+            "run",
+            *[f"--env={key}={value}" for key, value in environment.items()],
+            container,
+            "--",
+            *shlex.split(tap["entrypoint"]),
+        ]
 
         def tour():
             said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             print(said)
-            return {method: int(count) for method, count in re.findall(r"(?m)^(\S+): (\d+) records$", said)}
+            return {
+                method: int(count)
+                for method, count in re.findall(r"(?m)^(\S+): (\d+) records$", said)
+            }
 
-        rows = {table: server.sql(f"SELECT count(*) FROM {table}", name)[0][0] for table in ("events", "orders", "customers")}
-        expect(tour(), {"full-table": rows["events"], "incremental": rows["orders"], "log-based": rows["customers"]})
+        rows = {
+            table: server.sql(f"SELECT count(*) FROM {table}", name)[0][0]
+            for table in ("events", "orders", "customers")
+        }
+        expect(
+            tour(),
+            {
+                "full-table": rows["events"],
+                "incremental": rows["orders"],
+                "log-based": rows["customers"],
+            },
+        )
         server.sql(CHANGES, name)
         again = tour()
         # The rows that have the bookmark's key come again.
-        expect({**again, "incremental": min(again["incremental"], 2)},
-               {"full-table": rows["events"], "incremental": 2, "log-based": 2})
+        expect(
+            {**again, "incremental": min(again["incremental"], 2)},
+            {"full-table": rows["events"], "incremental": 2, "log-based": 2},
+        )
     print("The image does what compose.yaml asks of it.")
 
 

@@ -21,7 +21,11 @@ with DAG(
     start_date=datetime.datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args={"retries": 3, "retry_delay": datetime.timedelta(minutes=2), "retry_exponential_backoff": True},
+    default_args={
+        "retries": 3,
+        "retry_delay": datetime.timedelta(minutes=2),
+        "retry_exponential_backoff": True,
+    },
 ) as dag:
     for group, folder in GROUPS.items():
         BashOperator(

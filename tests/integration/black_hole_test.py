@@ -9,8 +9,14 @@ from support.log_case import LogTest
 from support.pipeline import Tap, until
 from support.proxy import Proxy
 
-FAST = {"keepalives_idle": 1, "keepalives_interval": 1, "keepalives_count": 2, "tcp_user_timeout": 3000, "connect_timeout": 2,
-        "max_retries": 1}
+FAST = {
+    "keepalives_idle": 1,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 3000,
+    "connect_timeout": 2,
+    "max_retries": 1,
+}
 
 
 MAC = "02:00:00:00:00:01"  # known over there, so that nobody asks for it in vain
@@ -25,13 +31,37 @@ class Cable:
         self.here, self.there = f"10.213.{number}.1", f"10.213.{number}.2"
         self.ip("netns", "add", self.name)
         try:
-            self.ip("link", "add", f"{self.name}a", "address", MAC, "type", "veth", "peer", "name", f"{self.name}b", "netns",
-                    self.name)
+            self.ip(
+                "link",
+                "add",
+                f"{self.name}a",
+                "address",
+                MAC,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                f"{self.name}b",
+                "netns",
+                self.name,
+            )
             self.ip("addr", "add", f"{self.here}/30", "dev", f"{self.name}a")
             self.ip("link", "set", f"{self.name}a", "up")
             self.ip("-n", self.name, "addr", "add", f"{self.there}/30", "dev", f"{self.name}b")
             self.ip("-n", self.name, "link", "set", f"{self.name}b", "up")
-            self.ip("-n", self.name, "neigh", "replace", self.here, "lladdr", MAC, "dev", f"{self.name}b", "nud", "permanent")
+            self.ip(
+                "-n",
+                self.name,
+                "neigh",
+                "replace",
+                self.here,
+                "lladdr",
+                MAC,
+                "dev",
+                f"{self.name}b",
+                "nud",
+                "permanent",
+            )
         except subprocess.CalledProcessError:
             self.close()
             raise
@@ -60,12 +90,16 @@ class BlackHoleTest(LogTest):
         self.addCleanup(self.cable.close)
         self.proxy = Proxy(self.server.port, self.cable.here)
         self.addCleanup(self.proxy.__exit__)
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i"
+        )
 
     def over_there(self, catalog, state=None, **extra):
         """A tap at the other end of the cable."""
         config = {**self.config, "host": self.cable.here, "port": self.proxy.port, **FAST, **extra}
-        running = Tap(config, catalog=catalog, state=state, prefix=("ip", "netns", "exec", self.cable.name))
+        running = Tap(
+            config, catalog=catalog, state=state, prefix=("ip", "netns", "exec", self.cable.name)
+        )
         self.addCleanup(running.close)
         return running
 
@@ -76,10 +110,15 @@ class BlackHoleTest(LogTest):
         self.assertEqual(running.wait(), 3, running)
         self.assertLess(time.monotonic() - pulled, 30)
         where = f"{self.cable.here}:{self.proxy.port}, database black_hole, user tap"
-        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost \({where}\): .*(timed out|not receive data).*; "
-                                      r"trying again in 0\.5 s \(1 of 1\)$")
-        self.assertRegex(running.log.splitlines()[-1],
-                         rf"^CRITICAL cannot connect \({where}\): no answer in 2 seconds; run: tap-postgres check$")
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost \({where}\): .*(timed out|not receive data).*; "
+            r"trying again in 0\.5 s \(1 of 1\)$",
+        )
+        self.assertRegex(
+            running.log.splitlines()[-1],
+            rf"^CRITICAL cannot connect \({where}\): no answer in 2 seconds; run: tap-postgres check$",
+        )
 
     def test_in_the_middle_of_a_copy(self):
         running = self.over_there(self.catalog("t"))
@@ -105,11 +144,20 @@ class SilenceTest(LogTest):
         super().setUp()
         self.proxy = Proxy(self.server.port)
         self.addCleanup(self.proxy.__exit__)
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i;"
-                 "ALTER TABLE {s}.t ADD PRIMARY KEY (id)")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i;"
+            "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
+        )
 
     def behind_the_proxy(self, catalog, *args, state=None, **extra):
-        config = {**self.config, "port": self.proxy.port, "silence_timeout": 2, "connect_timeout": 2, "max_retries": 1, **extra}
+        config = {
+            **self.config,
+            "port": self.proxy.port,
+            "silence_timeout": 2,
+            "connect_timeout": 2,
+            "max_retries": 1,
+            **extra,
+        }
         running = Tap(config, *args, catalog=catalog, state=state)
         self.addCleanup(running.close)
         return running
@@ -123,11 +171,16 @@ class SilenceTest(LogTest):
         self.proxy.freeze()
         running.read_rest()
         self.assertEqual(running.wait(), 3, running)
-        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and a "
-                                      rf"second try: cannot connect {self.where()}: no answer in 2 seconds; trying again in 0\.5 s "
-                                      r"\(1 of 1\)$")
-        self.assertRegex(running.log.splitlines()[-1],
-                         rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres check$")
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and a "
+            rf"second try: cannot connect {self.where()}: no answer in 2 seconds; trying again in 0\.5 s "
+            r"\(1 of 1\)$",
+        )
+        self.assertRegex(
+            running.log.splitlines()[-1],
+            rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres check$",
+        )
 
     def test_a_copy_goes_on_by_another_connection(self):
         running = self.behind_the_proxy(self.catalog("t"))
@@ -135,9 +188,12 @@ class SilenceTest(LogTest):
         self.proxy.freeze_present()
         messages += running.read_rest()
         self.assertEqual(running.wait(), 0, running)
-        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
-                                      r"server waits for us, too \(Client: Client(Read|Write)\): what is sent does not arrive; trying again in "
-                                      r"0\.5 s \(1 of 1\)$")
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
+            r"server waits for us, too \(Client: Client(Read|Write)\): what is sent does not arrive; trying again in "
+            r"0\.5 s \(1 of 1\)$",
+        )
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(found, set(range(1, 20001)))
 
@@ -154,25 +210,39 @@ class SilenceTest(LogTest):
         running.signal(15)
         running.read_rest()
         self.assertEqual(running.wait(), 143, running)
-        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the server "
-                                      rf"{why}; trying again in 0\.5 s \(1 of 1\)$")
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the server "
+            rf"{why}; trying again in 0\.5 s \(1 of 1\)$",
+        )
 
     def test_a_log_goes_on_by_another_connection(self):
         self.check_log_goes_on(r"waits for us, too \(.*\): what is sent does not arrive")
 
     def test_a_session_that_is_gone_without_a_word(self):
-        self.check_log_goes_on("has no such session any more", lambda: self.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'"))
+        self.check_log_goes_on(
+            "has no such session any more",
+            lambda: self.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'"
+            ),
+        )
 
     def test_a_discovery_through_a_dead_network_ends(self):
-        self.sql("\n".join(f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});" for i in range(50)))
+        self.sql(
+            "\n".join(
+                f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"
+                for i in range(50)
+            )
+        )
         self.proxy.freeze_after(100_000)  # in the middle of the columns
         running = self.behind_the_proxy(None, "--discover")
         self.assertEqual(running.wait(), 1, running)
-        self.assertEqual(running.log.splitlines()[-1],
-                         f"CRITICAL the connection was lost (127.0.0.1:{self.proxy.port}, database silence, user tap): nothing has come for "
-                         f"2 s, and a second try: cannot connect (127.0.0.1:{self.proxy.port}, database silence, user tap): no answer in 2 "
-                         "seconds")
+        self.assertEqual(
+            running.log.splitlines()[-1],
+            f"CRITICAL the connection was lost (127.0.0.1:{self.proxy.port}, database silence, user tap): nothing has come for "
+            f"2 s, and a second try: cannot connect (127.0.0.1:{self.proxy.port}, database silence, user tap): no answer in 2 "
+            "seconds",
+        )
 
     def test_a_server_at_work_is_waited_for_and_said_to_be(self):
         with self.session() as session, session.cursor() as cursor:
@@ -181,8 +251,11 @@ class SilenceTest(LogTest):
             until(lambda: "at work" in running.log, "no word")
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)
-        self.assertRegex(running.log, rf"(?m)^INFO nothing has come for 2 s from the server {self.where()}, which is at work, waiting for "
-                                      r"Lock: relation$")
+        self.assertRegex(
+            running.log,
+            rf"(?m)^INFO nothing has come for 2 s from the server {self.where()}, which is at work, waiting for "
+            r"Lock: relation$",
+        )
 
 
 if __name__ == "__main__":

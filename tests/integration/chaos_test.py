@@ -35,8 +35,11 @@ EVENTS = {
     "crash the server": (1, set(), {0}),
 }
 KEYS = {**workload.KEYS, **log_workload.KEYS}
-WRITERS = {**dict.fromkeys(workload.FULL + workload.INCREMENTAL, workload.Writer),
-           **dict.fromkeys(log_workload.LOGGED, log_workload.Writer), "overlapping": log_workload.Overlapping}
+WRITERS = {
+    **dict.fromkeys(workload.FULL + workload.INCREMENTAL, workload.Writer),
+    **dict.fromkeys(log_workload.LOGGED, log_workload.Writer),
+    "overlapping": log_workload.Overlapping,
+}
 
 
 def setUpModule():
@@ -58,8 +61,12 @@ class Writing:
         self.over = threading.Event()
         self.faults = []
         self.steps = 0
-        self.threads = [threading.Thread(target=self.run, args=(table, random.Random(f"{seed} {table}")), daemon=True)
-                        for table in WRITERS]
+        self.threads = [
+            threading.Thread(
+                target=self.run, args=(table, random.Random(f"{seed} {table}")), daemon=True
+            )
+            for table in WRITERS
+        ]
         for thread in self.threads:
             thread.start()
 
@@ -122,7 +129,9 @@ class Round:
         except psycopg2.errors.DataCorrupted as fault:
             # Seen once in 1,800 rounds: the server, crashed behind a TRUNCATE, lost a block of its own.
             self.note(f"{fault}")
-            raise unittest.SkipTest(f"the server has lost data: {fault}\nthe log is in {self.folder}") from fault
+            raise unittest.SkipTest(
+                f"the server has lost data: {fault}\nthe log is in {self.folder}"
+            ) from fault
         except BaseException as fault:
             self.note(f"{fault}")
             raise AssertionError(f"{fault}\nthe log is in {self.folder}") from fault
@@ -131,19 +140,31 @@ class Round:
         self.folder.rmdir()
 
     def play(self):
-        with contextlib.closing(self.source.connect(SOURCE)) as connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(self.source.connect(SOURCE)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f"CREATE SCHEMA {self.schema}; SET search_path TO {self.schema}")
             rows = self.rng.choice((50, 150, 300))
             workload.setup(cursor, rows)
             log_workload.setup(cursor, rows, random.Random)
-            cursor.execute("SELECT pg_create_logical_replication_slot(%s, 'wal2json')", (self.schema,))
+            cursor.execute(
+                "SELECT pg_create_logical_replication_slot(%s, 'wal2json')", (self.schema,)
+            )
         with Proxy(self.source.port) as proxy:
-            config = {**self.source.config(SOURCE, filter_dbs=SOURCE, filter_schemas=self.schema), "user": "reader",
-                      "port": proxy.port, "replication_slot": self.schema, "state_every_rows": self.rng.choice((3, 20, 100))}
+            config = {
+                **self.source.config(SOURCE, filter_dbs=SOURCE, filter_schemas=self.schema),
+                "user": "reader",
+                "port": proxy.port,
+                "replication_slot": self.schema,
+                "state_every_rows": self.rng.choice((3, 20, 100)),
+            }
             catalog = tap.select(tap.discover(config), *workload.FULL)
             catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
             catalog = tap.select(catalog, *log_workload.LOGGED, method="LOG_BASED")
-            tap.metadata(tap.stream(catalog, "part"))["table-key-properties"] = workload.KEYS["part"]
+            tap.metadata(tap.stream(catalog, "part"))["table-key-properties"] = workload.KEYS[
+                "part"
+            ]
             state = None
             writing = Writing(self.source, self.schema, self.seed)
             try:
@@ -153,7 +174,10 @@ class Round:
                 writing.stop()
             self.note(f"the writers have done {writing.steps} steps")
             # A resumed copy has every row that there is, and perhaps some that are no more; the log tells of these then.
-            copied = {*workload.FULL, *(table for table in log_workload.LOGGED if not self.is_followed(state, table))}
+            copied = {
+                *workload.FULL,
+                *(table for table in log_workload.LOGGED if not self.is_followed(state, table)),
+            }
             state = self.to_the_end(config, catalog, state)
             self.check(extra_allowed=copied)
             self.to_the_end(config, catalog, state)
@@ -164,18 +188,26 @@ class Round:
 
     def is_followed(self, state, table):
         """Whether the state has the table's first copy."""
-        bookmark = json.loads(state or '{"bookmarks": {}}')["bookmarks"].get(f"{SOURCE}-{self.schema}-{table}", {})
+        bookmark = json.loads(state or '{"bookmarks": {}}')["bookmarks"].get(
+            f"{SOURCE}-{self.schema}-{table}", {}
+        )
         return "lsn" in bookmark and "copy" not in bookmark
 
     def slot(self):
-        [(position,)] = self.source.sql("SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots"
-                                        f" WHERE slot_name = '{self.schema}'")
+        [(position,)] = self.source.sql(
+            "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots"
+            f" WHERE slot_name = '{self.schema}'"
+        )
         return int(position)
 
     def may_be_acknowledged(self, state):
         """The least position of a state: what is before it, the target has."""
         bookmarks = json.loads(state or '{"bookmarks": {}}')["bookmarks"].items()
-        positions = [bookmark.get("copy", bookmark).get("lsn") for stream, bookmark in bookmarks if "-log_" in stream]
+        positions = [
+            bookmark.get("copy", bookmark).get("lsn")
+            for stream, bookmark in bookmarks
+            if "-log_" in stream
+        ]
         return min((position for position in positions if position), default=self.slot_at_start)
 
     def pipeline(self, config, catalog, state):
@@ -185,7 +217,9 @@ class Round:
         args = ["--schema", self.schema] + ["--keep-unconfirmed"] * (self.rng.random() < 0.5)
         (self.folder / f"state{self.runs}.json").write_text(state or "")
         (self.folder / f"catalog{self.runs}.json").write_text(json.dumps(catalog))
-        return pipeline.Pipeline(config, catalog, state, dsn, *args, record=self.folder / f"messages{self.runs}.jsonl")
+        return pipeline.Pipeline(
+            config, catalog, state, dsn, *args, record=self.folder / f"messages{self.runs}.jsonl"
+        )
 
     def cut_off(self, config, catalog, state, proxy):
         """A run, and what befalls it; returns the target's last state."""
@@ -205,39 +239,59 @@ class Round:
             elif what == "kill the target":
                 running.kill_target()
             elif what == "terminate the backend":
-                self.source.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'")
+                self.source.sql(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'"
+                )
             elif what == "reset the network":
                 proxy.reset()
             else:
                 self.source.restart("immediate")
         outcome = self.finish(running)
         _, tap_codes, target_codes = EVENTS[what]
-        assert outcome.tap_code in tap_codes | {0} and outcome.target_code in target_codes | {0}, \
-            f"{what}: exit codes {outcome.tap_code}, {outcome.target_code}"
+        assert outcome.tap_code in tap_codes | {0} and outcome.target_code in target_codes | {
+            0
+        }, f"{what}: exit codes {outcome.tap_code}, {outcome.target_code}"
         return outcome.state
 
     def to_the_end(self, config, catalog, state):
         """A run that nothing befalls."""
         outcome = self.finish(self.pipeline(config, catalog, state))
-        assert (outcome.tap_code, outcome.target_code) == (0, 0), \
-            f"exit codes {outcome.tap_code}, {outcome.target_code} of a run that nothing has befallen"
+        assert (outcome.tap_code, outcome.target_code) == (
+            0,
+            0,
+        ), f"exit codes {outcome.tap_code}, {outcome.target_code} of a run that nothing has befallen"
         return outcome.state
 
     def finish(self, running):
         outcome = running.finish()
-        self.note(f"run {self.runs}: exit codes {outcome.tap_code}, {outcome.target_code}; {dict(outcome.kinds)}\n"
-                  f"{outcome.tap_log}{outcome.target_log}state {outcome.state}\n")
-        pipeline.until(lambda: not self.source.sql("SELECT 1 FROM pg_replication_slots WHERE active"), "the slot is in use")
+        self.note(
+            f"run {self.runs}: exit codes {outcome.tap_code}, {outcome.target_code}; {dict(outcome.kinds)}\n"
+            f"{outcome.tap_log}{outcome.target_log}state {outcome.state}\n"
+        )
+        pipeline.until(
+            lambda: not self.source.sql("SELECT 1 FROM pg_replication_slots WHERE active"),
+            "the slot is in use",
+        )
         slot, least = self.slot(), self.may_be_acknowledged(running.given)
-        assert slot <= max(least, self.slot_at_start), f"the slot is at {slot}, past {least}, which is what the target has"
+        assert slot <= max(
+            least, self.slot_at_start
+        ), f"the slot is at {slot}, past {least}, which is what the target has"
         return outcome
 
     def check(self, extra_allowed):
-        with contextlib.closing(self.source.connect(SOURCE)) as source, \
-                contextlib.closing(self.destination.connect(COPY)) as destination:
+        with (
+            contextlib.closing(self.source.connect(SOURCE)) as source,
+            contextlib.closing(self.destination.connect(COPY)) as destination,
+        ):
             for table, keys in KEYS.items():
-                compare.check_equal(source, f'{self.schema}."{table}"', destination, f"{self.schema}.{table}",
-                                    table in extra_allowed, keys)
+                compare.check_equal(
+                    source,
+                    f'{self.schema}."{table}"',
+                    destination,
+                    f"{self.schema}.{table}",
+                    table in extra_allowed,
+                    keys,
+                )
 
     def note(self, text):
         with open(self.folder / "log", "a", encoding="utf-8") as log:

@@ -28,7 +28,9 @@ class CheckTest(SchemaTest):
         self.config.update(user="checker")
 
     def allow(self):
-        self.sql("GRANT USAGE ON SCHEMA {s} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO checker")
+        self.sql(
+            "GRANT USAGE ON SCHEMA {s} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO checker"
+        )
 
     def look(self, catalog=None, *args, expect=0, state=None, **extra):
         return look({**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect)
@@ -38,7 +40,9 @@ class CheckTest(SchemaTest):
 
     def check_mended(self, table, catalog, found, expect=0):
         """This is the one thing wrong with the stream, and its own SQL mends it."""
-        self.assertEqual(self.of_stream(table, catalog, expect), [found.replace("{s}", self.schema)])
+        self.assertEqual(
+            self.of_stream(table, catalog, expect), [found.replace("{s}", self.schema)]
+        )
         sql = re.search(r"(GRANT|ALTER|CREATE) .*", found.replace("{s}", self.schema))[0]
         self.sql(sql)
         [mended] = self.of_stream(table, catalog)
@@ -47,21 +51,27 @@ class CheckTest(SchemaTest):
 
 class FormTest(CheckTest):
     def test_text_has_a_line_for_each_finding(self):
-        self.sql("CREATE TABLE {s}.hidden (); CREATE VIEW {s}.v AS SELECT 1 AS id; GRANT SELECT ON {s}.v TO checker")
+        self.sql(
+            "CREATE TABLE {s}.hidden (); CREATE VIEW {s}.v AS SELECT 1 AS id; GRANT SELECT ON {s}.v TO checker"
+        )
         result = tap.run(self.config, "check", catalog=self.catalog("t", "v"))
         self.assertEqual(result.stderr, "")
-        self.assertEqual(result.stdout.decode().splitlines(), [
-            "ok      catalog: 2 streams are selected",
-            f"ok      connection to database check_me: 127.0.0.1:{self.server.port}, database check_me, user checker",
-            f"ok      server: PostgreSQL {self.sql('SHOW server_version')[0][0]}, a primary",
-            "ok      tls: not encrypted, but it does not leave this machine",
-            "ok      clock: the server's and this machine's agree",
-            "ok      timeouts: none that would cut a run",
-            f"note    database check_me: 1 of its 3 tables cannot be read: {self.schema}.hidden; if they are to be synced: GRANT "
-            f"USAGE ON SCHEMA {self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO checker",
-            f"ok      stream {self.id_of('t')}: FULL_TABLE, 3 columns, key id",
-            f"note    stream {self.id_of('v')}: it has no key: a target cannot tell which rows came before; name columns that are "
-            'one in its metadata: "view-key-properties": ["..."]'])
+        self.assertEqual(
+            result.stdout.decode().splitlines(),
+            [
+                "ok      catalog: 2 streams are selected",
+                f"ok      connection to database check_me: 127.0.0.1:{self.server.port}, database check_me, user checker",
+                f"ok      server: PostgreSQL {self.sql('SHOW server_version')[0][0]}, a primary",
+                "ok      tls: not encrypted, but it does not leave this machine",
+                "ok      clock: the server's and this machine's agree",
+                "ok      timeouts: none that would cut a run",
+                f"note    database check_me: 1 of its 3 tables cannot be read: {self.schema}.hidden; if they are to be synced: GRANT "
+                f"USAGE ON SCHEMA {self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO checker",
+                f"ok      stream {self.id_of('t')}: FULL_TABLE, 3 columns, key id",
+                f"note    stream {self.id_of('v')}: it has no key: a target cannot tell which rows came before; name columns that are "
+                'one in its metadata: "view-key-properties": ["..."]',
+            ],
+        )
 
     def test_json_is_one_object_with_the_same_findings(self):
         self.sql("CREATE TABLE {s}.u (id int)")
@@ -71,33 +81,59 @@ class FormTest(CheckTest):
         self.assertEqual((result.stdout.count(b"\n"), result.stderr), (1, ""))
         [document] = result.messages
         self.assertEqual(document["worst"], "note")
-        self.assertEqual([set(f) for f in document["findings"]], [{"level", "subject", "found", "needed", "fix"}] * len(lines))
-        self.assertEqual([f"{f['level']:7} {f['subject']}: {text(f).removeprefix(f['level'] + ' ')}"
-                          for f in document["findings"]], lines)
+        self.assertEqual(
+            [set(f) for f in document["findings"]],
+            [{"level", "subject", "found", "needed", "fix"}] * len(lines),
+        )
+        self.assertEqual(
+            [
+                f"{f['level']:7} {f['subject']}: {text(f).removeprefix(f['level'] + ' ')}"
+                for f in document["findings"]
+            ],
+            lines,
+        )
 
     def test_test_is_another_name(self):
-        self.assertEqual(tap.run(self.config, "--test").stdout, tap.run(self.config, "check").stdout)
-        self.assertEqual(look(self.config), tap.run(self.config, "--test", "--format", "json").messages[0]["findings"])
+        self.assertEqual(
+            tap.run(self.config, "--test").stdout, tap.run(self.config, "check").stdout
+        )
+        self.assertEqual(
+            look(self.config),
+            tap.run(self.config, "--test", "--format", "json").messages[0]["findings"],
+        )
 
     def test_it_goes_by_itself(self):
-        for args, line in ((("--format", "json"), "--format goes with check and --about"),
-                           (("check", "--discover"), "check goes by itself, without --discover and slot"),
-                           (("--test", "slot", "status"), "check goes by itself, without --discover and slot")):
+        for args, line in (
+            (("--format", "json"), "--format goes with check and --about"),
+            (("check", "--discover"), "check goes by itself, without --discover and slot"),
+            (("--test", "slot", "status"), "check goes by itself, without --discover and slot"),
+        ):
             result = tap.run(self.config, *args, expect=2)
             self.assertEqual((result.stdout, result.stderr), (b"", f"CRITICAL {line}\n"))
 
     def test_names_of_several_lines_make_one_line(self):
         catalog = self.catalog("t")
         catalog["streams"][0]["tap_stream_id"] = "two\nlines"
-        self.assertIn(b"ok      stream two\\nlines: FULL_TABLE, 3 columns, key id\n",
-                      tap.run(self.config, "check", catalog=catalog).stdout)
+        self.assertIn(
+            b"ok      stream two\\nlines: FULL_TABLE, 3 columns, key id\n",
+            tap.run(self.config, "check", catalog=catalog).stdout,
+        )
 
 
 class FilesTest(CheckTest):
     def test_a_config_that_cannot_be_used(self):
-        self.assertEqual(look({**self.config, "port": "x"}, expect=2), [
-            {"level": "error", "subject": "config", "found": 'config.json: "port" must be a whole number, but is "x"',
-             "needed": "", "fix": ""}])
+        self.assertEqual(
+            look({**self.config, "port": "x"}, expect=2),
+            [
+                {
+                    "level": "error",
+                    "subject": "config",
+                    "found": 'config.json: "port" must be a whole number, but is "x"',
+                    "needed": "",
+                    "fix": "",
+                }
+            ],
+        )
 
     def test_all_mistakes_of_catalog_and_state_are_told_at_once(self):
         self.sql("CREATE VIEW {s}.v AS SELECT 1 AS id; CREATE TABLE {s}.u (id int)")
@@ -105,48 +141,86 @@ class FilesTest(CheckTest):
         catalog = tap.select(self.catalog("t"), "v", method="LOG_BASED")
         catalog = tap.select(catalog, "u", method="INCREMENTAL", key="gone")
         findings = self.look(catalog, state="{", expect=2)
-        self.assertEqual(about(findings, "state"), ["error state.json: not valid JSON at line 1, column 2"])
-        self.assertEqual(about(findings, f"stream {self.id_of('v')}"), [
-            "error Logical Replication is NOT supported for views. Please change the replication method for " + self.id_of("v")])
-        self.assertEqual(about(findings, f"stream {self.id_of('u')}"), [
-            f"error replication key gone of stream {self.id_of('u')} is not one of its columns in the catalog"])
-        self.assertEqual(about(findings, f"stream {self.id_of('t')}"), ["ok FULL_TABLE, 3 columns, key id"])
+        self.assertEqual(
+            about(findings, "state"), ["error state.json: not valid JSON at line 1, column 2"]
+        )
+        self.assertEqual(
+            about(findings, f"stream {self.id_of('v')}"),
+            [
+                "error Logical Replication is NOT supported for views. Please change the replication method for "
+                + self.id_of("v")
+            ],
+        )
+        self.assertEqual(
+            about(findings, f"stream {self.id_of('u')}"),
+            [
+                f"error replication key gone of stream {self.id_of('u')} is not one of its columns in the catalog"
+            ],
+        )
+        self.assertEqual(
+            about(findings, f"stream {self.id_of('t')}"), ["ok FULL_TABLE, 3 columns, key id"]
+        )
 
     def test_no_stream_is_selected(self):
-        self.assertEqual(about(self.look({"streams": []}), "catalog"), [
-            "warning no stream is selected; select some in their metadata, or by: tap-postgres --discover --select PATTERN"])
+        self.assertEqual(
+            about(self.look({"streams": []}), "catalog"),
+            [
+                "warning no stream is selected; select some in their metadata, or by: tap-postgres --discover --select PATTERN"
+            ],
+        )
 
     def test_a_refresh_of_what_is_not_selected(self):
-        self.assertEqual(about(self.look(self.catalog("t"), "--full-refresh", "x", expect=2), "catalog"), [
-            "error --full-refresh x: no selected stream has this tap_stream_id or name"])
+        self.assertEqual(
+            about(self.look(self.catalog("t"), "--full-refresh", "x", expect=2), "catalog"),
+            ["error --full-refresh x: no selected stream has this tap_stream_id or name"],
+        )
 
     def test_mistakes_in_files_come_before_those_of_streams(self):
         self.sql("CREATE TABLE {s}.u (id int)")
         self.allow()
         catalog = tap.select(self.catalog("t"), "u", method="INCREMENTAL", key="gone")
         self.sql("REVOKE SELECT ON {s}.t FROM checker")
-        self.assertEqual([f["subject"] for f in self.look(catalog, expect=2) if f["level"] == "error"],
-                         [f"stream {self.id_of('u')}", f"stream {self.id_of('t')}"])
-        self.assertEqual([f["subject"] for f in self.look(catalog, port="1", expect=2) if f["level"] == "error"],
-                         [f"stream {self.id_of('u')}", "connection to database check_me"])
+        self.assertEqual(
+            [f["subject"] for f in self.look(catalog, expect=2) if f["level"] == "error"],
+            [f"stream {self.id_of('u')}", f"stream {self.id_of('t')}"],
+        )
+        self.assertEqual(
+            [f["subject"] for f in self.look(catalog, port="1", expect=2) if f["level"] == "error"],
+            [f"stream {self.id_of('u')}", "connection to database check_me"],
+        )
 
 
 class PrivilegesTest(CheckTest):
     def test_the_schema(self):
         catalog = self.catalog("t")
         self.sql("REVOKE USAGE ON SCHEMA {s} FROM checker")
-        self.check_mended("t", catalog, 'error permission denied for schema "{s}"; GRANT USAGE ON SCHEMA "{s}" TO "checker"', 1)
+        self.check_mended(
+            "t",
+            catalog,
+            'error permission denied for schema "{s}"; GRANT USAGE ON SCHEMA "{s}" TO "checker"',
+            1,
+        )
 
     def test_the_table(self):
         catalog = self.catalog("t")
         self.sql("REVOKE SELECT ON {s}.t FROM checker")
-        self.check_mended("t", catalog, 'error permission denied for table "{s}"."t"; GRANT SELECT ON "{s}"."t" TO "checker"', 1)
+        self.check_mended(
+            "t",
+            catalog,
+            'error permission denied for table "{s}"."t"; GRANT SELECT ON "{s}"."t" TO "checker"',
+            1,
+        )
 
     def test_some_columns(self):
         catalog = self.catalog("t")
         self.sql("REVOKE SELECT ON {s}.t FROM checker; GRANT SELECT (id) ON {s}.t TO checker")
-        self.check_mended("t", catalog, 'error permission denied for columns "k", "note" of "{s}"."t"; deselect them, or: GRANT '
-                          'SELECT ("k", "note") ON "{s}"."t" TO "checker"', 1)
+        self.check_mended(
+            "t",
+            catalog,
+            'error permission denied for columns "k", "note" of "{s}"."t"; deselect them, or: GRANT '
+            'SELECT ("k", "note") ON "{s}"."t" TO "checker"',
+            1,
+        )
 
     def test_a_column_that_is_not_selected_need_not_be_readable(self):
         catalog = self.catalog("t")
@@ -156,23 +230,36 @@ class PrivilegesTest(CheckTest):
 
     def test_row_level_security(self):
         self.sql("ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY")
-        self.check_mended("t", self.catalog("t"), 'warning row-level security of "{s}"."t" hides rows from "checker"; unless that is '
-                          'what you want: ALTER ROLE "checker" BYPASSRLS')
+        self.check_mended(
+            "t",
+            self.catalog("t"),
+            'warning row-level security of "{s}"."t" hides rows from "checker"; unless that is '
+            'what you want: ALTER ROLE "checker" BYPASSRLS',
+        )
 
     def test_tables_that_are_out_of_sight(self):
         self.sql("".join(f"CREATE TABLE {{s}}.h{i} ();" for i in range(6)))
         [found] = about(self.look(), "database check_me")
         names = ", ".join(f"{self.schema}.h{i}" for i in range(5))
-        self.assertEqual(found, f"note 6 of its 7 tables cannot be read: {names}, ...; if they are to be synced: GRANT USAGE ON SCHEMA "
-                         f"{self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO checker")
+        self.assertEqual(
+            found,
+            f"note 6 of its 7 tables cannot be read: {names}, ...; if they are to be synced: GRANT USAGE ON SCHEMA "
+            f"{self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO checker",
+        )
         self.sql(found.split("synced: ")[1])
-        self.assertEqual(about(self.look(), "database check_me"), ["ok all of its 7 tables can be read"])
+        self.assertEqual(
+            about(self.look(), "database check_me"), ["ok all of its 7 tables can be read"]
+        )
 
     def test_nothing_to_discover(self):
         self.sql("REVOKE ALL ON SCHEMA {s} FROM checker")
-        self.assertEqual(about(self.look(expect=1), "discovery"), [
-            "error 0 tables were discovered across the entire cluster; grant checker USAGE on a schema and SELECT on its tables, "
-            "or widen filter_dbs and filter_schemas"])
+        self.assertEqual(
+            about(self.look(expect=1), "discovery"),
+            [
+                "error 0 tables were discovered across the entire cluster; grant checker USAGE on a schema and SELECT on its tables, "
+                "or widen filter_dbs and filter_schemas"
+            ],
+        )
 
 
 class TablesTest(CheckTest):
@@ -181,38 +268,57 @@ class TablesTest(CheckTest):
     def test_a_table_that_is_gone(self):
         catalog = self.catalog("t")
         self.sql("DROP TABLE {s}.t")
-        self.assertEqual(self.of_stream("t", catalog, 1), [
-            f'error table "{self.schema}"."t" is not in the database (127.0.0.1:{self.server.port}, database check_me, user '
-            "checker); run discovery again, or take the stream out of the catalog"])
+        self.assertEqual(
+            self.of_stream("t", catalog, 1),
+            [
+                f'error table "{self.schema}"."t" is not in the database (127.0.0.1:{self.server.port}, database check_me, user '
+                "checker); run discovery again, or take the stream out of the catalog"
+            ],
+        )
 
     def test_columns_that_are_gone_or_of_another_type(self):
         catalog = self.catalog("t")
         self.sql("ALTER TABLE {s}.t DROP note, ALTER k TYPE bigint")
-        self.assertEqual(self.of_stream("t", catalog), [
-            "warning column k is bigint now, integer in the catalog; run discovery again",
-            "warning column note is no longer in the table; it is left out until discovery is run again"])
+        self.assertEqual(
+            self.of_stream("t", catalog),
+            [
+                "warning column k is bigint now, integer in the catalog; run discovery again",
+                "warning column note is no longer in the table; it is left out until discovery is run again",
+            ],
+        )
         self.sql("ALTER TABLE {s}.t DROP id")
-        self.assertEqual(self.of_stream("t", catalog, 1)[-1],
-                         "error key column id is no longer in the table; run discovery again")
+        self.assertEqual(
+            self.of_stream("t", catalog, 1)[-1],
+            "error key column id is no longer in the table; run discovery again",
+        )
 
     def test_a_replication_key_that_is_gone(self):
         catalog = self.catalog("t", method="INCREMENTAL", key="k")
         self.assertEqual(self.of_stream("t", catalog), ["ok INCREMENTAL by k, 3 columns, key id"])
         self.sql("ALTER TABLE {s}.t DROP k")
-        self.assertEqual(self.of_stream("t", catalog, 1)[-1], "error replication key k is no longer in the table; run discovery "
-                         "again and choose another replication-key")
+        self.assertEqual(
+            self.of_stream("t", catalog, 1)[-1],
+            "error replication key k is no longer in the table; run discovery "
+            "again and choose another replication-key",
+        )
 
     def test_a_replication_key_without_an_order(self):
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY, k json)")
         self.allow()
-        self.assertEqual(self.of_stream("u", self.catalog("u", method="INCREMENTAL", key="k"), 1), [
-            "error replication key k is json, which has no order that a bookmark can keep; choose another replication-key, or "
-            "FULL_TABLE"])
+        self.assertEqual(
+            self.of_stream("u", self.catalog("u", method="INCREMENTAL", key="k"), 1),
+            [
+                "error replication key k is json, which has no order that a bookmark can keep; choose another replication-key, or "
+                "FULL_TABLE"
+            ],
+        )
 
     def test_a_replication_key_without_an_index(self):
-        self.sql("""CREATE TABLE {s}.u (id int PRIMARY KEY, k int, other int);
+        self.sql(
+            """CREATE TABLE {s}.u (id int PRIMARY KEY, k int, other int);
                     CREATE INDEX ON {s}.u (other, k); CREATE INDEX ON {s}.u USING hash (k); CREATE INDEX ON {s}.u (k) WHERE k > 0;
-                    CREATE TABLE {s}.p (id int, k int, PRIMARY KEY (id)) PARTITION BY RANGE (id)""")
+                    CREATE TABLE {s}.p (id int, k int, PRIMARY KEY (id)) PARTITION BY RANGE (id)"""
+        )
         self.allow()
         catalog = self.catalog("u", "p", method="INCREMENTAL", key="k")
         none = "warning no index begins with the replication key k: each run reads the whole table; CREATE INDEX "
@@ -222,16 +328,26 @@ class TablesTest(CheckTest):
     def test_a_table_without_a_key(self):
         self.sql("CREATE TABLE {s}.u (id int)")
         self.allow()
-        self.assertEqual(self.of_stream("u", self.catalog("u")), [
-            "note it has no key: a target cannot tell which rows came before; give the table a primary key, or name columns that "
-            'are one in its metadata: "table-key-properties": ["..."]'])
+        self.assertEqual(
+            self.of_stream("u", self.catalog("u")),
+            [
+                "note it has no key: a target cannot tell which rows came before; give the table a primary key, or name columns that "
+                'are one in its metadata: "table-key-properties": ["..."]'
+            ],
+        )
 
     def test_a_key_that_is_not_selected(self):
         catalog = self.catalog("t")
-        tap.metadata(tap.stream(catalog, "t"), "id").update({"inclusion": "available", "selected": False})
-        self.assertEqual(self.of_stream("t", catalog), [
-            "warning key column id is not selected: its records come without it; select it in the column's metadata: \"selected\": "
-            "true"])
+        tap.metadata(tap.stream(catalog, "t"), "id").update(
+            {"inclusion": "available", "selected": False}
+        )
+        self.assertEqual(
+            self.of_stream("t", catalog),
+            [
+                'warning key column id is not selected: its records come without it; select it in the column\'s metadata: "selected": '
+                "true"
+            ],
+        )
 
 
 class DatabasesTest(CheckTest):
@@ -241,38 +357,57 @@ class DatabasesTest(CheckTest):
         super().setUp()
         shared().create_database("check_away")
         self.addCleanup(shared().sql, "DROP DATABASE check_away WITH (FORCE)")
-        shared().sql("CREATE TABLE a (id int PRIMARY KEY); GRANT SELECT ON a TO PUBLIC", "check_away")
+        shared().sql(
+            "CREATE TABLE a (id int PRIMARY KEY); GRANT SELECT ON a TO PUBLIC", "check_away"
+        )
         away = tap.discover({**self.config, "filter_dbs": "check_away", "filter_schemas": ""})
         self.both = {"streams": tap.select(away)["streams"] + self.catalog("t")["streams"]}
         shared().sql("REVOKE CONNECT ON DATABASE check_away FROM PUBLIC")
         self.refused = (
             f'cannot connect (127.0.0.1:{self.server.port}, database check_away, user checker): connection to server at "127.0.0.1", '
             f'port {self.server.port} failed: FATAL: permission denied for database "check_away" DETAIL: User does not have CONNECT '
-            'privilege. (SQLSTATE 42501); the right to connect: GRANT CONNECT ON DATABASE "check_away" TO "checker"')
+            'privilege. (SQLSTATE 42501); the right to connect: GRANT CONNECT ON DATABASE "check_away" TO "checker"'
+        )
 
     def test_a_database_that_may_not_be_entered(self):
         findings = self.look(self.both, expect=1)
-        self.assertEqual(about(findings, "connection to database check_away"), ["error " + self.refused])
-        self.assertEqual(about(findings, f"stream {self.id_of('t')}"), ["ok FULL_TABLE, 3 columns, key id"])
+        self.assertEqual(
+            about(findings, "connection to database check_away"), ["error " + self.refused]
+        )
+        self.assertEqual(
+            about(findings, f"stream {self.id_of('t')}"), ["ok FULL_TABLE, 3 columns, key id"]
+        )
         shared().sql('GRANT CONNECT ON DATABASE "check_away" TO "checker"')
-        self.assertEqual(about(self.look(self.both), "stream check_away-public-a"), ["ok FULL_TABLE, 1 columns, key id"])
+        self.assertEqual(
+            about(self.look(self.both), "stream check_away-public-a"),
+            ["ok FULL_TABLE, 1 columns, key id"],
+        )
         shared().sql('REVOKE CONNECT ON DATABASE "check_away" FROM "checker"')
 
     def test_a_log_of_it_ends_the_run(self):
         catalog = {"streams": tap.select(self.both, "a", method="LOG_BASED")["streams"]}
-        self.assertIn("error " + self.refused, about(self.look(catalog, expect=3), "connection to database check_away"))
+        self.assertIn(
+            "error " + self.refused,
+            about(self.look(catalog, expect=3), "connection to database check_away"),
+        )
 
     def test_discovery_leaves_it_out(self):
         findings = self.look(filter_dbs="check_me,check_away,check_none")
-        self.assertEqual(about(findings, "connection to database check_away"), ["warning " + self.refused])
-        self.assertEqual(about(findings, "database check_none"),
-                         ["warning it is in filter_dbs, but is not there, or lets nobody connect"])
+        self.assertEqual(
+            about(findings, "connection to database check_away"), ["warning " + self.refused]
+        )
+        self.assertEqual(
+            about(findings, "database check_none"),
+            ["warning it is in filter_dbs, but is not there, or lets nobody connect"],
+        )
 
 
 class ManyTablesTest(CheckTest):
     def test_as_many_as_there_are(self):
         """A few queries for all of them."""
-        self.sql("DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE {s}.n%s (id int PRIMARY KEY)', i); END LOOP; END $$")
+        self.sql(
+            "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE {s}.n%s (id int PRIMARY KEY)', i); END LOOP; END $$"
+        )
         self.allow()
         findings = self.look(self.catalog())
         self.assertEqual(sum(f["found"] == "FULL_TABLE, 1 columns, key id" for f in findings), 300)
@@ -287,7 +422,9 @@ class QuietTest(unittest.TestCase):
         cls.addClassCleanup(cls.server.close)
         cls.server.sql("CREATE TABLE t (id int PRIMARY KEY, k int)")
         cls.config = cls.server.config()
-        cls.catalog = tap.select(tap.discover({**cls.config, "filter_dbs": "postgres"}), method="LOG_BASED")
+        cls.catalog = tap.select(
+            tap.discover({**cls.config, "filter_dbs": "postgres"}), method="LOG_BASED"
+        )
 
     def test_it_writes_nothing(self):
         next_transaction = "SELECT txid_snapshot_xmax(txid_current_snapshot()), (SELECT count(*) FROM pg_replication_slots)"

@@ -37,14 +37,20 @@ class SeveralHostsTest(ConnectingTest):
     """connect_timeout holds for each host."""
 
     def hosts(self, *ports):
-        return {"host": ",".join(["127.0.0.1"] * len(ports)), "port": ",".join(map(str, ports)), "connect_timeout": 1}
+        return {
+            "host": ",".join(["127.0.0.1"] * len(ports)),
+            "port": ",".join(map(str, ports)),
+            "connect_timeout": 1,
+        }
 
     def test_the_next_host_is_tried_when_one_does_not_answer(self):
         with silent_port() as silent:
             result = self.sync(self.only_t, **self.hosts(silent, self.server.port))
         self.assertEqual(result.records(), [{"id": 1}])
-        self.assertEqual(result.stderr.splitlines()[0],
-                         f"WARNING 127.0.0.1:{silent} has not answered in 1 seconds: trying the other hosts")
+        self.assertEqual(
+            result.stderr.splitlines()[0],
+            f"WARNING 127.0.0.1:{silent} has not answered in 1 seconds: trying the other hosts",
+        )
 
     def test_one_that_refuses_one_that_is_silent_and_one_that_is_good(self):
         refusing = refusing_port()
@@ -61,34 +67,48 @@ class SeveralHostsTest(ConnectingTest):
         with silent_port() as first, silent_port() as second:
             result = self.sync(self.only_t, expect=3, **self.hosts(first, second))
         self.assertEqual(result.stdout, b"")
-        self.assertEqual(result.stderr.splitlines()[-1],
-                         f"CRITICAL cannot connect (127.0.0.1,127.0.0.1:{first},{second}, database connecting, user "
-                         f"tap): no answer in 1 seconds{ADVICE}")
+        self.assertEqual(
+            result.stderr.splitlines()[-1],
+            f"CRITICAL cannot connect (127.0.0.1,127.0.0.1:{first},{second}, database connecting, user "
+            f"tap): no answer in 1 seconds{ADVICE}",
+        )
 
     def test_when_the_only_one_does_not_answer(self):
         with silent_port() as silent:
             result = self.sync(self.only_t, expect=3, **self.hosts(silent))
-        self.assertEqual(result.stderr, f"CRITICAL cannot connect (127.0.0.1:{silent}, database connecting, user tap): "
-                                        f"no answer in 1 seconds{ADVICE}\n")
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL cannot connect (127.0.0.1:{silent}, database connecting, user tap): "
+            f"no answer in 1 seconds{ADVICE}\n",
+        )
 
     def test_of_the_addresses_of_a_host_the_one_that_got_furthest_is_reported(self):
         """Where `localhost` is ::1 first: the server listens on 127.0.0.1."""
         port = self.server.port
         result = self.sync(self.only_t, expect=3, host="localhost", user="missing")
-        self.assertEqual(result.stderr,
-                         f"CRITICAL cannot connect (localhost:{port}, database connecting, user missing): connection to "
-                         f'server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not exist '
-                         f"(SQLSTATE 28000){ADVICE}\n")
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL cannot connect (localhost:{port}, database connecting, user missing): connection to "
+            f'server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not exist '
+            f"(SQLSTATE 28000){ADVICE}\n",
+        )
 
     def test_of_several_hosts_the_one_that_got_furthest_is_reported_first(self):
         port, refusing = self.server.port, refusing_port()
-        result = self.sync(self.only_t, expect=3, host="127.0.0.1,localhost", port=f"{refusing},{port}",
-                           user="missing")
-        self.assertEqual(result.stderr,
-                         f"CRITICAL cannot connect (127.0.0.1,localhost:{refusing},{port}, database connecting, user missing): "
-                         f'connection to server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not '
-                         f'exist (SQLSTATE 28000); connection to server at "127.0.0.1", port {refusing} failed: Connection refused'
-                         f"{ADVICE}\n")
+        result = self.sync(
+            self.only_t,
+            expect=3,
+            host="127.0.0.1,localhost",
+            port=f"{refusing},{port}",
+            user="missing",
+        )
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL cannot connect (127.0.0.1,localhost:{refusing},{port}, database connecting, user missing): "
+            f'connection to server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not '
+            f'exist (SQLSTATE 28000); connection to server at "127.0.0.1", port {refusing} failed: Connection refused'
+            f"{ADVICE}\n",
+        )
 
 
 class HostaddrTest(ConnectingTest):
@@ -97,7 +117,10 @@ class HostaddrTest(ConnectingTest):
         del config["host"]
         self.assertEqual(tap.run(config, catalog=self.only_t).records(), [{"id": 1}])
         result = tap.run({**config, "port": refusing_port()}, catalog=self.only_t, expect=3)
-        self.assertRegex(result.stderr, r"^CRITICAL cannot connect \(127\.0\.0\.1:\d+, database connecting, user tap\): ")
+        self.assertRegex(
+            result.stderr,
+            r"^CRITICAL cannot connect \(127\.0\.0\.1:\d+, database connecting, user tap\): ",
+        )
 
 
 class OtherDatabaseTest(ConnectingTest):
@@ -105,7 +128,9 @@ class OtherDatabaseTest(ConnectingTest):
 
     def setUp(self):
         super().setUp()
-        self.sql("GRANT USAGE ON SCHEMA {s} TO PUBLIC; GRANT SELECT ON {s}.t TO PUBLIC; CREATE ROLE guest LOGIN")
+        self.sql(
+            "GRANT USAGE ON SCHEMA {s} TO PUBLIC; GRANT SELECT ON {s}.t TO PUBLIC; CREATE ROLE guest LOGIN"
+        )
         self.addCleanup(self.sql, "DROP ROLE guest")
         shared().create_database("away")
         self.addCleanup(shared().sql, "DROP DATABASE IF EXISTS away WITH (FORCE)")
@@ -119,9 +144,14 @@ class OtherDatabaseTest(ConnectingTest):
         self.assertEqual((result.records("a"), result.records("t")), ([], [{"id": 1}]))
         faults = [line for line in result.stderr.splitlines() if not line.startswith("INFO")]
         self.assertEqual(len(faults), 2, result)
-        self.assertRegex(faults[0], r"^ERROR stream away-public-a: cannot connect \(.*, database away, user guest\): "
-                                    rf".*{words}.* \(SQLSTATE {sqlstate}\){ADVICE}$")
-        self.assertEqual(faults[1], "CRITICAL these streams failed, the others are done: away-public-a")
+        self.assertRegex(
+            faults[0],
+            r"^ERROR stream away-public-a: cannot connect \(.*, database away, user guest\): "
+            rf".*{words}.* \(SQLSTATE {sqlstate}\){ADVICE}$",
+        )
+        self.assertEqual(
+            faults[1], "CRITICAL these streams failed, the others are done: away-public-a"
+        )
 
     def test_a_database_that_is_gone(self):
         shared().sql("DROP DATABASE away WITH (FORCE)")
@@ -139,7 +169,9 @@ class OtherDatabaseTest(ConnectingTest):
         shared().sql("REVOKE CONNECT ON DATABASE away FROM PUBLIC")
         result = self.sync(self.both, dbname="away", expect=3)
         self.assertEqual(result.stdout, b"")
-        self.assertRegex(result.stderr, rf"^CRITICAL cannot connect \(.*\(SQLSTATE 42501\){ADVICE}\n$")
+        self.assertRegex(
+            result.stderr, rf"^CRITICAL cannot connect \(.*\(SQLSTATE 42501\){ADVICE}\n$"
+        )
 
 
 class ClosedFilesTest(ConnectingTest):
@@ -148,12 +180,20 @@ class ClosedFilesTest(ConnectingTest):
     def run_with(self, redirection):
         with tempfile.TemporaryDirectory() as folder:
             command = tap.prepare(folder, self.config, catalog=self.only_t)
-            return subprocess.run(["sh", "-c", f'exec "$@" {redirection}', "sh", *command], cwd=folder,
-                                  env=tap.clean_environment(), capture_output=True, timeout=60, check=False)
+            return subprocess.run(
+                ["sh", "-c", f'exec "$@" {redirection}', "sh", *command],
+                cwd=folder,
+                env=tap.clean_environment(),
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
 
     def test_stdout(self):
         done = self.run_with(">&-")
-        self.assertEqual((done.returncode, done.stderr), (1, b"CRITICAL cannot write to stdout: it is closed\n"))
+        self.assertEqual(
+            (done.returncode, done.stderr), (1, b"CRITICAL cannot write to stdout: it is closed\n")
+        )
 
     def test_stderr(self):
         done = self.run_with("2>&-")

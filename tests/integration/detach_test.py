@@ -21,21 +21,39 @@ class Pending:
         """Detaches t2 concurrently, and cancels that while it waits for an open transaction."""
         holder = self.session().cursor()
         holder.execute(f"BEGIN; SELECT count(*) FROM {self.schema}.t")
-        detaching = psycopg2.connect(host=str(self.server.folder), port=self.server.port, user=SUPERUSER, dbname=self.database)
+        detaching = psycopg2.connect(
+            host=str(self.server.folder),
+            port=self.server.port,
+            user=SUPERUSER,
+            dbname=self.database,
+        )
         detaching.autocommit = True
         self.addCleanup(detaching.close)
         pid = detaching.info.backend_pid
 
         def detach():
             with self.assertRaises(psycopg2.errors.QueryCanceled):
-                detaching.cursor().execute(f"ALTER TABLE {self.schema}.t DETACH PARTITION {self.schema}.t2 CONCURRENTLY")
+                detaching.cursor().execute(
+                    f"ALTER TABLE {self.schema}.t DETACH PARTITION {self.schema}.t2 CONCURRENTLY"
+                )
+
         thread = threading.Thread(target=detach)
         thread.start()
-        until(lambda: self.sql(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock'"), "no wait")
+        until(
+            lambda: self.sql(
+                f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock'"
+            ),
+            "no wait",
+        )
         self.sql(f"SELECT pg_cancel_backend({pid})")
         thread.join()
         holder.execute("ROLLBACK")
-        self.assertEqual(self.sql("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = '{s}.t2'::regclass"), [(True,)])
+        self.assertEqual(
+            self.sql(
+                "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = '{s}.t2'::regclass"
+            ),
+            [(True,)],
+        )
 
 
 class CopiedTest(Pending, SchemaTest):
@@ -73,18 +91,22 @@ class AccessMethodTest(ResumeTest):
         self.addCleanup(self.sql, "DROP ACCESS METHOD other_heap CASCADE")
 
     def test_table_of_another_access_method(self):
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) USING other_heap; INSERT INTO {s}.t SELECT generate_series(1, 600)")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY) USING other_heap; INSERT INTO {s}.t SELECT generate_series(1, 600)"
+        )
         state = self.cut_off(9)
         self.assertNotIn("copy", self.bookmark(state, "t"))
         result = self.go_on(state)
         self.assertEqual(sorted(self.ids(result)), list(range(1, 601)))
 
     def test_partition_of_another_access_method(self):
-        self.sql("""CREATE TABLE {s}.t (id int, part int) PARTITION BY LIST (part);
+        self.sql(
+            """CREATE TABLE {s}.t (id int, part int) PARTITION BY LIST (part);
                     CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1) USING other_heap;
                     CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
                     INSERT INTO {s}.t SELECT i, 1 FROM generate_series(1, 100) i;
-                    INSERT INTO {s}.t SELECT i, 2 FROM generate_series(101, 600) i""")
+                    INSERT INTO {s}.t SELECT i, 2 FROM generate_series(101, 600) i"""
+        )
         state = self.cut_off(6)
         result = self.go_on(state)
         self.assertEqual(sorted(self.ids(result)), [*range(1, 101), *range(5 * EVERY + 1, 601)])

@@ -49,49 +49,77 @@ class Schema(unittest.TestCase):
 
 class DescriptionTest(Schema):
     def test_a_table_is_described_exactly(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.orders (id int NOT NULL, region varchar(2), total numeric(10,2), "Note" text, raw bytea,
                                      PRIMARY KEY (region, id));
             INSERT INTO {s}.orders SELECT i, 'de' FROM generate_series(1, 3) i;
-            ANALYZE {s}.orders;""")
+            ANALYZE {s}.orders;"""
+        )
 
         def column(name, datatype, inclusion="available"):
-            return {"breadcrumb": ["properties", name],
-                    "metadata": {"sql-datatype": datatype, "inclusion": inclusion, "selected-by-default": True}}
-
-        self.assertEqual(self.discover(), {"streams": [{
-            "table_name": "orders",
-            "stream": "orders",
-            "metadata": [
-                {"breadcrumb": [],
-                 "metadata": {"table-key-properties": ["region", "id"], "schema-name": self.schema,
-                              "database-name": DB, "row-count": 3, "is-view": False}},
-                column("id", "integer", "automatic"),
-                column("region", "character varying", "automatic"),
-                column("total", "numeric"),
-                column("Note", "text"),
-                column("raw", "bytea"),
-            ],
-            "tap_stream_id": f"{DB}-{self.schema}-orders",
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "id": {**INTEGER, "type": ["integer"]},
-                    "region": {"type": ["string"], "maxLength": 2},
-                    "total": {"type": ["null", "number"]},
-                    "Note": STRING,
-                    "raw": STRING,
+            return {
+                "breadcrumb": ["properties", name],
+                "metadata": {
+                    "sql-datatype": datatype,
+                    "inclusion": inclusion,
+                    "selected-by-default": True,
                 },
+            }
+
+        self.assertEqual(
+            self.discover(),
+            {
+                "streams": [
+                    {
+                        "table_name": "orders",
+                        "stream": "orders",
+                        "metadata": [
+                            {
+                                "breadcrumb": [],
+                                "metadata": {
+                                    "table-key-properties": ["region", "id"],
+                                    "schema-name": self.schema,
+                                    "database-name": DB,
+                                    "row-count": 3,
+                                    "is-view": False,
+                                },
+                            },
+                            column("id", "integer", "automatic"),
+                            column("region", "character varying", "automatic"),
+                            column("total", "numeric"),
+                            column("Note", "text"),
+                            column("raw", "bytea"),
+                        ],
+                        "tap_stream_id": f"{DB}-{self.schema}-orders",
+                        "schema": {
+                            "type": "object",
+                            "properties": {
+                                "id": {**INTEGER, "type": ["integer"]},
+                                "region": {"type": ["string"], "maxLength": 2},
+                                "total": {"type": ["null", "number"]},
+                                "Note": STRING,
+                                "raw": STRING,
+                            },
+                        },
+                    }
+                ]
             },
-        }]})
+        )
 
     def test_keys_come_in_the_python_taps_order(self):
         self.sql("CREATE TABLE {s}.t (b int, a int)")
         [entry] = self.discover()["streams"]
-        self.assertEqual(list(entry), ["table_name", "stream", "metadata", "tap_stream_id", "schema"])
-        self.assertEqual(list(tap.metadata(entry)),
-                         ["table-key-properties", "schema-name", "database-name", "row-count", "is-view"])
-        self.assertEqual(list(tap.metadata(entry, "b")), ["sql-datatype", "inclusion", "selected-by-default"])
+        self.assertEqual(
+            list(entry), ["table_name", "stream", "metadata", "tap_stream_id", "schema"]
+        )
+        self.assertEqual(
+            list(tap.metadata(entry)),
+            ["table-key-properties", "schema-name", "database-name", "row-count", "is-view"],
+        )
+        self.assertEqual(
+            list(tap.metadata(entry, "b")), ["sql-datatype", "inclusion", "selected-by-default"]
+        )
         self.assertEqual(list(properties(entry)), ["b", "a"])
 
     def test_a_table_never_analyzed_has_row_count_zero(self):
@@ -103,8 +131,23 @@ class DescriptionTest(Schema):
         self.assertEqual(list(properties(tap.stream(self.discover(), "t"))), ["a", "c"])
 
     def test_names_that_need_quoting_come_as_they_are(self):
-        odd = ["with space", 'with "quotes"', "apostrophe's", "MixedCase", "per%cent", "100%s", "back\\slash",
-               "täblé_日本_😀", "dot.ted", "hy-phen", "new\nline", "x" * 63, "select", "{brace}", "*"]
+        odd = [
+            "with space",
+            'with "quotes"',
+            "apostrophe's",
+            "MixedCase",
+            "per%cent",
+            "100%s",
+            "back\\slash",
+            "täblé_日本_😀",
+            "dot.ted",
+            "hy-phen",
+            "new\nline",
+            "x" * 63,
+            "select",
+            "{brace}",
+            "*",
+        ]
         for name in odd:
             quoted = '"%s"' % name.replace('"', '""')
             self.sql(f"CREATE TABLE {{s}}.{quoted} (id int, {quoted} int PRIMARY KEY)")
@@ -119,7 +162,8 @@ class DescriptionTest(Schema):
 
 class RelationsTest(Schema):
     def test_every_kind_of_relation_is_listed_in_order(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE EXTENSION IF NOT EXISTS file_fdw SCHEMA public;
             CREATE SERVER IF NOT EXISTS files FOREIGN DATA WRAPPER file_fdw;
             CREATE TABLE {s}.zebra (id int PRIMARY KEY);
@@ -135,13 +179,30 @@ class RelationsTest(Schema):
             CREATE SEQUENCE {s}.counter;
             CREATE TYPE {s}.pair AS (a int, b int);
             CREATE INDEX an_index ON {s}.zebra (id);
-            CREATE TABLE {s}.without_columns ();""")
+            CREATE TABLE {s}.without_columns ();"""
+        )
         found = {s["table_name"]: tap.metadata(s) for s in self.discover()["streams"]}
-        self.assertEqual(list(found), ["a_view", "child", "foreigner", "matview", "parent", "parted", "parted_1",
-                                       "unlogged", "zebra"])
-        self.assertEqual([name for name, table in found.items() if table["is-view"]], ["a_view", "matview"])
-        self.assertEqual([name for name, table in found.items() if table["table-key-properties"]],
-                         ["parted", "parted_1", "zebra"])
+        self.assertEqual(
+            list(found),
+            [
+                "a_view",
+                "child",
+                "foreigner",
+                "matview",
+                "parent",
+                "parted",
+                "parted_1",
+                "unlogged",
+                "zebra",
+            ],
+        )
+        self.assertEqual(
+            [name for name, table in found.items() if table["is-view"]], ["a_view", "matview"]
+        )
+        self.assertEqual(
+            [name for name, table in found.items() if table["table-key-properties"]],
+            ["parted", "parted_1", "zebra"],
+        )
 
     def test_temporary_tables_of_other_sessions_are_not_listed(self):
         self.sql("CREATE TABLE {s}.lasting (id int)")
@@ -174,14 +235,18 @@ class PrivilegesTest(Schema):
         self.sql("DROP OWNED BY reader; DROP ROLE reader")
 
     def test_only_columns_that_may_be_read_are_listed(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.hidden (a int);
             CREATE TABLE {s}.partly (id int PRIMARY KEY, secret int, a int);
             CREATE TABLE {s}.whole (a int, b int);
             GRANT SELECT (id, a) ON {s}.partly TO reader;
-            GRANT SELECT ON {s}.whole TO reader;""")
-        self.assertEqual({s["table_name"]: list(properties(s)) for s in self.discover()["streams"]},
-                         {"partly": ["id", "a"], "whole": ["a", "b"]})
+            GRANT SELECT ON {s}.whole TO reader;"""
+        )
+        self.assertEqual(
+            {s["table_name"]: list(properties(s)) for s in self.discover()["streams"]},
+            {"partly": ["id", "a"], "whole": ["a", "b"]},
+        )
 
 
 class DatabasesTest(unittest.TestCase):
@@ -205,16 +270,25 @@ class DatabasesTest(unittest.TestCase):
         self.assertEqual(found, ["Sales 100%-public-t", "archive-public-t", "locked-public-t"])
 
     def test_filter_dbs_names_the_databases(self):
-        result = tap.run(shared().config("archive", filter_dbs=" locked , Sales 100%, none such"), "--discover")
-        self.assertEqual(names(json.loads(result.stdout)), ["Sales 100%-public-t", "locked-public-t"])
-        self.assertIn("WARNING database none such of filter_dbs is not there, or lets nobody connect\n", result.stderr)
+        result = tap.run(
+            shared().config("archive", filter_dbs=" locked , Sales 100%, none such"), "--discover"
+        )
+        self.assertEqual(
+            names(json.loads(result.stdout)), ["Sales 100%-public-t", "locked-public-t"]
+        )
+        self.assertIn(
+            "WARNING database none such of filter_dbs is not there, or lets nobody connect\n",
+            result.stderr,
+        )
 
     def test_an_empty_filter_dbs_is_no_filter(self):
         self.assertEqual(len(names(tap.discover(shared().config("archive", filter_dbs="")))), 3)
 
     def test_a_database_that_cannot_be_reached_is_a_warning(self):
         result = tap.run(shared().config("archive", user="visitor"), "--discover")
-        self.assertEqual(names(json.loads(result.stdout)), ["Sales 100%-public-t", "archive-public-t"])
+        self.assertEqual(
+            names(json.loads(result.stdout)), ["Sales 100%-public-t", "archive-public-t"]
+        )
         [warning] = [line for line in result.stderr.splitlines() if line.startswith("WARNING")]
         self.assertIn("locked", warning)
 
@@ -222,31 +296,42 @@ class DatabasesTest(unittest.TestCase):
 class SelectTest(Schema):
     def setUp(self):
         super().setUp()
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.orders (id int PRIMARY KEY, total int, secret int);
             CREATE TABLE {s}.order_log (id int);
             CREATE TABLE {s}.people (id int);
-            CREATE VIEW {s}.report AS SELECT id FROM {s}.people;""")
+            CREATE VIEW {s}.report AS SELECT id FROM {s}.people;"""
+        )
 
     def selected(self, *args):
         catalog = self.discover(*args)
-        return {s["table_name"]: tap.metadata(s).get("replication-method", "-") for s in catalog["streams"]
-                if tap.metadata(s).get("selected")}
+        return {
+            s["table_name"]: tap.metadata(s).get("replication-method", "-")
+            for s in catalog["streams"]
+            if tap.metadata(s).get("selected")
+        }
 
     def test_nothing_is_selected_by_itself(self):
         self.assertNotIn('"selected":', json.dumps(self.discover()))
 
     def test_patterns_select_and_exclude(self):
-        self.assertEqual(self.selected("--select", "*.order*", "--select", f"!{self.schema}.orders"),
-                         {"order_log": "-"})
+        self.assertEqual(
+            self.selected("--select", "*.order*", "--select", f"!{self.schema}.orders"),
+            {"order_log": "-"},
+        )
 
     def test_all_is_everything(self):
-        self.assertEqual(self.selected("--select", "*", "--replication-method", "FULL_TABLE"),
-                         dict.fromkeys(["order_log", "orders", "people", "report"], "FULL_TABLE"))
+        self.assertEqual(
+            self.selected("--select", "*", "--replication-method", "FULL_TABLE"),
+            dict.fromkeys(["order_log", "orders", "people", "report"], "FULL_TABLE"),
+        )
 
     def test_views_cannot_be_log_based(self):
-        self.assertEqual(self.selected("--select", "*", "--replication-method", "LOG_BASED"),
-                         dict.fromkeys(["order_log", "orders", "people"], "LOG_BASED"))
+        self.assertEqual(
+            self.selected("--select", "*", "--replication-method", "LOG_BASED"),
+            dict.fromkeys(["order_log", "orders", "people"], "LOG_BASED"),
+        )
 
     def test_columns_are_excluded(self):
         catalog = self.discover("--select", "*.orders", "--select", "!*.*.secret")
@@ -256,19 +341,31 @@ class SelectTest(Schema):
         self.assertIsNot(tap.metadata(orders, "total").get("selected"), False)
 
     def test_a_replication_key_is_noted(self):
-        catalog = self.discover("--select", "*.orders", "--replication-method", "INCREMENTAL",
-                                "--replication-key", "total")
+        catalog = self.discover(
+            "--select",
+            "*.orders",
+            "--replication-method",
+            "INCREMENTAL",
+            "--replication-key",
+            "total",
+        )
         orders = tap.metadata(tap.stream(catalog, "orders"))
-        self.assertEqual((orders["replication-method"], orders["replication-key"]), ("INCREMENTAL", "total"))
+        self.assertEqual(
+            (orders["replication-method"], orders["replication-key"]), ("INCREMENTAL", "total")
+        )
 
     def test_an_earlier_catalog_keeps_its_selections(self):
         earlier = tap.select(self.discover(), "orders", "people", method="FULL_TABLE")
         tap.metadata(tap.stream(earlier, "orders"), "secret")["selected"] = False
-        self.sql("DROP VIEW {s}.report; DROP TABLE {s}.people; CREATE TABLE {s}.fresh (id int);"
-                 "ALTER TABLE {s}.orders ADD added int")
+        self.sql(
+            "DROP VIEW {s}.report; DROP TABLE {s}.people; CREATE TABLE {s}.fresh (id int);"
+            "ALTER TABLE {s}.orders ADD added int"
+        )
         result = tap.run(self.config, "--discover", catalog=earlier)
         catalog = json.loads(result.stdout)
-        self.assertEqual([s["table_name"] for s in catalog["streams"]], ["fresh", "order_log", "orders"])
+        self.assertEqual(
+            [s["table_name"] for s in catalog["streams"]], ["fresh", "order_log", "orders"]
+        )
         orders = tap.stream(catalog, "orders")
         self.assertEqual(tap.metadata(orders)["selected"], True)
         self.assertEqual(tap.metadata(orders)["replication-method"], "FULL_TABLE")

@@ -22,8 +22,10 @@ class EveryStateTest(SchemaTest):
         self.cursor = self.session().cursor()
         self.cursor.execute(f"SET search_path TO {self.schema}")
         workload.setup(self.cursor, rows=45)
-        self.writers = [workload.Writer(table, self.cursor, random.Random(f"{seed} {table}"))
-                        for table in workload.FULL + workload.INCREMENTAL]
+        self.writers = [
+            workload.Writer(table, self.cursor, random.Random(f"{seed} {table}"))
+            for table in workload.FULL + workload.INCREMENTAL
+        ]
         catalog = tap.select(tap.discover(self.config), *workload.FULL)
         self.catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
         tap.metadata(tap.stream(self.catalog, "part"))["table-key-properties"] = ["id"]
@@ -37,7 +39,7 @@ class EveryStateTest(SchemaTest):
         """A new target gets a run's lines up to this STATE, and a few more that it does not confirm."""
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
-        states = self.give_target(lines[:ends[number] + 1 + self.rng.choice((0, 1, 5))])
+        states = self.give_target(lines[: ends[number] + 1 + self.rng.choice((0, 1, 5))])
         self.assertEqual(states[number], result.state_texts[number])
         return states[number]
 
@@ -77,7 +79,7 @@ class EveryStateTest(SchemaTest):
             # The target has got all of `later`, but its state was lost: the one of `run` is used again.
             with self.subTest(run=run, later=later):
                 self.forget_destination()
-                for result in runs[:later + 1]:
+                for result in runs[: later + 1]:
                     self.give_target(result.stdout.splitlines(keepends=True))
                 last = self.sync(self.catalog, self.rng.choice(runs[run].state_texts))
                 self.give_target(last.stdout.splitlines(keepends=True))

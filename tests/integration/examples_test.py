@@ -29,16 +29,22 @@ class PipelineTest(SchemaTest):
         self.path = pathlib.Path(self.folder.name)
         self.sql(TABLE)
         (self.path / "config.json").write_text(json.dumps(self.config))
-        (self.path / "catalog.json").write_text(json.dumps(self.catalog("t", method="INCREMENTAL", key="k")))
+        (self.path / "catalog.json").write_text(
+            json.dumps(self.catalog("t", method="INCREMENTAL", key="k"))
+        )
 
     def target(self):
         return [sys.executable, str(TARGET), "--dsn", self.dsn, "--schema", self.schema]
 
     def start(self, *target):
         folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
-        running = Process([str(EXAMPLES / "pipeline"), str(self.path), *(target or self.target())], folder,
-                          tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY)}), stdin=subprocess.DEVNULL,
-                          start_new_session=True)
+        running = Process(
+            [str(EXAMPLES / "pipeline"), str(self.path), *(target or self.target())],
+            folder,
+            tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY)}),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self.addCleanup(running.close)
         return running
 
@@ -57,12 +63,17 @@ class PipelineTest(SchemaTest):
         self.sql("INSERT INTO {s}.t VALUES (7000, 7000, 1, 'new')")
         self.assertIn("INFO 1 of 1 streams, 2 rows", self.run_once())
         self.check_equal("t")
-        self.assertEqual(sorted(file.name for file in self.path.iterdir()), ["catalog.json", "config.json", "lock", "state.json"])
+        self.assertEqual(
+            sorted(file.name for file in self.path.iterdir()),
+            ["catalog.json", "config.json", "lock", "state.json"],
+        )
 
     def test_two_runs_never_overlap(self):
         with open(self.path / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self.assertEqual(self.run_once(), f"pipeline: another run has not ended yet in {self.path}\n")
+            self.assertEqual(
+                self.run_once(), f"pipeline: another run has not ended yet in {self.path}\n"
+            )
         self.assertFalse((self.path / "state.json").exists())
 
     def test_the_tap_s_exit_code_is_not_swallowed(self):
@@ -72,18 +83,28 @@ class PipelineTest(SchemaTest):
 
     def test_a_target_that_fails(self):
         log = self.run_once("sh", "-c", "read line; exit 7", expect=7)
-        self.assertRegex(log.splitlines()[-1], r"^pipeline: exit code \d+ of the tap, 7 of the target$")
+        self.assertRegex(
+            log.splitlines()[-1], r"^pipeline: exit code \d+ of the tap, 7 of the target$"
+        )
 
     def test_half_a_state_is_none(self):
         """As a target that is killed while it writes one leaves it."""
         (self.path / "state.json").write_text('{"bookmarks": {}}\n')
-        self.run_once("sh", "-c", """echo '{"bookmarks": {"a": {}}}'; printf '{"bookm'; cat > /dev/null""")
+        self.run_once(
+            "sh", "-c", """echo '{"bookmarks": {"a": {}}}'; printf '{"bookm'; cat > /dev/null"""
+        )
         self.assertEqual((self.path / "state.json").read_text(), '{"bookmarks": {"a": {}}}\n')
 
     def test_a_signal_lets_the_target_take_in_what_was_sent(self):
         slow = """while IFS= read -r line; do printf '%s\\n' "$line"; done"""
-        script, group = subprocess.Popen.send_signal, lambda process, number: os.killpg(process.pid, number)
-        for tell, number in ((script, signal.SIGTERM), (script, signal.SIGINT), (group, signal.SIGTERM)):  # Airflow's, the last
+        script, group = subprocess.Popen.send_signal, lambda process, number: os.killpg(
+            process.pid, number
+        )
+        for tell, number in (
+            (script, signal.SIGTERM),
+            (script, signal.SIGINT),
+            (group, signal.SIGTERM),
+        ):  # Airflow's, the last
             (self.path / "state.json").unlink(missing_ok=True)
             running = self.start("bash", "-c", f"{slow} | {' '.join(map(repr, self.target()))}")
             until(lambda: (self.path / "state.json").exists(), running)
@@ -92,7 +113,9 @@ class PipelineTest(SchemaTest):
             self.assertIn("WARNING stopped by signal 15", running.log)
             sent = self.bookmark(self.state(), "t")["replication_key_value"]
             self.assertLess(sent, 6000)
-            [(there,)] = shared().sql(f"SELECT max((record->>'k')::int) FROM {self.schema}.t", self.destination)
+            [(there,)] = shared().sql(
+                f"SELECT max((record->>'k')::int) FROM {self.schema}.t", self.destination
+            )
             self.assertEqual(there, sent)
 
 

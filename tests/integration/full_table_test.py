@@ -42,39 +42,64 @@ class Schema(unittest.TestCase):
 
 class MessagesTest(Schema):
     def test_lines_are_compact_json_with_keys_in_the_python_taps_order(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.t (id int PRIMARY KEY, "Größe" numeric, a text, at timestamptz, flags boolean[]);
-            INSERT INTO {s}.t VALUES (1, 1.10, E'tab\\t"q" é 😀', '2020-07-01 12:00+02', '{t,NULL}');""")
+            INSERT INTO {s}.t VALUES (1, 1.10, E'tab\\t"q" é 😀', '2020-07-01 12:00+02', '{t,NULL}');"""
+        )
         result = self.sync("t")
         lines = result.stdout.decode()
         lines = re.sub(r'"version":\d{13}\b', '"version":V', lines)
-        lines = re.sub(r'"time_extracted":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"', '"time_extracted":"T"', lines)
+        lines = re.sub(
+            r'"time_extracted":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"',
+            '"time_extracted":"T"',
+            lines,
+        )
         schema, started, activated, record, activated_again, ended = lines.splitlines()
-        self.assertRegex(schema, r'^\{"type":"SCHEMA","stream":"t","schema":\{"type":"object","properties":\{.*\}\},'
-                                 r'"key_properties":\["id"\],"bookmark_properties":\[\]\}$')
-        self.assertRegex(started, r'^\{"type":"STATE","value":\{"bookmarks":\{"%s":\{'
-                                  r'"last_replication_method":"FULL_TABLE","version":V.*"currently_syncing":"%s"\}\}$'
-                         % (self.id_of("t"), self.id_of("t")))
+        self.assertRegex(
+            schema,
+            r'^\{"type":"SCHEMA","stream":"t","schema":\{"type":"object","properties":\{.*\}\},'
+            r'"key_properties":\["id"\],"bookmark_properties":\[\]\}$',
+        )
+        self.assertRegex(
+            started,
+            r'^\{"type":"STATE","value":\{"bookmarks":\{"%s":\{'
+            r'"last_replication_method":"FULL_TABLE","version":V.*"currently_syncing":"%s"\}\}$'
+            % (self.id_of("t"), self.id_of("t")),
+        )
         self.assertEqual(activated, '{"type":"ACTIVATE_VERSION","stream":"t","version":V}')
-        self.assertEqual(record, '{"type":"RECORD","stream":"t","record":{"Größe":1.10,"a":"tab\\t\\"q\\" é 😀",'
-                                 '"at":"2020-07-01T10:00:00+00:00","flags":[true,null],"id":1},'
-                                 '"version":V,"time_extracted":"T"}')
+        self.assertEqual(
+            record,
+            '{"type":"RECORD","stream":"t","record":{"Größe":1.10,"a":"tab\\t\\"q\\" é 😀",'
+            '"at":"2020-07-01T10:00:00+00:00","flags":[true,null],"id":1},'
+            '"version":V,"time_extracted":"T"}',
+        )
         self.assertEqual(activated_again, activated)
-        self.assertEqual(ended, '{"type":"STATE","value":{"bookmarks":{"%s":{"last_replication_method":"FULL_TABLE",'
-                                '"version":V,"xmin":null}},"currently_syncing":null}}' % self.id_of("t"))
+        self.assertEqual(
+            ended,
+            '{"type":"STATE","value":{"bookmarks":{"%s":{"last_replication_method":"FULL_TABLE",'
+            '"version":V,"xmin":null}},"currently_syncing":null}}' % self.id_of("t"),
+        )
 
     def test_streams_come_in_the_order_of_their_ids_and_every_state_names_all(self):
-        self.sql("CREATE TABLE {s}.b AS SELECT 1 AS id; CREATE TABLE {s}.a AS SELECT 2 AS id;"
-                 "CREATE TABLE {s}.unselected AS SELECT 3 AS id")
+        self.sql(
+            "CREATE TABLE {s}.b AS SELECT 1 AS id; CREATE TABLE {s}.a AS SELECT 2 AS id;"
+            "CREATE TABLE {s}.unselected AS SELECT 3 AS id"
+        )
         result = self.sync("b", "a")
         one_stream = ["SCHEMA", "STATE", "ACTIVATE_VERSION", "RECORD", "ACTIVATE_VERSION", "STATE"]
         self.assertEqual(result.types, one_stream * 2)
         self.assertEqual(list(result.schemas()), ["a", "b"])
         for state in result.states:
             self.assertEqual(set(state["bookmarks"]), {self.id_of("a"), self.id_of("b")})
-        self.assertEqual([s["currently_syncing"] for s in result.states],
-                         [self.id_of("a"), None, self.id_of("b"), None])
-        self.assertEqual(result.states[0]["bookmarks"][self.id_of("b")], {"last_replication_method": "FULL_TABLE"})
+        self.assertEqual(
+            [s["currently_syncing"] for s in result.states],
+            [self.id_of("a"), None, self.id_of("b"), None],
+        )
+        self.assertEqual(
+            result.states[0]["bookmarks"][self.id_of("b")],
+            {"last_replication_method": "FULL_TABLE"},
+        )
 
     def test_the_version_is_the_time_of_the_start_and_the_same_throughout(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
@@ -108,7 +133,11 @@ class MessagesTest(Schema):
     def test_state_comes_after_so_many_rows(self):
         self.sql("CREATE TABLE {s}.t AS SELECT generate_series(1, 2500) AS id")
         result = self.sync("t", state_every_rows=1000, state_every_seconds=3600)
-        rows_before = [result.types[:i].count("RECORD") for i, kind in enumerate(result.types) if kind == "STATE"]
+        rows_before = [
+            result.types[:i].count("RECORD")
+            for i, kind in enumerate(result.types)
+            if kind == "STATE"
+        ]
         self.assertEqual(rows_before, [0, 1000, 2000, 2500])
         for state in result.states[1:-1]:
             bookmark = state["bookmarks"][self.id_of("t")]
@@ -117,15 +146,28 @@ class MessagesTest(Schema):
         self.assertNotIn("copy", result.states[-1]["bookmarks"][self.id_of("t")])
 
     def test_state_comes_after_so_much_time_however_wide_the_rows_are(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 10000) AS wide FROM generate_series(1, 5) i")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 10000) AS wide FROM generate_series(1, 5) i"
+        )
         result = self.sync("t", state_every_seconds=0)
-        self.assertEqual(result.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", *["RECORD", "STATE"] * 5,
-                                        "ACTIVATE_VERSION", "STATE"])
+        self.assertEqual(
+            result.types,
+            [
+                "SCHEMA",
+                "STATE",
+                "ACTIVATE_VERSION",
+                *["RECORD", "STATE"] * 5,
+                "ACTIVATE_VERSION",
+                "STATE",
+            ],
+        )
 
     def test_the_schema_can_be_part_of_the_stream_name(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
         result = self.sync("t", include_schemas_in_destination_stream_name="true")
-        self.assertEqual({m["stream"] for m in result.messages if "stream" in m}, {f"{self.schema}_t"})
+        self.assertEqual(
+            {m["stream"] for m in result.messages if "stream" in m}, {f"{self.schema}_t"}
+        )
 
     def test_nothing_selected_writes_nothing(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
@@ -133,10 +175,14 @@ class MessagesTest(Schema):
         self.assertEqual(result.stdout, b"")
 
     def test_only_selected_columns_are_sent(self):
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, a int, b int); INSERT INTO {s}.t VALUES (1, 2, 3)")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, a int, b int); INSERT INTO {s}.t VALUES (1, 2, 3)"
+        )
         catalog = self.catalog("t")
         tap.metadata(tap.stream(catalog, "t"), "a")["selected"] = False
-        tap.metadata(tap.stream(catalog, "t"), "id")["selected"] = False  # automatic: sent all the same
+        tap.metadata(tap.stream(catalog, "t"), "id")[
+            "selected"
+        ] = False  # automatic: sent all the same
         result = self.sync(catalog=catalog)
         self.assertEqual(result.records(), [{"b": 3, "id": 1}])
         self.assertEqual(set(result.schemas()["t"]["schema"]["properties"]), {"b", "id"})
@@ -147,7 +193,8 @@ class MessagesTest(Schema):
 
 class RelationsTest(Schema):
     def test_a_partitioned_table_is_read_leaf_by_leaf(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.p (id int, part text) PARTITION BY LIST (part);
             CREATE TABLE {s}.p_a PARTITION OF {s}.p FOR VALUES IN ('a');
             CREATE TABLE {s}.p_b PARTITION OF {s}.p FOR VALUES IN ('b') PARTITION BY RANGE (id);
@@ -155,29 +202,35 @@ class RelationsTest(Schema):
             ALTER TABLE {s}.p_b1 DROP COLUMN dropped;
             ALTER TABLE {s}.p_b ATTACH PARTITION {s}.p_b1 FOR VALUES FROM (0) TO (10);
             CREATE TABLE {s}.p_default PARTITION OF {s}.p DEFAULT;
-            INSERT INTO {s}.p SELECT i, (ARRAY['a', 'b', 'c'])[i % 3 + 1] FROM generate_series(1, 9) i;""")
+            INSERT INTO {s}.p SELECT i, (ARRAY['a', 'b', 'c'])[i % 3 + 1] FROM generate_series(1, 9) i;"""
+        )
         result = self.sync("p")
         self.assertEqual(sorted(r["id"] for r in result.records("p")), list(range(1, 10)))
         parts = "".join(r["part"] for r in result.records("p"))
         self.assertEqual(re.sub(r"(.)\1*", r"\1", parts), "abc")
-        self.assertEqual(result.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", *["RECORD"] * 9, "ACTIVATE_VERSION",
-                                        "STATE"])
+        self.assertEqual(
+            result.types,
+            ["SCHEMA", "STATE", "ACTIVATE_VERSION", *["RECORD"] * 9, "ACTIVATE_VERSION", "STATE"],
+        )
         self.assertEqual(self.sync("p_b").records(), [{"id": i, "part": "b"} for i in (1, 4, 7)])
 
     def test_a_partitioned_table_is_read_where_only_the_parent_may_be(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.p (id int) PARTITION BY RANGE (id);
             CREATE TABLE {s}.p_1 PARTITION OF {s}.p FOR VALUES FROM (0) TO (10);
             INSERT INTO {s}.p VALUES (1), (2);
             CREATE ROLE parent_reader LOGIN;
             GRANT USAGE ON SCHEMA {s} TO parent_reader;
-            GRANT SELECT ON {s}.p TO parent_reader;""")
+            GRANT SELECT ON {s}.p TO parent_reader;"""
+        )
         self.addCleanup(self.sql, "DROP OWNED BY parent_reader; DROP ROLE parent_reader")
         self.config["user"] = "parent_reader"
         self.assertEqual(self.sync().records(), [{"id": 1}, {"id": 2}])
 
     def test_a_leaf_whose_own_row_level_security_hides_what_the_parent_shows(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.p (id int) PARTITION BY RANGE (id);
             CREATE TABLE {s}.p_1 PARTITION OF {s}.p FOR VALUES FROM (0) TO (10);
             CREATE TABLE {s}.p_2 PARTITION OF {s}.p FOR VALUES FROM (10) TO (20);
@@ -185,7 +238,8 @@ class RelationsTest(Schema):
             ALTER TABLE {s}.p_1 ENABLE ROW LEVEL SECURITY;
             CREATE ROLE parent_reader LOGIN;
             GRANT USAGE ON SCHEMA {s} TO parent_reader;
-            GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO parent_reader;""")
+            GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO parent_reader;"""
+        )
         self.addCleanup(self.sql, "DROP OWNED BY parent_reader; DROP ROLE parent_reader")
         self.config["user"] = "parent_reader"
         self.assertEqual(self.sync("p").records(), [{"id": 1}, {"id": 2}, {"id": 11}])
@@ -193,23 +247,29 @@ class RelationsTest(Schema):
     def test_a_temporary_child_of_another_session_is_not_in_the_way(self):
         self.sql("CREATE TABLE {s}.parent AS SELECT 1 AS id")
         with contextlib.closing(shared().connect(DB)) as session:
-            session.cursor().execute(f"CREATE TEMPORARY TABLE heir () INHERITS ({self.schema}.parent);"
-                                     "INSERT INTO heir VALUES (2)")
+            session.cursor().execute(
+                f"CREATE TEMPORARY TABLE heir () INHERITS ({self.schema}.parent);"
+                "INSERT INTO heir VALUES (2)"
+            )
             self.assertEqual(self.sync("parent").records(), [{"id": 1}])
 
     def test_a_parent_holds_its_childrens_rows(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.parent (id int);
             CREATE TABLE {s}.child (extra int) INHERITS ({s}.parent);
-            INSERT INTO {s}.parent VALUES (1); INSERT INTO {s}.child VALUES (2, 3);""")
+            INSERT INTO {s}.parent VALUES (1); INSERT INTO {s}.child VALUES (2, 3);"""
+        )
         result = self.sync("parent", "child")
         self.assertCountEqual(result.records("parent"), [{"id": 1}, {"id": 2}])
         self.assertEqual(result.records("child"), [{"extra": 3, "id": 2}])
 
     def test_views_and_materialized_views(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE VIEW {s}.v AS SELECT 1 AS id, 'x'::text AS name;
-            CREATE MATERIALIZED VIEW {s}.m AS SELECT 2 AS id, 'y'::text AS name;""")
+            CREATE MATERIALIZED VIEW {s}.m AS SELECT 2 AS id, 'y'::text AS name;"""
+        )
         catalog = self.catalog("v", "m")
         tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
         result = self.sync(catalog=catalog)
@@ -218,20 +278,29 @@ class RelationsTest(Schema):
         self.assertEqual(result.schemas()["v"]["key_properties"], ["id"])
         self.assertEqual(result.schemas()["m"]["key_properties"], [])
         for name in ("m", "v"):
-            self.assertEqual(set(result.states[-1]["bookmarks"][self.id_of(name)]),
-                             {"last_replication_method", "version"})
+            self.assertEqual(
+                set(result.states[-1]["bookmarks"][self.id_of(name)]),
+                {"last_replication_method", "version"},
+            )
 
     def test_foreign_tables(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE EXTENSION IF NOT EXISTS file_fdw SCHEMA public;
             CREATE SERVER IF NOT EXISTS files FOREIGN DATA WRAPPER file_fdw;
             CREATE FOREIGN TABLE {s}.f (id int, name text)
-                SERVER files OPTIONS (program 'printf "1,one\\n2,two\\n"', format 'csv');""")
-        self.assertEqual(self.sync("f").records(), [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}])
+                SERVER files OPTIONS (program 'printf "1,one\\n2,two\\n"', format 'csv');"""
+        )
+        self.assertEqual(
+            self.sync("f").records(), [{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]
+        )
 
     def test_an_empty_table(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
-        self.assertEqual(self.sync("t").types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", "ACTIVATE_VERSION", "STATE"])
+        self.assertEqual(
+            self.sync("t").types,
+            ["SCHEMA", "STATE", "ACTIVATE_VERSION", "ACTIVATE_VERSION", "STATE"],
+        )
 
     def test_a_stream_without_selected_columns_is_skipped(self):
         self.sql("CREATE TABLE {s}.t (id int); CREATE TABLE {s}.z AS SELECT 1 AS id")
@@ -242,8 +311,22 @@ class RelationsTest(Schema):
         self.assertRegex(result.stderr, r"WARNING .*\bt\b.*column")
 
     def test_names_that_need_quoting(self):
-        odd = ["with space", 'with "quotes"', "apostrophe's", "MixedCase", "per%cent", "100%s", "back\\slash",
-               "täblé_日本_😀", "dot.ted", "new\nline", "x" * 63, "select", "{brace}", "$1"]
+        odd = [
+            "with space",
+            'with "quotes"',
+            "apostrophe's",
+            "MixedCase",
+            "per%cent",
+            "100%s",
+            "back\\slash",
+            "täblé_日本_😀",
+            "dot.ted",
+            "new\nline",
+            "x" * 63,
+            "select",
+            "{brace}",
+            "$1",
+        ]
         for number, name in enumerate(odd):
             quoted = '"%s"' % name.replace('"', '""')
             self.sql(f"CREATE TABLE {{s}}.{quoted} AS SELECT {number} AS {quoted}")
@@ -254,13 +337,17 @@ class RelationsTest(Schema):
 
 class SizeTest(Schema):
     def test_1600_columns(self):
-        self.sql("CREATE TABLE {s}.wide (%s)" % ", ".join(f"c{i} int DEFAULT {i}" for i in range(1600)))
+        self.sql(
+            "CREATE TABLE {s}.wide (%s)" % ", ".join(f"c{i} int DEFAULT {i}" for i in range(1600))
+        )
         self.sql("INSERT INTO {s}.wide DEFAULT VALUES")
         self.assertEqual(self.sync("wide").records(), [{f"c{i}": i for i in range(1600)}])
 
     def test_a_value_of_100_megabytes(self):
         times = 25 * 1024 * 1024
-        self.sql(f"""CREATE TABLE {{s}}.large AS SELECT 1 AS id, repeat(E'xy\\n"', {times}) AS value""")
+        self.sql(
+            f"""CREATE TABLE {{s}}.large AS SELECT 1 AS id, repeat(E'xy\\n"', {times}) AS value"""
+        )
         [record] = self.sync("large").records()
         self.assertTrue(record["value"] == 'xy\n"' * times, "the value is not what the table holds")
 
@@ -295,20 +382,24 @@ class FaultsTest(Schema):
         result = self.sync(catalog=catalog)
         self.assertEqual(result.records("t"), [{"id": 1}])
         self.assertEqual(list(result.schemas()["t"]["schema"]["properties"]), ["id"])
-        self.assertIn(f"WARNING {self.id_of('t')}: column gone is no longer in the table", result.stderr)
+        self.assertIn(
+            f"WARNING {self.id_of('t')}: column gone is no longer in the table", result.stderr
+        )
 
     def test_a_view_whose_query_fails(self):
         self.sql("CREATE VIEW {s}.t AS SELECT 1 / (id - 1) AS id FROM {s}.a")
         self.check_t_fails_alone(self.catalog(), "22012", "division by zero")
 
     def test_no_privilege_on_one_column(self):
-        self.sql("""
+        self.sql(
+            """
             CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS secret;
             CREATE ROLE column_reader LOGIN;
             GRANT USAGE ON SCHEMA {s} TO column_reader;
             GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO column_reader;
             REVOKE SELECT ON {s}.t FROM column_reader;
-            GRANT SELECT (id) ON {s}.t TO column_reader;""")
+            GRANT SELECT (id) ON {s}.t TO column_reader;"""
+        )
         self.addCleanup(self.sql, "DROP OWNED BY column_reader; DROP ROLE column_reader")
         catalog = self.catalog()  # as the owner sees it
         self.config["user"] = "column_reader"

@@ -51,13 +51,19 @@ class GivenUpTest(InterruptionTest):
             rules.write_text(text)
             self.sql("SELECT pg_reload_conf()")
             until(lambda: self.is_refused() == refused, "the rules have not been read")
+
         self.addCleanup(write, before, False)
         write(f"{line}\n{before}", True)
 
     def is_refused(self):
         try:
-            psycopg2.connect(host="127.0.0.1", port=self.server.port, user="reader", password="wrong",
-                             dbname=self.database).close()
+            psycopg2.connect(
+                host="127.0.0.1",
+                port=self.server.port,
+                user="reader",
+                password="wrong",
+                dbname=self.database,
+            ).close()
         except psycopg2.OperationalError:
             return True
         return False
@@ -78,6 +84,7 @@ class GivenUpTest(InterruptionTest):
         def rename():
             self.terminate()
             self.server.sql(f"ALTER DATABASE {self.database} RENAME TO away")
+
         running = self.pipeline(self.only_catalog())
         running.relay(500)
         rename()
@@ -91,8 +98,12 @@ class GivenUpTest(InterruptionTest):
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id; CREATE TABLE {s}.z AS SELECT 1 AS id")
         self.addCleanup(self.sql, "GRANT pg_read_all_data TO reader")
         outcome = self.interrupted(
-            lambda: self.sql("REVOKE pg_read_all_data FROM reader; GRANT USAGE ON SCHEMA {s} TO reader;"
-                             "GRANT SELECT ON {s}.z TO reader"), self.catalog("a", "t", "z"))
+            lambda: self.sql(
+                "REVOKE pg_read_all_data FROM reader; GRANT USAGE ON SCHEMA {s} TO reader;"
+                "GRANT SELECT ON {s}.z TO reader"
+            ),
+            self.catalog("a", "t", "z"),
+        )
         self.assertEqual((outcome.tap_code, outcome.target_code), (1, 0), outcome.tap_log)
         self.assertEqual(len(self.retries(outcome.tap_log)), 1)
         self.assertRegex(outcome.tap_log, rf"(?m)^ERROR stream {self.id_of('t')}: .*SQLSTATE 42501")
@@ -106,14 +117,20 @@ class GivenUpTest(InterruptionTest):
         running = self.pipeline(self.catalog("a", "t", "z"))
         running.relay(500)
         dropper.start()
-        until(lambda: self.sql("SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"),
-              "nobody waits to drop the table")
+        until(
+            lambda: self.sql(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+            ),
+            "nobody waits to drop the table",
+        )
         self.terminate()
         dropper.join()
         outcome = running.finish()
         self.assertEqual((outcome.tap_code, outcome.target_code), (1, 0), outcome.tap_log)
         self.assertEqual(len(self.retries(outcome.tap_log)), 1)
-        self.assertRegex(outcome.tap_log, rf"(?m)^ERROR stream {self.id_of('t')}: table .*is not in the database")
+        self.assertRegex(
+            outcome.tap_log, rf"(?m)^ERROR stream {self.id_of('t')}: table .*is not in the database"
+        )
         self.check_equal("z")
 
     def test_a_server_that_does_not_come_back(self):
@@ -125,8 +142,10 @@ class GivenUpTest(InterruptionTest):
                 outcome = running.finish()
             finally:
                 self.server.start()
-            self.assertEqual([(wait, number) for _, wait, number in self.retries(outcome.tap_log)],
-                             [("0.5", "1"), ("1.0", "2")])
+            self.assertEqual(
+                [(wait, number) for _, wait, number in self.retries(outcome.tap_log)],
+                [("0.5", "1"), ("1.0", "2")],
+            )
             self.check_ends_the_run(outcome, 3, "cannot connect", retries=2)
             self.pipe(catalog, outcome.state)
             self.check_equal("t")

@@ -8,7 +8,9 @@ from support import tap
 
 
 def readelf(*options):
-    return subprocess.run(["readelf", "-W", *options, tap.BINARY], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["readelf", "-W", *options, tap.BINARY], capture_output=True, text=True, check=True
+    ).stdout
 
 
 class HardeningTest(unittest.TestCase):
@@ -41,7 +43,12 @@ class HardeningTest(unittest.TestCase):
     def test_indirect_calls_reach_functions_only(self):
         if platform.machine() != "x86_64":
             self.skipTest("of x86 only")
-        code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", tap.BINARY], capture_output=True, text=True, check=True).stdout
+        code = subprocess.run(
+            ["objdump", "-d", "--no-show-raw-insn", tap.BINARY],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         self.assertGreater(code.count("endbr64"), 500)
 
 

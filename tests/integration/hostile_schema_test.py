@@ -11,8 +11,32 @@ from support.pipeline import until
 from support.server import Server
 
 # Every function whose name our sources mention is planted, for each of these argument types.
-TYPES = ("text", "name", "varchar", "citext", '"char"', "int2", "int4", "int8", "numeric", "oid", "regproc", "xid", "tid", "timestamptz",
-         "date", "interval", "json", "jsonb", "bool", "pg_lsn", "text[]", "oid[]", "name[]", "int2[]")
+TYPES = (
+    "text",
+    "name",
+    "varchar",
+    "citext",
+    '"char"',
+    "int2",
+    "int4",
+    "int8",
+    "numeric",
+    "oid",
+    "regproc",
+    "xid",
+    "tid",
+    "timestamptz",
+    "date",
+    "interval",
+    "json",
+    "jsonb",
+    "bool",
+    "pg_lsn",
+    "text[]",
+    "oid[]",
+    "name[]",
+    "int2[]",
+)
 COMPARISONS = ("=", "<>", "<", ">", "<=", ">=", "~~", "@>")
 OPERATORS = COMPARISONS + ("||", "->>", "->", "+", "-")
 
@@ -94,13 +118,24 @@ CREATE TABLE app.logged (id int, c citext, large text, small int, x regclass, PR
 ALTER TABLE app.logged ALTER large SET STORAGE EXTERNAL;
 INSERT INTO app.logged SELECT g, 'c' || g, repeat('x', 9000), 0, 'country' FROM generate_series(1, 5) g;
 """
-KEYS = {"id": 5, "v": 0, "c": 0, "p": 1.5, "n": 2, "d": 86400, "at": 86400, "f": 2}  # with a lookback each, where they know one
+KEYS = {
+    "id": 5,
+    "v": 0,
+    "c": 0,
+    "p": 1.5,
+    "n": 2,
+    "d": 86400,
+    "at": 86400,
+    "f": 2,
+}  # with a lookback each, where they know one
 
 
 def functions_of_sources():
     """All words of our sources that may be calls in SQL."""
     sources = pathlib.Path(tap.ROOT, "src").rglob("*.cpp")
-    return {name for source in sources for name in re.findall(r"([a-z_0-9]+)\(", source.read_text())}
+    return {
+        name for source in sources for name in re.findall(r"([a-z_0-9]+)\(", source.read_text())
+    }
 
 
 class HostileSchemaTest(unittest.TestCase):
@@ -111,9 +146,16 @@ class HostileSchemaTest(unittest.TestCase):
         cls.server = Server({"log_line_prefix": "%u "})
         cls.addClassCleanup(cls.server.close)
         cls.server.create_database("shop")
-        cls.server.sql("CREATE ROLE reader LOGIN REPLICATION; CREATE ROLE mallory LOGIN; GRANT pg_read_all_data TO reader")
+        cls.server.sql(
+            "CREATE ROLE reader LOGIN REPLICATION; CREATE ROLE mallory LOGIN; GRANT pg_read_all_data TO reader"
+        )
         cls.server.sql(TABLES + "GRANT CREATE ON SCHEMA public TO mallory", "shop")
-        cls.config = {**cls.server.config("shop"), "user": "reader", "filter_dbs": "shop", "filter_schemas": "app"}
+        cls.config = {
+            **cls.server.config("shop"),
+            "user": "reader",
+            "filter_dbs": "shop",
+            "filter_schemas": "app",
+        }
 
     def sql(self, statements):
         return self.server.sql("SET search_path = pg_catalog; " + statements, "shop")
@@ -131,30 +173,61 @@ class HostileSchemaTest(unittest.TestCase):
                 with pgbouncer(self.server, "transaction", users=("tap", "reader")) as port:
                     self.assertEqual(self.copies({**self.config, "port": port}), expected["pooled"])
         log = (self.server.folder / "log").read_text().splitlines()
-        self.assertEqual([line for line in log if line.startswith("reader ") and "captured" in line], [])
+        self.assertEqual(
+            [line for line in log if line.startswith("reader ") and "captured" in line], []
+        )
 
     def test_types_of_public_keep_their_names(self):
         """As the usual search path has them, although ours has no `public`."""
         entry = tap.stream(tap.discover(self.config), "t")
-        self.assertEqual({column: tap.metadata(entry, column)["sql-datatype"] for column in ("c", "p", "m", "ms", "s", "r", "tags", "x")},
-                         {"c": "citext", "p": "price", "m": '"Mood"', "ms": '"Mood"[]', "s": "app.size", "r": "public.int4range",
-                          "tags": "text[]", "x": "regclass"})
+        self.assertEqual(
+            {
+                column: tap.metadata(entry, column)["sql-datatype"]
+                for column in ("c", "p", "m", "ms", "s", "r", "tags", "x")
+            },
+            {
+                "c": "citext",
+                "p": "price",
+                "m": '"Mood"',
+                "ms": '"Mood"[]',
+                "s": "app.size",
+                "r": "public.int4range",
+                "tags": "text[]",
+                "x": "regclass",
+            },
+        )
         result = tap.run(self.config, catalog=tap.select({"streams": [entry]}))
         self.assertNotIn("run discovery again", result.stderr)
 
     def test_functions_of_views_and_policies_find_public(self):
-        result = tap.run(self.config, catalog=tap.select(tap.discover(self.config), "named", "guarded"))
-        self.assertEqual([*result.records("named"), *result.records("guarded")],
-                         [{"code": "de", "name": "Germany"}, {"id": 1, "code": "de"}])
+        result = tap.run(
+            self.config, catalog=tap.select(tap.discover(self.config), "named", "guarded")
+        )
+        self.assertEqual(
+            [*result.records("named"), *result.records("guarded")],
+            [{"code": "de", "name": "Germany"}, {"id": 1, "code": "de"}],
+        )
 
     def plant(self):
         def array(names):
             return "ARRAY[" + ", ".join("'" + name + "'" for name in sorted(names)) + "]"
-        self.server.sql(PLANT % {"types": array(TYPES), "operators": array(OPERATORS), "comparisons": array(COMPARISONS),
-                                 "functions": array(functions_of_sources())}, "shop", "mallory")
-        [(operators, functions)] = self.sql("SELECT (SELECT count(*) FROM pg_operator o JOIN pg_roles r ON r.oid = o.oprowner "
-                                            "WHERE rolname = 'mallory'), "
-                                            "(SELECT count(*) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE rolname = 'mallory')")
+
+        self.server.sql(
+            PLANT
+            % {
+                "types": array(TYPES),
+                "operators": array(OPERATORS),
+                "comparisons": array(COMPARISONS),
+                "functions": array(functions_of_sources()),
+            },
+            "shop",
+            "mallory",
+        )
+        [(operators, functions)] = self.sql(
+            "SELECT (SELECT count(*) FROM pg_operator o JOIN pg_roles r ON r.oid = o.oprowner "
+            "WHERE rolname = 'mallory'), "
+            "(SELECT count(*) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE rolname = 'mallory')"
+        )
         self.assertGreater(operators, len(OPERATORS) * (len(TYPES) ** 2 - 1))  # citext has its own
         self.assertGreater(functions, 3 * len(TYPES) ** 2 + 1000)
 
@@ -166,20 +239,36 @@ class HostileSchemaTest(unittest.TestCase):
         catalog = tap.discover(config)
         tables = tap.select(catalog, "t", "part", "named", "guarded")
         whole = tap.run({**config, "state_every_rows": 1}, catalog=tables)
-        [middle] = [text for text in whole.state_texts if '"position":"(0,25)"' in text and '"currently_syncing":"shop-app-t"' in text]
+        [middle] = [
+            text
+            for text in whole.state_texts
+            if '"position":"(0,25)"' in text and '"currently_syncing":"shop-app-t"' in text
+        ]
         again = tap.run(config, catalog=tables, state=middle)
         results = [catalog, whole.records(), again.records()]
         for key, lookback in KEYS.items():
             chosen = tap.select(catalog, "t", method="INCREMENTAL", key=key)
             first = tap.run({**config, "limit": 10}, catalog=chosen)
-            second = tap.run({**config, "limit": 10, "replication_key_lookback": lookback}, catalog=chosen, state=first.last_state)
+            second = tap.run(
+                {**config, "limit": 10, "replication_key_lookback": lookback},
+                catalog=chosen,
+                state=first.last_state,
+            )
             results += [first.records(), second.records()]
             results.append(self.findings(config, chosen, first.last_state))
         return results
 
     def findings(self, config, catalog, state=None):
-        found = json.loads(tap.run(config, "check", "--format", "json", catalog=catalog, state=state, expect=None).stdout)["findings"]
-        return [(finding["level"], finding["subject"]) for finding in found if finding["subject"] != "clock"]
+        found = json.loads(
+            tap.run(
+                config, "check", "--format", "json", catalog=catalog, state=state, expect=None
+            ).stdout
+        )["findings"]
+        return [
+            (finding["level"], finding["subject"])
+            for finding in found
+            if finding["subject"] != "clock"
+        ]
 
     def log(self, config):
         """What log-based streams and the commands on slots say. All is as before afterwards."""
@@ -191,19 +280,35 @@ class HostileSchemaTest(unittest.TestCase):
         second = tap.run(config, catalog=catalog, state=first.last_state)
         findings = self.findings(config, catalog, second.last_state)
         self.sql("TRUNCATE app.part; INSERT INTO app.part VALUES (1, 'one'), (101, 'two')")
-        self.sql("UPDATE app.logged SET small = 0; INSERT INTO app.logged VALUES (1, 'c1', repeat('x', 9000), 0, 'public.country')")
+        self.sql(
+            "UPDATE app.logged SET small = 0; INSERT INTO app.logged VALUES (1, 'c1', repeat('x', 9000), 0, 'public.country')"
+        )
         third = tap.run(config, catalog=catalog, state=second.last_state)
-        self.assertEqual(tap.run(config, "slot", "status").stdout.count(b"stitch_shop: plugin wal2json"), 1)
-        until(lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE NOT active"), "the slot is in use")
+        self.assertEqual(
+            tap.run(config, "slot", "status").stdout.count(b"stitch_shop: plugin wal2json"), 1
+        )
+        until(
+            lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE NOT active"),
+            "the slot is in use",
+        )
         tap.run(config, "slot", "ack", "--state", "s.json", files={"s.json": third.last_state})
-        until(lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE NOT active"), "the slot is in use")
+        until(
+            lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE NOT active"),
+            "the slot is in use",
+        )
         tap.run(config, "slot", "drop")
-        return [sorted(brief(record) for record in result.records()) for result in (first, second, third)] + [findings]
+        return [
+            sorted(brief(record) for record in result.records())
+            for result in (first, second, third)
+        ] + [findings]
 
 
 def brief(record):
     """Text of a record, without what is long or differs from run to run."""
-    short = {"large": len(record.get("large", "")), "_sdc_deleted_at": bool(record.get("_sdc_deleted_at"))}
+    short = {
+        "large": len(record.get("large", "")),
+        "_sdc_deleted_at": bool(record.get("_sdc_deleted_at")),
+    }
     return json.dumps({**record, **short})
 
 

@@ -7,13 +7,41 @@ from support.incremental import IncrementalTest
 
 # type, a finite key, keys after which no finite one sorts, a later finite key, the bookmark of each finite key
 KEYS = [
-    ("date", "'2020-01-01'", ["'infinity'"], "'2021-01-01'", "2020-01-01T00:00:00+00:00", "2021-01-01T00:00:00+00:00"),
-    ("timestamp", "'2020-01-01'", ["'infinity'"], "'2021-01-01'", "2020-01-01T00:00:00+00:00", "2021-01-01T00:00:00+00:00"),
-    ("timestamptz", "'2020-01-01'", ["'infinity'"], "'2021-01-01'", "2020-01-01T00:00:00+00:00", "2021-01-01T00:00:00+00:00"),
+    (
+        "date",
+        "'2020-01-01'",
+        ["'infinity'"],
+        "'2021-01-01'",
+        "2020-01-01T00:00:00+00:00",
+        "2021-01-01T00:00:00+00:00",
+    ),
+    (
+        "timestamp",
+        "'2020-01-01'",
+        ["'infinity'"],
+        "'2021-01-01'",
+        "2020-01-01T00:00:00+00:00",
+        "2021-01-01T00:00:00+00:00",
+    ),
+    (
+        "timestamptz",
+        "'2020-01-01'",
+        ["'infinity'"],
+        "'2021-01-01'",
+        "2020-01-01T00:00:00+00:00",
+        "2021-01-01T00:00:00+00:00",
+    ),
     ("real", "1", ["'Infinity'", "'NaN'"], "3e38", 1, 3e38),
     ("float8", "1", ["'Infinity'", "'NaN'"], "1e308", 1, 1e308),
     ("numeric", "1", ["'Infinity'", "'NaN'"], "2", 1, 2),
-    ("{s}.moment", "'2020-01-01'", ["'infinity'"], "'2021-01-01'", "2020-01-01T00:00:00+00:00", "2021-01-01T00:00:00+00:00"),
+    (
+        "{s}.moment",
+        "'2020-01-01'",
+        ["'infinity'"],
+        "'2021-01-01'",
+        "2020-01-01T00:00:00+00:00",
+        "2021-01-01T00:00:00+00:00",
+    ),
 ]
 
 
@@ -24,59 +52,84 @@ def warnings(result):
 
 class InfinityTest(IncrementalTest):
     def warning(self, shown, row):
-        return (f"{self.id_of('t')}: replication key k is {shown} in {row}: the bookmark stays at the largest finite key, so every "
-                "run sends such rows again; give them a finite key")
+        return (
+            f"{self.id_of('t')}: replication key k is {shown} in {row}: the bookmark stays at the largest finite key, so every "
+            "run sends such rows again; give them a finite key"
+        )
 
     def test_later_finite_keys_are_read(self):
         self.sql("CREATE DOMAIN {s}.moment AS timestamptz")
         for kind, finite, infinite, later, bookmark, last in KEYS:
             with self.subTest(kind):
-                self.sql(f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int PRIMARY KEY, k {kind});"
-                         f"INSERT INTO {{s}}.t VALUES (1, {finite})" +
-                         "".join(f", ({n}, {key})" for n, key in enumerate(infinite, 2)))
+                self.sql(
+                    f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int PRIMARY KEY, k {kind});"
+                    f"INSERT INTO {{s}}.t VALUES (1, {finite})"
+                    + "".join(f", ({n}, {key})" for n, key in enumerate(infinite, 2))
+                )
                 first = self.sync(self.catalog("t"), state_every_rows=1)
                 ids = list(range(1, len(infinite) + 2))
                 self.assertEqual(self.ids(first), ids)
                 self.assertEqual(self.value_in(first, "t"), bookmark)
-                self.assertEqual(warnings(first), [self.warning(f'"{infinite[0][1:-1]}"', 'the row with {"id":2}')])
+                self.assertEqual(
+                    warnings(first),
+                    [self.warning(f'"{infinite[0][1:-1]}"', 'the row with {"id":2}')],
+                )
                 self.sql(f"INSERT INTO {{s}}.t VALUES (100, {later})")
                 second = self.sync(self.catalog("t"), first.last_state)
                 self.assertEqual(self.ids(second), [1, 100, *ids[1:]])
                 value = self.value_in(second, "t")
-                self.assertAlmostEqual(float(value) / last, 1, 5) if isinstance(last, float) else self.assertEqual(value, last)
+                if isinstance(last, float):
+                    self.assertAlmostEqual(float(value) / last, 1, 5)
+                else:
+                    self.assertEqual(value, last)
 
     def test_rows_whose_other_columns_cannot_be_parsed(self):
-        self.sql("CREATE TABLE {s}.t (b text, a numeric, id int, k float8, n numeric, j json, PRIMARY KEY (id, a, b));"
-                 "INSERT INTO {s}.t VALUES ('\"', 1e310, 1, 'NaN', 1e310, (repeat('[', 2000) || repeat(']', 2000))::json)")
+        self.sql(
+            "CREATE TABLE {s}.t (b text, a numeric, id int, k float8, n numeric, j json, PRIMARY KEY (id, a, b));"
+            "INSERT INTO {s}.t VALUES ('\"', 1e310, 1, 'NaN', 1e310, (repeat('[', 2000) || repeat(']', 2000))::json)"
+        )
         result = self.sync(self.catalog("t"), json_as_object=True)
         self.assertIn('"id":1,', result.stdout.decode())
-        self.assertEqual(warnings(result), [self.warning(
-            '"NaN"', 'the row with {"id":1,"a":1%s,"b":"\\""}' % ("0" * 310))])
+        self.assertEqual(
+            warnings(result),
+            [self.warning('"NaN"', 'the row with {"id":1,"a":1%s,"b":"\\""}' % ("0" * 310))],
+        )
 
     def test_row_whose_key_is_too_long_for_a_message(self):
-        self.sql("CREATE TABLE {s}.t (id text PRIMARY KEY, k float8); INSERT INTO {s}.t VALUES (repeat('x', 1000), 'NaN')")
+        self.sql(
+            "CREATE TABLE {s}.t (id text PRIMARY KEY, k float8); INSERT INTO {s}.t VALUES (repeat('x', 1000), 'NaN')"
+        )
         self.assertEqual(warnings(self.sync(self.catalog("t"))), [self.warning('"NaN"', "a row")])
 
     def test_no_other_keys(self):
-        self.sql("CREATE TABLE {s}.t (id int, k timestamp); INSERT INTO {s}.t VALUES (1, 'infinity'), (2, NULL)")
+        self.sql(
+            "CREATE TABLE {s}.t (id int, k timestamp); INSERT INTO {s}.t VALUES (1, 'infinity'), (2, NULL)"
+        )
         first = self.sync(self.catalog("t"))
         self.assertEqual(warnings(first), [self.warning('"infinity"', "a row")])
         self.assertNotIn("replication_key_value", self.bookmark(first.last_state, "t"))
         self.sql("INSERT INTO {s}.t VALUES (3, '2020-01-01')")
         second = self.sync(self.catalog("t"), first.last_state)
         self.assertEqual(self.ids(second), [2, 3, 1])
-        self.assertEqual(self.bookmark(second.last_state, "t")["version"], self.bookmark(first.last_state, "t")["version"])
+        self.assertEqual(
+            self.bookmark(second.last_state, "t")["version"],
+            self.bookmark(first.last_state, "t")["version"],
+        )
 
     def test_minus_infinity_is_a_bookmark(self):
         for kind in ("date", "timestamptz", "real", "float8", "numeric"):
             with self.subTest(kind):
-                self.sql(f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int, k {kind}); INSERT INTO {{s}}.t VALUES (1, '-infinity')")
+                self.sql(
+                    f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int, k {kind}); INSERT INTO {{s}}.t VALUES (1, '-infinity')"
+                )
                 result = self.sync(self.catalog("t"))
                 self.assertEqual(warnings(result), [])
                 self.assertEqual(self.value_in(result, "t").lower(), "-infinity")
 
     def test_limited_run(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, CASE WHEN i > 3 THEN float8 'NaN' ELSE i END AS k FROM generate_series(1, 5) i")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, CASE WHEN i > 3 THEN float8 'NaN' ELSE i END AS k FROM generate_series(1, 5) i"
+        )
         state = None
         for expected in ([1, 2], [2, 3, 4, 5], [3, 4, 5]):
             result = self.sync(self.catalog("t"), state, limit=2)
@@ -87,10 +140,26 @@ class InfinityTest(IncrementalTest):
     def test_infinite_bookmark_of_an_earlier_version(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, timestamp 'infinity' AS k")
         stream = self.id_of("t")
-        result = self.sync(self.catalog("t"), {"bookmarks": {stream: {
-            "last_replication_method": "INCREMENTAL", "replication_key": "k", "replication_key_value": "infinity", "version": 1}}})
-        self.assertEqual(warnings(result)[:1], [f"{stream}: the bookmark is infinity, so rows with a finite replication key are not "
-                         f"read: run once with --full-refresh {stream}"])
+        result = self.sync(
+            self.catalog("t"),
+            {
+                "bookmarks": {
+                    stream: {
+                        "last_replication_method": "INCREMENTAL",
+                        "replication_key": "k",
+                        "replication_key_value": "infinity",
+                        "version": 1,
+                    }
+                }
+            },
+        )
+        self.assertEqual(
+            warnings(result)[:1],
+            [
+                f"{stream}: the bookmark is infinity, so rows with a finite replication key are not "
+                f"read: run once with --full-refresh {stream}"
+            ],
+        )
 
 
 if __name__ == "__main__":

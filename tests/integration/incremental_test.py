@@ -9,41 +9,72 @@ from support.pipeline import until
 
 class MessagesTest(IncrementalTest):
     def test_what_is_written_and_in_which_order(self):
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint); INSERT INTO {s}.t VALUES (1, 20), (2, NULL), (3, 10)")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint); INSERT INTO {s}.t VALUES (1, 20), (2, NULL), (3, 10)"
+        )
         result = self.sync(self.catalog("t"))
-        self.assertEqual(result.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", *["RECORD"] * 3, "STATE"])
+        self.assertEqual(
+            result.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", *["RECORD"] * 3, "STATE"]
+        )
         schema, started, activated, *records, ended = result.messages
         self.assertEqual(schema["bookmark_properties"], ["k"])
         self.assertEqual(schema["key_properties"], ["id"])
         version = activated["version"]
-        self.assertEqual(list(started["value"]["bookmarks"][self.id_of("t")].items()), [
-            ("last_replication_method", "INCREMENTAL"), ("replication_key", "k"), ("version", version)])
+        self.assertEqual(
+            list(started["value"]["bookmarks"][self.id_of("t")].items()),
+            [
+                ("last_replication_method", "INCREMENTAL"),
+                ("replication_key", "k"),
+                ("version", version),
+            ],
+        )
         self.assertEqual(started["value"]["currently_syncing"], self.id_of("t"))
-        self.assertEqual([r["record"] for r in records], [{"id": 2, "k": None}, {"id": 3, "k": 10}, {"id": 1, "k": 20}])
+        self.assertEqual(
+            [r["record"] for r in records],
+            [{"id": 2, "k": None}, {"id": 3, "k": 10}, {"id": 1, "k": 20}],
+        )
         self.assertEqual({r["version"] for r in records}, {version})
-        self.assertEqual(ended["value"], {
-            "bookmarks": {self.id_of("t"): {"last_replication_method": "INCREMENTAL", "replication_key": "k",
-                                            "version": version, "replication_key_value": 20}},
-            "currently_syncing": None})
+        self.assertEqual(
+            ended["value"],
+            {
+                "bookmarks": {
+                    self.id_of("t"): {
+                        "last_replication_method": "INCREMENTAL",
+                        "replication_key": "k",
+                        "version": version,
+                        "replication_key_value": 20,
+                    }
+                },
+                "currently_syncing": None,
+            },
+        )
 
     def test_every_run_activates_the_version_of_the_first(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 5 AS k")
         first = self.sync(self.catalog("t"))
         second = self.sync(self.catalog("t"), first.last_state)
         self.assertEqual(second.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", "RECORD", "STATE"])
-        self.assertEqual({m["version"] for m in first.messages + second.messages if "version" in m},
-                         {first.of_type("ACTIVATE_VERSION")[0]["version"]})
+        self.assertEqual(
+            {m["version"] for m in first.messages + second.messages if "version" in m},
+            {first.of_type("ACTIVATE_VERSION")[0]["version"]},
+        )
 
     def test_states_follow_the_key(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, 100 + i AS k FROM generate_series(1, 25) i")
         result = self.sync(self.catalog("t"), state_every_rows=10)
-        self.assertEqual([(self.bookmark(s, "t").get("replication_key_value"), s["currently_syncing"])
-                          for s in result.states],
-                         [(None, self.id_of("t")), (110, self.id_of("t")), (120, self.id_of("t")), (125, None)])
+        self.assertEqual(
+            [
+                (self.bookmark(s, "t").get("replication_key_value"), s["currently_syncing"])
+                for s in result.states
+            ],
+            [(None, self.id_of("t")), (110, self.id_of("t")), (120, self.id_of("t")), (125, None)],
+        )
 
     def test_no_state_holds_a_key_while_rows_without_key_come(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, i) AS k FROM generate_series(1, 25) i;"
-                 "INSERT INTO {s}.t VALUES (26, 1)")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, i) AS k FROM generate_series(1, 25) i;"
+            "INSERT INTO {s}.t VALUES (26, 1)"
+        )
         result = self.sync(self.catalog("t"), state_every_rows=10)
         bookmarks = [self.bookmark(s, "t") for s in result.states]
         self.assertEqual(len(bookmarks), 4)
@@ -89,7 +120,16 @@ class MessagesTest(IncrementalTest):
         self.assertEqual(set(result.schemas()["t"]["schema"]["properties"]), {"id", "k"})
 
     def test_names_that_need_quoting(self):
-        odd = ["with space", 'with "quotes"', "apostrophe's", "MixedCase", "per%cent", "{brace}", "back\\slash", "日本"]
+        odd = [
+            "with space",
+            'with "quotes"',
+            "apostrophe's",
+            "MixedCase",
+            "per%cent",
+            "{brace}",
+            "back\\slash",
+            "日本",
+        ]
         for name in odd:
             quoted = '"%s"' % name.replace('"', '""')
             self.sql(f"CREATE TABLE {{s}}.{quoted} AS SELECT 1 AS id, 5 AS {quoted}")
@@ -114,39 +154,56 @@ class RelationsTest(IncrementalTest):
         self.assertEqual((self.ids(second, table), self.value_in(second, table)), ([2, 3], 30))
 
     def test_a_view(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT * FROM (VALUES (1, 10), (2, 20)) v(id, k);"
-                 "CREATE VIEW {s}.v AS SELECT id, k FROM {s}.t")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT * FROM (VALUES (1, 10), (2, 20)) v(id, k);"
+            "CREATE VIEW {s}.v AS SELECT id, k FROM {s}.t"
+        )
         self.check_two_runs("v", "INSERT INTO {s}.t VALUES (3, 30)")
 
     def test_a_materialized_view(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT * FROM (VALUES (1, 10), (2, 20)) v(id, k);"
-                 "CREATE MATERIALIZED VIEW {s}.m AS SELECT id, k FROM {s}.t")
-        self.check_two_runs("m", "INSERT INTO {s}.t VALUES (3, 30); REFRESH MATERIALIZED VIEW {s}.m")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT * FROM (VALUES (1, 10), (2, 20)) v(id, k);"
+            "CREATE MATERIALIZED VIEW {s}.m AS SELECT id, k FROM {s}.t"
+        )
+        self.check_two_runs(
+            "m", "INSERT INTO {s}.t VALUES (3, 30); REFRESH MATERIALIZED VIEW {s}.m"
+        )
 
     def test_a_partitioned_table_in_the_order_of_the_key_over_all_leaves(self):
-        self.sql("""CREATE TABLE {s}.p (id int, k int) PARTITION BY LIST (id);
+        self.sql(
+            """CREATE TABLE {s}.p (id int, k int) PARTITION BY LIST (id);
                     CREATE TABLE {s}.p1 PARTITION OF {s}.p FOR VALUES IN (1, 3);
                     CREATE TABLE {s}.p2 PARTITION OF {s}.p FOR VALUES IN (2) PARTITION BY RANGE (k);
                     CREATE TABLE {s}.p2_low PARTITION OF {s}.p2 FOR VALUES FROM (0) TO (100);
-                    INSERT INTO {s}.p VALUES (2, 20), (1, 10);""")
+                    INSERT INTO {s}.p VALUES (2, 20), (1, 10);"""
+        )
         self.check_two_runs("p", "INSERT INTO {s}.p VALUES (3, 30)")
 
     def test_a_parent_with_heirs(self):
-        self.sql("""CREATE TABLE {s}.parent (id int, k int); CREATE TABLE {s}.heir (more int) INHERITS ({s}.parent);
-                    INSERT INTO {s}.parent VALUES (2, 20); INSERT INTO {s}.heir VALUES (1, 10);""")
+        self.sql(
+            """CREATE TABLE {s}.parent (id int, k int); CREATE TABLE {s}.heir (more int) INHERITS ({s}.parent);
+                    INSERT INTO {s}.parent VALUES (2, 20); INSERT INTO {s}.heir VALUES (1, 10);"""
+        )
         self.check_two_runs("parent", "INSERT INTO {s}.heir VALUES (3, 30)")
 
     def test_a_foreign_table(self):
-        self.sql(r"""CREATE EXTENSION file_fdw SCHEMA {s};
+        self.sql(
+            r"""CREATE EXTENSION file_fdw SCHEMA {s};
                      CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
                      CREATE FOREIGN TABLE {s}.f (id int, k int)
-                         SERVER files OPTIONS (program 'printf "2,20\n1,10\n"', format 'csv');""")
-        self.check_two_runs("f", r"""ALTER FOREIGN TABLE {s}.f OPTIONS (SET program 'printf "3,30\n2,20\n1,10\n"')""")
+                         SERVER files OPTIONS (program 'printf "2,20\n1,10\n"', format 'csv');"""
+        )
+        self.check_two_runs(
+            "f",
+            r"""ALTER FOREIGN TABLE {s}.f OPTIONS (SET program 'printf "3,30\n2,20\n1,10\n"')""",
+        )
 
     def test_a_table_that_only_some_columns_of_may_be_read(self):
-        self.sql("""CREATE TABLE {s}.t (id int, k int, secret int); INSERT INTO {s}.t VALUES (1, 10, 0), (2, 20, 0);
+        self.sql(
+            """CREATE TABLE {s}.t (id int, k int, secret int); INSERT INTO {s}.t VALUES (1, 10, 0), (2, 20, 0);
                     CREATE ROLE key_reader LOGIN; GRANT USAGE ON SCHEMA {s} TO key_reader;
-                    GRANT SELECT (id, k) ON {s}.t TO key_reader;""")
+                    GRANT SELECT (id, k) ON {s}.t TO key_reader;"""
+        )
         self.addCleanup(self.sql, "DROP OWNED BY key_reader; DROP ROLE key_reader")
         self.config["user"] = "key_reader"
         self.check_two_runs("t", "INSERT INTO {s}.t VALUES (3, 30, 0)")
@@ -154,23 +211,39 @@ class RelationsTest(IncrementalTest):
 
 class IndexTest(IncrementalTest):
     def test_a_small_increment_does_not_read_the_table(self):
-        self.sql("""CREATE TABLE {s}.t (id int PRIMARY KEY, k timestamptz NOT NULL, pad text);
+        self.sql(
+            """CREATE TABLE {s}.t (id int PRIMARY KEY, k timestamptz NOT NULL, pad text);
                     INSERT INTO {s}.t SELECT i, timestamptz '2020-01-01' + i * interval '1 s', repeat('x', 100)
                         FROM generate_series(1, 50000) i;
-                    CREATE INDEX ON {s}.t (k); ANALYZE {s}.t;""")
+                    CREATE INDEX ON {s}.t (k); ANALYZE {s}.t;"""
+        )
         catalog = self.catalog("t")
         last = "2020-01-01T13:53:20+00:00"
-        state = {"bookmarks": {self.id_of("t"): {"last_replication_method": "INCREMENTAL", "replication_key": "k",
-                                                 "version": 1, "replication_key_value": last}}}
+        state = {
+            "bookmarks": {
+                self.id_of("t"): {
+                    "last_replication_method": "INCREMENTAL",
+                    "replication_key": "k",
+                    "version": 1,
+                    "replication_key_value": last,
+                }
+            }
+        }
 
         def reads():
-            [found] = self.sql("""SELECT seq_scan, idx_scan, seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables
-                                   WHERE relid = '{s}.t'::regclass""")
+            [found] = self.sql(
+                """SELECT seq_scan, idx_scan, seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables
+                                   WHERE relid = '{s}.t'::regclass"""
+            )
             return found
+
         before = reads()
         for extra in ({}, {"limit": 100}, {"replication_key_lookback": 10}):
             self.assertLess(len(self.sync(catalog, state, **extra).records()), 20)
-        until(lambda: reads()[1] >= before[1] + 3, lambda: f"the index has not been used: {before}, {reads()}")
+        until(
+            lambda: reads()[1] >= before[1] + 3,
+            lambda: f"the index has not been used: {before}, {reads()}",
+        )
         self.assertEqual(reads()[0], before[0], "the table has been read from end to end")
         self.assertLess(reads()[2] - before[2], 100)
 
@@ -193,13 +266,17 @@ class LimitTest(IncrementalTest):
             with self.subTest(name):
                 runs = [self.ids(result) for result in self.runs(**{name: 10})]
                 # The row at the bookmark comes again and does not count.
-                self.assertEqual(runs, [list(range(1, 11)), list(range(10, 21)), list(range(20, 26))])
+                self.assertEqual(
+                    runs, [list(range(1, 11)), list(range(10, 21)), list(range(20, 26))]
+                )
 
     def test_rows_that_tie_with_the_last_one_are_not_skipped(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i / 8 AS k FROM generate_series(0, 39) i")
         runs = [self.ids(result) for result in self.runs(limit=5)]
-        self.assertEqual([sorted(run) for run in runs],
-                         [list(range(8)), *[list(range(8 * n - 8, 8 * n + 8)) for n in range(1, 5)]])
+        self.assertEqual(
+            [sorted(run) for run in runs],
+            [list(range(8)), *[list(range(8 * n - 8, 8 * n + 8)) for n in range(1, 5)]],
+        )
 
     def test_a_key_of_all_rows_is_passed(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, 7 AS k FROM generate_series(1, 10) i")
@@ -208,41 +285,73 @@ class LimitTest(IncrementalTest):
         self.assertEqual([len(self.ids(result)) for result in self.runs(limit=1)], [10, 11])
 
     def test_rows_without_key_come_on_the_first_run_and_do_not_count(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, 100) AS k FROM generate_series(99, 102) i")
-        self.assertEqual([self.ids(result) for result in self.runs(limit=2)], [[100, 99, 101], [101, 102]])
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, 100) AS k FROM generate_series(99, 102) i"
+        )
+        self.assertEqual(
+            [self.ids(result) for result in self.runs(limit=2)], [[100, 99, 101], [101, 102]]
+        )
 
     def test_it_holds_for_text_keys_with_odd_characters(self):
-        self.sql("""CREATE TABLE {s}.t (id int, k text);
-                    INSERT INTO {s}.t VALUES (1, 'a'), (2, 'a''\\"%s'), (3, 'b')""")
+        self.sql(
+            """CREATE TABLE {s}.t (id int, k text);
+                    INSERT INTO {s}.t VALUES (1, 'a'), (2, 'a''\\"%s'), (3, 'b')"""
+        )
         self.assertEqual([self.ids(result) for result in self.runs(limit=1)], [[1], [1, 2], [2, 3]])
 
     def test_full_tables_are_not_cut(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i AS k FROM generate_series(1, 25) i")
-        self.assertEqual(len(self.sync(self.catalog("t", method="FULL_TABLE"), limit=10).records()), 25)
+        self.assertEqual(
+            len(self.sync(self.catalog("t", method="FULL_TABLE"), limit=10).records()), 25
+        )
 
 
 class LookbackTest(IncrementalTest):
     def check(self, kind, values, expected, lookback):
         """Rows 1, 2, ... have these keys, ascending; a second run gives the expected ones."""
-        self.sql(f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int, k {kind});" + "".join(
-            f"INSERT INTO {{s}}.t VALUES ({i}, {value});" for i, value in enumerate(values, 1)))
+        self.sql(
+            f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int, k {kind});"
+            + "".join(
+                f"INSERT INTO {{s}}.t VALUES ({i}, {value});" for i, value in enumerate(values, 1)
+            )
+        )
         catalog = self.catalog("t")
         first = self.sync(catalog, replication_key_lookback=lookback)
         self.assertEqual(self.ids(first), list(range(1, len(values) + 1)))
-        second = self.sync(catalog, first.last_state, replication_key_lookback=lookback, state_every_rows=1)
+        second = self.sync(
+            catalog, first.last_state, replication_key_lookback=lookback, state_every_rows=1
+        )
         self.assertEqual(self.ids(second), expected)
         for state in second.states:
-            self.assertEqual(self.bookmark(state, "t"), self.bookmark(first.states[-1], "t"), "the bookmark went back")
+            self.assertEqual(
+                self.bookmark(state, "t"),
+                self.bookmark(first.states[-1], "t"),
+                "the bookmark went back",
+            )
 
     def test_seconds_of_a_timestamp(self):
         for kind in ("timestamp", "timestamptz"):
             with self.subTest(kind):
-                self.check(kind, ["'2020-01-01 00:00:00'", "'2020-01-01 00:00:09.999999'", "'2020-01-01 00:00:10'",
-                                  "'2020-01-01 00:00:15'", "'2020-01-01 00:00:20'"], [3, 4, 5], 10)
+                self.check(
+                    kind,
+                    [
+                        "'2020-01-01 00:00:00'",
+                        "'2020-01-01 00:00:09.999999'",
+                        "'2020-01-01 00:00:10'",
+                        "'2020-01-01 00:00:15'",
+                        "'2020-01-01 00:00:20'",
+                    ],
+                    [3, 4, 5],
+                    10,
+                )
 
     def test_a_fraction_of_a_second(self):
-        self.check("timestamptz", ["'2020-01-01 00:00:00.4'", "'2020-01-01 00:00:00.5'", "'2020-01-01 00:00:01'"],
-                   [2, 3], "0.5")
+        self.check(
+            "timestamptz",
+            ["'2020-01-01 00:00:00.4'", "'2020-01-01 00:00:00.5'", "'2020-01-01 00:00:01'"],
+            [2, 3],
+            "0.5",
+        )
 
     def test_seconds_of_a_date(self):
         self.check("date", ["'2020-02-27'", "'2020-02-28'", "'2020-03-01'"], [2, 3], 2 * 86400)
@@ -255,7 +364,9 @@ class LookbackTest(IncrementalTest):
     def test_at_the_lower_end_of_the_type(self):
         self.check("smallint", ["-32768", "-32767"], [1, 2], 10)
         self.check("bigint", ["-9223372036854775808", "-9223372036854775807"], [1, 2], 10)
-        self.check("timestamp", ["'4713-01-01 00:00:00 BC'", "'4713-01-01 00:00:01 BC'"], [1, 2], 10)
+        self.check(
+            "timestamp", ["'4713-01-01 00:00:00 BC'", "'4713-01-01 00:00:01 BC'"], [1, 2], 10
+        )
 
     def test_infinity(self):
         self.check("timestamp", ["'2020-01-01'", "'infinity'"], [1, 2], 10)
@@ -263,9 +374,22 @@ class LookbackTest(IncrementalTest):
 
     def test_a_key_without_distance_gets_a_warning(self):
         self.check("text", ["'a'", "'b'"], [2], 10)
-        result = self.sync(self.catalog("t"), replication_key_lookback=10, state={"bookmarks": {self.id_of("t"): {
-            "last_replication_method": "INCREMENTAL", "replication_key": "k", "replication_key_value": "a"}}})
-        self.assertRegex(result.stderr, f"WARNING {self.id_of('t')}: .*replication_key_lookback.* text\n")
+        result = self.sync(
+            self.catalog("t"),
+            replication_key_lookback=10,
+            state={
+                "bookmarks": {
+                    self.id_of("t"): {
+                        "last_replication_method": "INCREMENTAL",
+                        "replication_key": "k",
+                        "replication_key_value": "a",
+                    }
+                }
+            },
+        )
+        self.assertRegex(
+            result.stderr, f"WARNING {self.id_of('t')}: .*replication_key_lookback.* text\n"
+        )
 
     def test_a_row_that_was_committed_late_comes(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 100 AS k")

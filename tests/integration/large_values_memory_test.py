@@ -11,7 +11,9 @@ from support.slots import SlotTest
 MIB = 1 << 20
 SIZE = 32_000_000  # of a value
 REST = 24 * MIB  # of a tap that has nothing large to do
-IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()  # which takes memory of its own
+IS_SANITIZED = (
+    b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
+)  # which takes memory of its own
 VALUES = {
     "text": ("text", f"repeat('x', {SIZE})"),
     "bytea": ("bytea", f"decode(repeat('ab', {SIZE // 2}), 'hex')"),
@@ -25,7 +27,9 @@ class LargeValuesMemoryTest(SlotTest):
     database = "large_values_memory"
 
     def table(self, kind):
-        self.sql(f"CREATE TABLE {{s}}.t (id int PRIMARY KEY, n int, big {kind}); ALTER TABLE {{s}}.t ALTER big SET STORAGE EXTERNAL")
+        self.sql(
+            f"CREATE TABLE {{s}}.t (id int PRIMARY KEY, n int, big {kind}); ALTER TABLE {{s}}.t ALTER big SET STORAGE EXTERNAL"
+        )
 
     def memory(self, running, what):
         """VmHWM, the highest, or VmRSS, the current, in bytes."""
@@ -57,7 +61,10 @@ class LargeValuesMemoryTest(SlotTest):
         self.sql("INSERT INTO {s}.t VALUES (2)")
         self.assertGreater(self.read_past_large(running, 2), SIZE * 0.9)
         self.check_peak(running, SIZE * message, 4)
-        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        until(
+            lambda: self.memory(running, "VmRSS") < REST,
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+        )
         # It goes on after that, without a gap and without a repetition.
         self.sql("INSERT INTO {s}.t VALUES (3)")
         messages = running.read_until(lambda m: m["type"] == "RECORD")
@@ -89,11 +96,16 @@ class LargeValuesMemoryTest(SlotTest):
         state = self.sync(catalog).last_state
         self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}")
         last = 2 * SIZE // 10_000
-        self.sql(f"""DO $$ BEGIN FOR i IN 2..{last} LOOP INSERT INTO {self.schema}.t VALUES (i, i, repeat('y', 10000)); COMMIT;
-                     END LOOP; END $$""")
+        self.sql(
+            f"""DO $$ BEGIN FOR i IN 2..{last} LOOP INSERT INTO {self.schema}.t VALUES (i, i, repeat('y', 10000)); COMMIT;
+                     END LOOP; END $$"""
+        )
         running = self.start(catalog, state)
         self.read_past_large(running, last // 2)  # the rest is more than pipe and buffers hold
-        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        until(
+            lambda: self.memory(running, "VmRSS") < REST,
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+        )
         ids = [m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"]
         self.assertEqual(ids, list(range(last // 2 + 1, last + 1)))
         self.assertEqual(running.wait(), 0)
@@ -102,11 +114,15 @@ class LargeValuesMemoryTest(SlotTest):
     def test_failed_stream_does_not_repeat_large_messages(self):
         """The stream that has failed keeps its bookmark, before the large message."""
         self.table("text")
-        self.sql(f"""CREATE TABLE {{s}}.u (id int PRIMARY KEY, n int, big text); ALTER TABLE {{s}}.u ALTER big SET STORAGE EXTERNAL;
+        self.sql(
+            f"""CREATE TABLE {{s}}.u (id int PRIMARY KEY, n int, big text); ALTER TABLE {{s}}.u ALTER big SET STORAGE EXTERNAL;
                      INSERT INTO {{s}}.u VALUES (1, 1, repeat('x', 3000)); CREATE ROLE {self.schema}_reader LOGIN REPLICATION;
                      GRANT USAGE ON SCHEMA {{s}} TO {self.schema}_reader;
-                     GRANT SELECT ON ALL TABLES IN SCHEMA {{s}} TO {self.schema}_reader""")
-        self.addCleanup(self.sql, f"DROP OWNED BY {self.schema}_reader; DROP ROLE {self.schema}_reader")
+                     GRANT SELECT ON ALL TABLES IN SCHEMA {{s}} TO {self.schema}_reader"""
+        )
+        self.addCleanup(
+            self.sql, f"DROP OWNED BY {self.schema}_reader; DROP ROLE {self.schema}_reader"
+        )
         self.config["user"] = f"{self.schema}_reader"
         self.make_slot()
         catalog = self.catalog("t", "u")
@@ -118,7 +134,10 @@ class LargeValuesMemoryTest(SlotTest):
         self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}")
         self.sql("INSERT INTO {s}.t VALUES (2)")
         self.read_past_large(running, 2)
-        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        until(
+            lambda: self.memory(running, "VmRSS") < REST,
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+        )
         self.sql("INSERT INTO {s}.t VALUES (3)")
         self.read_past_large(running, 3)
         self.assertLess(self.memory(running, "VmRSS"), REST)
@@ -133,16 +152,21 @@ class LargeValuesMemoryTest(SlotTest):
         self.sql("UPDATE {s}.t SET n = 2; INSERT INTO {s}.t VALUES (2)")
         self.assertGreater(self.read_past_large(running, 2), SIZE)
         self.check_peak(running, SIZE, 4)
-        until(lambda: self.memory(running, "VmRSS") < REST, lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept")
+        until(
+            lambda: self.memory(running, "VmRSS") < REST,
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+        )
         self.sql("INSERT INTO {s}.t VALUES (3)")
         self.assertEqual(running.read_until(lambda m: m["type"] == "RECORD")[-1]["record"]["id"], 3)
 
     def check_copy(self, method):
         """While the same COPY goes on, libpq keeps room for the largest row; the next stream does not have it."""
         self.table("text")
-        self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}; INSERT INTO {{s}}.t VALUES (2);"
-                 "CREATE TABLE {s}.u (id int PRIMARY KEY, pad text);"
-                 "INSERT INTO {s}.u SELECT i, repeat('x', 100) FROM generate_series(3, 50000) i")
+        self.sql(
+            f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}; INSERT INTO {{s}}.t VALUES (2);"
+            "CREATE TABLE {s}.u (id int PRIMARY KEY, pad text);"
+            "INSERT INTO {s}.u SELECT i, repeat('x', 100) FROM generate_series(3, 50000) i"
+        )
         running = self.start(self.catalog("t", "u", method=method, key="id"))
         self.assertGreater(self.read_past_large(running, 2), SIZE)
         self.check_peak(running, SIZE, 4)

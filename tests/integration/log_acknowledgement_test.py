@@ -47,7 +47,9 @@ class LogAcknowledgementTest(SlotTest):
         before = self.confirmed()
         with Proxy(self.server.port) as proxy:
             self.sync(catalog, state, port=proxy.port)
-            sent = re.findall(rb"d\0\0\0\x26r.{8}(.{8})", bytes(proxy.sent), re.DOTALL)  # flushed, in Standby status updates
+            sent = re.findall(
+                rb"d\0\0\0\x26r.{8}(.{8})", bytes(proxy.sent), re.DOTALL
+            )  # flushed, in Standby status updates
         flushed = [int.from_bytes(position, "big") for position in sent]
         self.assertEqual(max(flushed), self.lsn(state))
         self.assertEqual([position for position in flushed if 0 < position < before], [])
@@ -71,16 +73,23 @@ class LogAcknowledgementTest(SlotTest):
         self.assertEqual(self.confirmed(), self.lsn(json.dumps(state), "u"))
 
     def test_a_copy_that_was_cut_off_holds_the_slot_where_it_began(self):
-        self.sql(ONE_TABLE + "CREATE TABLE {s}.u AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
-                             "ALTER TABLE {s}.u ADD PRIMARY KEY (id)")
+        self.sql(
+            ONE_TABLE
+            + "CREATE TABLE {s}.u AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
+            "ALTER TABLE {s}.u ADD PRIMARY KEY (id)"
+        )
         running = self.start(self.catalog("t", "u"), state_every_rows=100)
         state = running.read_until(
-            lambda m: m["type"] == "STATE" and m["value"]["bookmarks"].get(self.id_of("u"), {}).get("copy"))[-1]["value"]
+            lambda m: m["type"] == "STATE"
+            and m["value"]["bookmarks"].get(self.id_of("u"), {}).get("copy")
+        )[-1]["value"]
         running.close()
         begun = state["bookmarks"][self.id_of("u")]["copy"]["lsn"]
         for _ in range(3):
             self.sql("INSERT INTO {s}.t SELECT max(id) + 1 FROM {s}.t")
-        state["bookmarks"][self.id_of("t")] = {**self.bookmark(self.sync(self.catalog("t")).last_state, "t")}
+        state["bookmarks"][self.id_of("t")] = {
+            **self.bookmark(self.sync(self.catalog("t")).last_state, "t")
+        }
         self.sql("DELETE FROM {s}.u WHERE id = 1")
         after = self.sync(self.catalog("t", "u"), json.dumps(state)).last_state
         self.assertLess(begun, self.lsn(json.dumps(state)))
@@ -99,9 +108,13 @@ class LogAcknowledgementTest(SlotTest):
             state = self.sync(one, state).last_state
         self.assertGreater(self.confirmed(), left_out)
         self.assertEqual(self.lsn(state, "u"), left_out)
-        self.refused(f"the state of stream {self.id_of('u')} is at {as_text(left_out)}, but replication slot {self.slot} has "
-                     f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are "
-                     f"gone; sync the stream anew with --full-refresh {self.id_of('u')}", both, state)
+        self.refused(
+            f"the state of stream {self.id_of('u')} is at {as_text(left_out)}, but replication slot {self.slot} has "
+            f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are "
+            f"gone; sync the stream anew with --full-refresh {self.id_of('u')}",
+            both,
+            state,
+        )
         self.sql("INSERT INTO {s}.u VALUES (7)")
         result = self.sync(both, state, "--full-refresh", self.id_of("u"))
         self.assertEqual([r["id"] for r in result.records("u")], [7])
@@ -114,7 +127,9 @@ class LogAcknowledgementTest(SlotTest):
         for i in (10, 11):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
             [*_, record, state] = running.read_until(
-                lambda m: m["type"] == "STATE" and m["value"]["bookmarks"][self.id_of("t")]["lsn"] > given)
+                lambda m: m["type"] == "STATE"
+                and m["value"]["bookmarks"][self.id_of("t")]["lsn"] > given
+            )
             self.assertEqual(record["record"]["id"], i)
             self.assertEqual(self.confirmed(), given)
             given = state["value"]["bookmarks"][self.id_of("t")]["lsn"]
@@ -134,8 +149,10 @@ class LogAcknowledgementTest(SlotTest):
         os.utime(file, (1, 1))
         until(lambda: file.stat().st_atime > 1, "it is not read", patience=30)
         self.sql("INSERT INTO {s}.t VALUES (10)")
-        [*_, state] = running.read_until(lambda m: m["type"] == "STATE" and m["value"]["bookmarks"][self.id_of("t")]["lsn"]
-                                         > self.lsn(state))
+        [*_, state] = running.read_until(
+            lambda m: m["type"] == "STATE"
+            and m["value"]["bookmarks"][self.id_of("t")]["lsn"] > self.lsn(state)
+        )
         self.assertLess(self.confirmed(), self.lsn(state["value"]))
         self.replace(file, state["value"])
         self.wait_until_confirmed(self.lsn(state["value"]))
@@ -169,17 +186,26 @@ class LogAcknowledgementTest(SlotTest):
         os.replace(beside, file)
 
     def wait_until_confirmed(self, lsn):
-        with contextlib.closing(self.server.connect(self.database)) as connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(self.server.connect(self.database)) as connection,
+            connection.cursor() as cursor,
+        ):
+
             def is_there():
-                cursor.execute("SELECT confirmed_flush_lsn = '0/0'::pg_lsn + %s FROM pg_replication_slots WHERE slot_name = %s",
-                               (lsn, self.slot))
+                cursor.execute(
+                    "SELECT confirmed_flush_lsn = '0/0'::pg_lsn + %s FROM pg_replication_slots WHERE slot_name = %s",
+                    (lsn, self.slot),
+                )
                 return cursor.fetchone()[0]
+
             until(is_there, "the slot does not follow the state file", patience=30)
 
     def test_log_of_other_tables_is_let_go(self):
         """1 GB of it would take long here; what matters is that the slot is past it by the second run."""
         catalog, state = self.first_copy()
-        self.sql("CREATE TABLE {s}.other AS SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i")
+        self.sql(
+            "CREATE TABLE {s}.other AS SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i"
+        )
         end = self.end_of_log()
         state = self.sync(catalog, state).last_state
         self.assertGreaterEqual(self.lsn(state), end)

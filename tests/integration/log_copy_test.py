@@ -24,7 +24,10 @@ def writers(server, database, schema, seed):
     def write(table):
         kind = log_workload.Overlapping if table == "overlapping" else log_workload.Writer
         try:
-            with contextlib.closing(server.connect(database)) as connection, connection.cursor() as cursor:
+            with (
+                contextlib.closing(server.connect(database)) as connection,
+                connection.cursor() as cursor,
+            ):
                 cursor.execute(f"SET search_path TO {schema}")
                 writer = kind(table, cursor, random.Random(f"{seed} {table}"))
                 writer.key = -seed * 10**6  # of Overlapping: keys that no earlier one has used
@@ -33,7 +36,10 @@ def writers(server, database, schema, seed):
         except Exception as fault:  # told to the test below
             faults.append(fault)
 
-    threads = [threading.Thread(target=write, args=(table,)) for table in (*log_workload.LOGGED, "overlapping")]
+    threads = [
+        threading.Thread(target=write, args=(table,))
+        for table in (*log_workload.LOGGED, "overlapping")
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -51,7 +57,10 @@ class LogCopyTest(SlotTest):
 
     def test_while_tables_are_written(self):
         self.make_slot()
-        with contextlib.closing(self.server.connect(self.database)) as connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(self.server.connect(self.database)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f"SET search_path TO {self.schema}")
             log_workload.setup(cursor, 200, random.Random)
         catalog = self.catalog(*log_workload.LOGGED)
@@ -70,9 +79,15 @@ class LogCopyTest(SlotTest):
         stop = threading.Event()
 
         def insert():
-            with contextlib.closing(self.server.connect(self.database)) as connection, connection.cursor() as cursor:
+            with (
+                contextlib.closing(self.server.connect(self.database)) as connection,
+                connection.cursor() as cursor,
+            ):
                 while not stop.wait(0.01):
-                    cursor.execute(f"INSERT INTO {self.schema}.t SELECT max(id) + 1 FROM {self.schema}.t")
+                    cursor.execute(
+                        f"INSERT INTO {self.schema}.t SELECT max(id) + 1 FROM {self.schema}.t"
+                    )
+
         thread = threading.Thread(target=insert)
         thread.start()
         try:
@@ -83,7 +98,9 @@ class LogCopyTest(SlotTest):
         [(last,)] = self.sql("SELECT max(id) FROM {s}.t")
         for copy in copies:
             followed = self.sync(catalog, copy.last_state)
-            self.assertEqual([r["id"] for r in copy.records() + followed.records()], list(range(1, last + 1)))
+            self.assertEqual(
+                [r["id"] for r in copy.records() + followed.records()], list(range(1, last + 1))
+            )
 
     def test_a_transaction_that_stays_open_is_waited_for_ten_seconds(self):
         self.make_slot()
@@ -94,12 +111,16 @@ class LogCopyTest(SlotTest):
             cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (5)")
             copied = self.sync(catalog)
             cursor.execute("COMMIT")
-        self.assertIn("WARNING no snapshot for the first copy could be had (canceling statement due to lock timeout (SQLSTATE "
-                      f"55P03)): changes since {as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
-                      copied.stderr)
+        self.assertIn(
+            "WARNING no snapshot for the first copy could be had (canceling statement due to lock timeout (SQLSTATE "
+            f"55P03)): changes since {as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
+            copied.stderr,
+        )
         self.assertEqual([r["id"] for r in copied.records()], [1, 2, 3, 4])
         self.assertEqual(self.lsn(copied.last_state), self.confirmed())
-        self.assertEqual([r["id"] for r in self.sync(catalog, copied.last_state).records()], [1, 2, 3, 4, 5])
+        self.assertEqual(
+            [r["id"] for r in self.sync(catalog, copied.last_state).records()], [1, 2, 3, 4, 5]
+        )
 
     @contextlib.contextmanager
     def first_copy_behind_a_transaction(self):
@@ -110,8 +131,12 @@ class LogCopyTest(SlotTest):
         with self.session() as connection, connection.cursor() as cursor:
             cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (5)")
             running = self.start(catalog)
-            until(lambda: self.sql("SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"),
-                  "the tap does not wait for the transaction")
+            until(
+                lambda: self.sql(
+                    "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"
+                ),
+                "the tap does not wait for the transaction",
+            )
             yield catalog, running, cursor
 
     def test_a_transaction_that_ends_soon_is_waited_for(self):
@@ -120,7 +145,9 @@ class LogCopyTest(SlotTest):
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertNotIn("WARNING", running.log)
-        self.assertEqual([m["record"]["id"] for m in messages if m["type"] == "RECORD"], [1, 2, 3, 5])
+        self.assertEqual(
+            [m["record"]["id"] for m in messages if m["type"] == "RECORD"], [1, 2, 3, 5]
+        )
         self.assertEqual(self.sync(catalog, messages[-1]["value"]).records(), [])
 
     def test_a_signal_while_it_waits_for_a_transaction(self):
@@ -130,22 +157,34 @@ class LogCopyTest(SlotTest):
             self.assertEqual(running.wait(), 143, running)
             self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
         self.assertEqual(running.read_rest(), [])
-        self.assertEqual(running.log, "WARNING stopped by signal 15: the next run goes on from the last STATE\n")
+        self.assertEqual(
+            running.log, "WARNING stopped by signal 15: the next run goes on from the last STATE\n"
+        )
 
     def test_streams_that_join_later(self):
         self.make_slot()
-        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
+        self.sql(
+            ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)"
+        )
         state = self.sync(self.catalog("t")).last_state
         self.sql("INSERT INTO {s}.t VALUES (4); INSERT INTO {s}.u VALUES (2)")
         joined = self.sync(self.catalog("t", "u"), state)
         self.assertEqual([r["id"] for r in joined.records("t")], [4])
         self.assertEqual([r["id"] for r in joined.records("u")], [1, 2])
         self.assertEqual(self.confirmed(), self.lsn(state))
-        self.sql("INSERT INTO {s}.t VALUES (5); INSERT INTO {s}.u VALUES (3); DELETE FROM {s}.u WHERE id = 1")
+        self.sql(
+            "INSERT INTO {s}.t VALUES (5); INSERT INTO {s}.u VALUES (3); DELETE FROM {s}.u WHERE id = 1"
+        )
         after = self.sync(self.catalog("t", "u"), joined.last_state)
         self.assertEqual([r["id"] for r in after.records("t")], [5])
-        self.assertEqual([(r["id"], r["_sdc_deleted_at"] is not None) for r in after.records("u")], [(3, False), (1, True)])
-        self.assertEqual(self.confirmed(), min(self.lsn(joined.last_state, "t"), self.lsn(joined.last_state, "u")))
+        self.assertEqual(
+            [(r["id"], r["_sdc_deleted_at"] is not None) for r in after.records("u")],
+            [(3, False), (1, True)],
+        )
+        self.assertEqual(
+            self.confirmed(),
+            min(self.lsn(joined.last_state, "t"), self.lsn(joined.last_state, "u")),
+        )
 
     def test_databases_with_their_own_slots_in_one_run(self):
         names = ("log_copy_a", "log_copy_b")
@@ -166,10 +205,15 @@ class LogCopyTest(SlotTest):
             self.assertEqual(self.confirmed(f"stitch_{name}"), given)
         self.server.sql("SELECT pg_drop_replication_slot('stitch_log_copy_b')", names[1])
         failed = tap.run(config, catalog=catalog, state=result.last_state, expect=4)
-        self.assertEqual((failed.stdout, failed.stderr), (
-            b"", "CRITICAL no replication slot stitch_log_copy_b or stitch with wal2json in database log_copy_b: create it with "
-                 "SELECT pg_create_logical_replication_slot('stitch_log_copy_b', 'wal2json') or set create_replication_slot to "
-                 f"true{ADVICE}\n"))
+        self.assertEqual(
+            (failed.stdout, failed.stderr),
+            (
+                b"",
+                "CRITICAL no replication slot stitch_log_copy_b or stitch with wal2json in database log_copy_b: create it with "
+                "SELECT pg_create_logical_replication_slot('stitch_log_copy_b', 'wal2json') or set create_replication_slot to "
+                f"true{ADVICE}\n",
+            ),
+        )
 
 
 class FewSlotsTest(SlotTest):
@@ -183,14 +227,19 @@ class FewSlotsTest(SlotTest):
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
         copied = self.sync(catalog)
-        self.assertIn("WARNING no snapshot for the first copy could be had (all replication slots are in use; Free one or "
-                      "increase max_replication_slots. (SQLSTATE 53400)): changes since "
-                      f"{as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n", in_older_words(copied.stderr))
+        self.assertIn(
+            "WARNING no snapshot for the first copy could be had (all replication slots are in use; Free one or "
+            "increase max_replication_slots. (SQLSTATE 53400)): changes since "
+            f"{as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
+            in_older_words(copied.stderr),
+        )
         self.assertEqual(self.lsn(copied.last_state), self.confirmed())
         self.sql("DELETE FROM {s}.t WHERE id = 2")
         records = self.sync(catalog, copied.last_state).records()
-        self.assertEqual([(r["id"], r["_sdc_deleted_at"] is not None) for r in records],
-                         [(1, False), (2, False), (3, False), (2, True)])
+        self.assertEqual(
+            [(r["id"], r["_sdc_deleted_at"] is not None) for r in records],
+            [(1, False), (2, False), (3, False), (2, True)],
+        )
         self.assertEqual(self.confirmed(), self.lsn(copied.last_state))
         self.pipe(catalog, self.pipe(catalog).state)
         self.check_equal("t")

@@ -17,8 +17,12 @@ class LogDdlRaceTest(LogTest):
         holder = self.session().cursor()
         holder.execute("BEGIN; LOCK TABLE pg_catalog.pg_inherits")
         running = self.start(self.selected, self.state)
-        until(lambda: self.sql("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'pg_catalog.pg_inherits'::regclass"),
-              lambda: f"the tap does not wait\n{running}")
+        until(
+            lambda: self.sql(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'pg_catalog.pg_inherits'::regclass"
+            ),
+            lambda: f"the tap does not wait\n{running}",
+        )
         holder.execute(f"DROP TABLE {self.schema}.t; COMMIT")
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)

@@ -33,7 +33,9 @@ class LogEndTest(SlotTest):
         for _ in range(5):
             end = self.end_of_log()
             self.assertEqual(self.follow(), [])
-            self.assertGreaterEqual(self.lsn(self.state), end - 16384)  # the log of the run itself may be unwritten
+            self.assertGreaterEqual(
+                self.lsn(self.state), end - 16384
+            )  # the log of the run itself may be unwritten
 
     def test_nothing_but_changes_of_other_tables(self):
         self.sql("CREATE TABLE {s}.other (id int)")
@@ -48,9 +50,13 @@ class LogEndTest(SlotTest):
         over = threading.Event()
 
         def write():
-            with contextlib.closing(self.server.connect(self.database)) as connection, connection.cursor() as cursor:
+            with (
+                contextlib.closing(self.server.connect(self.database)) as connection,
+                connection.cursor() as cursor,
+            ):
                 while not over.is_set():
                     cursor.execute(f"INSERT INTO {self.schema}.other SELECT generate_series(1, 10)")
+
         threads = [threading.Thread(target=write) for _ in range(2)]
         for thread in threads:
             thread.start()
@@ -88,11 +94,15 @@ class LogEndTest(SlotTest):
 
     def test_inside_of_a_huge_transaction(self):
         with self.session() as connection, connection.cursor() as cursor:
-            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t SELECT i, repeat('x', 100) FROM generate_series(10, 50009) i")
+            cursor.execute(
+                f"BEGIN; INSERT INTO {self.schema}.t SELECT i, repeat('x', 100) FROM generate_series(10, 50009) i"
+            )
             self.assertEqual(self.follow(), [])
             self.sql("INSERT INTO {s}.t VALUES (4)")
             self.assertEqual(self.follow(), [4])
-            cursor.execute(f"INSERT INTO {self.schema}.t SELECT i FROM generate_series(50010, 60000) i")
+            cursor.execute(
+                f"INSERT INTO {self.schema}.t SELECT i FROM generate_series(50010, 60000) i"
+            )
             self.assertEqual(self.follow(), [])
             cursor.execute("COMMIT")
         self.assertEqual(self.follow(at_once=False), list(range(10, 60001)))
@@ -123,7 +133,9 @@ class LogEndTest(SlotTest):
 
     def test_rolled_back_work(self):
         with self.session() as connection, connection.cursor() as cursor:
-            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t SELECT i FROM generate_series(10, 20000) i; ROLLBACK")
+            cursor.execute(
+                f"BEGIN; INSERT INTO {self.schema}.t SELECT i FROM generate_series(10, 20000) i; ROLLBACK"
+            )
         self.assertEqual(self.follow(), [])
         self.assertEqual(self.follow(), [])
 
@@ -145,6 +157,7 @@ class PageEdgeTest(SlotTest):
 
     def pad(self, cursor):
         """Fills the log up to shortly before the end of a page, by messages that nobody reads."""
+
         def here():
             cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
             return cursor.fetchone()[0]
@@ -176,12 +189,20 @@ class PageEdgeTest(SlotTest):
                 cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES ({i})")
                 edge = self.pad(cursor)
                 cursor.execute("COMMIT")
-                until(lambda edge=edge: self.sql(f"SELECT pg_current_wal_flush_lsn() - '0/0' >= {edge}") == [(True,)], "no page")
+                until(
+                    lambda edge=edge: self.sql(
+                        f"SELECT pg_current_wal_flush_lsn() - '0/0' >= {edge}"
+                    )
+                    == [(True,)],
+                    "no page",
+                )
                 for _ in range(2):
                     result = self.sync(selected, state)
                     found += [record["id"] for record in result.records()]
                     state = result.last_state
-                self.sql("SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE {s}.u")  # flushes
+                self.sql(
+                    "SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE {s}.u"
+                )  # flushes
         result = self.sync(selected, state)
         self.assertEqual(found + [record["id"] for record in result.records()], [10, 11, 12])
 

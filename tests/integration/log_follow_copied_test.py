@@ -20,7 +20,8 @@ class LogFollowCopiedTest(SlotTest):
     def until_record(self, running, stream, number):
         """Reads up to a record of a stream; returns its position among the messages and all that came."""
         return running.read_until(
-            lambda m: m["type"] == "RECORD" and (m["stream"], m["record"]["id"]) == (stream, number))
+            lambda m: m["type"] == "RECORD" and (m["stream"], m["record"]["id"]) == (stream, number)
+        )
 
     def end(self, running):
         running.signal(signal.SIGTERM)
@@ -35,23 +36,34 @@ class LogFollowCopiedTest(SlotTest):
         running = self.start(catalog, break_at_end_lsn=False)
         copied = self.until_record(running, "t", 3)
         until(self.is_active, "no one reads the slot")
-        self.sql("INSERT INTO {s}.t VALUES (4); UPDATE {s}.t SET pad = 'new' WHERE id = 1; DELETE FROM {s}.t WHERE id = 2")
+        self.sql(
+            "INSERT INTO {s}.t VALUES (4); UPDATE {s}.t SET pad = 'new' WHERE id = 1; DELETE FROM {s}.t WHERE id = 2"
+        )
         followed = self.until_record(running, "t", 2)
         self.assertEqual([m["record"]["id"] for m in copied if m["type"] == "RECORD"], [1, 2, 3])
         self.assertEqual([m["record"]["id"] for m in followed if m["type"] == "RECORD"], [4, 1, 2])
         state = self.end(running)[-1]["value"]
-        self.assertRegex(running.log, r"(?m)^WARNING stopped by signal 15: the next run goes on from the last STATE$")
+        self.assertRegex(
+            running.log,
+            r"(?m)^WARNING stopped by signal 15: the next run goes on from the last STATE$",
+        )
         self.assertEqual(self.sync(catalog, json.dumps(state)).records(), [])
 
     def test_changes_during_the_copy_arrive_once_the_copy_is_done(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
-                 "ALTER TABLE {s}.t ADD PRIMARY KEY (id)")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
+            "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
+        )
         running = self.start(self.catalog("t"), break_at_end_lsn=False)
         self.until_record(running, "t", 1)
         self.sql("INSERT INTO {s}.t VALUES (6001, 'a'); DELETE FROM {s}.t WHERE id = 5999")
-        messages = running.read_until(lambda m: m["type"] == "RECORD" and m["record"].get("_sdc_deleted_at"))
-        self.assertEqual([m["record"]["id"] for m in messages if m["type"] == "RECORD"],
-                         [*range(2, 6001), 6001, 5999])
+        messages = running.read_until(
+            lambda m: m["type"] == "RECORD" and m["record"].get("_sdc_deleted_at")
+        )
+        self.assertEqual(
+            [m["record"]["id"] for m in messages if m["type"] == "RECORD"],
+            [*range(2, 6001), 6001, 5999],
+        )
         self.end(running)
 
     def test_a_stream_added_to_others(self):
@@ -65,8 +77,10 @@ class LogFollowCopiedTest(SlotTest):
         until(self.is_active, "no one reads the slot")
         self.sql("INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.u VALUES (10)")
         messages = self.until_record(running, "u", 10)
-        self.assertEqual([(m["stream"], m["record"]["id"]) for m in messages if m["type"] == "RECORD"],
-                         [("t", 10), ("u", 10)])
+        self.assertEqual(
+            [(m["stream"], m["record"]["id"]) for m in messages if m["type"] == "RECORD"],
+            [("t", 10), ("u", 10)],
+        )
         last = self.end(running)[-1]["value"]
         self.assertEqual(self.lsn(json.dumps(last)), self.lsn(json.dumps(last), "u"))
         self.assertEqual(self.sync(both, json.dumps(last)).records(), [])
@@ -89,12 +103,19 @@ class LogFollowCopiedTest(SlotTest):
             beside.write_text(json.dumps(state))
             os.replace(beside, file)
             before = self.lsn(json.dumps(state))
-            until(lambda lsn=before: self.confirmed() == lsn, "the slot does not follow the state file", patience=30)
+            until(
+                lambda lsn=before: self.confirmed() == lsn,
+                "the slot does not follow the state file",
+                patience=30,
+            )
         self.end(running)
 
     def test_a_failed_copy_is_not_followed(self):
-        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE ROLE reader_{s} LOGIN REPLICATION;"
-                 "GRANT USAGE ON SCHEMA {s} TO reader_{s}; GRANT SELECT ON {s}.t TO reader_{s};")
+        self.sql(
+            ONE_TABLE
+            + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE ROLE reader_{s} LOGIN REPLICATION;"
+            "GRANT USAGE ON SCHEMA {s} TO reader_{s}; GRANT SELECT ON {s}.t TO reader_{s};"
+        )
         self.addCleanup(self.sql, "DROP OWNED BY reader_{s}; DROP ROLE reader_{s}")
         both = self.catalog("t", "u")
         running = self.start(both, break_at_end_lsn=False, user=f"reader_{self.schema}")
@@ -102,9 +123,14 @@ class LogFollowCopiedTest(SlotTest):
         until(self.is_active, "no one reads the slot")
         self.sql("INSERT INTO {s}.u VALUES (10); INSERT INTO {s}.t VALUES (10)")
         messages = self.until_record(running, "t", 10)
-        self.assertEqual([(m["stream"], m["record"]["id"]) for m in messages if m["type"] == "RECORD"], [("t", 10)])
+        self.assertEqual(
+            [(m["stream"], m["record"]["id"]) for m in messages if m["type"] == "RECORD"],
+            [("t", 10)],
+        )
         self.end(running)
-        self.assertRegex(running.log, f"(?m)^ERROR stream {self.id_of('u')}: permission denied for table u")
+        self.assertRegex(
+            running.log, f"(?m)^ERROR stream {self.id_of('u')}: permission denied for table u"
+        )
 
     def test_the_summary_counts_a_stream_once(self):
         self.sql(ONE_TABLE)

@@ -11,7 +11,9 @@ from support.pipeline import until
 from support.slots import SlotTest
 
 ROWS = int(os.environ.get("TAP_ROWS") or 300_000)
-IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()  # which takes memory of its own
+IS_SANITIZED = (
+    b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
+)  # which takes memory of its own
 MOST = (512 if IS_SANITIZED else 64) * 1024  # KiB
 
 
@@ -40,19 +42,30 @@ class LogMemoryTest(SlotTest):
         running.signal(signal.SIGTERM)
         self.assertEqual(running.read_rest()[-1]["type"], "STATE")
         self.assertEqual(running.wait(), 143, running)
-        self.assertEqual(running.log.splitlines()[-1], "WARNING stopped by signal 15: the next run goes on from the last STATE")
+        self.assertEqual(
+            running.log.splitlines()[-1],
+            "WARNING stopped by signal 15: the next run goes on from the last STATE",
+        )
 
     def test_a_huge_insert(self):
-        self.check(f"INSERT INTO {{s}}.t SELECT i, repeat('x', 50) FROM generate_series(10, {ROWS + 9}) i", ROWS)
+        self.check(
+            f"INSERT INTO {{s}}.t SELECT i, repeat('x', 50) FROM generate_series(10, {ROWS + 9}) i",
+            ROWS,
+        )
 
     def test_a_huge_insert_by_format_1(self):
-        self.check(f"INSERT INTO {{s}}.t SELECT i, repeat('x', 50) FROM generate_series(10, {ROWS + 9}) i", ROWS,
-                   wal2json_message_format=1)
+        self.check(
+            f"INSERT INTO {{s}}.t SELECT i, repeat('x', 50) FROM generate_series(10, {ROWS + 9}) i",
+            ROWS,
+            wal2json_message_format=1,
+        )
 
     def check_read_again(self, rows, length):
         """An update of `rows` rows that does not touch what is large in them; `length` is SQL, of row i."""
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
-                 f"INSERT INTO {{s}}.t SELECT i, 0, repeat('x', {length}) FROM generate_series(1, {rows}) i")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
+            f"INSERT INTO {{s}}.t SELECT i, 0, repeat('x', {length}) FROM generate_series(1, {rows}) i"
+        )
         self.make_slot()
         catalog = self.catalog("t")
         state = self.sync(catalog).last_state

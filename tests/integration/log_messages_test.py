@@ -23,7 +23,9 @@ class LogMessagesTest(LogTest):
 
     def check_messages(self, **extra):
         """Messages of all kinds, between and inside transactions; every change arrives and the slot moves on."""
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, v text); CREATE TABLE {s}.unselected (id int PRIMARY KEY)")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, v text); CREATE TABLE {s}.unselected (id int PRIMARY KEY)"
+        )
         self.first_copy("t")
         expected = []
         for number, (prefix, content) in enumerate(MESSAGES):
@@ -37,7 +39,9 @@ class LogMessagesTest(LogTest):
                 self.sql(emit)
                 self.sql(f"INSERT INTO {{s}}.unselected VALUES ({base}), ({base + 1})")
                 self.sql(emit)
-                self.sql(f"{emit}; INSERT INTO {{s}}.t VALUES ({base + 3}, 'd'); {emit}; INSERT INTO {{s}}.t VALUES ({base + 4}, 'e')")
+                self.sql(
+                    f"{emit}; INSERT INTO {{s}}.t VALUES ({base + 3}, 'd'); {emit}; INSERT INTO {{s}}.t VALUES ({base + 4}, 'e')"
+                )
                 expected += [base + i for i in range(5)]
         result = self.check_followed("t", **extra)
         self.assertEqual([record["id"] for record in changes(result, "t")], expected)
@@ -57,8 +61,10 @@ class LogMessagesTest(LogTest):
         self.sql("INSERT INTO {s}.t VALUES (1, 'a'), (2, 'b')")
         session = self.session()
         session.autocommit = False
-        session.cursor().execute(f"INSERT INTO {self.schema}.t VALUES (3, 'c'), (4, 'd');"
-                                 "SELECT pg_logical_emit_message(false, 'p', 'c')")
+        session.cursor().execute(
+            f"INSERT INTO {self.schema}.t VALUES (3, 'c'), (4, 'd');"
+            "SELECT pg_logical_emit_message(false, 'p', 'c')"
+        )
         session.rollback()
         self.sql("INSERT INTO {s}.t VALUES (5, 'e')")
         result = self.check_followed("t", wal2json_message_format=1)

@@ -16,13 +16,17 @@ class LogPartitionChangesTest(LogTest):
 
     def attached(self, *names):
         stream = self.id_of("t")
-        return (f"{stream}: tables were attached since the last run ({self.quoted(names)}): the rows that they had before are not "
-                f"read from WAL; if they had any, run once with --full-refresh {stream}")
+        return (
+            f"{stream}: tables were attached since the last run ({self.quoted(names)}): the rows that they had before are not "
+            f"read from WAL; if they had any, run once with --full-refresh {stream}"
+        )
 
     def gone(self, what):
         stream = self.id_of("t")
-        return (f"{stream}: partitions were detached or dropped since the last run ({what}): their rows stay in the target; to "
-                f"remove them, run once with --full-refresh {stream}")
+        return (
+            f"{stream}: partitions were detached or dropped since the last run ({what}): their rows stay in the target; to "
+            f"remove them, run once with --full-refresh {stream}"
+        )
 
     def quoted(self, names):
         return ", ".join(f'"{self.schema}"."{name}"' for name in names)
@@ -52,8 +56,10 @@ class LogPartitionChangesTest(LogTest):
     def test_first_partition(self):
         for copied in (True, False):
             with self.subTest(copied_by_the_last_run=copied):
-                self.sql("DROP TABLE IF EXISTS {s}.t; CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);"
-                         + OTHER)
+                self.sql(
+                    "DROP TABLE IF EXISTS {s}.t; CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);"
+                    + OTHER
+                )
                 self.state = None
                 self.first_copy("t")
                 if not copied:
@@ -62,7 +68,9 @@ class LogPartitionChangesTest(LogTest):
                 self.assertEqual(self.warnings(), [self.attached("t3")])
 
     def test_first_partition_created_and_attached_between_runs(self):
-        self.sql("CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part)")
+        self.sql(
+            "CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part)"
+        )
         self.first_copy("t")
         self.sql(OTHER)
         self.sql(ATTACH)
@@ -70,8 +78,11 @@ class LogPartitionChangesTest(LogTest):
         self.check_equal("t")
 
     def test_attached_sub_tree(self):
-        self.sql(ROOT + """CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (id);
-                           CREATE TABLE {s}.t30 PARTITION OF {s}.t3 DEFAULT; INSERT INTO {s}.t3 VALUES (3, 3)""")
+        self.sql(
+            ROOT
+            + """CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (id);
+                           CREATE TABLE {s}.t30 PARTITION OF {s}.t3 DEFAULT; INSERT INTO {s}.t3 VALUES (3, 3)"""
+        )
         self.first_copy("t")
         self.sql(ATTACH)
         self.assertEqual(self.warnings(), [self.attached("t30")])
@@ -90,10 +101,14 @@ class LogPartitionChangesTest(LogTest):
         """As it happens every day, with or without a run between."""
         self.sql(ROOT)
         self.first_copy("t")
-        self.sql("CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES (3, 3)")
+        self.sql(
+            "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES (3, 3)"
+        )
         self.assertEqual(self.warnings(), [])
         self.sql("CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4) PARTITION BY RANGE (id)")
-        self.sql("CREATE TABLE {s}.t40 PARTITION OF {s}.t4 DEFAULT; INSERT INTO {s}.t VALUES (4, 4)")
+        self.sql(
+            "CREATE TABLE {s}.t40 PARTITION OF {s}.t4 DEFAULT; INSERT INTO {s}.t VALUES (4, 4)"
+        )
         self.assertEqual(self.warnings(), [])
         self.check_equal("t")
 
@@ -110,7 +125,9 @@ class LogPartitionChangesTest(LogTest):
         self.assertEqual(self.warnings(), [])
 
     def test_child_table(self):
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.t3 (id int PRIMARY KEY); INSERT INTO {s}.t3 VALUES (3)")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.t3 (id int PRIMARY KEY); INSERT INTO {s}.t3 VALUES (3)"
+        )
         self.first_copy("t")
         self.assertNotIn("partitions_xid", self.bookmark(self.state, "t"))
         self.sql("ALTER TABLE {s}.t3 INHERIT {s}.t")

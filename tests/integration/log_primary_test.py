@@ -26,33 +26,53 @@ class LogPrimaryTest(LogTest):
         super().setUp()
         self.proxy = Proxy(self.server.port)
         self.addCleanup(self.proxy.__exit__)
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
-                 f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(seed=0)})")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
+            f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(seed=0)})"
+        )
         self.first_copy("t")
 
     def pause_standby(self):
         [(end,)] = self.sql("SELECT pg_current_wal_lsn()")
-        until(lambda: self.standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [(True,)], "the standby is behind")
+        until(
+            lambda: self.standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [(True,)],
+            "the standby is behind",
+        )
         self.standby.sql("SELECT pg_wal_replay_pause()")
         self.addCleanup(self.standby.sql, "SELECT pg_wal_replay_resume()")
 
     def connections_to_standby(self):
-        return (self.standby.folder / "log").read_text().count(f"user=tap database={self.database} application_name=tap-postgres")
+        return (
+            (self.standby.folder / "log")
+            .read_text()
+            .count(f"user=tap database={self.database} application_name=tap-postgres")
+        )
 
     def check_reconnection(self, **extra):
         """The primary is away for a moment, so that the tap tries the standby."""
         self.pause_standby()
         before = self.connections_to_standby()
-        running = self.start(self.selected, self.state, break_at_end_lsn=False, host="127.0.0.1,127.0.0.1",
-                             port=f"{self.proxy.port},{self.standby.port}", **extra)
+        running = self.start(
+            self.selected,
+            self.state,
+            break_at_end_lsn=False,
+            host="127.0.0.1,127.0.0.1",
+            port=f"{self.proxy.port},{self.standby.port}",
+            **extra,
+        )
         self.sql("UPDATE {s}.t SET n = 2")
         running.read_until(lambda message: message.get("record", {}).get("n") == 2)
         self.proxy.refuse()
         self.sql(f"UPDATE {{s}}.t SET big = {BIG.format(seed=1)}")
         self.sql("UPDATE {s}.t SET n = 3")  # big is not in WAL
-        until(lambda: self.connections_to_standby() > before, lambda: f"the tap has not tried the standby\n{running}")
+        until(
+            lambda: self.connections_to_standby() > before,
+            lambda: f"the tap has not tried the standby\n{running}",
+        )
         self.proxy.accept_again()
-        record = running.read_until(lambda message: message.get("record", {}).get("n") == 3)[-1]["record"]
+        record = running.read_until(lambda message: message.get("record", {}).get("n") == 3)[-1][
+            "record"
+        ]
         self.assertEqual(self.sql("SELECT big FROM {s}.t"), [(record["big"],)])
         running.signal(15)
         running.read_rest()
@@ -64,9 +84,12 @@ class LogPrimaryTest(LogTest):
 
     def test_a_standby_that_any_host_may_be_is_not_read(self):
         running = self.check_reconnection(target_session_attrs="any")
-        self.assertRegex(running.log, rf"(?m)^WARNING log of database log_primary: the server \(127\.0\.0\.1:{self.standby.port}, database "
-                                      r"log_primary, user tap\) is a standby now, and log-based replication reads the primary; trying "
-                                      r"again in [0-9.]+ s \([0-9]+ of [0-9]+\)$")
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING log of database log_primary: the server \(127\.0\.0\.1:{self.standby.port}, database "
+            r"log_primary, user tap\) is a standby now, and log-based replication reads the primary; trying "
+            r"again in [0-9.]+ s \([0-9]+ of [0-9]+\)$",
+        )
 
     def test_the_primary_is_found_behind_a_standby(self):
         """A run, a check and a slot command take the primary of several hosts."""
@@ -75,19 +98,28 @@ class LogPrimaryTest(LogTest):
         result = self.sync(self.selected, self.state, **hosts)
         self.assertEqual([record["n"] for record in result.records()], [2])
         self.config.update(hosts)
-        self.assertEqual(about(look(self.config, catalog=self.selected), "log of database log_primary"), ["ok wal_level is logical"])
+        self.assertEqual(
+            about(look(self.config, catalog=self.selected), "log of database log_primary"),
+            ["ok wal_level is logical"],
+        )
         self.assertIn(self.slot, tap.run(self.config, "slot", "status").stdout.decode())
 
     def test_wal_of_one_server_and_lookups_on_another(self):
         """Hosts that change roles between two connections: the second one leads to a promoted standby."""
         with Server(primary=self.server) as promoted:
             promoted.sql("SELECT pg_promote()")
-            promoted.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')", self.database)
+            promoted.sql(
+                f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')",
+                self.database,
+            )
             self.proxy.switch_after(1, promoted.port)
             result = self.sync(self.selected, self.state, port=self.proxy.port, expect=4)
-        self.assertIn(f"WARNING log of database log_primary: replication slot {self.slot} is not in use on the server that lookups go to "
-                      f"(127.0.0.1:{self.proxy.port}, database log_primary, user tap): the hosts have changed roles; trying again in 0.5 s "
-                      "(1 of 5)\n", result.stderr)
+        self.assertIn(
+            f"WARNING log of database log_primary: replication slot {self.slot} is not in use on the server that lookups go to "
+            f"(127.0.0.1:{self.proxy.port}, database log_primary, user tap): the hosts have changed roles; trying again in 0.5 s "
+            "(1 of 5)\n",
+            result.stderr,
+        )
 
 
 if __name__ == "__main__":

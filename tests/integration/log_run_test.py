@@ -60,7 +60,9 @@ class LogRunTest(SlotTest):
     def test_it_ends_after_max_run_seconds_in_spite_of_changes(self):
         running = self.follow(max_run_seconds=2)
         number = 10
-        with concurrent.futures.ThreadPoolExecutor() as reader:  # a full pipe would keep the run from ending
+        with (
+            concurrent.futures.ThreadPoolExecutor() as reader
+        ):  # a full pipe would keep the run from ending
             rest = reader.submit(running.read_rest)
             while running.process.poll() is None:
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
@@ -91,8 +93,10 @@ class LogRunTest(SlotTest):
         messages = running.read_rest()
         self.assertEqual(running.wait(), 128 + number, running)
         self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
-        self.assertEqual(running.log.splitlines()[-1], f"WARNING stopped by signal {int(number)}: the next run goes on from the "
-                                                       "last STATE")
+        self.assertEqual(
+            running.log.splitlines()[-1],
+            f"WARNING stopped by signal {int(number)}: the next run goes on from the " "last STATE",
+        )
         self.assertEqual(messages[-1]["type"], "STATE")
         return messages
 
@@ -107,7 +111,9 @@ class LogRunTest(SlotTest):
             self.check_rest(self.state, [])
 
     def test_a_signal_in_the_middle_of_a_transaction(self):
-        self.sql("INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(11, 100000) i")
+        self.sql(
+            "INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(11, 100000) i"
+        )
         for extra in ({}, {"break_at_end_lsn": True}):
             running = self.follow(**extra)
             before = running.read(5000)
@@ -121,8 +127,13 @@ class LogRunTest(SlotTest):
     def test_progress_says_how_much_log_is_to_go(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
-        until(lambda: running.read(1) and "rows/s" in running.log, running)  # a target that takes its time
-        self.assertRegex(running.log, r"(?m)^INFO log of database log_run: \d+ rows, \d+ rows/s, \d+\.\d MB of log to go$")
+        until(
+            lambda: running.read(1) and "rows/s" in running.log, running
+        )  # a target that takes its time
+        self.assertRegex(
+            running.log,
+            r"(?m)^INFO log of database log_run: \d+ rows, \d+ rows/s, \d+\.\d MB of log to go$",
+        )
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)
 
@@ -133,11 +144,21 @@ class LogRunTest(SlotTest):
         for number, mode in ((11, "fast"), (12, "immediate")):
             self.server.restart(mode)
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
-            between = running.read_until(lambda m, n=number: m["type"] == "RECORD" and m["record"]["id"] == n)[:-1]
-            self.assertEqual({m["type"] for m in between} - {"STATE"} - ({"RECORD"} if mode == "immediate" else set()), set())
+            between = running.read_until(
+                lambda m, n=number: m["type"] == "RECORD" and m["record"]["id"] == n
+            )[:-1]
+            self.assertEqual(
+                {m["type"] for m in between}
+                - {"STATE"}
+                - ({"RECORD"} if mode == "immediate" else set()),
+                set(),
+            )
         state = self.end(running)[-1]["value"]
-        self.assertRegex(running.log, r"(?m)^WARNING log of database log_run: the connection was lost .*; trying again in 0.5 s "
-                                      r"\(1 of 5\)$")
+        self.assertRegex(
+            running.log,
+            r"(?m)^WARNING log of database log_run: the connection was lost .*; trying again in 0.5 s "
+            r"\(1 of 5\)$",
+        )
         self.check_rest(state, [])
 
     def test_the_server_is_restarted_while_the_target_takes_nothing(self):
@@ -155,22 +176,32 @@ class LogRunTest(SlotTest):
         self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
 
     def test_the_connection_is_reset_in_the_middle_of_a_transaction(self):
-        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 20000) i;"
-                 "DELETE FROM {s}.t WHERE id = 10")
+        self.sql(
+            "INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 20000) i;"
+            "DELETE FROM {s}.t WHERE id = 10"
+        )
         for bytes_between in (100_000, 1_000_000, 2_000_000):
             with Proxy(self.server.port) as proxy:
                 proxy.reset_after(bytes_between)
                 running = self.follow(port=proxy.port, break_at_end_lsn=True, state_every_rows=1000)
                 messages = running.read_rest()
                 self.assertEqual(running.wait(), 0, running)
-            self.assertRegex(running.log, r"(?m)^WARNING log of database log_run: the connection was lost .*; trying again in "
-                                          r"0.5 s \(1 of 5\)$")
+            self.assertRegex(
+                running.log,
+                r"(?m)^WARNING log of database log_run: the connection was lost .*; trying again in "
+                r"0.5 s \(1 of 5\)$",
+            )
             self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
             found, whole = self.ids(messages), [*range(10, 20001), 10]
-            before = len(found) - len(whole)  # what had come to the tap when the connection broke: perhaps nothing
+            before = len(found) - len(
+                whole
+            )  # what had come to the tap when the connection broke: perhaps nothing
             self.assertEqual(found, [*range(10, 10 + before), *whole])
-            positions = [self.bookmark({"bookmarks": m["value"]["bookmarks"]}, "t")["lsn"] for m in messages
-                         if m["type"] == "STATE"]
+            positions = [
+                self.bookmark({"bookmarks": m["value"]["bookmarks"]}, "t")["lsn"]
+                for m in messages
+                if m["type"] == "STATE"
+            ]
             self.assertEqual(positions, sorted(positions))
         self.check_rest(messages[-1]["value"], [])
 
@@ -181,8 +212,13 @@ class LogRunTest(SlotTest):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
             messages += running.read_until(lambda m, n=number: m.get("record", {}).get("id") == n)
             messages += running.read_until(lambda m: m["type"] == "STATE")
-            self.sql(f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'")
-            until(lambda n=number: running.log.count("trying again in 0.5 s (1 of 1)") == n - 9, lambda: f"no retry\n{running}")
+            self.sql(
+                f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+            )
+            until(
+                lambda n=number: running.log.count("trying again in 0.5 s (1 of 1)") == n - 9,
+                lambda: f"no retry\n{running}",
+            )
         until(self.is_active, "nobody reads the slot")
         running.signal(signal.SIGTERM)
         messages += running.read_rest()
@@ -198,7 +234,9 @@ class LogRunTest(SlotTest):
             self.record(running, 10)
         messages = running.read_rest()
         self.assertEqual(running.wait(), 3, running)
-        self.assertIn("giving up: 2 retries have not advanced the bookmark (max_retries)\n", running.log)
+        self.assertIn(
+            "giving up: 2 retries have not advanced the bookmark (max_retries)\n", running.log
+        )
         rest = self.ids(self.sync(self.catalog_of_t, messages[-1]["value"]).messages)
         self.assertIn(rest, ([], [10]))
 
@@ -206,9 +244,14 @@ class LogRunTest(SlotTest):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
         [(pid,)] = until(self.is_active, "nobody reads the slot")
-        until(lambda: self.sql(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND "
-                               f"backend_start < now() - {3 * PATIENCE_OF_SERVER} * interval '1 s'"),
-              lambda: f"the server has ended the stream\n{running}", patience=5 * PATIENCE_OF_SERVER)
+        until(
+            lambda: self.sql(
+                f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND "
+                f"backend_start < now() - {3 * PATIENCE_OF_SERVER} * interval '1 s'"
+            ),
+            lambda: f"the server has ended the stream\n{running}",
+            patience=5 * PATIENCE_OF_SERVER,
+        )
         self.assertEqual(self.is_active(), [(pid,)])
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)

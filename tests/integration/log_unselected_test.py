@@ -50,11 +50,16 @@ class LogUnselectedTest(LogTest):
 
     def test_tables_that_are_gone(self):
         """Truncated, altered, renamed and dropped before the run."""
-        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, a int); CREATE SEQUENCE {s}.q; CREATE TABLE {s}.w (id int)")
+        self.sql(
+            ROOT
+            + "CREATE TABLE {s}.u (id int PRIMARY KEY, a int); CREATE SEQUENCE {s}.q; CREATE TABLE {s}.w (id int)"
+        )
         self.first_copy("t")
         self.sql("INSERT INTO {s}.u VALUES (1, 1)")
         self.sql("TRUNCATE {s}.u, {s}.w")
-        self.sql("INSERT INTO {s}.u VALUES (1, 1); ALTER TABLE {s}.u DROP COLUMN a, ADD COLUMN b text DEFAULT 'x'")
+        self.sql(
+            "INSERT INTO {s}.u VALUES (1, 1); ALTER TABLE {s}.u DROP COLUMN a, ADD COLUMN b text DEFAULT 'x'"
+        )
         self.sql("INSERT INTO {s}.u VALUES (2)")
         self.sql("INSERT INTO {s}.w VALUES (1); SELECT nextval('{s}.q')")
         self.sql("DROP TABLE {s}.u; ALTER TABLE {s}.w RENAME TO w2; DROP SEQUENCE {s}.q")
@@ -66,16 +71,20 @@ class LogUnselectedTest(LogTest):
         with self.session().cursor() as cursor:
             for name, end in (("one", "ROLLBACK"), ("two", "COMMIT")):
                 cursor.execute("BEGIN")
-                cursor.execute(f"INSERT INTO {self.schema}.u VALUES (1), (2);"
-                               "SELECT pg_logical_emit_message(true, 'p', 'c'), pg_logical_emit_message(false, 'p', 'c')")
+                cursor.execute(
+                    f"INSERT INTO {self.schema}.u VALUES (1), (2);"
+                    "SELECT pg_logical_emit_message(true, 'p', 'c'), pg_logical_emit_message(false, 'p', 'c')"
+                )
                 cursor.execute(f"PREPARE TRANSACTION '{name}'")
                 cursor.execute(f"{end} PREPARED '{name}'")
         self.check_passed_over()
 
     def undecodable(self, table):
         """Has a change of a table that the server fails to decode: a value of an enum that does not have it."""
-        self.sql("CREATE TYPE {s}.mood AS ENUM ('good'); CREATE TABLE {s}.moods AS SELECT 'good'::{s}.mood AS m;"
-                 f"ALTER TABLE {{s}}.{table} ADD m {{s}}.mood")
+        self.sql(
+            "CREATE TYPE {s}.mood AS ENUM ('good'); CREATE TABLE {s}.moods AS SELECT 'good'::{s}.mood AS m;"
+            f"ALTER TABLE {{s}}.{table} ADD m {{s}}.mood"
+        )
         self.sql("DELETE FROM pg_enum WHERE enumtypid = '{s}.mood'::regtype")
         self.sql(f"INSERT INTO {{s}}.{table} (id, m) SELECT 1, m FROM {{s}}.moods")
         return r"the server cannot decode the transaction after \w+/\w+ in WAL \(invalid internal value for enum: \d+ .*\): "
@@ -85,13 +94,18 @@ class LogUnselectedTest(LogTest):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.first_copy("t")
         failed = self.undecodable("u")
-        self.sql("INSERT INTO {s}.u VALUES (2); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM (100) TO (200)")
+        self.sql(
+            "INSERT INTO {s}.u VALUES (2); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM (100) TO (200)"
+        )
         self.sql("INSERT INTO {s}.t VALUES (1, 'after'), (100, 'of a new partition')")
         for form in BOTH:
             result = self.sync(self.selected, self.state, wal2json_message_format=form)
             self.assertEqual([record["id"] for record in changes(result)], [1, 100])
             self.assertEqual(len(warnings(result)), 1, result)
-            self.assertRegex(warnings(result)[0], f"^{failed}trying again with the changes of selected tables only$")
+            self.assertRegex(
+                warnings(result)[0],
+                f"^{failed}trying again with the changes of selected tables only$",
+            )
         self.check_followed("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 'later')")
         self.assertEqual(warnings(self.check_followed("t")), [])
@@ -101,17 +115,23 @@ class LogUnselectedTest(LogTest):
         self.first_copy("t")
         failed = self.undecodable("u")
         result = self.sync(self.selected, self.state, expect=1, break_at_end_lsn=False)
-        self.assertRegex(result.stderr, f"(?m)^CRITICAL {failed}if this is about a table that is not selected, a run with "
-                                        "`break_at_end_lsn: true` gets past it$")
+        self.assertRegex(
+            result.stderr,
+            f"(?m)^CRITICAL {failed}if this is about a table that is not selected, a run with "
+            "`break_at_end_lsn: true` gets past it$",
+        )
 
     def test_change_of_a_selected_table_that_the_server_cannot_decode(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy("t")
         failed = self.undecodable("t")
         result = self.sync(self.selected, self.state, expect=1)
-        self.assertRegex(result.stderr, f"(?m)^CRITICAL {failed}to go on without it, SELECT "
-                                        rf"pg_catalog.pg_replication_slot_advance\('{self.slot}', pg_catalog.pg_current_wal_lsn\(\)\), "
-                                        "then run with --full-refresh for the streams of database log_unselected$")
+        self.assertRegex(
+            result.stderr,
+            f"(?m)^CRITICAL {failed}to go on without it, SELECT "
+            rf"pg_catalog.pg_replication_slot_advance\('{self.slot}', pg_catalog.pg_current_wal_lsn\(\)\), "
+            "then run with --full-refresh for the streams of database log_unselected$",
+        )
 
     def check_encoding(self, encoding, value):
         database = f"log_unselected_{encoding}".lower()

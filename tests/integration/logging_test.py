@@ -31,14 +31,22 @@ class LoggingTest(SchemaTest):
     def test_a_run(self):
         name = self.id_of("t")
         result = self.sync(self.catalog("t"))
-        self.assertEqual(plain(result.stderr), (
-            f"INFO {name}: copying the table\n"
-            'INFO METRIC: {"type":"counter","metric":"record_count","value":3,"tags":{"stream":"t"}}\n'
-            'INFO METRIC: {"type":"counter","metric":"record_size","value":SIZE,"tags":{"stream":"t"}}\n'
-            'INFO METRIC: {"type":"timer","metric":"sync_duration","value":TIME,"tags":{"stream":"t","status":"succeeded"}}\n'
-            f"INFO {name}: 3 rows, SIZE in TIME\n"
-            "INFO 1 of 1 streams, 3 rows, SIZE in TIME\n"))
-        size = sum(len(line) + 1 for line in result.stdout.splitlines() if line.startswith(b'{"type":"RECORD"'))
+        self.assertEqual(
+            plain(result.stderr),
+            (
+                f"INFO {name}: copying the table\n"
+                'INFO METRIC: {"type":"counter","metric":"record_count","value":3,"tags":{"stream":"t"}}\n'
+                'INFO METRIC: {"type":"counter","metric":"record_size","value":SIZE,"tags":{"stream":"t"}}\n'
+                'INFO METRIC: {"type":"timer","metric":"sync_duration","value":TIME,"tags":{"stream":"t","status":"succeeded"}}\n'
+                f"INFO {name}: 3 rows, SIZE in TIME\n"
+                "INFO 1 of 1 streams, 3 rows, SIZE in TIME\n"
+            ),
+        )
+        size = sum(
+            len(line) + 1
+            for line in result.stdout.splitlines()
+            if line.startswith(b'{"type":"RECORD"')
+        )
         self.assertIn(f'"record_size","value":{size},', result.stderr)
 
     def test_a_stream_that_fails_in_the_middle(self):
@@ -50,7 +58,12 @@ class LoggingTest(SchemaTest):
 
     def test_levels(self):
         catalog = self.catalog("t")
-        for args, quiet in ((("-q",), True), (("--quiet",), True), (("--log-level", "error"), True), ((), False)):
+        for args, quiet in (
+            (("-q",), True),
+            (("--quiet",), True),
+            (("--log-level", "error"), True),
+            ((), False),
+        ):
             self.assertEqual(self.sync(catalog, None, *args).stderr == "", quiet, args)
         for args in (("-v",), ("--verbose",), ("--log-level", "DEBUG")):
             self.assertIn("DEBUG SQL: COPY (SELECT ", self.sync(catalog, None, *args).stderr)
@@ -60,31 +73,45 @@ class LoggingTest(SchemaTest):
     def test_no_values_in_the_sql(self):
         catalog = self.catalog("t", method="INCREMENTAL", key="id")
         state = self.sync(catalog).last_state
-        result = self.sync(catalog, state.replace('"replication_key_value":3', '"replication_key_value":2'), "-v")
+        result = self.sync(
+            catalog, state.replace('"replication_key_value":3', '"replication_key_value":2'), "-v"
+        )
         self.assertEqual([record["id"] for record in result.records()], [2, 3])
         self.assertRegex(result.stderr, r"(?m)^DEBUG SQL: COPY \(SELECT .*>=\) '\?'")
 
     def test_as_json(self):
-        self.sql("CREATE TABLE {s}.\"a\"\"b\" AS SELECT 1 AS id")
+        self.sql('CREATE TABLE {s}."a""b" AS SELECT 1 AS id')
         result = self.sync(self.catalog('a"b'), None, "--log-format", "json")
         lines = [json.loads(line) for line in (result.connected + result.stderr).splitlines()]
         self.assertEqual({tuple(line) for line in lines}, {("time", "level", "message")})
         self.assertEqual({line["level"] for line in lines}, {"INFO"})
-        self.assertIn(f'{self.id_of(chr(97) + chr(34) + "b")}: copying the table', [line["message"] for line in lines])
+        self.assertIn(
+            f'{self.id_of(chr(97) + chr(34) + "b")}: copying the table',
+            [line["message"] for line in lines],
+        )
         for line in lines:
             self.assertRegex(line["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         result = self.sync(self.catalog("t"), None, "--log-format", "json", expect=3, port=1)
         self.assertEqual(json.loads(result.stderr.splitlines()[-1])["level"], "CRITICAL")
-        for arguments in (["--log-format", "json", "--unknown"], ["--unknown", "--log-format=json"]):
+        for arguments in (
+            ["--log-format", "json", "--unknown"],
+            ["--unknown", "--log-format=json"],
+        ):
             result = self.sync(self.catalog("t"), None, *arguments, expect=2)
-            self.assertEqual(json.loads(result.stderr)["message"],
-                             "The following argument was not expected: --unknown; see tap-postgres --help")
+            self.assertEqual(
+                json.loads(result.stderr)["message"],
+                "The following argument was not expected: --unknown; see tap-postgres --help",
+            )
 
     def test_progress_in_a_pipe(self):
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")
         with Tap(self.config, catalog=self.catalog("t")) as running:
-            until(lambda: running.read(1) and "rows/s" in running.log, running)  # a target that takes its time
-            self.assertRegex(running.log, r"(?m)^INFO \S+-t: \d+ rows, \d+ rows/s, \d+ % of about 500000$")
+            until(
+                lambda: running.read(1) and "rows/s" in running.log, running
+            )  # a target that takes its time
+            self.assertRegex(
+                running.log, r"(?m)^INFO \S+-t: \d+ rows, \d+ rows/s, \d+ % of about 500000$"
+            )
             running.read_rest()
             self.assertEqual(running.wait(), 0, running)
 
@@ -113,7 +140,9 @@ class LoggingTest(SchemaTest):
                     seen += os.read(screen, 4096)
                 except BlockingIOError:
                     pass
-                return re.search(rb"\r\x1b\[K.*-t: \d+ rows, \d+ rows/s, \d+ % of about 500000", seen)
+                return re.search(
+                    rb"\r\x1b\[K.*-t: \d+ rows, \d+ rows/s, \d+ % of about 500000", seen
+                )
 
             until(look, lambda: seen)
             with open(reading, "rb") as rest:

@@ -34,10 +34,18 @@ class OutputTest(InterruptionTest):
     def test_a_full_disk(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
         with open("/dev/full", "wb") as full:
-            for args in ((self.only_catalog(),), (None, None, "--discover"), (None, None, "check"), (None, None, "slot", "status")):
+            for args in (
+                (self.only_catalog(),),
+                (None, None, "--discover"),
+                (None, None, "check"),
+                (None, None, "slot", "status"),
+            ):
                 running = self.start(*args, stdout=full)
                 self.assertEqual(running.wait(), 1)
-                self.assertEqual(complaints(running.log), ["CRITICAL cannot write to stdout: No space left on device"])
+                self.assertEqual(
+                    complaints(running.log),
+                    ["CRITICAL cannot write to stdout: No space left on device"],
+                )
 
     def test_non_blocking_stdout(self):
         """A process that shares the pipe, such as one run by Node.js, may have made it non-blocking."""
@@ -50,10 +58,16 @@ class OutputTest(InterruptionTest):
             self.backend_waits_for_tap()  # the pipe is full
             lines = output.read().splitlines()
         self.assertEqual((running.wait(), complaints(running.log)), (0, []))
-        self.assertEqual([json.loads(line)["record"]["id"] for line in lines if b'"RECORD"' in line], list(range(1, ROWS + 1)))
+        self.assertEqual(
+            [json.loads(line)["record"]["id"] for line in lines if b'"RECORD"' in line],
+            list(range(1, ROWS + 1)),
+        )
 
     def backend_waits_for_tap(self):
-        until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'ClientWrite'"), "the tap keeps reading")
+        until(
+            lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'ClientWrite'"),
+            "the tap keeps reading",
+        )
 
     def test_a_target_that_is_killed(self):
         self.sql(TABLE)
@@ -62,7 +76,9 @@ class OutputTest(InterruptionTest):
             running.relay(432)
             running.kill_target()
             outcome = running.finish()
-            self.assertEqual((outcome.tap_code, outcome.target_code, complaints(outcome.tap_log)), (1, -9, []))
+            self.assertEqual(
+                (outcome.tap_code, outcome.target_code, complaints(outcome.tap_log)), (1, -9, [])
+            )
             self.pipe(catalog, outcome.state)
             self.check_equal("t")
 

@@ -49,17 +49,23 @@ class LostServerTest(InterruptionTest):
         self.check_goes_on(self.terminate, r"SQLSTATE 57P01|the connection was lost", faults=2)
 
     def test_a_cancelled_query(self):
-        self.check_goes_on(lambda: self.sql(f"SELECT pg_cancel_backend(pid) {BACKENDS}"), "SQLSTATE 57014")
+        self.check_goes_on(
+            lambda: self.sql(f"SELECT pg_cancel_backend(pid) {BACKENDS}"), "SQLSTATE 57014"
+        )
 
     def test_a_server_restarted_fast(self):
-        self.check_goes_on(lambda: self.server.restart("fast"), r"SQLSTATE 57P01|the connection was lost")
+        self.check_goes_on(
+            lambda: self.server.restart("fast"), r"SQLSTATE 57P01|the connection was lost"
+        )
 
     def test_a_server_restarted_after_a_crash(self):
         self.check_goes_on(lambda: self.server.restart("immediate"), r"the connection was lost")
 
     def test_a_connection_reset(self):
         with Proxy(self.server.port) as proxy:
-            self.check_goes_on(proxy.reset, r"the connection was lost .*", host="127.0.0.1", port=proxy.port)
+            self.check_goes_on(
+                proxy.reset, r"the connection was lost .*", host="127.0.0.1", port=proxy.port
+            )
 
     def test_a_connection_reset_at_any_byte(self):
         self.sql("DELETE FROM {s}.t WHERE id > 300")
@@ -76,17 +82,22 @@ class LostServerTest(InterruptionTest):
                     if outcome.tap_code == 3:  # it was not yet connected
                         self.assertEqual((outcome.kinds, proxy.accepted), ({}, 1), outcome.tap_log)
                         continue
-                    self.assertEqual((outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log)
+                    self.assertEqual(
+                        (outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log
+                    )
                     self.assertEqual(outcome.kinds["SCHEMA"], 1)
                     self.assertLessEqual(proxy.accepted, 2)
                     self.check_equal("t")
 
     def test_changes_while_it_is_gone(self):
         def fault():
-            self.sql(f"UPDATE {{s}}.t SET n = n + 1, k = {ROWS} + id WHERE id % 200 = 10;"
-                     f"UPDATE {{s}}.t SET pad = repeat('y', 1500), k = {ROWS} + id WHERE id % 200 = 20;"
-                     f"INSERT INTO {{s}}.t SELECT max(id) + 1, {2 * ROWS}, 0, '' FROM {{s}}.t")
+            self.sql(
+                f"UPDATE {{s}}.t SET n = n + 1, k = {ROWS} + id WHERE id % 200 = 10;"
+                f"UPDATE {{s}}.t SET pad = repeat('y', 1500), k = {ROWS} + id WHERE id % 200 = 20;"
+                f"INSERT INTO {{s}}.t SELECT max(id) + 1, {2 * ROWS}, 0, '' FROM {{s}}.t"
+            )
             self.terminate()
+
         for catalog in self.catalogs():
             running = self.pipeline(catalog)
             running.relay(3000)
@@ -95,7 +106,9 @@ class LostServerTest(InterruptionTest):
             self.assertEqual((outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log)
             self.assertEqual(len(self.retries(outcome.tap_log)), 1)
             self.check_equal("t")
-            self.sql(f"DELETE FROM {{s}}.t WHERE id > {ROWS}; UPDATE {{s}}.t SET k = id WHERE k > {ROWS}")
+            self.sql(
+                f"DELETE FROM {{s}}.t WHERE id > {ROWS}; UPDATE {{s}}.t SET k = id WHERE k > {ROWS}"
+            )
 
     def test_a_table_rewritten_while_it_is_gone_is_copied_anew(self):
         running = self.pipeline(self.only_catalog())
@@ -104,7 +117,11 @@ class LostServerTest(InterruptionTest):
         self.sql("DELETE FROM {s}.t WHERE id % 3 = 0")
         self.sql("VACUUM FULL {s}.t")
         outcome = running.finish()
-        self.assertEqual((outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]), (0, 0, 1), outcome.tap_log)
+        self.assertEqual(
+            (outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]),
+            (0, 0, 1),
+            outcome.tap_log,
+        )
         self.assertIn("restarting it", outcome.tap_log)
         self.check_equal("t")
 
@@ -117,11 +134,17 @@ class LostServerTest(InterruptionTest):
         self.terminate()
         self.sql("DELETE FROM {s}.t WHERE id < 200")
         outcome = running.finish()
-        self.assertEqual((outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]), (0, 0, 1), outcome.tap_log)
+        self.assertEqual(
+            (outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]),
+            (0, 0, 1),
+            outcome.tap_log,
+        )
         self.check_equal("v", keys=["id"])
 
     def test_rows_without_key_come_again_if_they_were_not_all_sent(self):
-        self.sql("ALTER TABLE {s}.t ALTER k DROP NOT NULL; UPDATE {s}.t SET k = NULL WHERE id <= 4000")
+        self.sql(
+            "ALTER TABLE {s}.t ALTER k DROP NOT NULL; UPDATE {s}.t SET k = NULL WHERE id <= 4000"
+        )
         running = self.pipeline(self.catalog("t", method="INCREMENTAL", key="k"))
         running.relay(1000)
         self.terminate()
@@ -135,7 +158,11 @@ class LostServerTest(InterruptionTest):
         running.relay(500)
         self.terminate()
         outcome = running.finish()
-        self.assertEqual((outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]), (0, 0, 3), outcome.tap_log)
+        self.assertEqual(
+            (outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]),
+            (0, 0, 3),
+            outcome.tap_log,
+        )
         for table in ("a", "t", "z"):
             self.check_equal(table)
 
@@ -168,7 +195,11 @@ class LockTimeoutTest(InterruptionTest):
                 cursor.execute("ROLLBACK")
                 rest.join()
             outcome = running.finish()
-            self.assertEqual((outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]), (0, 0, 1), outcome.tap_log)
+            self.assertEqual(
+                (outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]),
+                (0, 0, 1),
+                outcome.tap_log,
+            )
             self.check_equal("t")
 
     def test_a_lock_that_is_never_free_is_the_streams_fault(self):
@@ -185,14 +216,26 @@ class RecoveryConflictTest(InterruptionTest):
     def test_a_standby_that_must_go_on_replaying(self):
         self.sql(TABLE)
         primary = type(self).server
-        settings = {"max_standby_streaming_delay": "100ms", "hot_standby_feedback": "off",
-                    "log_recovery_conflict_waits": "on", "deadlock_timeout": "10ms"}
+        settings = {
+            "max_standby_streaming_delay": "100ms",
+            "hot_standby_feedback": "off",
+            "log_recovery_conflict_waits": "on",
+            "deadlock_timeout": "10ms",
+        }
         with Server(settings, primary=primary) as standby:
+
             def conflicts():  # a standby that is already late ends the query without having waited for it
-                return len(re.findall("recovery still waiting|due to conflict with recovery", (standby.folder / "log").read_text()))
+                return len(
+                    re.findall(
+                        "recovery still waiting|due to conflict with recovery",
+                        (standby.folder / "log").read_text(),
+                    )
+                )
 
             def conflict():  # by rows that the copy's snapshot sees; a VACUUM may leave them if anybody else looks on, too
-                self.sql("DELETE FROM {s}.t WHERE id IN (SELECT id FROM {s}.t WHERE id % 10 = 1 LIMIT 5)")
+                self.sql(
+                    "DELETE FROM {s}.t WHERE id IN (SELECT id FROM {s}.t WHERE id % 10 = 1 LIMIT 5)"
+                )
                 self.sql("VACUUM {s}.t")
                 return conflicts() > conflicts_before
 
@@ -202,8 +245,11 @@ class RecoveryConflictTest(InterruptionTest):
                 running.relay(500)
                 until(conflict, "there is no recovery conflict")
                 outcome = running.finish()
-                self.assertEqual((outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]), (0, 0, 1),
-                                 outcome.tap_log)
+                self.assertEqual(
+                    (outcome.tap_code, outcome.target_code, outcome.kinds["SCHEMA"]),
+                    (0, 0, 1),
+                    outcome.tap_log,
+                )
                 [(what, *_), *_] = self.retries(outcome.tap_log)
                 self.assertRegex(what, "SQLSTATE 40001|SQLSTATE 57P01")
                 self.check_equal("t", extra_allowed=True)

@@ -29,7 +29,9 @@ class MalformedServerTest(SchemaTest):
 
     def forged(self, *args, catalog=None, expect=1, **extra):
         """A run against the server as it is forged."""
-        return tap.run({**self.forger.config(self.config), **extra}, *args, catalog=catalog, expect=expect)
+        return tap.run(
+            {**self.forger.config(self.config), **extra}, *args, catalog=catalog, expect=expect
+        )
 
 
 class CatalogTest(MalformedServerTest):
@@ -47,55 +49,101 @@ class CatalogTest(MalformedServerTest):
                 result = self.forged(*args, catalog=catalog)
                 self.assertEqual(result.stdout, b"")
                 stream = self.id_of("t")
-                expected = [f"ERROR stream {stream}: {text}", f"CRITICAL these streams failed, the others are done: {stream}"]
-                self.assertEqual([line for line in result.stderr.splitlines() if line.startswith(("ERROR", "CRITICAL"))],
-                                 expected if catalog else [f"CRITICAL {text}"], result)
+                expected = [
+                    f"ERROR stream {stream}: {text}",
+                    f"CRITICAL these streams failed, the others are done: {stream}",
+                ]
+                self.assertEqual(
+                    [
+                        line
+                        for line in result.stderr.splitlines()
+                        if line.startswith(("ERROR", "CRITICAL"))
+                    ],
+                    expected if catalog else [f"CRITICAL {text}"],
+                    result,
+                )
 
     def change(self, column, value, **where):
         """Forges a column of the rows that have all of these values."""
+
         def forge(row):
             if column in row and all(row.get(name) == wanted for name, wanted in where.items()):
                 row[column] = value(row) if callable(value) else value
+
         return forge
 
     def test_a_table_without_a_kind(self):
-        self.check(self.change("kind", None, kind=b"r"), ANSWER + '"kind" is NULL, not one character')
-        self.check(self.change("kind", b"", kind=b"r"), ANSWER + '"kind" is \'\', not one character')
+        self.check(
+            self.change("kind", None, kind=b"r"), ANSWER + '"kind" is NULL, not one character'
+        )
+        self.check(
+            self.change("kind", b"", kind=b"r"), ANSWER + "\"kind\" is '', not one character"
+        )
 
     def test_other_streams_are_synced(self):
         self.sql("CREATE TABLE {s}.u AS SELECT 1 AS id")
         [(oid,)] = self.sql("SELECT '{s}.t'::regclass::oid::bigint")
         for method in ("FULL_TABLE", "INCREMENTAL"):
             self.forger.forge_row = self.change("kind", None, oid=str(oid).encode())
-            catalog = self.catalog("t", "u", method=method, key="v" if method == "INCREMENTAL" else None)
+            catalog = self.catalog(
+                "t", "u", method=method, key="v" if method == "INCREMENTAL" else None
+            )
             if method == "INCREMENTAL":
                 tap.metadata(tap.stream(catalog, "u"))["replication-key"] = "id"
             with self.subTest(method):
                 result = self.forged(catalog=catalog)
                 self.assertEqual(result.records("u"), [{"id": 1}])
-                self.assertEqual([line for line in result.stderr.splitlines() if line.startswith(("ERROR", "CRITICAL"))],
-                                 [f'ERROR stream {self.id_of("t")}: {ANSWER}"kind" is NULL, not one character',
-                                  f"CRITICAL these streams failed, the others are done: {self.id_of('t')}"])
+                self.assertEqual(
+                    [
+                        line
+                        for line in result.stderr.splitlines()
+                        if line.startswith(("ERROR", "CRITICAL"))
+                    ],
+                    [
+                        f'ERROR stream {self.id_of("t")}: {ANSWER}"kind" is NULL, not one character',
+                        f"CRITICAL these streams failed, the others are done: {self.id_of('t')}",
+                    ],
+                )
 
     def test_a_type_without_delimiter(self):
-        self.check(self.change("delimiter", b"", name=b"price"), ANSWER + '"delimiter" is \'\', not one character')
+        self.check(
+            self.change("delimiter", b"", name=b"price"),
+            ANSWER + "\"delimiter\" is '', not one character",
+        )
 
     def test_types_that_contain_themselves(self):
         text = CATALOG + "type {} contains itself, or more than 100 others"
-        self.check(self.change("base", lambda row: row["oid"], name=b"price"), text.format(f"{self.schema}.price"))
-        self.check(self.change("element", lambda row: row["oid"], name=b"_int4"), text.format("pg_catalog._int4"))
+        self.check(
+            self.change("base", lambda row: row["oid"], name=b"price"),
+            text.format(f"{self.schema}.price"),
+        )
+        self.check(
+            self.change("element", lambda row: row["oid"], name=b"_int4"),
+            text.format("pg_catalog._int4"),
+        )
 
     def test_a_type_that_is_not_in_the_answer(self):
-        self.check(lambda row: row.get("name") != b"price" or "delimiter" not in row, CATALOG + f"pg_type has no row for OID {self.domain}")
+        self.check(
+            lambda row: row.get("name") != b"price" or "delimiter" not in row,
+            CATALOG + f"pg_type has no row for OID {self.domain}",
+        )
 
     def test_a_number_that_is_none(self):
-        self.check(self.change("base", b"x", name=b"price"), ANSWER + "\"base\" is 'x', not a number")
-        self.check(self.change("base", b"99999999999", name=b"price"), ANSWER + "\"base\" is '99999999999', not an OID")
+        self.check(
+            self.change("base", b"x", name=b"price"), ANSWER + "\"base\" is 'x', not a number"
+        )
+        self.check(
+            self.change("base", b"99999999999", name=b"price"),
+            ANSWER + "\"base\" is '99999999999', not an OID",
+        )
 
     def test_positions_that_were_not_asked_for(self):
         self.forger.forge_row = self.change("position", b"7")
         result = self.forged("check", catalog=self.selected)
-        self.assertIn(ANSWER + "\"position\" is '7', not a number from 1 to 1", result.stdout.decode() + result.stderr)
+        self.assertIn(
+            ANSWER + "\"position\" is '7', not a number from 1 to 1",
+            result.stdout.decode() + result.stderr,
+        )
 
 
 class CopyTest(MalformedServerTest):
@@ -112,12 +160,19 @@ class CopyTest(MalformedServerTest):
         self.forger.forge_copy = lambda body: second if struct.pack(">i", 20) in body else body
         result = self.forged(catalog=catalog, **extra)
         self.assertEqual(result.records(), [{"id": 1, "k": 10}])
-        self.assertEqual([line for line in result.stderr.splitlines() if not line.startswith("INFO ")],
-                         [f"ERROR stream {self.id_of(name)}: {text}",
-                          f"CRITICAL these streams failed, the others are done: {self.id_of(name)}"], result)
+        self.assertEqual(
+            [line for line in result.stderr.splitlines() if not line.startswith("INFO ")],
+            [
+                f"ERROR stream {self.id_of(name)}: {text}",
+                f"CRITICAL these streams failed, the others are done: {self.id_of(name)}",
+            ],
+            result,
+        )
 
-    ROW = ("the server sent a malformed row: expected 2 columns (id, k); please report this with the "
-           "server's version")
+    ROW = (
+        "the server sent a malformed row: expected 2 columns (id, k); please report this with the "
+        "server's version"
+    )
 
     def test_fields_that_were_not_asked_for(self):
         ctid = field(struct.pack(">IH", 0, 2))
@@ -141,19 +196,27 @@ class CopyTest(MalformedServerTest):
         self.check(struct.pack(">h", 2) + cut_off, early, "INCREMENTAL", "k")
 
     def test_a_row_without_its_ctid(self):
-        self.check(row(int4(0), int4(2), int4(20)), "the server sent a row without its ctid; please report this with the server's "
-                                                    "version")
+        self.check(
+            row(int4(0), int4(2), int4(20)),
+            "the server sent a row without its ctid; please report this with the server's "
+            "version",
+        )
 
 
 class JsonTest(MalformedServerTest):
     def test_a_value_that_would_close_the_record(self):
         self.sql("""CREATE TABLE {s}.t AS SELECT 1 AS id, '{"a":1}'::json AS j""")
         catalog = self.catalog("t")
-        self.forger.forge_copy = lambda body: body.replace(field(b'{"a":1}'), field(b'1},"version":7,"x":'))
+        self.forger.forge_copy = lambda body: body.replace(
+            field(b'{"a":1}'), field(b'1},"version":7,"x":')
+        )
         result = self.forged(catalog=catalog, json_as_object=True)
         self.assertEqual(result.records(), [])
-        self.assertIn(f"ERROR stream {self.id_of('t')}: {self.schema}.t.j: the server sent 19 bytes that are not the binary form of "
-                      "type json; please report this with the server's version and the column's type", result.stderr)
+        self.assertIn(
+            f"ERROR stream {self.id_of('t')}: {self.schema}.t.j: the server sent 19 bytes that are not the binary form of "
+            "type json; please report this with the server's version and the column's type",
+            result.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,12 @@ VALUES = [
     ("a_smallint", "smallint", "-32768", "-32768"),
     ("a_bigint", "bigint", "9223372036854775807", "9223372036854775807"),
     ("a_oid", "oid", "4294967295", '"4294967295"'),
-    ("a_numeric", "numeric", "'123456789012345678901234567890.123456789'", "123456789012345678901234567890.123456789"),
+    (
+        "a_numeric",
+        "numeric",
+        "'123456789012345678901234567890.123456789'",
+        "123456789012345678901234567890.123456789",
+    ),
     ("a_scaled", "numeric(12,2)", "1.1", "1.10"),
     ("a_nan", "numeric", "'NaN'", "null"),
     ("a_real", "real", "0.1", "0.1"),
@@ -39,18 +44,33 @@ VALUES = [
     ("an_infinity", "float8", "'-Infinity'", "null"),
     ("a_boolean", "boolean", "true", "true"),
     ("a_bit", "bit(5)", "B'10101'", '"10101"'),
-    ("a_text", "text", r"E'tab\tnl\nquote\"back\\ \u00e9 \U0001F600'", r'"tab\tnl\nquote\"back\\ é 😀"'),
+    (
+        "a_text",
+        "text",
+        r"E'tab\tnl\nquote\"back\\ \u00e9 \U0001F600'",
+        r'"tab\tnl\nquote\"back\\ é 😀"',
+    ),
     ("a_char", "char(5)", "'ab'", '"ab   "'),
     ("a_varchar", "varchar(10)", "''", '""'),
     ("a_bytea", "bytea", r"E'\\x00ff5c'", r'"\\x00ff5c"'),
-    ("a_timestamp", "timestamp", "'1997-02-02 02:02:02.722184'", '"1997-02-02T02:02:02.722184+00:00"'),
+    (
+        "a_timestamp",
+        "timestamp",
+        "'1997-02-02 02:02:02.722184'",
+        '"1997-02-02T02:02:02.722184+00:00"',
+    ),
     ("a_timestamptz", "timestamptz", "'1997-02-02 02:02:02-05'", '"1997-02-02T07:02:02+00:00"'),
     ("a_bc", "timestamp", "'0044-03-15 12:00:00 BC'", '"0001-01-01T00:00:00+00:00"'),
     ("a_date", "date", "'1998-03-04'", '"1998-03-04T00:00:00+00:00"'),
     ("a_time", "time", "'12:11:10.123'", '"12:11:10.123"'),
     ("a_timetz", "timetz", "'12:11:10-04'", '"12:11:10-04:00"'),
     ("an_interval", "interval", "'1 day 2 hours'", '"1 day 02:00:00"'),
-    ("a_uuid", "uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"'),
+    (
+        "a_uuid",
+        "uuid",
+        "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'",
+        '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"',
+    ),
     ("a_json", "json", """'{"a": 1.50}'""", r'"{\"a\": 1.50}"'),
     ("an_inet", "inet", "'10.1.2.3/24'", '"10.1.2.3/24"'),
     ("a_money", "money", "'1234567.89'", '"$1,234,567.89"'),
@@ -72,7 +92,9 @@ VALUES = [
 ]
 SORTED = sorted([("id", "int", "1", "1"), *VALUES])  # as they come
 RECORD = "{" + ",".join(f'"{name}":{json}' for name, _, _, json in SORTED) + "}"
-NOTHING = "{" + ",".join(f'"{name}":{"2" if name == "id" else "null"}' for name, _, _, _ in SORTED) + "}"
+NOTHING = (
+    "{" + ",".join(f'"{name}":{"2" if name == "id" else "null"}' for name, _, _, _ in SORTED) + "}"
+)
 TABLES = """
     CREATE EXTENSION hstore; CREATE EXTENSION citext;
     CREATE TYPE mood AS ENUM ('happy', 'so so'); CREATE TYPE pair AS (a int, b text); CREATE DOMAIN posint AS int CHECK (VALUE > 0);
@@ -90,7 +112,11 @@ TABLES = """
     CREATE MATERIALIZED VIEW a_matview AS SELECT id FROM parent WHERE id < 3;
     CREATE TABLE hidden (id int);
     CREATE ROLE reader LOGIN REPLICATION; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; REVOKE ALL ON hidden FROM reader;
-""" % (", ".join(f"{name} {kind}" for name, kind, _, _ in VALUES), ", ".join(sql for _, _, sql, _ in VALUES), ROWS)
+""" % (
+    ", ".join(f"{name} {kind}" for name, kind, _, _ in VALUES),
+    ", ".join(sql for _, _, sql, _ in VALUES),
+    ROWS,
+)
 PARTITIONED = """
     CREATE TABLE partitioned (id int, n int) PARTITION BY LIST (n);
     CREATE TABLE one PARTITION OF partitioned FOR VALUES IN (1); CREATE TABLE two PARTITION OF partitioned FOR VALUES IN (2);
@@ -101,11 +127,27 @@ STREAMS = {
     "a_matview": ([], {"id": "integer"}),
     "a_view": ([], {"id": "integer", "twice": "integer"}),
     "child": ([], {"id": "integer", "n": "integer", "more": "text"}),
-    "every_type": (["id"], {"id": "integer", **{name: {
-        "float8": "double precision", "float8[]": "double precision[]", "int[]": "integer[]", "varchar(10)": "character varying",
-        "char(5)": "character", "numeric(12,2)": "numeric", "timestamp": "timestamp without time zone",
-        "timestamptz": "timestamp with time zone", "time": "time without time zone", "timetz": "time with time zone",
-    }.get(kind, kind) for name, kind, _, _ in VALUES}}),
+    "every_type": (
+        ["id"],
+        {
+            "id": "integer",
+            **{
+                name: {
+                    "float8": "double precision",
+                    "float8[]": "double precision[]",
+                    "int[]": "integer[]",
+                    "varchar(10)": "character varying",
+                    "char(5)": "character",
+                    "numeric(12,2)": "numeric",
+                    "timestamp": "timestamp without time zone",
+                    "timestamptz": "timestamp with time zone",
+                    "time": "time without time zone",
+                    "timetz": "time with time zone",
+                }.get(kind, kind)
+                for name, kind, _, _ in VALUES
+            },
+        },
+    ),
     "floats": ([], {"id": "integer", "k": "double precision"}),
     "grandchild": ([], {"id": "integer", "n": "integer", "more": "text", "most": "text"}),
     "numbers": (["a", "b"], {"b": "integer", "a": "integer", "k": "integer", "Note": "text"}),
@@ -115,14 +157,24 @@ LOG_BASED = """
     CREATE TABLE {t} (id int PRIMARY KEY, d float8, r real, n numeric, a float8[], t timestamptz, e text, big text);
     ALTER TABLE {t} ALTER big SET STORAGE EXTERNAL; GRANT SELECT ON {t} TO reader;
 """
-LOGGED_ROW = r"0.1, 0.1, 1.10, '{0.1,0.25}', '2026-01-02 03:04:05.6+00', E'tab\t\"\\', repeat('z', 3000)"
+LOGGED_ROW = (
+    r"0.1, 0.1, 1.10, '{0.1,0.25}', '2026-01-02 03:04:05.6+00', E'tab\t\"\\', repeat('z', 3000)"
+)
 
 
 def logged(number, double="0.1", big="z" * 3000, change=False, is_read=False):
     """A row of `logged` in JSON. A copy's columns are sorted, a change's stand in the order of the table; what WAL does not have
     and is read from the table comes last."""
-    values = {"id": number, "d": double, "r": "0.1", "n": "1.10", "a": "[0.1,0.25]", "t": '"2026-01-02T03:04:05.600000+00:00"',
-              "e": r'"tab\t\"\\"', "big": f'"{big}"'}
+    values = {
+        "id": number,
+        "d": double,
+        "r": "0.1",
+        "n": "1.10",
+        "a": "[0.1,0.25]",
+        "t": '"2026-01-02T03:04:05.600000+00:00"',
+        "e": r'"tab\t\"\\"',
+        "big": f'"{big}"',
+    }
     columns = [*values.items(), ("_sdc_deleted_at", "null")] if change else sorted(values.items())
     if is_read:
         columns.append(columns.pop(list(values).index("big")))
@@ -140,8 +192,14 @@ def majors():
 def bodies(result, stream):
     """The records of a stream as they were written."""
     lines = result.stdout.decode().splitlines()
-    found = [re.fullmatch(r'\{"type":"RECORD","stream":"([^"]+)","record":(.*?)(,"version":\d+)?(,"time_extracted":"[^"]+")?\}', line)
-             for line in lines if line.startswith('{"type":"RECORD"')]
+    found = [
+        re.fullmatch(
+            r'\{"type":"RECORD","stream":"([^"]+)","record":(.*?)(,"version":\d+)?(,"time_extracted":"[^"]+")?\}',
+            line,
+        )
+        for line in lines
+        if line.startswith('{"type":"RECORD"')
+    ]
     return [match[2] for match in found if match[1] == stream]
 
 
@@ -175,13 +233,20 @@ class MatrixTest:
         return tap.select(tap.discover(self.config), name, method=method, key=key)
 
     def sync(self, catalog, state=None, expect=0, **extra):
-        return tap.run({**self.config, "state_every_seconds": 3600, **extra}, catalog=catalog, state=state, expect=expect)
+        return tap.run(
+            {**self.config, "state_every_seconds": 3600, **extra},
+            catalog=catalog,
+            state=state,
+            expect=expect,
+        )
 
     def scratch(self, table, like="numbers"):
         """A table for a test that changes it."""
-        self.sql(f"CREATE TABLE {table} AS SELECT a AS id, k, repeat('x', 300) AS pad FROM {like} ORDER BY a;"
-                 f"ALTER TABLE {table} ADD PRIMARY KEY (id); ALTER TABLE {table} ALTER k SET NOT NULL;"
-                 f"CREATE INDEX ON {table} (k); GRANT SELECT ON {table} TO reader")
+        self.sql(
+            f"CREATE TABLE {table} AS SELECT a AS id, k, repeat('x', 300) AS pad FROM {like} ORDER BY a;"
+            f"ALTER TABLE {table} ADD PRIMARY KEY (id); ALTER TABLE {table} ALTER k SET NOT NULL;"
+            f"CREATE INDEX ON {table} (k); GRANT SELECT ON {table} TO reader"
+        )
         self.addCleanup(self.sql, f"DROP TABLE {table}")
 
     def test_discovery(self):
@@ -193,11 +258,20 @@ class MatrixTest:
                 entry = streams[name]
                 self.assertEqual(tap.metadata(entry)["table-key-properties"], key)
                 self.assertEqual(tap.metadata(entry)["is-view"], name in ("a_view", "a_matview"))
-                self.assertEqual({column: re.sub(r"\(\d+\)", "", tap.metadata(entry, column)["sql-datatype"])
-                                  for column in entry["schema"]["properties"]},
-                                 {column: re.sub(r"\(\d+\)", "", kind) for column, kind in columns.items()})
-        self.assertEqual([entry["table_name"] for entry in tap.discover({**self.config, "filter_schemas": "public,x"})["streams"]],
-                         sorted(streams))
+                self.assertEqual(
+                    {
+                        column: re.sub(r"\(\d+\)", "", tap.metadata(entry, column)["sql-datatype"])
+                        for column in entry["schema"]["properties"]
+                    },
+                    {column: re.sub(r"\(\d+\)", "", kind) for column, kind in columns.items()},
+                )
+        self.assertEqual(
+            [
+                entry["table_name"]
+                for entry in tap.discover({**self.config, "filter_schemas": "public,x"})["streams"]
+            ],
+            sorted(streams),
+        )
 
     def test_values(self):
         result = self.sync(self.catalog("every_type"))
@@ -221,12 +295,18 @@ class MatrixTest:
         catalog = self.catalog("resumed")
         before = self.sync(catalog, state_every_rows=EVERY)
         self.assertEqual(len(before.records()), ROWS)
-        self.sql("UPDATE resumed SET k = -1 WHERE id IN (3, 700); INSERT INTO resumed VALUES (2000, 0, ''); DELETE FROM resumed "
-                 "WHERE id = 800")
+        self.sql(
+            "UPDATE resumed SET k = -1 WHERE id IN (3, 700); INSERT INTO resumed VALUES (2000, 0, ''); DELETE FROM resumed "
+            "WHERE id = 800"
+        )
         after = self.sync(catalog, before.state_texts[5])
-        self.assertIn(f"INFO {DB}-public-resumed: going on with the copy that was cut off\n", after.stderr)
-        self.assertEqual(sorted(r["id"] for r in after.records()),
-                         [3, *(i for i in range(5 * EVERY + 1, ROWS + 1) if i != 800), 2000])
+        self.assertIn(
+            f"INFO {DB}-public-resumed: going on with the copy that was cut off\n", after.stderr
+        )
+        self.assertEqual(
+            sorted(r["id"] for r in after.records()),
+            [3, *(i for i in range(5 * EVERY + 1, ROWS + 1) if i != 800), 2000],
+        )
 
     def test_full_table_resumed_after_freeze(self):
         """Before 9.4 VACUUM overwrites the ID of the transaction that wrote a row, here to a page that had been read."""
@@ -237,16 +317,35 @@ class MatrixTest:
         before = self.sync(catalog, state_every_rows=EVERY)
         [(xmin,)] = self.sql("SELECT txid_current()")
         self.sql("INSERT INTO frozen VALUES (20, 0, '')")
-        self.assertLess(self.sql("SELECT ctid FROM frozen WHERE id = 20"), self.sql("SELECT ctid FROM frozen WHERE id = 30"))
+        self.assertLess(
+            self.sql("SELECT ctid FROM frozen WHERE id = 20"),
+            self.sql("SELECT ctid FROM frozen WHERE id = 30"),
+        )
         self.sql("VACUUM FREEZE frozen")
-        python_state = {"bookmarks": {f"{DB}-public-frozen": {
-            "last_replication_method": "FULL_TABLE", "version": 1, "xmin": xmin}}}
+        python_state = {
+            "bookmarks": {
+                f"{DB}-public-frozen": {
+                    "last_replication_method": "FULL_TABLE",
+                    "version": 1,
+                    "xmin": xmin,
+                }
+            }
+        }
         all_ids = set(range(1, ROWS + 1))
-        for state, expected in ((before.state_texts[5], {20, *range(5 * EVERY + 2, ROWS + 1)}), (python_state, {20})):
+        for state, expected in (
+            (before.state_texts[5], {20, *range(5 * EVERY + 2, ROWS + 1)}),
+            (python_state, {20}),
+        ):
             with self.subTest(state):
                 after = self.sync(catalog, state)
-                self.assertIn(f"INFO {DB}-public-frozen: going on with the copy that was cut off\n", after.stderr)
-                self.assertEqual({r["id"] for r in after.records()}, all_ids if self.server.version < (9, 4) else expected)
+                self.assertIn(
+                    f"INFO {DB}-public-frozen: going on with the copy that was cut off\n",
+                    after.stderr,
+                )
+                self.assertEqual(
+                    {r["id"] for r in after.records()},
+                    all_ids if self.server.version < (9, 4) else expected,
+                )
 
     def test_incremental(self):
         self.scratch("increments")
@@ -257,39 +356,66 @@ class MatrixTest:
         self.assertEqual([r["id"] for r in cut_off.records()], list(range(5 * EVERY, ROWS + 1)))
         self.sql("INSERT INTO increments VALUES (2000, 2000, '')")
         second = self.sync(catalog, cut_off.last_state)
-        self.assertEqual(bodies(second, "increments"), [f'{{"id":1000,"k":500,"pad":"{"x" * 300}"}}', '{"id":2000,"k":2000,"pad":""}'])
+        self.assertEqual(
+            bodies(second, "increments"),
+            [f'{{"id":1000,"k":500,"pad":"{"x" * 300}"}}', '{"id":2000,"k":2000,"pad":""}'],
+        )
 
     def test_incremental_with_lookback(self):
-        self.sql("CREATE TABLE moments (id int, k timestamptz NOT NULL); GRANT SELECT ON moments TO reader;"
-                 "INSERT INTO moments SELECT i, timestamptz '2026-01-02 03:04:05.6+00' + i * interval '1 minute' "
-                 "FROM generate_series(1, 5) i")
+        self.sql(
+            "CREATE TABLE moments (id int, k timestamptz NOT NULL); GRANT SELECT ON moments TO reader;"
+            "INSERT INTO moments SELECT i, timestamptz '2026-01-02 03:04:05.6+00' + i * interval '1 minute' "
+            "FROM generate_series(1, 5) i"
+        )
         self.addCleanup(self.sql, "DROP TABLE moments")
         catalog = self.catalog("moments", "INCREMENTAL", "k")
         first = self.sync(catalog)
         self.assertEqual([r["id"] for r in first.records()], [1, 2, 3, 4, 5])
         second = self.sync(catalog, first.last_state, replication_key_lookback=119.5)
-        self.assertEqual(bodies(second, "moments"), ['{"id":4,"k":"2026-01-02T03:08:05.600000+00:00"}',
-                                                     '{"id":5,"k":"2026-01-02T03:09:05.600000+00:00"}'])
+        self.assertEqual(
+            bodies(second, "moments"),
+            [
+                '{"id":4,"k":"2026-01-02T03:08:05.600000+00:00"}',
+                '{"id":5,"k":"2026-01-02T03:09:05.600000+00:00"}',
+            ],
+        )
 
     def test_incremental_by_float(self):
         catalog = self.catalog("floats", "INCREMENTAL", "k")
         first = self.sync(catalog, limit=3)
-        self.assertEqual(bodies(first, "floats"), ['{"id":1,"k":0.1}', '{"id":2,"k":0.2}', '{"id":3,"k":0.3}'])
+        self.assertEqual(
+            bodies(first, "floats"), ['{"id":1,"k":0.1}', '{"id":2,"k":0.2}', '{"id":3,"k":0.3}']
+        )
         second = self.sync(catalog, first.last_state)
-        self.assertEqual(bodies(second, "floats"), ['{"id":3,"k":0.3}', '{"id":4,"k":0.4}', '{"id":5,"k":0.5}'])
+        self.assertEqual(
+            bodies(second, "floats"), ['{"id":3,"k":0.3}', '{"id":4,"k":0.4}', '{"id":5,"k":0.5}']
+        )
 
     def test_standby(self):
         with Server(source=self.server) as standby:
             catalog = self.catalog("every_type")
             config = {**self.config, **standby.config(DB, user="reader", filter_dbs=DB)}
             self.assertEqual(tap.discover(config), tap.discover(self.config))
-            self.assertEqual(bodies(tap.run(config, catalog=catalog), "every_type"), [RECORD, NOTHING])
-            secondary = {"use_secondary": True, "secondary_host": standby.host, "secondary_port": str(standby.port)}
-            self.assertEqual(bodies(self.sync(catalog, **secondary), "every_type"), [RECORD, NOTHING])
+            self.assertEqual(
+                bodies(tap.run(config, catalog=catalog), "every_type"), [RECORD, NOTHING]
+            )
+            secondary = {
+                "use_secondary": True,
+                "secondary_host": standby.host,
+                "secondary_port": str(standby.port),
+            }
+            self.assertEqual(
+                bodies(self.sync(catalog, **secondary), "every_type"), [RECORD, NOTHING]
+            )
             catalog = self.catalog("numbers")
             cut_off = self.sync(catalog, state_every_rows=EVERY, **secondary).state_texts[5]
-            self.assertEqual([r["a"] for r in self.sync(catalog, cut_off, **secondary).records()], list(range(5 * EVERY + 1, ROWS + 1)))
-            for found in look(config, catalog=catalog), look({**self.config, **secondary}, catalog=catalog):
+            self.assertEqual(
+                [r["a"] for r in self.sync(catalog, cut_off, **secondary).records()],
+                list(range(5 * EVERY + 1, ROWS + 1)),
+            )
+            for found in look(config, catalog=catalog), look(
+                {**self.config, **secondary}, catalog=catalog
+            ):
                 self.assertEqual([f for f in found if f["level"] == "error"], [])
             [server] = about(look(config, catalog=catalog), "server")
             self.assertRegex(server, r"\Aok PostgreSQL %s\D.*, a standby\Z" % re.escape(self.major))
@@ -297,19 +423,28 @@ class MatrixTest:
     def test_row_security(self):
         if self.server.version < (9, 5):
             self.skipTest("there is none before 9.5")
-        self.sql("CREATE TABLE secured (id int); CREATE TABLE secured_child () INHERITS (secured); INSERT INTO secured VALUES (1), (2);"
-                 "INSERT INTO secured_child VALUES (3), (4); ALTER TABLE secured ENABLE ROW LEVEL SECURITY;"
-                 "CREATE POLICY p ON secured USING (id % 2 = 0); GRANT SELECT ON secured, secured_child TO reader")
+        self.sql(
+            "CREATE TABLE secured (id int); CREATE TABLE secured_child () INHERITS (secured); INSERT INTO secured VALUES (1), (2);"
+            "INSERT INTO secured_child VALUES (3), (4); ALTER TABLE secured ENABLE ROW LEVEL SECURITY;"
+            "CREATE POLICY p ON secured USING (id % 2 = 0); GRANT SELECT ON secured, secured_child TO reader"
+        )
         self.addCleanup(self.sql, "DROP TABLE secured CASCADE")
-        self.assertEqual(bodies(self.sync(self.catalog("secured")), "secured"), ['{"id":2}', '{"id":4}'])
+        self.assertEqual(
+            bodies(self.sync(self.catalog("secured")), "secured"), ['{"id":2}', '{"id":4}']
+        )
 
     def test_waiting_for_a_lock(self):
         catalog = self.catalog("parent")
         with contextlib.closing(self.server.connect(DB)) as blocker, blocker.cursor() as cursor:
             cursor.execute("BEGIN; LOCK parent")
-            result = self.sync(catalog, expect=1, lock_timeout="1500ms", silence_timeout=1, max_retries=0)
-        self.assertRegex(result.stderr, r"(?m)^INFO nothing has come for 1 s from the server \(.*\), which is at work, waiting for "
-                                        r"Lock(: relation)?$")
+            result = self.sync(
+                catalog, expect=1, lock_timeout="1500ms", silence_timeout=1, max_retries=0
+            )
+        self.assertRegex(
+            result.stderr,
+            r"(?m)^INFO nothing has come for 1 s from the server \(.*\), which is at work, waiting for "
+            r"Lock(: relation)?$",
+        )
         self.assertIn("canceling statement due to lock timeout", result.stderr)
 
     def test_check(self):
@@ -318,14 +453,21 @@ class MatrixTest:
         self.assertEqual([f for f in findings if f["level"] not in ("ok", "note")], [])
         [server] = about(findings, "server")
         self.assertRegex(server, r"\Aok PostgreSQL %s\D.*, a primary\Z" % re.escape(self.major))
-        self.assertEqual(about(findings, f"stream {DB}-public-numbers"), ["ok INCREMENTAL by k, 4 columns, key a, b"])
+        self.assertEqual(
+            about(findings, f"stream {DB}-public-numbers"),
+            ["ok INCREMENTAL by k, 4 columns, key a, b"],
+        )
         readable = len(STREAMS) + (self.server.version >= (10,))
         [database] = about(findings, f"database {DB}")
-        self.assertRegex(database, rf"\Anote 1 of its {readable + 1} tables cannot be read: public.hidden; ")
+        self.assertRegex(
+            database, rf"\Anote 1 of its {readable + 1} tables cannot be read: public.hidden; "
+        )
         without_key = look(self.config, catalog=self.catalog("parent", "INCREMENTAL", "n"))
-        self.assertIn("warning no index begins with the replication key n: each run reads the whole table; "
-                      "CREATE INDEX CONCURRENTLY ON \"public\".\"parent\" (\"n\")",
-                      about(without_key, f"stream {DB}-public-parent"))
+        self.assertIn(
+            "warning no index begins with the replication key n: each run reads the whole table; "
+            'CREATE INDEX CONCURRENTLY ON "public"."parent" ("n")',
+            about(without_key, f"stream {DB}-public-parent"),
+        )
 
     def test_log_based(self):
         if self.major in WITH_WAL2JSON:
@@ -336,29 +478,46 @@ class MatrixTest:
             self.check_no_plugin()
 
     def check_too_old(self):
-        refusal = (f"log-based replication needs PostgreSQL 10.6 or later, the server has {self.text}: "
-                   "upgrade the server, or use FULL_TABLE or INCREMENTAL")
+        refusal = (
+            f"log-based replication needs PostgreSQL 10.6 or later, the server has {self.text}: "
+            "upgrade the server, or use FULL_TABLE or INCREMENTAL"
+        )
         catalog = self.catalog("numbers", "LOG_BASED")
         result = self.sync(catalog, expect=4)
         self.assertEqual(result.stderr, f"CRITICAL {refusal}; run: tap-postgres check\n")
-        state = {"bookmarks": {f"{DB}-public-numbers": {"lsn": 1, "last_replication_method": "LOG_BASED"}}}
+        state = {
+            "bookmarks": {
+                f"{DB}-public-numbers": {"lsn": 1, "last_replication_method": "LOG_BASED"}
+            }
+        }
         for command in (["status"], ["create"], ["drop"], ["ack"]):
             with self.subTest(command):
-                result = tap.run(self.config, "slot", *command, expect=4, state=state if command == ["ack"] else None)
+                result = tap.run(
+                    self.config,
+                    "slot",
+                    *command,
+                    expect=4,
+                    state=state if command == ["ack"] else None,
+                )
                 self.assertEqual(result.stderr, f"CRITICAL {refusal}; run: tap-postgres check\n")
         findings = look(self.config, catalog=catalog, expect=4)
-        self.assertEqual([(f["subject"], f["found"]) for f in findings if f["level"] not in ("ok", "note")],
-                         [(f"log of database {DB}", refusal.split(": ")[0])])
+        self.assertEqual(
+            [(f["subject"], f["found"]) for f in findings if f["level"] not in ("ok", "note")],
+            [(f"log of database {DB}", refusal.split(": ")[0])],
+        )
 
     def check_no_plugin(self):
         catalog = self.catalog("numbers", "LOG_BASED")
         result = self.sync(catalog, expect=4, create_replication_slot=True)
-        self.assertEqual(result.stderr, f"""\
+        self.assertEqual(
+            result.stderr,
+            f"""\
 INFO creating replication slot stitch_matrix: this waits for transactions that are open
 CRITICAL replication slot stitch_matrix (127.0.0.1:{self.server.port}, database matrix, user reader): could not access file \
 "wal2json": No such file or directory (SQLSTATE 58P01): install the plugin on the server (Debian: \
 postgresql-<version>-wal2json); run: tap-postgres check
-""")
+""",
+        )
 
     def check_log_based(self):
         self.sql(LOG_BASED.format(t="logged"))
@@ -368,26 +527,49 @@ postgresql-<version>-wal2json); run: tap-postgres check
         catalog = self.catalog("logged", "LOG_BASED")
         copied = self.sync(catalog, create_replication_slot=True)
         self.assertEqual(bodies(copied, "logged"), [logged(1)])
-        self.sql(f"INSERT INTO logged VALUES (2, {LOGGED_ROW}); UPDATE logged SET d = 1e300 WHERE id = 1")
+        self.sql(
+            f"INSERT INTO logged VALUES (2, {LOGGED_ROW}); UPDATE logged SET d = 1e300 WHERE id = 1"
+        )
         followed = self.sync(catalog, copied.last_state)
-        self.assertEqual(bodies(followed, "logged"), [logged(2, change=True), logged(1, "1e+300", change=True, is_read=True)])
-        self.sql("UPDATE logged SET id = 3, big = 'b' WHERE id = 2; DELETE FROM logged WHERE id = 1")
+        self.assertEqual(
+            bodies(followed, "logged"),
+            [logged(2, change=True), logged(1, "1e+300", change=True, is_read=True)],
+        )
+        self.sql(
+            "UPDATE logged SET id = 3, big = 'b' WHERE id = 2; DELETE FROM logged WHERE id = 1"
+        )
         followed = self.sync(catalog, followed.last_state)
-        changed = [re.sub(r'"_sdc_deleted_at":"[^"]+"', '"_sdc_deleted_at":"D"', body) for body in bodies(followed, "logged")]
-        self.assertEqual(changed, ['{"id":2,"_sdc_deleted_at":"D"}', logged(3, big="b", change=True),
-                                   '{"id":1,"_sdc_deleted_at":"D"}'])
+        changed = [
+            re.sub(r'"_sdc_deleted_at":"[^"]+"', '"_sdc_deleted_at":"D"', body)
+            for body in bodies(followed, "logged")
+        ]
+        self.assertEqual(
+            changed,
+            [
+                '{"id":2,"_sdc_deleted_at":"D"}',
+                logged(3, big="b", change=True),
+                '{"id":1,"_sdc_deleted_at":"D"}',
+            ],
+        )
         self.sql(f"TRUNCATE logged; INSERT INTO logged VALUES (4, {LOGGED_ROW})")
         truncated = self.sync(catalog, followed.last_state)
         self.assertEqual(bodies(truncated, "logged"), [logged(4, change=True)])
-        self.assertGreater(truncated.of_type("RECORD")[0]["version"], copied.of_type("RECORD")[0]["version"])
-        until(lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE NOT active"), "the slot is in use")
+        self.assertGreater(
+            truncated.of_type("RECORD")[0]["version"], copied.of_type("RECORD")[0]["version"]
+        )
+        until(
+            lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE NOT active"),
+            "the slot is in use",
+        )
         findings = look(self.config, catalog=catalog, state=truncated.last_state)
         self.assertEqual([f for f in findings if f["level"] not in ("ok", "note")], [])
 
 
 for _major in majors():
     _name = f"Postgres{_major.replace('.', '_')}Test"
-    globals()[_name] = type(_name, (MatrixTest, unittest.TestCase), {"major": _major, "__module__": __name__})
+    globals()[_name] = type(
+        _name, (MatrixTest, unittest.TestCase), {"major": _major, "__module__": __name__}
+    )
 
 
 if __name__ == "__main__":

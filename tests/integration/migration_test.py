@@ -10,7 +10,11 @@ from support.server import shared
 ROOT = pathlib.Path(__file__).parents[2]
 TABLE = """CREATE TABLE orders (id bigint PRIMARY KEY, status text, placed_at timestamptz);
            INSERT INTO orders SELECT i, 'paid', timestamptz '2026-01-01 UTC' + i * interval '1 day' FROM generate_series(1, 10) i;"""
-COMMON = {"last_replication_method": "INCREMENTAL", "replication_key": "placed_at", "replication_key_value": "2026-01-11T00:00:00+00:00"}
+COMMON = {
+    "last_replication_method": "INCREMENTAL",
+    "replication_key": "placed_at",
+    "replication_key_value": "2026-01-11T00:00:00+00:00",
+}
 
 
 class MigrationTest(unittest.TestCase):
@@ -24,9 +28,20 @@ class MigrationTest(unittest.TestCase):
     def go_on(self, name):
         """The next run, from the files of another tap. The server is ours, and has no TLS."""
         folder = ROOT / "examples" / name
-        files = {file: json.loads((folder / f"{file}.json").read_text()) for file in ("config", "catalog", "state")}
-        ours = {key: value for key, value in shared().config("shop").items() if key in ("host", "port", "user", "password")}
-        config = {key: value for key, value in {**files["config"], **ours}.items() if key not in ("ssl", "ssl_enable", "ssl_mode")}
+        files = {
+            file: json.loads((folder / f"{file}.json").read_text())
+            for file in ("config", "catalog", "state")
+        }
+        ours = {
+            key: value
+            for key, value in shared().config("shop").items()
+            if key in ("host", "port", "user", "password")
+        }
+        config = {
+            key: value
+            for key, value in {**files["config"], **ours}.items()
+            if key not in ("ssl", "ssl_enable", "ssl_mode")
+        }
         result = tap.run(config, catalog=files["catalog"], state=files["state"])
         self.assertEqual([record["id"] for record in result.records()], [7, 8, 9, 10])
         self.assertNotIn("WARNING", result.stderr)
@@ -38,20 +53,30 @@ class MigrationTest(unittest.TestCase):
     def test_singer_io(self):
         result = self.go_on("from-singer-io")
         self.assertEqual(list(result.schemas()), ["orders"])
-        self.assertEqual(json.loads(result.last_state), {
-            "bookmarks": {"shop-public-orders": {**COMMON, "version": 1767225600000}}, "currently_syncing": None})
+        self.assertEqual(
+            json.loads(result.last_state),
+            {
+                "bookmarks": {"shop-public-orders": {**COMMON, "version": 1767225600000}},
+                "currently_syncing": None,
+            },
+        )
 
     def test_pipelinewise(self):
         result = self.go_on("from-pipelinewise")
         self.assertEqual(list(result.schemas()), ["public-orders"])
-        self.assertEqual(json.loads(result.last_state)["bookmarks"], {"public-orders": {**COMMON, "version": 1767225600000}})
+        self.assertEqual(
+            json.loads(result.last_state)["bookmarks"],
+            {"public-orders": {**COMMON, "version": 1767225600000}},
+        )
 
     def test_meltanolabs(self):
         result = self.go_on("from-meltanolabs")
         self.assertEqual(list(result.schemas()), ["public-orders"])
         bookmark = json.loads(result.last_state)["bookmarks"]["public-orders"]
-        self.assertEqual({key: bookmark[key] for key in ("replication_key", "replication_key_value")},
-                         {key: COMMON[key] for key in ("replication_key", "replication_key_value")})
+        self.assertEqual(
+            {key: bookmark[key] for key in ("replication_key", "replication_key_value")},
+            {key: COMMON[key] for key in ("replication_key", "replication_key_value")},
+        )
 
 
 if __name__ == "__main__":

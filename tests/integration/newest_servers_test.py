@@ -12,13 +12,22 @@ class LostSlotTest(SlotTest):
     database = "lost_slot"
     major = "18"
     # A checkpoint invalidates slots, so there are only those that a test asks for.
-    settings = {"idle_replication_slot_timeout": 0, "max_slot_wal_keep_size": "1MB", "checkpoint_timeout": "1h", "max_wal_size": "4GB"}
+    settings = {
+        "idle_replication_slot_timeout": 0,
+        "max_slot_wal_keep_size": "1MB",
+        "checkpoint_timeout": "1h",
+        "max_wal_size": "4GB",
+    }
 
     CAUSES = {
-        "idle_timeout": ("no one has read it for longer than idle_replication_slot_timeout",
-                         "set idle_replication_slot_timeout to 0 or run the tap more often"),
-        "wal_removed": ("the server has removed WAL that it needed, since it kept more than max_slot_wal_keep_size",
-                        "raise max_slot_wal_keep_size or run the tap more often"),
+        "idle_timeout": (
+            "no one has read it for longer than idle_replication_slot_timeout",
+            "set idle_replication_slot_timeout to 0 or run the tap more often",
+        ),
+        "wal_removed": (
+            "the server has removed WAL that it needed, since it kept more than max_slot_wal_keep_size",
+            "raise max_slot_wal_keep_size or run the tap more often",
+        ),
     }
 
     def setUp(self):
@@ -29,18 +38,37 @@ class LostSlotTest(SlotTest):
     def set_timeout(self, timeout):
         self.sql(f"ALTER SYSTEM SET idle_replication_slot_timeout = '{timeout}'")
         self.sql("SELECT pg_reload_conf()")
-        until(lambda: self.sql("SHOW idle_replication_slot_timeout") == [(timeout,)], "the setting is not taken over")
+        until(
+            lambda: self.sql("SHOW idle_replication_slot_timeout") == [(timeout,)],
+            "the setting is not taken over",
+        )
 
     def check_told(self, reason):
         cause, prevention = self.CAUSES[reason]
-        self.assertEqual(self.sql(f"SELECT invalidation_reason FROM pg_replication_slots WHERE slot_name = '{self.slot}'"), [(reason,)])
+        self.assertEqual(
+            self.sql(
+                f"SELECT invalidation_reason FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+            ),
+            [(reason,)],
+        )
         self.refused(self.lost(cause, prevention), self.catalog_of_t, self.state)
-        [found] = about(look(self.config, catalog=self.catalog_of_t, state=self.state, expect=4), f"slot {self.slot}")
-        self.assertEqual(found, f"error replication slot {self.slot} is lost; {cause}: {self.to_replace(prevention)}")
+        [found] = about(
+            look(self.config, catalog=self.catalog_of_t, state=self.state, expect=4),
+            f"slot {self.slot}",
+        )
+        self.assertEqual(
+            found,
+            f"error replication slot {self.slot} is lost; {cause}: {self.to_replace(prevention)}",
+        )
         status = self.slot_command("status")
-        self.assertIn(f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with --full-refresh; to prevent "
-                      f"this, {prevention}\n", status.stderr)
-        self.assertRegex(status.stdout.decode(), rf"(?m)^{self.slot}: .*, wal_status lost \({reason}\)$")
+        self.assertIn(
+            f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with --full-refresh; to prevent "
+            f"this, {prevention}\n",
+            status.stderr,
+        )
+        self.assertRegex(
+            status.stdout.decode(), rf"(?m)^{self.slot}: .*, wal_status lost \({reason}\)$"
+        )
 
     def test_no_one_has_read_it(self):
         self.addCleanup(self.set_timeout, "0")
@@ -48,7 +76,10 @@ class LostSlotTest(SlotTest):
 
         def is_lost():
             self.sql("CHECKPOINT")
-            return self.sql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'")
+            return self.sql(
+                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'"
+            )
+
         until(is_lost, "the slot is not lost")
         self.check_told("idle_timeout")
 
@@ -58,19 +89,34 @@ class LostSlotTest(SlotTest):
         self.check_told("wal_removed")
 
     def about_timeout(self):
-        return about(look(self.config, catalog=self.catalog_of_t, state=self.state), "idle_replication_slot_timeout")
+        return about(
+            look(self.config, catalog=self.catalog_of_t, state=self.state),
+            "idle_replication_slot_timeout",
+        )
 
     def test_check_warns_of_a_slot_that_is_about_to_be_invalidated(self):
         off = "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf()"
         self.set_timeout("1d")
-        self.assertEqual(self.about_timeout(), [
-            "note it is 1d: the server invalidates a slot that has been idle for that long; run the tap more often, or turn the timeout off: "
-            + off])
+        self.assertEqual(
+            self.about_timeout(),
+            [
+                "note it is 1d: the server invalidates a slot that has been idle for that long; run the tap more often, or turn the timeout off: "
+                + off
+            ],
+        )
         self.set_timeout("1s")
-        until(lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE inactive_since < now() - interval '2.5 s'"), "it is read")
+        until(
+            lambda: self.sql(
+                "SELECT 1 FROM pg_replication_slots WHERE inactive_since < now() - interval '2.5 s'"
+            ),
+            "it is read",
+        )
         [found] = self.about_timeout()
-        self.assertRegex(found, rf"\Awarning it is 1s, and no one has read slot {self.slot} for [0-9]+ s: the next checkpoint of the "
-                                "server invalidates the slot; run the tap now, and more often or without a timeout: ALTER SYSTEM")
+        self.assertRegex(
+            found,
+            rf"\Awarning it is 1s, and no one has read slot {self.slot} for [0-9]+ s: the next checkpoint of the "
+            "server invalidates the slot; run the tap now, and more often or without a timeout: ALTER SYSTEM",
+        )
         self.set_timeout("0")
         self.assertEqual(self.about_timeout(), [])
 
@@ -87,10 +133,15 @@ class ReplicaLevelTest(SlotTest):
         self.make_slot("other", plugin="pgoutput")
         self.drop_slot("other")
         findings = look(self.config, catalog=self.catalog("t"), expect=4)
-        self.assertEqual(about(findings, "log of database replica_level"), ["ok wal_level is replica"])
+        self.assertEqual(
+            about(findings, "log of database replica_level"), ["ok wal_level is replica"]
+        )
         result = self.slot_command("create", expect=4)  # Debian has no wal2json for 19 yet
-        self.assertIn(': could not access file "wal2json": No such file or directory (SQLSTATE 58P01): install the plugin on the server '
-                      f"(Debian: postgresql-<version>-wal2json){ADVICE}\n", result.stderr)
+        self.assertIn(
+            ': could not access file "wal2json": No such file or directory (SQLSTATE 58P01): install the plugin on the server '
+            f"(Debian: postgresql-<version>-wal2json){ADVICE}\n",
+            result.stderr,
+        )
 
 
 class MinimalLevelTest(SlotTest):
@@ -100,8 +151,11 @@ class MinimalLevelTest(SlotTest):
 
     def test_wal_level_minimal_is_refused(self):
         self.sql(ONE_TABLE)
-        self.refused("log-based replication needs wal_level=logical, the server has minimal: ALTER SYSTEM SET wal_level = "
-                     "'logical', then restart it", self.catalog("t"))
+        self.refused(
+            "log-based replication needs wal_level=logical, the server has minimal: ALTER SYSTEM SET wal_level = "
+            "'logical', then restart it",
+            self.catalog("t"),
+        )
 
 
 class NotValidTest(SlotTest):
@@ -111,18 +165,26 @@ class NotValidTest(SlotTest):
     major = "18"
 
     def test_rows_with_a_null_key_are_copied(self):
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (1, NULL), (2, 20), (3, 10);"
-                 "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (1, NULL), (2, 20), (3, 10);"
+            "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID"
+        )
         catalog = self.catalog("t", method="INCREMENTAL", key="k")
         result = self.sync(catalog)
-        self.assertEqual([(r["id"], r["k"]) for r in result.records()], [(1, None), (3, 10), (2, 20)])
+        self.assertEqual(
+            [(r["id"], r["k"]) for r in result.records()], [(1, None), (3, 10), (2, 20)]
+        )
         self.sql("INSERT INTO {s}.t VALUES (4, 30)")
         self.assertEqual([r["id"] for r in self.sync(catalog, result.last_state).records()], [2, 4])
 
     def test_a_validated_constraint_needs_no_query_for_null_keys(self):
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (2, 20);"
-                 "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID; ALTER TABLE {s}.t VALIDATE CONSTRAINT k_set")
-        result = self.sync(self.catalog("t", method="INCREMENTAL", key="k"), None, "--log-level", "debug")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (2, 20);"
+            "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID; ALTER TABLE {s}.t VALIDATE CONSTRAINT k_set"
+        )
+        result = self.sync(
+            self.catalog("t", method="INCREMENTAL", key="k"), None, "--log-level", "debug"
+        )
         self.assertEqual([r["id"] for r in result.records()], [2])
         self.assertNotIn('WHERE "k" IS NULL', result.stderr)
 

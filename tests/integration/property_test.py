@@ -19,9 +19,16 @@ class PropertyTest(unittest.TestCase):
     def test_properties_hold_on_a_server_with_hostile_settings(self):
         with Server(HOSTILE) as server:
             server.create_database("properties")
-            env = {**os.environ, "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": SUPERUSER,
-                   "PGDATABASE": "properties"}
-            done = subprocess.run([os.environ["PROPERTY_TESTS"]], env=env, capture_output=True, text=True, check=False)
+            env = {
+                **os.environ,
+                "PGHOST": server.host,
+                "PGPORT": str(server.port),
+                "PGUSER": SUPERUSER,
+                "PGDATABASE": "properties",
+            }
+            done = subprocess.run(
+                [os.environ["PROPERTY_TESTS"]], env=env, capture_output=True, text=True, check=False
+            )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 

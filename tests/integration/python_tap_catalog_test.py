@@ -10,12 +10,17 @@ from support.server import shared
 
 DB = "python_shop"
 CATALOG = (pathlib.Path(__file__).parent / "fixtures/python_tap_catalog.json").read_bytes()
-CONFIG = {"default_replication_method": "FULL_TABLE", "itersize": "20000", "frequency_in_minutes": "60"}
+CONFIG = {
+    "default_replication_method": "FULL_TABLE",
+    "itersize": "20000",
+    "frequency_in_minutes": "60",
+}
 
 
 def setUpModule():
     shared().create_database(DB)
-    shared().sql("""
+    shared().sql(
+        """
         CREATE EXTENSION hstore;
         CREATE TABLE "order lines" (
             id bigint PRIMARY KEY, total numeric(12,2), weight numeric, name varchar(40), secret text, at timestamptz,
@@ -23,7 +28,9 @@ def setUpModule():
         INSERT INTO "order lines" VALUES
             (1, 12.50, 1e-38, 'Größe', 'x', '2020-01-02 03:04:05.6+00', '{{1,2},{3,NULL}}', '{1.10}', 'a=>1', '1 day');
         CREATE VIEW sums AS SELECT name, sum(total) FROM "order lines" GROUP BY name;
-        CREATE TABLE untouched AS SELECT 1 AS id;""", DB)
+        CREATE TABLE untouched AS SELECT 1 AS id;""",
+        DB,
+    )
 
 
 def as_text(line):
@@ -35,20 +42,41 @@ class PythonTapCatalogTest(unittest.TestCase):
     maxDiff = None
 
     def sync(self, option="--properties", **extra):
-        return tap.run(shared().config(DB, **CONFIG, **extra), option, "made by python.json",
-                       files={"made by python.json": CATALOG})
+        return tap.run(
+            shared().config(DB, **CONFIG, **extra),
+            option,
+            "made by python.json",
+            files={"made by python.json": CATALOG},
+        )
 
     def sent_schemas(self, result):
-        messages = [as_text(line) for line in result.stdout.splitlines() if line.startswith(b'{"type":"SCHEMA"')]
+        messages = [
+            as_text(line)
+            for line in result.stdout.splitlines()
+            if line.startswith(b'{"type":"SCHEMA"')
+        ]
         return {message["stream"]: message["schema"] for message in messages}
 
     def test_records_of_selected_streams_and_columns(self):
         result = self.sync()
-        self.assertEqual(result.records("order lines"), [{
-            "at": "2020-01-02T03:04:05.600000+00:00", "attributes": {"a": "1"}, "id": 1, "name": "Größe",
-            "parts": [[1, 2], [3, None]], "prices": [decimal.Decimal("1.10")], "total": decimal.Decimal("12.50"),
-            "weight": decimal.Decimal("1e-38")}])
-        self.assertEqual(result.records("sums"), [{"name": "Größe", "sum": decimal.Decimal("12.50")}])
+        self.assertEqual(
+            result.records("order lines"),
+            [
+                {
+                    "at": "2020-01-02T03:04:05.600000+00:00",
+                    "attributes": {"a": "1"},
+                    "id": 1,
+                    "name": "Größe",
+                    "parts": [[1, 2], [3, None]],
+                    "prices": [decimal.Decimal("1.10")],
+                    "total": decimal.Decimal("12.50"),
+                    "weight": decimal.Decimal("1e-38"),
+                }
+            ],
+        )
+        self.assertEqual(
+            result.records("sums"), [{"name": "Größe", "sum": decimal.Decimal("12.50")}]
+        )
         self.assertEqual(list(result.schemas()), ["order lines", "sums"])
 
     def test_keys_are_the_catalogs(self):
@@ -84,7 +112,9 @@ class PythonTapCatalogTest(unittest.TestCase):
                 for key in ("selected", "replication-method", "view-key-properties"):
                     item["metadata"].pop(key, None)  # the user's
             tap.metadata(entry)["row-count"] = "0"  # where we differ on purpose
-        tap.metadata(theirs["streams"][0], "weight")["selected-by-default"] = True  # the user's, too
+        tap.metadata(theirs["streams"][0], "weight")[
+            "selected-by-default"
+        ] = True  # the user's, too
         self.assertEqual(json.dumps(ours), json.dumps(theirs))
 
 

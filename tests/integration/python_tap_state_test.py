@@ -11,52 +11,116 @@ class SingerIoStateTest(StateTest):
     """State files of singer-io/tap-postgres."""
 
     def test_incremental(self):
-        result = self.sync(self.incremental(), {"bookmarks": {self.id_of("t"): {
-            "last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION,
-            "replication_key_value": 80}}, "currently_syncing": None})
+        result = self.sync(
+            self.incremental(),
+            {
+                "bookmarks": {
+                    self.id_of("t"): {
+                        "last_replication_method": "INCREMENTAL",
+                        "replication_key": "k",
+                        "version": VERSION,
+                        "replication_key_value": 80,
+                    }
+                },
+                "currently_syncing": None,
+            },
+        )
         self.assertEqual(self.ids(result), [8, 9, 10])
         self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "ACTIVATE_VERSION"])
         self.assertEqual(self.versions(result), {VERSION})
-        self.assertEqual(self.bookmark(result.last_state, "t"), {
-            "last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION,
-            "replication_key_value": 100})
+        self.assertEqual(
+            self.bookmark(result.last_state, "t"),
+            {
+                "last_replication_method": "INCREMENTAL",
+                "replication_key": "k",
+                "version": VERSION,
+                "replication_key_value": 100,
+            },
+        )
 
     def test_a_time_with_the_offset_of_a_session(self):
-        result = self.sync(self.incremental(key="at"), self.state({
-            "last_replication_method": "INCREMENTAL", "replication_key": "at", "version": VERSION,
-            "replication_key_value": "2020-07-01T08:00:04.500000-04:00"}))
+        result = self.sync(
+            self.incremental(key="at"),
+            self.state(
+                {
+                    "last_replication_method": "INCREMENTAL",
+                    "replication_key": "at",
+                    "version": VERSION,
+                    "replication_key_value": "2020-07-01T08:00:04.500000-04:00",
+                }
+            ),
+        )
         self.assertEqual(self.ids(result), [9, 10])
-        self.assertEqual(self.bookmark(result.last_state, "t")["replication_key_value"], "2020-07-01T12:00:05+00:00")
+        self.assertEqual(
+            self.bookmark(result.last_state, "t")["replication_key_value"],
+            "2020-07-01T12:00:05+00:00",
+        )
 
     def test_bookmarks_that_are_false_in_python_are_bookmarks(self):
-        self.sql("""CREATE TABLE {s}.zero AS SELECT * FROM (VALUES (1, -5), (2, 0), (3, 5)) v(id, k);
+        self.sql(
+            """CREATE TABLE {s}.zero AS SELECT * FROM (VALUES (1, -5), (2, 0), (3, 5)) v(id, k);
                     CREATE TABLE {s}.empty AS SELECT * FROM (VALUES (1, NULL), (2, ''), (3, 'a')) v(id, k);
-                    CREATE TABLE {s}.no AS SELECT * FROM (VALUES (1, NULL), (2, false), (3, true)) v(id, k);""")
-        common = {"last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION}
-        state = {"bookmarks": {self.id_of(table): {**common, "replication_key_value": value}
-                               for table, value in {"zero": 0, "empty": "", "no": False}.items()}}
+                    CREATE TABLE {s}.no AS SELECT * FROM (VALUES (1, NULL), (2, false), (3, true)) v(id, k);"""
+        )
+        common = {
+            "last_replication_method": "INCREMENTAL",
+            "replication_key": "k",
+            "version": VERSION,
+        }
+        state = {
+            "bookmarks": {
+                self.id_of(table): {**common, "replication_key_value": value}
+                for table, value in {"zero": 0, "empty": "", "no": False}.items()
+            }
+        }
         result = self.sync(self.incremental("zero", "empty", "no"), state)
         for table in ("zero", "empty", "no"):
             self.assertEqual(self.ids(result, table), [2, 3], table)
 
     def test_a_bookmark_of_null_is_none(self):
-        result = self.sync(self.incremental(), self.state({
-            "last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION,
-            "replication_key_value": None}))
+        result = self.sync(
+            self.incremental(),
+            self.state(
+                {
+                    "last_replication_method": "INCREMENTAL",
+                    "replication_key": "k",
+                    "version": VERSION,
+                    "replication_key_value": None,
+                }
+            ),
+        )
         self.assertEqual(len(self.ids(result)), 10)
         self.assertEqual(self.versions(result), {VERSION})
 
     def test_a_float_as_python_writes_it(self):
-        self.sql("CREATE TABLE {s}.f AS SELECT i AS id, i * 1e20::float8 AS k FROM generate_series(1, 3) i")
-        result = self.sync(self.incremental("f"), self.state({
-            "last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION,
-            "replication_key_value": 2e20}, "f"))
+        self.sql(
+            "CREATE TABLE {s}.f AS SELECT i AS id, i * 1e20::float8 AS k FROM generate_series(1, 3) i"
+        )
+        result = self.sync(
+            self.incremental("f"),
+            self.state(
+                {
+                    "last_replication_method": "INCREMENTAL",
+                    "replication_key": "k",
+                    "version": VERSION,
+                    "replication_key_value": 2e20,
+                },
+                "f",
+            ),
+        )
         self.assertEqual(self.ids(result, "f"), [2, 3])
 
     def test_a_finished_full_table(self):
-        result = self.sync(self.catalog("t"), self.state({
-            "last_replication_method": "FULL_TABLE", "version": VERSION, "xmin": None}, currently_syncing=None))
-        self.assertEqual(result.types, ["SCHEMA", "STATE", *["RECORD"] * 10, "ACTIVATE_VERSION", "STATE"])
+        result = self.sync(
+            self.catalog("t"),
+            self.state(
+                {"last_replication_method": "FULL_TABLE", "version": VERSION, "xmin": None},
+                currently_syncing=None,
+            ),
+        )
+        self.assertEqual(
+            result.types, ["SCHEMA", "STATE", *["RECORD"] * 10, "ACTIVATE_VERSION", "STATE"]
+        )
         [version] = self.versions(result)
         self.assertGreater(version, VERSION)
 
@@ -67,16 +131,26 @@ class SingerIoStateTest(StateTest):
         self.assertEqual(len(self.ids(result)), 10)
 
     def test_the_stream_that_was_in_work_goes_first(self):
-        self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 AS k")
+        self.sql(
+            "CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 AS k"
+        )
         catalog = self.incremental("a", "t", "z")
         result = self.sync(catalog, {"bookmarks": {}, "currently_syncing": self.id_of("t")})
         self.assertEqual(list(result.schemas()), ["t", "a", "z"])
-        self.assertEqual([s["currently_syncing"] for s in result.states if s["currently_syncing"] is None], [None] * 3)
+        self.assertEqual(
+            [s["currently_syncing"] for s in result.states if s["currently_syncing"] is None],
+            [None] * 3,
+        )
         result = self.sync(catalog, {"bookmarks": {}, "currently_syncing": "gone"})
         self.assertEqual(list(result.schemas()), ["a", "t", "z"])
 
     def test_log_based_bookmarks_of_others_are_kept(self):
-        other = {"last_replication_method": "LOG_BASED", "lsn": 108197216, "version": VERSION, "xmin": None}
+        other = {
+            "last_replication_method": "LOG_BASED",
+            "lsn": 108197216,
+            "version": VERSION,
+            "xmin": None,
+        }
         result = self.sync(self.incremental(), {"bookmarks": {"shop-public-orders": other}})
         for state in result.states:
             self.assertEqual(state["bookmarks"]["shop-public-orders"], other)
@@ -89,23 +163,57 @@ class PipelinewiseStateTest(StateTest):
         return f"{self.schema}-{table}"
 
     def test_incremental(self):
-        result = self.sync(self.incremental(), {"currently_syncing": None, "bookmarks": {self.short(): {
-            "last_replication_method": "INCREMENTAL", "replication_key": "at", "version": VERSION,
-            "replication_key_value": "2020-07-01T12:00:04.500000+00:00"}}})
+        result = self.sync(
+            self.incremental(),
+            {
+                "currently_syncing": None,
+                "bookmarks": {
+                    self.short(): {
+                        "last_replication_method": "INCREMENTAL",
+                        "replication_key": "at",
+                        "version": VERSION,
+                        "replication_key_value": "2020-07-01T12:00:04.500000+00:00",
+                    }
+                },
+            },
+        )
         self.assertIn("the replication key was", result.stderr)
-        result = self.sync(self.incremental(key="at"), {"currently_syncing": None, "bookmarks": {self.short(): {
-            "last_replication_method": "INCREMENTAL", "replication_key": "at", "version": VERSION,
-            "replication_key_value": "2020-07-01T12:00:04.500000+00:00"}}})
+        result = self.sync(
+            self.incremental(key="at"),
+            {
+                "currently_syncing": None,
+                "bookmarks": {
+                    self.short(): {
+                        "last_replication_method": "INCREMENTAL",
+                        "replication_key": "at",
+                        "version": VERSION,
+                        "replication_key_value": "2020-07-01T12:00:04.500000+00:00",
+                    }
+                },
+            },
+        )
         self.assertEqual(self.ids(result), [9, 10])
         self.assertEqual(self.versions(result), {VERSION})
-        self.assertIn(f"INFO {self.id_of('t')}: going on from the bookmark of {self.short()}\n", result.stderr)
-        self.assertEqual(list(result.states[-1]["bookmarks"]), [self.id_of("t")], "one stream, one bookmark")
+        self.assertIn(
+            f"INFO {self.id_of('t')}: going on from the bookmark of {self.short()}\n", result.stderr
+        )
+        self.assertEqual(
+            list(result.states[-1]["bookmarks"]), [self.id_of("t")], "one stream, one bookmark"
+        )
 
     def test_a_full_table_that_was_cut_off(self):
         [(xmin,)] = self.sql("SELECT xmin::text::bigint FROM {s}.t LIMIT 1")
         self.sql("INSERT INTO {s}.t VALUES (11)")
-        state = {"currently_syncing": self.short(), "bookmarks": {self.short(): {
-            "last_replication_method": "FULL_TABLE", "version": VERSION, "xmin": xmin + 1}}}
+        state = {
+            "currently_syncing": self.short(),
+            "bookmarks": {
+                self.short(): {
+                    "last_replication_method": "FULL_TABLE",
+                    "version": VERSION,
+                    "xmin": xmin + 1,
+                }
+            },
+        }
         result = self.sync(self.catalog("t"), state)
         self.assertEqual(self.ids(result), [11])
         self.assertEqual(result.types, ["SCHEMA", "STATE", "RECORD", "ACTIVATE_VERSION", "STATE"])
@@ -113,24 +221,40 @@ class PipelinewiseStateTest(StateTest):
 
     def test_the_stream_that_was_in_work_goes_first(self):
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k")
-        result = self.sync(self.incremental("a", "t"), {"bookmarks": {self.short(): {}},
-                                                        "currently_syncing": self.short()})
+        result = self.sync(
+            self.incremental("a", "t"),
+            {"bookmarks": {self.short(): {}}, "currently_syncing": self.short()},
+        )
         self.assertEqual(list(result.schemas()), ["t", "a"])
 
     def test_a_stream_without_database_goes_on_from_a_bookmark_with_it(self):
         catalog = self.incremental()
         entry = tap.stream(catalog, "t")
         entry["tap_stream_id"] = self.short()
-        state = self.state({"last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION,
-                            "replication_key_value": 90})
+        state = self.state(
+            {
+                "last_replication_method": "INCREMENTAL",
+                "replication_key": "k",
+                "version": VERSION,
+                "replication_key_value": 90,
+            }
+        )
         result = self.sync(catalog, state)
         self.assertEqual(self.ids(result, self.short()), [9, 10])
         self.assertEqual(list(result.states[-1]["bookmarks"]), [self.short()])
 
     def test_the_bookmark_under_the_streams_own_id_counts(self):
-        state = {"bookmarks": {
-            name: {"last_replication_method": "INCREMENTAL", "replication_key": "k", "version": VERSION,
-                   "replication_key_value": value} for name, value in {self.short(): 10, self.id_of("t"): 100}.items()}}
+        state = {
+            "bookmarks": {
+                name: {
+                    "last_replication_method": "INCREMENTAL",
+                    "replication_key": "k",
+                    "version": VERSION,
+                    "replication_key_value": value,
+                }
+                for name, value in {self.short(): 10, self.id_of("t"): 100}.items()
+            }
+        }
         self.assertEqual(self.ids(self.sync(self.incremental(), state)), [10])
 
 
@@ -158,7 +282,9 @@ class MeltanoStateTest(StateTest):
         self.assertEqual(self.ids(result), [8, 9, 10])
         self.check_equal("t")
         bookmark = self.bookmark(result.last_state, "t")
-        self.assertEqual((bookmark["replication_key"], bookmark["replication_key_value"]), ("k", 100))
+        self.assertEqual(
+            (bookmark["replication_key"], bookmark["replication_key_value"]), ("k", 100)
+        )
 
     def test_nothing_that_the_target_has_is_dropped_later_either(self):
         first = self.go_on({"replication_key": "k", "replication_key_value": 80})
@@ -168,18 +294,34 @@ class MeltanoStateTest(StateTest):
         self.check_equal("t")
 
     def test_a_run_that_was_cut_off(self):
-        result = self.go_on({"starting_replication_value": 20, "replication_key": "k", "replication_key_value": 80,
-                             "progress_markers": {"Note": "Progress is not resumable if interrupted.",
-                                                  "replication_key": "k", "replication_key_value": 90}})
+        result = self.go_on(
+            {
+                "starting_replication_value": 20,
+                "replication_key": "k",
+                "replication_key_value": 80,
+                "progress_markers": {
+                    "Note": "Progress is not resumable if interrupted.",
+                    "replication_key": "k",
+                    "replication_key_value": 90,
+                },
+            }
+        )
         self.assertEqual(self.ids(result), [8, 9, 10])
         for name in ("progress_markers", "starting_replication_value"):
             self.assertNotIn(name, self.bookmark(result.last_state, "t"))
         self.check_equal("t")
 
     def test_progress_alone_is_not_gone_on_from(self):
-        result = self.go_on({"starting_replication_value": None,
-                             "progress_markers": {"Note": "Progress is not resumable if interrupted.",
-                                                  "replication_key": "k", "replication_key_value": 90}})
+        result = self.go_on(
+            {
+                "starting_replication_value": None,
+                "progress_markers": {
+                    "Note": "Progress is not resumable if interrupted.",
+                    "replication_key": "k",
+                    "replication_key_value": 90,
+                },
+            }
+        )
         self.assertEqual(len(self.ids(result)), 10)
         self.check_equal("t")
 
@@ -190,8 +332,17 @@ class MeltanoStateTest(StateTest):
             self.check_equal("t")
 
     def test_a_time_without_zone(self):
-        result = self.sync(self.incremental(key="at"), {"bookmarks": {f"{self.schema}-t": {
-            "replication_key": "at", "replication_key_value": "2020-07-01T12:00:04.500000"}}})
+        result = self.sync(
+            self.incremental(key="at"),
+            {
+                "bookmarks": {
+                    f"{self.schema}-t": {
+                        "replication_key": "at",
+                        "replication_key_value": "2020-07-01T12:00:04.500000",
+                    }
+                }
+            },
+        )
         self.assertEqual(self.ids(result), [9, 10])
 
 

@@ -26,8 +26,10 @@ class ResumeColumnsTest(ResumeTest):
     def test_column_deselected_meanwhile(self):
         state = self.cut_off(9)
         result = self.go_on(state, self.without("n", "pad"))
-        self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it had more columns (n, pad); restarting it\n",
-                      result.stderr)
+        self.assertIn(
+            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it had more columns (n, pad); restarting it\n",
+            result.stderr,
+        )
         self.assertEqual(result.records("t"), [{"id": i} for i in range(1, 1001)])
 
     def test_column_dropped_and_added_again_meanwhile(self):
@@ -48,7 +50,9 @@ class ResumeColumnsTest(ResumeTest):
         for name in ("snapshot_lsn", "system", "timeline", "columns"):
             del bookmark["copy"][name]
         state = {"bookmarks": {self.id_of("t"): bookmark}}
-        self.check_restarted(self.go_on(state), state, "an earlier version of tap-postgres began it")
+        self.check_restarted(
+            self.go_on(state), state, "an earlier version of tap-postgres began it"
+        )
 
     def test_another_cluster_and_another_timeline(self):
         state = self.cut_off(9)
@@ -58,7 +62,10 @@ class ResumeColumnsTest(ResumeTest):
                 bookmark["copy"][name] = value
                 changed = {"bookmarks": {self.id_of("t"): bookmark}}
                 result = self.sync(self.catalog("t"), changed)
-                self.assertIn("cannot resume the interrupted copy: the server has another history; restarting it\n", result.stderr)
+                self.assertIn(
+                    "cannot resume the interrupted copy: the server has another history; restarting it\n",
+                    result.stderr,
+                )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from support.log_case import LogTest
 from support.resume import BEHIND, EVERY, ROWS, TABLE, ResumeTest
 from support.server import Server
 
-MOVE = "UPDATE {s}.t SET n = 1 WHERE id = 3"  # its page is full: the row moves to the end of the table
+MOVE = (
+    "UPDATE {s}.t SET n = 1 WHERE id = 3"  # its page is full: the row moves to the end of the table
+)
 
 
 def read_from(server):
@@ -36,12 +38,18 @@ class Standbys:
 
     def catch_up(self, standby):
         [(end,)] = self.sql("SELECT pg_current_wal_insert_lsn()")
-        until(lambda: standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [(True,)], "the standby is behind")
+        until(
+            lambda: standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [(True,)],
+            "the standby is behind",
+        )
 
     def move_row_unseen_by_late(self):
         self.catch_up(self.late)
         self.late.sql("SELECT pg_wal_replay_pause()")
-        until(lambda: self.late.sql("SELECT pg_get_wal_replay_pause_state()") == [("paused",)], "it goes on replaying")
+        until(
+            lambda: self.late.sql("SELECT pg_get_wal_replay_pause_state()") == [("paused",)],
+            "it goes on replaying",
+        )
         self.sql(MOVE)
         self.catch_up(self.standby)
 
@@ -50,7 +58,7 @@ class Standbys:
         result = self.sync(catalog or self.catalog("t"), None, **read_from(server))
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
-        return self.give_target(lines[:ends[9] + 1])[-1]
+        return self.give_target(lines[: ends[9] + 1])[-1]
 
 
 class ResumeOnStandbyTest(Standbys, ResumeTest):
@@ -61,7 +69,10 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
         self.set_up_table()
 
     def check_restarted(self, result):
-        self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {BEHIND}; restarting it\n", result.stderr)
+        self.assertIn(
+            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {BEHIND}; restarting it\n",
+            result.stderr,
+        )
         self.assertEqual(sorted(self.ids(result)), list(range(1, ROWS + 1)))
 
     def resume_on(self, server, state):
@@ -83,8 +94,13 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
         self.move_row_unseen_by_late()
         state = self.cut_off_on(self.standby)
         running = self.start(self.catalog("t"), state, **read_from(self.late))
-        until(lambda: self.late.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_last_wal_replay_lsn()%' AND "
-                                    "application_name LIKE 'tap-postgres%'"), "the tap does not wait for the standby")
+        until(
+            lambda: self.late.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_last_wal_replay_lsn()%' AND "
+                "application_name LIKE 'tap-postgres%'"
+            ),
+            "the tap does not wait for the standby",
+        )
         self.late.sql("SELECT pg_wal_replay_resume()")
         ids = [m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"]
         self.assertEqual(running.wait(), 0, running)
@@ -101,7 +117,9 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
 
     def test_primary_at_the_start_of_a_wal_file(self):
         """The primary would write next behind the header of the file's first page, where an idle standby does not come."""
-        catalog = self.catalog("t")  # reading prunes pages of the server's catalog, which writes WAL
+        catalog = self.catalog(
+            "t"
+        )  # reading prunes pages of the server's catalog, which writes WAL
         self.sync(catalog)
         self.sql("SELECT pg_switch_wal()")
         state = self.cut_off_on(self.server, catalog)
@@ -124,13 +142,22 @@ class FailoverTest(ResumeTest):
 
     def test_standby_of_the_new_primary(self):
         self.sql(TABLE)
-        with Server(primary=self.server) as promoted, Server(primary=promoted, settings={"checkpoint_timeout": "1h"}) as standby:
+        with (
+            Server(primary=self.server) as promoted,
+            Server(primary=promoted, settings={"checkpoint_timeout": "1h"}) as standby,
+        ):
             state = self.cut_off(10)
             promoted.sql("SELECT pg_promote()")
-            until(lambda: standby.sql("SELECT received_tli FROM pg_stat_wal_receiver") == [(2,)], "it does not follow")
+            until(
+                lambda: standby.sql("SELECT received_tli FROM pg_stat_wal_receiver") == [(2,)],
+                "it does not follow",
+            )
             result = self.sync(self.catalog("t"), state, **read_from(standby))
-            self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: the server has another history; "
-                          "restarting it\n", result.stderr)
+            self.assertIn(
+                f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: the server has another history; "
+                "restarting it\n",
+                result.stderr,
+            )
             self.assertEqual(sorted(self.ids(result)), list(range(1, ROWS + 1)))
 
 
@@ -140,13 +167,17 @@ class InitialSnapshotTest(Standbys, LogTest):
     def test_restart_takes_changes_from_its_own_snapshot_on(self):
         self.set_up_table()
         self.move_row_unseen_by_late()
-        self.config.update(use_secondary=True, secondary_host=self.standby.host, secondary_port=str(self.standby.port),
-                           state_every_rows=EVERY)
+        self.config.update(
+            use_secondary=True,
+            secondary_host=self.standby.host,
+            secondary_port=str(self.standby.port),
+            state_every_rows=EVERY,
+        )
         self.selected = self.catalog("t", method="LOG_BASED")
         result = self.sync(self.selected)
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
-        self.state = self.give_target(lines[:ends[9] + 1])[-1]
+        self.state = self.give_target(lines[: ends[9] + 1])[-1]
         second = self.follow(secondary_host=self.late.host, secondary_port=str(self.late.port))
         self.assertIn(BEHIND, second.stderr)
         self.check_followed("t")

@@ -22,7 +22,9 @@ class OneTableTest(ResumeTest):
         bookmarks = [self.bookmark(state, "t") for state in result.states]
         version = bookmarks[0]["version"]
         self.assertNotIn("copy", bookmarks[0])
-        [(oid, relfilenode)] = self.sql("SELECT '{s}.t'::regclass::oid::bigint, pg_relation_filenode('{s}.t')::bigint")
+        [(oid, relfilenode)] = self.sql(
+            "SELECT '{s}.t'::regclass::oid::bigint, pg_relation_filenode('{s}.t')::bigint"
+        )
         places = dict(self.sql("SELECT id, ctid::text FROM {s}.t"))
         for n, bookmark in enumerate(bookmarks[1:-1], 1):
             self.assertEqual(list(bookmark), ["last_replication_method", "version", "copy"])
@@ -30,10 +32,14 @@ class OneTableTest(ResumeTest):
             copy = bookmark["copy"]
             self.assertRegex(copy.pop("snapshot"), r"^\d+:\d+:[\d,]*$")
             self.assertEqual(copy.pop("done", []), [])
-            self.assertEqual({name: type(copy.pop(name)) for name in ("snapshot_lsn", "system", "timeline")},
-                             {"snapshot_lsn": int, "system": str, "timeline": int})
+            self.assertEqual(
+                {name: type(copy.pop(name)) for name in ("snapshot_lsn", "system", "timeline")},
+                {"snapshot_lsn": int, "system": str, "timeline": int},
+            )
             self.assertEqual(copy.pop("columns"), {"id": 1, "n": 2, "pad": 3})
-            self.assertEqual(copy, {"leaf": oid, "relfilenode": relfilenode, "position": places[n * EVERY]})
+            self.assertEqual(
+                copy, {"leaf": oid, "relfilenode": relfilenode, "position": places[n * EVERY]}
+            )
         self.assertEqual(len(bookmarks), 1 + ROWS // EVERY + 1)
         self.check_end(result, version)
 
@@ -47,7 +53,9 @@ class OneTableTest(ResumeTest):
     def test_inserts_updates_and_deletes_meanwhile(self):
         state = self.cut_off(9)
         self.sql("INSERT INTO {s}.t SELECT i, 1, 'new' FROM generate_series(1001, 1100) i")
-        self.sql("UPDATE {s}.t SET n = 2, pad = repeat('y', 1500) WHERE id % 10 = 0")  # these move to other pages
+        self.sql(
+            "UPDATE {s}.t SET n = 2, pad = repeat('y', 1500) WHERE id % 10 = 0"
+        )  # these move to other pages
         self.sql("UPDATE {s}.t SET n = 3 WHERE id % 10 = 1")  # and these stay: HOT
         self.sql("DELETE FROM {s}.t WHERE id % 10 = 2")
         result = self.go_on(state)
@@ -65,7 +73,9 @@ class OneTableTest(ResumeTest):
         state = self.cut_off(15)
         self.sql("DELETE FROM {s}.t WHERE id < 300")
         self.sql("VACUUM {s}.t")
-        self.sql("INSERT INTO {s}.t SELECT i, 1, repeat('z', 200) FROM generate_series(2000, 2200) i")
+        self.sql(
+            "INSERT INTO {s}.t SELECT i, 1, repeat('z', 200) FROM generate_series(2000, 2200) i"
+        )
         [(low,)] = self.sql("SELECT count(*) FROM {s}.t WHERE id >= 2000 AND ctid < '(10,0)'")
         self.assertGreater(low, 100, "the new rows are not where the test wants them to be")
         result = self.go_on(state)
@@ -94,7 +104,9 @@ class OneTableTest(ResumeTest):
             cursor.execute("BEGIN; SELECT txid_current()")
             cursor.execute(f"UPDATE {self.schema}.t SET n = 1 WHERE id = 5")
             cursor.execute(f"SAVEPOINT a; UPDATE {self.schema}.t SET n = 2 WHERE id = 6; RELEASE a")
-            other.execute(f"UPDATE {self.schema}.t SET n = 9 WHERE id = 8")  # a younger one, and committed before
+            other.execute(
+                f"UPDATE {self.schema}.t SET n = 9 WHERE id = 8"
+            )  # a younger one, and committed before
             state = self.cut_off(9)
             cursor.execute(f"SAVEPOINT b; UPDATE {self.schema}.t SET n = 3 WHERE id = 7; RELEASE b")
             cursor.execute("COMMIT")
@@ -115,8 +127,10 @@ class OneTableTest(ResumeTest):
         state = self.cut_off(4)
         version = self.bookmark(state, "t")["version"]
         for n in range(1, 5):
-            self.sql(f"UPDATE {{s}}.t SET n = {n} WHERE id % 100 = {n}; INSERT INTO {{s}}.t VALUES (1000 + {n}, 0, '');"
-                     f"UPDATE {{s}}.t SET n = -1 WHERE id = {ROWS + 1 - n}")
+            self.sql(
+                f"UPDATE {{s}}.t SET n = {n} WHERE id % 100 = {n}; INSERT INTO {{s}}.t VALUES (1000 + {n}, 0, '');"
+                f"UPDATE {{s}}.t SET n = -1 WHERE id = {ROWS + 1 - n}"
+            )
             state = self.cut_off(4, state=state)
             self.assertEqual(self.bookmark(state, "t")["version"], version)
         result = self.go_on(state)
@@ -167,33 +181,48 @@ class WithoutPositionTest(ResumeTest):
         self.check_equal("t")
 
     def test_a_view(self):
-        self.sql("CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id; CREATE VIEW {s}.t AS SELECT id FROM {s}.base")
-        self.check_starts_anew("DELETE FROM {s}.base WHERE id < 100; INSERT INTO {s}.base VALUES (1000)")
+        self.sql(
+            "CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id; CREATE VIEW {s}.t AS SELECT id FROM {s}.base"
+        )
+        self.check_starts_anew(
+            "DELETE FROM {s}.base WHERE id < 100; INSERT INTO {s}.base VALUES (1000)"
+        )
 
     def test_a_foreign_table(self):
-        self.sql("""CREATE EXTENSION file_fdw SCHEMA {s}; CREATE SERVER seq FOREIGN DATA WRAPPER file_fdw;
-                    CREATE FOREIGN TABLE {s}.t (id int) SERVER seq OPTIONS (program 'seq 600', format 'csv')""")
+        self.sql(
+            """CREATE EXTENSION file_fdw SCHEMA {s}; CREATE SERVER seq FOREIGN DATA WRAPPER file_fdw;
+                    CREATE FOREIGN TABLE {s}.t (id int) SERVER seq OPTIONS (program 'seq 600', format 'csv')"""
+        )
         self.check_starts_anew("ALTER FOREIGN TABLE {s}.t OPTIONS (SET program 'seq 100 700')")
 
     def test_a_partitioned_table_of_which_only_the_parent_may_be_read(self):
-        self.sql(PARTITIONED + "CREATE ROLE resume_parent LOGIN; GRANT USAGE ON SCHEMA {s} TO resume_parent;"
-                               "GRANT SELECT ON {s}.t TO resume_parent")
+        self.sql(
+            PARTITIONED
+            + "CREATE ROLE resume_parent LOGIN; GRANT USAGE ON SCHEMA {s} TO resume_parent;"
+            "GRANT SELECT ON {s}.t TO resume_parent"
+        )
         self.addCleanup(self.sql, "DROP OWNED BY resume_parent; DROP ROLE resume_parent")
         self.config["user"] = "resume_parent"
-        self.check_starts_anew("DELETE FROM {s}.t WHERE id < 100; UPDATE {s}.t SET n = 1 WHERE id = 900")
+        self.check_starts_anew(
+            "DELETE FROM {s}.t WHERE id < 100; UPDATE {s}.t SET n = 1 WHERE id = 900"
+        )
 
 
 class MaterializedViewTest(ResumeTest):
     def setUp(self):
         super().setUp()
-        self.sql("CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id;"
-                 "CREATE MATERIALIZED VIEW {s}.t AS SELECT id FROM {s}.base; CREATE UNIQUE INDEX ON {s}.t (id)")
+        self.sql(
+            "CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id;"
+            "CREATE MATERIALIZED VIEW {s}.t AS SELECT id FROM {s}.base; CREATE UNIQUE INDEX ON {s}.t (id)"
+        )
         self.catalog_of_t = self.catalog("t")
         tap.metadata(tap.stream(self.catalog_of_t, "t"))["view-key-properties"] = ["id"]
 
     def check_end(self, result, version):
-        self.assertEqual(self.bookmark(result.states[-1], "t"), {"last_replication_method": "FULL_TABLE",
-                                                                 "version": version})
+        self.assertEqual(
+            self.bookmark(result.states[-1], "t"),
+            {"last_replication_method": "FULL_TABLE", "version": version},
+        )
 
     def test_it_goes_on(self):
         state = self.cut_off(9, self.catalog_of_t)
@@ -222,19 +251,35 @@ class PythonXminTest(ResumeTest):
         super().setUp()
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, n int)")
         for first in range(1, 1000, 100):  # a transaction each
-            self.sql(f"INSERT INTO {{s}}.t SELECT i, 0 FROM generate_series({first}, {first + 99}) i")
+            self.sql(
+                f"INSERT INTO {{s}}.t SELECT i, 0 FROM generate_series({first}, {first + 99}) i"
+            )
 
     def python_run(self, rows):
         """What a Python tap that was cut off after so many rows has left: its messages in the target, and its state."""
         result = self.sync(self.catalog("t"))
         order = [ident for ident, in self.sql("SELECT id FROM {s}.t ORDER BY age(xmin) DESC, id")]
         [(xmin,)] = self.sql(f"SELECT xmin::text::bigint FROM {{s}}.t WHERE id = {order[rows - 1]}")
-        lines = dict(zip([m.get("record", {}).get("id", m["type"]) for m in result.messages],
-                         result.stdout.splitlines(keepends=True)))
-        self.give_target([lines["SCHEMA"], *[lines[ident] for ident in order[:rows]], lines["STATE"]])
+        lines = dict(
+            zip(
+                [m.get("record", {}).get("id", m["type"]) for m in result.messages],
+                result.stdout.splitlines(keepends=True),
+            )
+        )
+        self.give_target(
+            [lines["SCHEMA"], *[lines[ident] for ident in order[:rows]], lines["STATE"]]
+        )
         version = result.of_type("ACTIVATE_VERSION")[0]["version"]
-        return {"bookmarks": {self.id_of("t"): {"last_replication_method": "FULL_TABLE", "version": version,
-                                                "xmin": xmin}}, "currently_syncing": self.id_of("t")}
+        return {
+            "bookmarks": {
+                self.id_of("t"): {
+                    "last_replication_method": "FULL_TABLE",
+                    "version": version,
+                    "xmin": xmin,
+                }
+            },
+            "currently_syncing": self.id_of("t"),
+        }
 
     def test_rows_from_that_xmin_on_come_in_the_same_version(self):
         state = self.python_run(450)
@@ -245,10 +290,14 @@ class PythonXminTest(ResumeTest):
 
     def test_changes_meanwhile(self):
         state = self.python_run(450)
-        self.sql("UPDATE {s}.t SET n = 1 WHERE id IN (5, 700); DELETE FROM {s}.t WHERE id IN (6, 701);"
-                 "INSERT INTO {s}.t VALUES (2000, 0)")
+        self.sql(
+            "UPDATE {s}.t SET n = 1 WHERE id IN (5, 700); DELETE FROM {s}.t WHERE id IN (6, 701);"
+            "INSERT INTO {s}.t VALUES (2000, 0)"
+        )
         result = self.go_on(state)
-        self.assertEqual(sorted(self.ids(result)), [5, *[i for i in range(401, 1001) if i != 701], 2000])
+        self.assertEqual(
+            sorted(self.ids(result)), [5, *[i for i in range(401, 1001) if i != 701], 2000]
+        )
         self.check_resumed(result, state)
 
     def test_cut_off_again(self):

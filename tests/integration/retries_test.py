@@ -16,10 +16,15 @@ class RetriesTest(InterruptionTest):
         self.sql(TABLE)
 
     def check_gives_up(self, result, stream):
-        numbers = re.findall(rf"(?m)^WARNING {stream}: .*; trying again in .* s \((\d+) of 2\)$", result.stderr)
+        numbers = re.findall(
+            rf"(?m)^WARNING {stream}: .*; trying again in .* s \((\d+) of 2\)$", result.stderr
+        )
         self.assertEqual(numbers, ["1", "2"])
         self.assertEqual(result.stderr.count("giving up"), 1)
-        self.assertIn(f"WARNING {stream}: giving up: 2 retries have not advanced the bookmark (max_retries)\n", result.stderr)
+        self.assertIn(
+            f"WARNING {stream}: giving up: 2 retries have not advanced the bookmark (max_retries)\n",
+            result.stderr,
+        )
         self.assertRegex(result.stderr, rf"(?m)^ERROR stream {stream}: .*SQLSTATE 57014")
 
     def test_view_that_is_slower_than_statement_timeout(self):
@@ -30,7 +35,9 @@ class RetriesTest(InterruptionTest):
         self.check_gives_up(result, self.id_of("v"))
 
     def test_sorted_read_that_is_slower_than_statement_timeout(self):
-        self.sql("CREATE VIEW {s}.v AS SELECT id, k + (pg_sleep(0.01) IS NULL)::int AS k FROM {s}.t WHERE id <= 300")
+        self.sql(
+            "CREATE VIEW {s}.v AS SELECT id, k + (pg_sleep(0.01) IS NULL)::int AS k FROM {s}.t WHERE id <= 300"
+        )
         catalog = self.catalog("v", method="INCREMENTAL", key="k")
         tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
         result = self.sync(catalog, expect=1, max_retries=2, statement_timeout="500ms")
@@ -41,7 +48,10 @@ class RetriesTest(InterruptionTest):
         catalog = self.catalog("v")
         tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
         result = self.sync(catalog, expect=1, max_retries=1, statement_timeout="500ms")
-        self.assertIn(f"WARNING {self.id_of('v')}: giving up: 1 retry has not advanced the bookmark (max_retries)\n", result.stderr)
+        self.assertIn(
+            f"WARNING {self.id_of('v')}: giving up: 1 retry has not advanced the bookmark (max_retries)\n",
+            result.stderr,
+        )
 
     def test_progress_resets_the_count(self):
         """More faults than max_retries, but the copy advances between them."""

@@ -30,27 +30,42 @@ class CronTest(SchemaTest):
         with tempfile.TemporaryDirectory(prefix="tap-postgres-cron-") as folder:
             shop = pathlib.Path(folder)
             (shop / "config.json").write_text(json.dumps(self.config))
-            (shop / "catalog.json").write_text(json.dumps(self.catalog("t", method="INCREMENTAL", key="k")))
+            (shop / "catalog.json").write_text(
+                json.dumps(self.catalog("t", method="INCREMENTAL", key="k"))
+            )
             target = f"{sys.executable} {TARGET} --dsn '{self.dsn}' --schema {self.schema}"
             lines = (EXAMPLES / "crontab").read_text()
-            for ours, theirs in ((tap.BINARY, "/usr/bin/tap-postgres"),
-                                 (EXAMPLES / "pipeline", "/usr/share/tap-postgres/pipeline"),
-                                 (target, "/opt/jsonl/bin/target-jsonl --config target.json"), (shop, "/etc/shop"),
-                                 (shop / "log", "/var/log/shop.log"), ("* * * * *", "*/5 * * * *")):
+            for ours, theirs in (
+                (tap.BINARY, "/usr/bin/tap-postgres"),
+                (EXAMPLES / "pipeline", "/usr/share/tap-postgres/pipeline"),
+                (target, "/opt/jsonl/bin/target-jsonl --config target.json"),
+                (shop, "/etc/shop"),
+                (shop / "log", "/var/log/shop.log"),
+                ("* * * * *", "*/5 * * * *"),
+            ):
                 self.assertIn(theirs, lines)
                 lines = lines.replace(theirs, str(ours))
             (shop / "crontab").write_text(re.sub(r"(?m)^30 2 .*\n", "", lines))
             with cron(shop / "crontab", self) as running:
                 # It begins at the next full minute; the target's last state is written when it has all.
-                until(lambda: (shop / "state.json").exists() and '"replication_key_value":6000' in
-                      (shop / "state.json").read_text().replace(" ", ""),
-                      lambda: f"{running}\n{[(file.name, file.read_text()) for file in shop.iterdir()]}", patience=90)
+                until(
+                    lambda: (shop / "state.json").exists()
+                    and '"replication_key_value":6000'
+                    in (shop / "state.json").read_text().replace(" ", ""),
+                    lambda: f"{running}\n{[(file.name, file.read_text()) for file in shop.iterdir()]}",
+                    patience=90,
+                )
             self.check_equal("t")
 
 
 def cron(crontab, test):
     """cron, with this crontab of root's and no other, in a mount namespace of its own."""
-    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["unshare", "--mount", "true"], capture_output=True, check=False
+        ).returncode
+    ):
         test.skipTest("no mount namespaces here")
     script = """
         for folder in /run /var/spool/cron /etc/cron.d; do mount -t tmpfs tmpfs $folder; done
@@ -60,8 +75,24 @@ def cron(crontab, test):
         exec cron -f
     """
     folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
-    return Process(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", script, "sh",
-                    str(crontab)], folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return Process(
+        [
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "sh",
+            "-ec",
+            script,
+            "sh",
+            str(crontab),
+        ],
+        folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 class CheckedOnlyTest(unittest.TestCase):
@@ -71,9 +102,16 @@ class CheckedOnlyTest(unittest.TestCase):
                 text = unit.read_text().replace("/usr/share/tap-postgres", str(EXAMPLES))
                 pathlib.Path(folder, unit.name).write_text(text)
             units = sorted(str(unit) for unit in pathlib.Path(folder).iterdir())
-            self.assertEqual([pathlib.Path(unit).name for unit in units], ["tap-postgres@.service", "tap-postgres@.timer"])
-            checked = subprocess.run([shutil.which("systemd-analyze"), "verify", "--man=no", *units], capture_output=True,
-                                     text=True, check=False)
+            self.assertEqual(
+                [pathlib.Path(unit).name for unit in units],
+                ["tap-postgres@.service", "tap-postgres@.timer"],
+            )
+            checked = subprocess.run(
+                [shutil.which("systemd-analyze"), "verify", "--man=no", *units],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             complaints = [line for line in checked.stderr.splitlines() if "tap-postgres" in line]
             self.assertEqual((complaints, checked.returncode), ([], 0), checked.stderr)
 
@@ -96,8 +134,10 @@ class CheckedOnlyTest(unittest.TestCase):
             wanted[name] = "sensitive" if schema.get("secret") else kind
 
         add("", about["settings"])
-        found = {each["name"]: "sensitive" if each.get("sensitive") else each.get("kind", "string")
-                 for each in extractor["settings"]}
+        found = {
+            each["name"]: "sensitive" if each.get("sensitive") else each.get("kind", "string")
+            for each in extractor["settings"]
+        }
         self.assertEqual(found, wanted)
         self.assertLessEqual(set(extractor["config"]), set(wanted))
 

@@ -8,9 +8,9 @@ from support.server import shared
 
 DB = "dialects"
 
-SMALLINT = {"type": ["null", "integer"], "minimum": -2**15, "maximum": 2**15 - 1}
-INTEGER = {"type": ["null", "integer"], "minimum": -2**31, "maximum": 2**31 - 1}
-BIGINT = {"type": ["null", "integer"], "minimum": -2**63, "maximum": 2**63 - 1}
+SMALLINT = {"type": ["null", "integer"], "minimum": -(2**15), "maximum": 2**15 - 1}
+INTEGER = {"type": ["null", "integer"], "minimum": -(2**31), "maximum": 2**31 - 1}
+BIGINT = {"type": ["null", "integer"], "minimum": -(2**63), "maximum": 2**63 - 1}
 NUMBER = {"type": ["null", "number"]}
 BOOLEAN = {"type": ["null", "boolean"]}
 STRING = {"type": ["null", "string"]}
@@ -26,13 +26,22 @@ def items(element, **extra):
 
 
 def ref(name):
-    return {"type": ["null", "array"], "items": {"$ref": f"#/definitions/sdc_recursive_{name}_array"}}
+    return {
+        "type": ["null", "array"],
+        "items": {"$ref": f"#/definitions/sdc_recursive_{name}_array"},
+    }
 
 
 def numeric(maximum, multiple):
     """The numbers as text: what counts is how they are written."""
-    return {"type": ["null", "number"], "exclusiveMaximum": True, "maximum": maximum, "multipleOf": multiple,
-            "exclusiveMinimum": True, "minimum": "-" + maximum}
+    return {
+        "type": ["null", "number"],
+        "exclusiveMaximum": True,
+        "maximum": maximum,
+        "multipleOf": multiple,
+        "exclusiveMinimum": True,
+        "minimum": "-" + maximum,
+    }
 
 
 OTHER = object()  # the Python tap: {} and unsupported
@@ -74,9 +83,12 @@ TYPES = [
     ("timestamptz", "timestamp with time zone", TIME, TIME),
     ("time", "time without time zone", STRING, STRING),
     ("timetz", "time with time zone", STRING, STRING),
-    ("hstore", "hstore",
-     {"type": ["null", "object"], "additionalProperties": {"type": ["null", "string"]}},
-     {"type": ["null", "object"], "properties": {}}),
+    (
+        "hstore",
+        "hstore",
+        {"type": ["null", "object"], "additionalProperties": {"type": ["null", "string"]}},
+        {"type": ["null", "object"], "properties": {}},
+    ),
     ("interval", "interval", STRING, OTHER),
     ("bytea", "bytea", STRING, OTHER),
     ("xml", "xml", STRING, OTHER),
@@ -100,7 +112,12 @@ TYPES = [
     ("boolean[]", "boolean[]", items("boolean"), ref("boolean")),
     ("bit(1)[]", "bit[]", items("boolean"), ref("boolean")),
     ("date[]", "date[]", items("string", format="date-time"), ref("timestamp")),
-    ("timestamptz[]", "timestamp with time zone[]", items("string", format="date-time"), ref("timestamp")),
+    (
+        "timestamptz[]",
+        "timestamp with time zone[]",
+        items("string", format="date-time"),
+        ref("timestamp"),
+    ),
     ("text[]", "text[]", items("string"), ref("string")),
     ("mood[]", "mood[]", items("string"), ref("string")),
     ("interval[]", "interval[]", items("string"), ref("string")),
@@ -112,15 +129,21 @@ COLUMN = {row[0]: f"c{i}" for i, row in enumerate(TYPES)}
 
 def setUpModule():
     shared().create_database(DB)
-    shared().sql("""
+    shared().sql(
+        """
         CREATE EXTENSION hstore; CREATE EXTENSION citext;
         CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE "MyEnum" AS ENUM ('x');
         CREATE TYPE pair AS (a int, b text);
         CREATE DOMAIN posint AS int CHECK (VALUE > 0); CREATE DOMAIN short_text AS varchar(7);
-        CREATE DOMAIN int_list AS int[];""", DB)
+        CREATE DOMAIN int_list AS int[];""",
+        DB,
+    )
     columns = ", ".join(f"{column} {column_type}" for column_type, column in COLUMN.items())
     shared().sql(f"CREATE TABLE everything ({columns})", DB)
-    shared().sql("CREATE TABLE keyed (a int, b varchar(3), c int[], d timestamptz, PRIMARY KEY (a, b, c, d))", DB)
+    shared().sql(
+        "CREATE TABLE keyed (a int, b varchar(3), c int[], d timestamptz, PRIMARY KEY (a, b, c, d))",
+        DB,
+    )
 
 
 def discovered(table, **extra):
@@ -144,8 +167,14 @@ class DialectTest(unittest.TestCase):
             with self.subTest(column_type):
                 column = COLUMN[column_type]
                 inclusion = other_inclusion if schema is OTHER else "available"
-                self.assertEqual(tap.metadata(entry, column), {
-                    "sql-datatype": datatype, "inclusion": inclusion, "selected-by-default": inclusion == "available"})
+                self.assertEqual(
+                    tap.metadata(entry, column),
+                    {
+                        "sql-datatype": datatype,
+                        "inclusion": inclusion,
+                        "selected-by-default": inclusion == "available",
+                    },
+                )
                 self.assertEqual(properties[column], {} if schema is OTHER else as_text(schema))
 
     def test_portable_is_the_default(self):
@@ -158,19 +187,39 @@ class DialectTest(unittest.TestCase):
         self.check(entry, [row[3] for row in TYPES], other_inclusion="unsupported")
 
         def recursive(name, element, **extra):
-            return {"type": ["null", element, "array"], **extra,
-                    "items": {"$ref": f"#/definitions/sdc_recursive_{name}_array"}}
+            return {
+                "type": ["null", element, "array"],
+                **extra,
+                "items": {"$ref": f"#/definitions/sdc_recursive_{name}_array"},
+            }
 
-        fixed = {f"sdc_recursive_{name}_array": recursive(name, element, **extra) for name, element, extra in [
-            ("integer", "integer", {}), ("number", "number", {}), ("string", "string", {}),
-            ("boolean", "boolean", {}), ("timestamp", "string", {"format": "date-time"}), ("object", "object", {})]}
-        decimals = {f"sdc_recursive_{name}_array": {**recursive(name, "number"), **numeric(*bounds),
-                                                    "type": ["null", "number", "array"]}
-                    for name, bounds in [("decimal_12_2", ("10000000000", "0.01")),
-                                         ("decimal_100_38", ("1" + "0" * 62, "1e-38"))]}
+        fixed = {
+            f"sdc_recursive_{name}_array": recursive(name, element, **extra)
+            for name, element, extra in [
+                ("integer", "integer", {}),
+                ("number", "number", {}),
+                ("string", "string", {}),
+                ("boolean", "boolean", {}),
+                ("timestamp", "string", {"format": "date-time"}),
+                ("object", "object", {}),
+            ]
+        }
+        decimals = {
+            f"sdc_recursive_{name}_array": {
+                **recursive(name, "number"),
+                **numeric(*bounds),
+                "type": ["null", "number", "array"],
+            }
+            for name, bounds in [
+                ("decimal_12_2", ("10000000000", "0.01")),
+                ("decimal_100_38", ("1" + "0" * 62, "1e-38")),
+            ]
+        }
         self.assertEqual(entry["schema"]["definitions"], {**fixed, **decimals})
-        self.assertEqual(list(entry["schema"]["properties"][COLUMN["numeric"]]),
-                         ["type", "exclusiveMaximum", "maximum", "multipleOf", "exclusiveMinimum", "minimum"])
+        self.assertEqual(
+            list(entry["schema"]["properties"][COLUMN["numeric"]]),
+            ["type", "exclusiveMaximum", "maximum", "multipleOf", "exclusiveMinimum", "minimum"],
+        )
 
     def test_a_key_column_is_never_null(self):
         for dialect, array in (("portable", "items"), ("singer-io", "$ref")):
@@ -180,24 +229,43 @@ class DialectTest(unittest.TestCase):
                 self.assertEqual(properties["b"], as_text({"type": ["string"], "maxLength": 3}))
                 self.assertEqual(properties["d"], {"type": ["string"], "format": "date-time"})
                 self.assertIn(array, json.dumps(properties["c"]))
-                self.assertEqual(properties["c"]["type"], ["array"] if dialect == "portable" else ["null", "array"])
+                self.assertEqual(
+                    properties["c"]["type"],
+                    ["array"] if dialect == "portable" else ["null", "array"],
+                )
 
     def test_numeric_as_decimal_string(self):
         properties = discovered("everything", numeric_as="decimal-string")["schema"]["properties"]
-        self.assertEqual(properties[COLUMN["numeric(12,2)"]], as_text(
-            {"type": ["null", "string"], "format": "x-singer.decimal", "precision": 12, "scale": 2}))
-        self.assertEqual(properties[COLUMN["numeric"]], {"type": ["null", "string"], "format": "x-singer.decimal"})
+        self.assertEqual(
+            properties[COLUMN["numeric(12,2)"]],
+            as_text(
+                {
+                    "type": ["null", "string"],
+                    "format": "x-singer.decimal",
+                    "precision": 12,
+                    "scale": 2,
+                }
+            ),
+        )
+        self.assertEqual(
+            properties[COLUMN["numeric"]],
+            {"type": ["null", "string"], "format": "x-singer.decimal"},
+        )
 
     def test_json_as_object(self):
         properties = discovered("everything", json_as_object=True)["schema"]["properties"]
         for name in ("json", "jsonb"):
-            self.assertEqual(properties[COLUMN[name]],
-                             {"type": ["null", "object", "array", "string", "number", "boolean"]})
+            self.assertEqual(
+                properties[COLUMN[name]],
+                {"type": ["null", "object", "array", "string", "number", "boolean"]},
+            )
 
     def test_other_types_can_be_left_out(self):
         entry = discovered("everything", other_types="unsupported")
-        self.assertEqual(tap.metadata(entry, COLUMN["interval"]), {
-            "sql-datatype": "interval", "inclusion": "unsupported", "selected-by-default": False})
+        self.assertEqual(
+            tap.metadata(entry, COLUMN["interval"]),
+            {"sql-datatype": "interval", "inclusion": "unsupported", "selected-by-default": False},
+        )
         self.assertEqual(tap.metadata(entry, COLUMN["text"])["inclusion"], "available")
 
 

@@ -77,25 +77,33 @@ VALUES = {
 
 def setUpModule():
     shared().create_database(DB)
-    shared().sql("""
+    shared().sql(
+        """
         CREATE EXTENSION hstore; CREATE EXTENSION citext;
         CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE pair AS (a int, b text);
         CREATE DOMAIN posint AS int CHECK (VALUE > 0); CREATE DOMAIN short_text AS varchar(7);
-        CREATE DOMAIN int_list AS int[];""", DB)
+        CREATE DOMAIN int_list AS int[];""",
+        DB,
+    )
     for number, (column_type, values) in enumerate(VALUES.items()):
         shared().sql(f"CREATE TABLE t{number} (id int PRIMARY KEY, value {column_type})", DB)
         for row, value in enumerate([*values, "NULL"]):
             shared().sql(f"INSERT INTO t{number} VALUES ({row}, {value})", DB)
-    shared().sql("CREATE TABLE keys (a int, b numeric(5,1), c varchar(3), d timestamptz, e int[], f uuid,"
-                 " PRIMARY KEY (a, b, c, d, e, f));"
-                 "INSERT INTO keys VALUES (1, 1.5, 'x', now(), '{1}', gen_random_uuid())", DB)
+    shared().sql(
+        "CREATE TABLE keys (a int, b numeric(5,1), c varchar(3), d timestamptz, e int[], f uuid,"
+        " PRIMARY KEY (a, b, c, d, e, f));"
+        "INSERT INTO keys VALUES (1, 1.5, 'x', now(), '{1}', gen_random_uuid())",
+        DB,
+    )
 
 
 class SchemaValidityTest(unittest.TestCase):
     def check(self, **options):
         config = shared().config(DB, filter_dbs=DB, **options)
         result = tap.run(config, catalog=tap.select(tap.discover(config)))
-        tables = {f"t{number}": column_type for number, column_type in enumerate(VALUES)} | {"keys": "keys"}
+        tables = {f"t{number}": column_type for number, column_type in enumerate(VALUES)} | {
+            "keys": "keys"
+        }
         self.assertEqual(set(result.schemas()), set(tables))
         for table, column_type in tables.items():
             schema = result.schemas()[table]["schema"]
@@ -111,8 +119,12 @@ class SchemaValidityTest(unittest.TestCase):
         self.check()
 
     def test_with_every_choice_about_values_turned(self):
-        self.check(numeric_as="decimal-string", json_as_object=True, non_finite_numbers="string",
-                   out_of_range_dates="string")
+        self.check(
+            numeric_as="decimal-string",
+            json_as_object=True,
+            non_finite_numbers="string",
+            out_of_range_dates="string",
+        )
 
     def test_with_out_of_range_dates_as_null(self):
         self.check(out_of_range_dates="null")

@@ -17,12 +17,21 @@ class SessionIdentityTest(LogTest):
         super().setUp()
         self.proxy = Proxy(self.server.port)
         self.addCleanup(self.proxy.__exit__)
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i"
+        )
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP OWNED BY reader; DROP ROLE reader")
 
     def behind_the_proxy(self, catalog, *args, **extra):
-        config = {**self.config, "port": self.proxy.port, "silence_timeout": 2, "connect_timeout": 2, "max_retries": 1, **extra}
+        config = {
+            **self.config,
+            "port": self.proxy.port,
+            "silence_timeout": 2,
+            "connect_timeout": 2,
+            "max_retries": 1,
+            **extra,
+        }
         running = Tap(config, *args, catalog=catalog)
         self.addCleanup(running.close)
         return running
@@ -42,8 +51,11 @@ class SessionIdentityTest(LogTest):
         self.proxy.freeze_present()
         messages += running.read_rest()
         self.assertEqual(running.wait(), 0, running)
-        self.assertRegex(running.log, rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
-                                      r"server has no such session any more; trying again in 0\.5 s \(1 of 1\)$")
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
+            r"server has no such session any more; trying again in 0\.5 s \(1 of 1\)$",
+        )
         with stranger.cursor() as cursor:
             cursor.execute("SELECT 1")  # still connected
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
@@ -53,8 +65,10 @@ class SessionIdentityTest(LogTest):
         self.sql("REVOKE EXECUTE ON FUNCTION pg_terminate_backend FROM PUBLIC")
         self.addCleanup(self.sql, "GRANT EXECUTE ON FUNCTION pg_terminate_backend TO PUBLIC")
 
-    DENIED = (r"(?m)^WARNING cannot terminate the session of PID [0-9]+, which keeps its locks and its slot until the server notices "
-              r"that the connection is dead: permission denied for function pg_terminate_backend \(SQLSTATE 42501\)$")
+    DENIED = (
+        r"(?m)^WARNING cannot terminate the session of PID [0-9]+, which keeps its locks and its slot until the server notices "
+        r"that the connection is dead: permission denied for function pg_terminate_backend \(SQLSTATE 42501\)$"
+    )
 
     def test_a_copy_resumes_where_the_session_cannot_be_terminated(self):
         catalog = self.catalog("t")
@@ -67,15 +81,23 @@ class SessionIdentityTest(LogTest):
         self.assertRegex(running.log, self.DENIED)
 
     def test_a_discovery_ends_where_the_session_cannot_be_terminated(self):
-        self.sql("\n".join(f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});" for i in range(50)))
+        self.sql(
+            "\n".join(
+                f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"
+                for i in range(50)
+            )
+        )
         self.deny_terminate()
         self.proxy.freeze_after(100_000, self.proxy.freeze_present)  # in the middle of the columns
         running = self.behind_the_proxy(None, "--discover", user="reader")
         self.assertEqual(running.wait(), 1, running)
         self.assertRegex(running.log, self.DENIED)
-        self.assertRegex(running.log.splitlines()[-1], rf"^CRITICAL the connection was lost {self.where('reader')}: nothing has come "
-                                                       r"for 2 s, and the server waits for us, too \(Client: Client(Read|Write)\): "
-                                                       r"what is sent does not arrive$")
+        self.assertRegex(
+            running.log.splitlines()[-1],
+            rf"^CRITICAL the connection was lost {self.where('reader')}: nothing has come "
+            r"for 2 s, and the server waits for us, too \(Client: Client(Read|Write)\): "
+            r"what is sent does not arrive$",
+        )
 
 
 if __name__ == "__main__":

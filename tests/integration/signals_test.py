@@ -29,7 +29,10 @@ class SignalTest(InterruptionTest):
         messages = running.read_rest()
         self.assertEqual(running.wait(), 128 + number, running)
         self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
-        self.assertIn(f"WARNING stopped by signal {int(number)}: the next run goes on from the last STATE\n", running.log)
+        self.assertIn(
+            f"WARNING stopped by signal {int(number)}: the next run goes on from the last STATE\n",
+            running.log,
+        )
         self.assertNotIn("CRITICAL", running.log)
         return messages
 
@@ -64,7 +67,10 @@ class SignalTest(InterruptionTest):
         self.sql("CREATE VIEW {s}.t AS SELECT 1 AS id, 2 AS k FROM pg_sleep(3600)")
         for catalog in self.catalogs():
             running = self.start(catalog)
-            until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'PgSleep'"), "the view is not being read")
+            until(
+                lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'PgSleep'"),
+                "the view is not being read",
+            )
             messages = self.end(running, signal.SIGTERM)
             self.assertEqual(messages[-1]["type"], "STATE")
             self.assertEqual(messages[-1]["value"]["currently_syncing"], self.id_of("t"))
@@ -74,9 +80,16 @@ class SignalTest(InterruptionTest):
         self.sql("CREATE VIEW {s}.t AS SELECT 1 AS id, 2 AS k FROM pg_sleep(3600)")
         for number in (signal.SIGTERM, signal.SIGKILL):
             running = self.start(self.only_catalog())
-            until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'PgSleep'"), "the view is not being read")
+            until(
+                lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'PgSleep'"),
+                "the view is not being read",
+            )
             running.signal(number)
-            until(lambda: not self.sql(f"SELECT 1 {BACKENDS}"), "the query is still running", patience=10)
+            until(
+                lambda: not self.sql(f"SELECT 1 {BACKENDS}"),
+                "the query is still running",
+                patience=10,
+            )
 
     def test_while_it_waits_for_a_lock(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
@@ -98,7 +111,9 @@ class SignalTest(InterruptionTest):
 
     def test_while_discovery_connects(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            running = self.start(None, None, "--discover", host="127.0.0.1", port=silent.getsockname()[1])
+            running = self.start(
+                None, None, "--discover", host="127.0.0.1", port=silent.getsockname()[1]
+            )
             with silent.accept()[0]:
                 running.signal(signal.SIGINT)
                 self.assertEqual(running.wait(patience=1), 130)
@@ -106,9 +121,15 @@ class SignalTest(InterruptionTest):
 
     def test_while_discovery_connects_in_other_formats(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
-            for args in (("--log-level", "error"), ("--log-format", "json"), ("--log-format", "json", "--log-level", "error")):
+            for args in (
+                ("--log-level", "error"),
+                ("--log-format", "json"),
+                ("--log-format", "json", "--log-level", "error"),
+            ):
                 before = datetime.datetime.now(datetime.timezone.utc)
-                running = self.start(None, None, "--discover", *args, host="127.0.0.1", port=silent.getsockname()[1])
+                running = self.start(
+                    None, None, "--discover", *args, host="127.0.0.1", port=silent.getsockname()[1]
+                )
                 with silent.accept()[0]:
                     running.signal(signal.SIGTERM)
                     self.assertEqual(running.wait(patience=1), 143)
@@ -116,7 +137,10 @@ class SignalTest(InterruptionTest):
                     self.assertEqual(running.log, "")
                     continue
                 line = json.loads(running.log)
-                self.assertEqual((list(line), line["level"], line["message"]), (["time", "level", "message"], "WARNING", "stopped by a signal"))
+                self.assertEqual(
+                    (list(line), line["level"], line["message"]),
+                    (["time", "level", "message"], "WARNING", "stopped by a signal"),
+                )
                 time_of_line = datetime.datetime.strptime(line["time"], "%Y-%m-%dT%H:%M:%S.%f%z")
                 self.assertLess(before - datetime.timedelta(milliseconds=1), time_of_line)
                 self.assertLess(time_of_line, datetime.datetime.now(datetime.timezone.utc))
@@ -132,15 +156,30 @@ class SignalTest(InterruptionTest):
         with tempfile.TemporaryDirectory() as folder:
             mark = pathlib.Path(folder, "mark")
             config = pathlib.Path(folder, "config.json")
-            config.write_text(json.dumps({"host": "127.0.0.1", "user": "tap", "dbname": "d",
-                                          "password_command": f"sleep 1000 & echo $! > {mark}; wait"}))
-            with subprocess.Popen([tap.BINARY, "--config", str(config), "--discover"], stdout=subprocess.DEVNULL, stderr=writer,
-                                  env=tap.clean_environment()) as process:
+            config.write_text(
+                json.dumps(
+                    {
+                        "host": "127.0.0.1",
+                        "user": "tap",
+                        "dbname": "d",
+                        "password_command": f"sleep 1000 & echo $! > {mark}; wait",
+                    }
+                )
+            )
+            with subprocess.Popen(
+                [tap.BINARY, "--config", str(config), "--discover"],
+                stdout=subprocess.DEVNULL,
+                stderr=writer,
+                env=tap.clean_environment(),
+            ) as process:
                 pid = until(lambda: mark.exists() and mark.read_text().strip(), "it has not begun")
                 process.terminate()
                 self.assertEqual(process.wait(10), 143)
-            until(lambda: not os.path.exists(f"/proc/{pid}") or " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text(),
-                  "the command is still running")
+            until(
+                lambda: not os.path.exists(f"/proc/{pid}")
+                or " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text(),
+                "the command is still running",
+            )
         os.close(reader)
         os.close(writer)
 
@@ -153,7 +192,11 @@ class SignalTest(InterruptionTest):
             # What was under way still comes; then nothing does.
             taken = threading.Thread(target=lambda: before.extend(running.read_rest()))
             taken.start()
-            until(lambda: b"State:\tS" in pathlib.Path(f"/proc/{running.process.pid}/status").read_bytes(), "it works on")
+            until(
+                lambda: b"State:\tS"
+                in pathlib.Path(f"/proc/{running.process.pid}/status").read_bytes(),
+                "it works on",
+            )
             running.signal(signal.SIGTERM)
             self.assertEqual(running.wait(patience=5), 143, running)
             taken.join()

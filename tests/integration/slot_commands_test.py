@@ -15,16 +15,22 @@ from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
 class SlotCommandTest(SlotTest):
     def line_of(self, slot, result):
         """The line of a slot in the output of `slot status`, with sizes as N: they depend on all that the server does."""
-        [line] = [line for line in result.stdout.decode().splitlines() if line.startswith(f"{slot}: ")]
+        [line] = [
+            line for line in result.stdout.decode().splitlines() if line.startswith(f"{slot}: ")
+        ]
         return re.sub(r"keeps [0-9.]+ MB", "keeps N MB", line)
 
     def restart_lsn(self):
-        [(position,)] = self.sql(f"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{self.slot}'")
+        [(position,)] = self.sql(
+            f"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+        )
         return position
 
     def test_status_of_a_server_without_slots(self):
         with Server() as server:
-            result = self.slot_command("status", host=server.host, port=server.port, dbname="postgres")
+            result = self.slot_command(
+                "status", host=server.host, port=server.port, dbname="postgres"
+            )
         self.assertEqual((result.stdout, result.stderr), (b"no logical replication slots\n", ""))
 
     def test_status_tells_who_reads_what(self):
@@ -33,44 +39,74 @@ class SlotCommandTest(SlotTest):
         at = f"confirmed {as_text(self.confirmed())}, restart {self.restart_lsn()}"
         result = self.slot_command("status")
         self.assertEqual(result.stderr, "")
-        self.assertEqual(self.line_of(self.slot, result), f"{self.slot}: plugin wal2json, database slots, not read, {at}, "
-                                                          "keeps N MB, wal_status reserved")
-        self.assertIn(f"{self.slot}_2: plugin pgoutput, database slots, not read, ", result.stdout.decode())
+        self.assertEqual(
+            self.line_of(self.slot, result),
+            f"{self.slot}: plugin wal2json, database slots, not read, {at}, "
+            "keeps N MB, wal_status reserved",
+        )
+        self.assertIn(
+            f"{self.slot}_2: plugin pgoutput, database slots, not read, ", result.stdout.decode()
+        )
         with self.consumer(application="nightly export") as pid:
-            self.assertIn(f"{self.slot}: plugin wal2json, database slots, read by PID {pid} (nightly export), confirmed ",
-                          self.slot_command("status").stdout.decode())
+            self.assertIn(
+                f"{self.slot}: plugin wal2json, database slots, read by PID {pid} (nightly export), confirmed ",
+                self.slot_command("status").stdout.decode(),
+            )
 
     def test_status_needs_no_right_to_replicate(self):
         self.make_slot()
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
         self.addCleanup(self.sql, "DROP ROLE reader")
-        self.assertIn(f"{self.slot}: plugin wal2json, ", self.slot_command("status", user="reader").stdout.decode())
+        self.assertIn(
+            f"{self.slot}: plugin wal2json, ",
+            self.slot_command("status", user="reader").stdout.decode(),
+        )
 
     def test_create_and_drop(self):
         result = self.slot_command("create")
         self.addCleanup(self.drop_slot)
-        self.assertEqual((result.stdout, result.stderr), (
-            b"", f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n"
-                 f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n"))
+        self.assertEqual(
+            (result.stdout, result.stderr),
+            (
+                b"",
+                f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n"
+                f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n",
+            ),
+        )
         again = self.slot_command("create")
-        self.assertEqual((again.stdout, again.stderr),
-                         (b"", f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n"))
+        self.assertEqual(
+            (again.stdout, again.stderr),
+            (b"", f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n"),
+        )
         dropped = self.slot_command("drop")
-        self.assertEqual((dropped.stdout, dropped.stderr), (b"", f"INFO replication slot {self.slot} is dropped\n"))
+        self.assertEqual(
+            (dropped.stdout, dropped.stderr),
+            (b"", f"INFO replication slot {self.slot} is dropped\n"),
+        )
         self.assertNotIn(self.slot, self.slots())
         gone = self.slot_command("drop", expect=4)
-        self.assertEqual((gone.stdout, gone.stderr), (
-            b"", f"CRITICAL no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
-                 f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true{ADVICE}\n"))
+        self.assertEqual(
+            (gone.stdout, gone.stderr),
+            (
+                b"",
+                f"CRITICAL no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
+                f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true{ADVICE}\n",
+            ),
+        )
 
     def test_a_slot_in_use_is_not_dropped(self):
         self.make_slot()
         where = f"127.0.0.1:{self.server.port}, database slots, user tap"
         with self.consumer() as pid:
             result = self.slot_command("drop", expect=4)
-        self.assertEqual((result.stdout, result.stderr), (
-            b"", f"CRITICAL replication slot {self.slot} ({where}): replication slot \"{self.slot}\" is active for PID {pid} "
-                 f"(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT pg_terminate_backend(...){ADVICE}\n"))
+        self.assertEqual(
+            (result.stdout, result.stderr),
+            (
+                b"",
+                f'CRITICAL replication slot {self.slot} ({where}): replication slot "{self.slot}" is active for PID {pid} '
+                f"(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT pg_terminate_backend(...){ADVICE}\n",
+            ),
+        )
 
     def test_ack_moves_the_slot_to_what_the_state_has(self):
         self.make_slot()
@@ -79,14 +115,19 @@ class SlotCommandTest(SlotTest):
         self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
         self.assertLess(self.confirmed(), self.lsn(state))
         result = self.slot_command("ack", state=state)
-        self.assertEqual((result.stdout, result.stderr), (
-            b"", f"INFO replication slot {self.slot} is at {as_text(self.lsn(state))}\n"))
+        self.assertEqual(
+            (result.stdout, result.stderr),
+            (b"", f"INFO replication slot {self.slot} is at {as_text(self.lsn(state))}\n"),
+        )
         self.assertEqual(self.confirmed(), self.lsn(state))
         self.assertEqual([r["id"] for r in self.sync(catalog, state).records()], [4])
 
     def test_ack_goes_by_the_least_of_the_log_based_streams(self):
         self.make_slot()
-        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE TABLE {s}.c (id int PRIMARY KEY)")
+        self.sql(
+            ONE_TABLE
+            + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE TABLE {s}.c (id int PRIMARY KEY)"
+        )
         state = json.loads(self.sync(self.catalog("t", "u", "c")).last_state)
         t, u, c = (state["bookmarks"][self.id_of(table)] for table in "tuc")
         self.sql("INSERT INTO {s}.t VALUES (4)")
@@ -97,7 +138,10 @@ class SlotCommandTest(SlotTest):
             c["copy"] = {"lsn": cut_off}
             t["lsn"] = here
             state["bookmarks"]["postgres-public-x"] = {"lsn": 1}
-            state["bookmarks"][self.id_of("full")] = {"last_replication_method": "FULL_TABLE", "lsn": 1}
+            state["bookmarks"][self.id_of("full")] = {
+                "last_replication_method": "FULL_TABLE",
+                "lsn": 1,
+            }
             before = self.confirmed()
             self.slot_command("ack", state=dumps(state))
             self.assertEqual(self.confirmed(), least or before)
@@ -110,8 +154,11 @@ class SlotCommandTest(SlotTest):
         before = self.confirmed()
         with Proxy(self.server.port) as proxy:
             result = self.slot_command("ack", state=state, port=proxy.port)
-        self.assertEqual(result.stderr, f"INFO replication slot {self.slot} is already at {as_text(before)}, past the state "
-                                        f"({as_text(self.lsn(state))}): nothing to acknowledge\n")
+        self.assertEqual(
+            result.stderr,
+            f"INFO replication slot {self.slot} is already at {as_text(before)}, past the state "
+            f"({as_text(self.lsn(state))}): nothing to acknowledge\n",
+        )
         self.assertEqual(self.confirmed(), before)
         self.assertNotIn(b"START_REPLICATION", proxy.sent)
 
@@ -122,25 +169,39 @@ class SlotCommandTest(SlotTest):
         state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
         before = self.confirmed()
         result = self.slot_command("ack", state=state, expect=4)
-        self.assertRegex(result.stderr, r"\ACRITICAL the state is at 100/0, but the server's log ends at 0/[0-9A-F]+: it is of "
-                                        rf"another server; give the state of this one{ADVICE}\n\Z")
+        self.assertRegex(
+            result.stderr,
+            r"\ACRITICAL the state is at 100/0, but the server's log ends at 0/[0-9A-F]+: it is of "
+            rf"another server; give the state of this one{ADVICE}\n\Z",
+        )
         self.assertEqual(self.confirmed(), before)
 
     def test_ack_of_a_state_without_the_database_s_streams(self):
         self.make_slot()
-        result = self.slot_command("ack", state={"bookmarks": {"postgres-public-t": {"lsn": 5}}}, expect=2)
-        self.assertEqual((result.stdout, result.stderr), (
-            b"", "CRITICAL the state has no log-based stream of database slots: give the last STATE of a run that follows "
-                 "it\n"))
+        result = self.slot_command(
+            "ack", state={"bookmarks": {"postgres-public-t": {"lsn": 5}}}, expect=2
+        )
+        self.assertEqual(
+            (result.stdout, result.stderr),
+            (
+                b"",
+                "CRITICAL the state has no log-based stream of database slots: give the last STATE of a run that follows "
+                "it\n",
+            ),
+        )
 
     def test_ack_while_somebody_reads(self):
         self.make_slot()
         _, state = self.first_copy()
         with self.consumer(application="nightly export") as pid:
             result = self.slot_command("ack", state=state, expect=4)
-        self.assertEqual(result.stderr, (
-            f"CRITICAL replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not read "
-            f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid}){ADVICE}\n"))
+        self.assertEqual(
+            result.stderr,
+            (
+                f"CRITICAL replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not read "
+                f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid}){ADVICE}\n"
+            ),
+        )
 
     def test_ack_frees_log(self):
         self.make_slot()
@@ -154,6 +215,7 @@ class SlotCommandTest(SlotTest):
         def freed():
             self.slot_command("ack", state=state)
             return self.restart_lsn() != before
+
         until(freed, "the slot keeps all")
 
 
@@ -182,25 +244,34 @@ class RunawaySlotTest(SlotTest):
 
     def test_status_warns_of_a_slot_that_is_lost(self):
         self.make_slot()
-        self.assertRegex(self.slot_command("status").stdout.decode(),
-                         rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
-                         r"0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved, safe for [0-9]+ bytes more\n\Z")
+        self.assertRegex(
+            self.slot_command("status").stdout.decode(),
+            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
+            r"0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved, safe for [0-9]+ bytes more\n\Z",
+        )
         until(lambda: self.wal_status() == "lost", "the slot is not lost")
         result = self.slot_command("status")
         cause, prevention = removed_wal(self.server)
-        self.assertEqual(result.stderr, f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with "
-                                        f"--full-refresh; to prevent this, {prevention}\n")
-        self.assertRegex(result.stdout.decode(),
-                         rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
-                         r"(0/0|-), keeps 0\.0 MB, wal_status lost( \(wal_removed\))?\n\Z")
+        self.assertEqual(
+            result.stderr,
+            f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with "
+            f"--full-refresh; to prevent this, {prevention}\n",
+        )
+        self.assertRegex(
+            result.stdout.decode(),
+            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
+            r"(0/0|-), keeps 0\.0 MB, wal_status lost( \(wal_removed\))?\n\Z",
+        )
 
     def test_status_warns_of_a_slot_that_is_about_to_be_lost(self):
         self.make_slot()
         self.sql("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 60000)")
         self.assertEqual(self.sql("SELECT wal_status FROM pg_replication_slots"), [("unreserved",)])
-        self.assertEqual(self.slot_command("status").stderr,
-                         f"WARNING slot {self.slot} is about to be lost: it keeps more log than max_slot_wal_keep_size; run the "
-                         "tap, or drop it\n")
+        self.assertEqual(
+            self.slot_command("status").stderr,
+            f"WARNING slot {self.slot} is about to be lost: it keeps more log than max_slot_wal_keep_size; run the "
+            "tap, or drop it\n",
+        )
 
 
 if __name__ == "__main__":

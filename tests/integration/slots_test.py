@@ -19,7 +19,11 @@ class SlotNameTest(unittest.TestCase):
         self.server = shared()
         self.server.create_database(self.database)
         self.addCleanup(self.server.sql, f'DROP DATABASE "{self.database}" WITH (FORCE)')
-        self.addCleanup(self.server.sql, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots", self.database)
+        self.addCleanup(
+            self.server.sql,
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots",
+            self.database,
+        )
         self.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
 
     def sql(self, statements):
@@ -27,7 +31,10 @@ class SlotNameTest(unittest.TestCase):
 
     def make_slots(self, *names, plugin="wal2json", database=None):
         for name in names:
-            self.server.sql(f"SELECT pg_create_logical_replication_slot('{name}', '{plugin}')", database or self.database)
+            self.server.sql(
+                f"SELECT pg_create_logical_replication_slot('{name}', '{plugin}')",
+                database or self.database,
+            )
 
     def slot_read(self, **extra):
         config = self.server.config(self.database, filter_dbs=self.database, **extra)
@@ -35,8 +42,10 @@ class SlotNameTest(unittest.TestCase):
         state = tap.run(config, catalog=catalog).last_state
         [bookmark] = json.loads(state)["bookmarks"].values()
         tap.run(config, catalog=catalog, state=state)
-        [(name,)] = self.sql("SELECT slot_name FROM pg_replication_slots"
-                             f" WHERE confirmed_flush_lsn = '0/0'::pg_lsn + {bookmark['lsn']}")
+        [(name,)] = self.sql(
+            "SELECT slot_name FROM pg_replication_slots"
+            f" WHERE confirmed_flush_lsn = '0/0'::pg_lsn + {bookmark['lsn']}"
+        )
         return name
 
     def test_the_one_that_the_config_names(self):
@@ -72,39 +81,67 @@ class SlotNameTest(unittest.TestCase):
     def test_one_is_made_if_the_config_says_so(self):
         config = self.server.config(self.database, filter_dbs=self.database)
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
-        for extra, name in (({}, "stitch_odd_n__me_1"), ({"replication_slot": "mine"}, "mine"),
-                            ({"tap_id": "x"}, "pipelinewise_odd_n__me_1")):
+        for extra, name in (
+            ({}, "stitch_odd_n__me_1"),
+            ({"replication_slot": "mine"}, "mine"),
+            ({"tap_id": "x"}, "pipelinewise_odd_n__me_1"),
+        ):
             with self.subTest(extra):
-                result = tap.run({**config, **extra, "create_replication_slot": True}, catalog=catalog)
-                self.assertIn(f"INFO creating replication slot {name}: this waits for transactions that are open\n",
-                              result.stderr)
-                self.assertEqual(self.sql(f"SELECT plugin FROM pg_replication_slots WHERE slot_name = '{name}'"),
-                                 [("wal2json",)])
-                result = tap.run({**config, **extra, "create_replication_slot": True}, catalog=catalog)
+                result = tap.run(
+                    {**config, **extra, "create_replication_slot": True}, catalog=catalog
+                )
+                self.assertIn(
+                    f"INFO creating replication slot {name}: this waits for transactions that are open\n",
+                    result.stderr,
+                )
+                self.assertEqual(
+                    self.sql(f"SELECT plugin FROM pg_replication_slots WHERE slot_name = '{name}'"),
+                    [("wal2json",)],
+                )
+                result = tap.run(
+                    {**config, **extra, "create_replication_slot": True}, catalog=catalog
+                )
                 self.assertNotIn("creating", result.stderr)
 
     def test_none_is_made_under_a_name_that_is_taken(self):
         self.make_slots("stitch_odd_n__me_1", plugin="pgoutput")
-        config = self.server.config(self.database, filter_dbs=self.database, create_replication_slot=True)
+        config = self.server.config(
+            self.database, filter_dbs=self.database, create_replication_slot=True
+        )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         result = tap.run(config, catalog=catalog, expect=4)
-        self.assertEqual((result.stderr, result.stdout), (
-            "CRITICAL replication slot stitch_odd_n__me_1 uses the plugin pgoutput, not wal2json: name another by replication_slot, "
-            f"or make one: SELECT pg_create_logical_replication_slot('stitch_odd_n__me_1_wal2json', 'wal2json'){ADVICE}\n", b""))
+        self.assertEqual(
+            (result.stderr, result.stdout),
+            (
+                "CRITICAL replication slot stitch_odd_n__me_1 uses the plugin pgoutput, not wal2json: name another by replication_slot, "
+                f"or make one: SELECT pg_create_logical_replication_slot('stitch_odd_n__me_1_wal2json', 'wal2json'){ADVICE}\n",
+                b"",
+            ),
+        )
 
     def test_the_names_that_were_looked_for_are_told(self):
         config = self.server.config(self.database, filter_dbs=self.database)
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         create = "create it with SELECT pg_create_logical_replication_slot('%s', 'wal2json')"
         for extra, names, first in (
-                ({}, "stitch_odd_n__me_1 or stitch", "stitch_odd_n__me_1"),
-                ({"replication_slot": "mine"}, "mine", "mine"),
-                ({"tap_id": "x"}, "pipelinewise_odd_n__me_1 or pipelinewise_odd_n__me_1_x", "pipelinewise_odd_n__me_1")):
+            ({}, "stitch_odd_n__me_1 or stitch", "stitch_odd_n__me_1"),
+            ({"replication_slot": "mine"}, "mine", "mine"),
+            (
+                {"tap_id": "x"},
+                "pipelinewise_odd_n__me_1 or pipelinewise_odd_n__me_1_x",
+                "pipelinewise_odd_n__me_1",
+            ),
+        ):
             with self.subTest(extra):
                 result = tap.run({**config, **extra}, catalog=catalog, expect=4)
-                self.assertEqual((result.stderr, result.stdout), (
-                    f"CRITICAL no replication slot {names} with wal2json in database {self.database}: {create % first} or set "
-                    f"create_replication_slot to true{ADVICE}\n", b""))
+                self.assertEqual(
+                    (result.stderr, result.stdout),
+                    (
+                        f"CRITICAL no replication slot {names} with wal2json in database {self.database}: {create % first} or set "
+                        f"create_replication_slot to true{ADVICE}\n",
+                        b"",
+                    ),
+                )
 
 
 class UnfitSlotTest(SlotTest):
@@ -114,9 +151,12 @@ class UnfitSlotTest(SlotTest):
         self.make_slot()
         catalog, state = self.first_copy()
         self.drop_slot()
-        self.refused(f"no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
-                     f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true",
-                     catalog, state)
+        self.refused(
+            f"no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true",
+            catalog,
+            state,
+        )
 
     def test_it_was_dropped_and_made_anew(self):
         self.make_slot()
@@ -133,16 +173,23 @@ class UnfitSlotTest(SlotTest):
         self.sql("INSERT INTO {s}.t VALUES (4)")
         result = self.sync(catalog, state, expect=4, create_replication_slot=True)
         self.assertEqual(result.stdout, b"")
-        self.assertEqual(result.stderr, f"INFO creating replication slot {self.slot}: this waits for transactions that are "
-                                        f"open\nCRITICAL {self.moved_on(state)}{ADVICE}\n")
-        self.refused(self.moved_on(state), catalog, state)  # and does not take the new one for good the next time
+        self.assertEqual(
+            result.stderr,
+            f"INFO creating replication slot {self.slot}: this waits for transactions that are "
+            f"open\nCRITICAL {self.moved_on(state)}{ADVICE}\n",
+        )
+        self.refused(
+            self.moved_on(state), catalog, state
+        )  # and does not take the new one for good the next time
 
     def test_full_refresh_goes_on_with_a_new_one(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.drop_slot()
         self.sql("INSERT INTO {s}.t VALUES (4)")
-        result = self.sync(catalog, state, "--full-refresh", self.id_of("t"), create_replication_slot=True)
+        result = self.sync(
+            catalog, state, "--full-refresh", self.id_of("t"), create_replication_slot=True
+        )
         self.assertEqual([r["id"] for r in result.records()], [1, 2, 3, 4])
         self.assertEqual(self.sync(catalog, result.last_state).records(), [])
 
@@ -155,27 +202,42 @@ class UnfitSlotTest(SlotTest):
 
     def test_a_copy_that_was_cut_off_needs_the_log_from_its_beginning(self):
         self.make_slot()
-        self.sql("CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i")
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i"
+        )
         catalog = self.catalog("t")
         running = self.start(catalog, state_every_rows=100)
-        state = running.read_until(lambda m: m["type"] == "STATE" and m["value"]["bookmarks"][self.id_of("t")].get("copy"))
+        state = running.read_until(
+            lambda m: m["type"] == "STATE" and m["value"]["bookmarks"][self.id_of("t")].get("copy")
+        )
         running.close()
         state = state[-1]["value"]
         self.sql("INSERT INTO {s}.t VALUES (0)")
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
         begun = self.bookmark(json.dumps(state), "t")["copy"]["lsn"]
-        self.refused(self.moved_on(json.dumps({"bookmarks": {self.id_of("t"): {"lsn": begun}}})), catalog, state)
+        self.refused(
+            self.moved_on(json.dumps({"bookmarks": {self.id_of("t"): {"lsn": begun}}})),
+            catalog,
+            state,
+        )
 
     def test_somebody_else_reads_it(self):
         self.make_slot()
         catalog, state = self.first_copy()
         with self.consumer(application="nightly export") as pid:
-            self.refused(f"replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not "
-                         f"read one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
-                         catalog, state)
+            self.refused(
+                f"replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not "
+                f"read one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+                catalog,
+                state,
+            )
         with self.consumer(application="") as pid:
-            self.refused(f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one slot: wait for the "
-                         f"other to end, or end it with SELECT pg_terminate_backend({pid})", catalog, state)
+            self.refused(
+                f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one slot: wait for the "
+                f"other to end, or end it with SELECT pg_terminate_backend({pid})",
+                catalog,
+                state,
+            )
 
     def test_somebody_else_reads_it_and_is_done_soon(self):
         self.make_slot()
@@ -192,36 +254,47 @@ class UnfitSlotTest(SlotTest):
         catalog, state = self.first_copy()
         self.start(catalog, state, break_at_end_lsn=False)
         [(pid,)] = until(self.is_active, "nobody reads the slot")
-        self.refused(f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): two runs must not read "
-                     f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
-                     catalog, state)
+        self.refused(
+            f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): two runs must not read "
+            f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+            catalog,
+            state,
+        )
 
     def test_it_is_of_another_plugin(self):
         self.sql(ONE_TABLE)
         for plugin in ("pgoutput", "test_decoding"):
             self.make_slot(plugin=plugin)
-            self.refused(f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name another by "
-                         f"replication_slot, or make one: SELECT "
-                         f"pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')",
-                         self.catalog("t"))
+            self.refused(
+                f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name another by "
+                f"replication_slot, or make one: SELECT "
+                f"pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')",
+                self.catalog("t"),
+            )
             self.drop_slot()
 
     def test_it_is_of_another_database(self):
         self.sql(ONE_TABLE)
         self.make_slot(database="postgres")
-        self.refused(f"replication slot {self.slot} is of database postgres, not slots: a slot reads one database; name another "
-                     "by replication_slot, or create it in slots: SELECT pg_create_logical_replication_slot('stitch_slots', "
-                     "'wal2json')", self.catalog("t"))
+        self.refused(
+            f"replication slot {self.slot} is of database postgres, not slots: a slot reads one database; name another "
+            "by replication_slot, or create it in slots: SELECT pg_create_logical_replication_slot('stitch_slots', "
+            "'wal2json')",
+            self.catalog("t"),
+        )
 
     def test_it_is_a_physical_one(self):
         self.sql(ONE_TABLE)
         self.sql(f"SELECT pg_create_physical_replication_slot('{self.slot}')")
         self.addCleanup(self.drop_slot)
         where = f"127.0.0.1:{self.server.port}, database slots, user tap"
-        self.refused(f"replication slot {self.slot} ({where}): replication slot \"{self.slot}\" already exists "
-                     "(SQLSTATE 42710): it is a physical slot, or of another plugin or database: name another by replication_slot",
-                     self.catalog("t"), create_replication_slot=True,
-                     before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n")
+        self.refused(
+            f'replication slot {self.slot} ({where}): replication slot "{self.slot}" already exists '
+            "(SQLSTATE 42710): it is a physical slot, or of another plugin or database: name another by replication_slot",
+            self.catalog("t"),
+            create_replication_slot=True,
+            before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n",
+        )
 
     def test_the_state_is_ahead_of_the_server(self):
         self.make_slot()
@@ -230,9 +303,12 @@ class UnfitSlotTest(SlotTest):
         state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
         result = self.sync(catalog, state, expect=4)
         self.assertEqual(result.stdout, b"")
-        self.assertRegex(result.stderr, rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log "
-                         r"ends at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; sync the stream anew "
-                         rf"with --full-refresh {self.id_of('t')}{ADVICE}\n\Z")
+        self.assertRegex(
+            result.stderr,
+            rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log "
+            r"ends at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; sync the stream anew "
+            rf"with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
+        )
 
     def test_the_role_may_not_replicate(self):
         self.make_slot()
@@ -240,20 +316,28 @@ class UnfitSlotTest(SlotTest):
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP ROLE reader")
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
-        self.refused(f"cannot connect ({where}): connection to server at \"127.0.0.1\", port {self.server.port} "
-                     "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
-                     "the right to replicate: ALTER ROLE \"reader\" REPLICATION",
-                     catalog, state, user="reader")
+        self.refused(
+            f'cannot connect ({where}): connection to server at "127.0.0.1", port {self.server.port} '
+            "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
+            'the right to replicate: ALTER ROLE "reader" REPLICATION',
+            catalog,
+            state,
+            user="reader",
+        )
 
     def test_the_role_may_not_make_one(self):
         self.sql(ONE_TABLE)
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP ROLE reader")
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
-        self.refused(f"cannot connect ({where}): connection to server at \"127.0.0.1\", port {self.server.port} "
-                     "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
-                     "the right to replicate: ALTER ROLE \"reader\" REPLICATION",
-                     self.catalog("t"), user="reader", create_replication_slot=True)
+        self.refused(
+            f'cannot connect ({where}): connection to server at "127.0.0.1", port {self.server.port} '
+            "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
+            'the right to replicate: ALTER ROLE "reader" REPLICATION',
+            self.catalog("t"),
+            user="reader",
+            create_replication_slot=True,
+        )
 
 
 class UnfitServerTest(SlotTest):
@@ -279,15 +363,21 @@ class UnfitServerTest(SlotTest):
     def test_wal_level_is_replica(self):
         self.use({"wal_level": "replica"})
         self.sql(ONE_TABLE)
-        self.refused("log-based replication needs wal_level=logical, the server has replica: ALTER SYSTEM SET wal_level = "
-                     "'logical', then restart it", self.catalog("t"))
+        self.refused(
+            "log-based replication needs wal_level=logical, the server has replica: ALTER SYSTEM SET wal_level = "
+            "'logical', then restart it",
+            self.catalog("t"),
+        )
 
     def test_wal_level_became_replica(self):
         """A server does not start with logical slots then, but one may be there that was restored without them."""
         self.use({"wal_level": "replica", "rds.logical_replication": "off"})
         self.sql(ONE_TABLE)
-        self.refused("log-based replication needs wal_level=logical, the server has replica: set rds.logical_replication to 1 in "
-                     "its parameter group and reboot it", self.catalog("t"))
+        self.refused(
+            "log-based replication needs wal_level=logical, the server has replica: set rds.logical_replication to 1 in "
+            "its parameter group and reboot it",
+            self.catalog("t"),
+        )
 
     def test_it_is_a_standby(self):
         self.use()
@@ -295,8 +385,14 @@ class UnfitServerTest(SlotTest):
         catalog, state = self.first_copy()
         primary = self.server
         with Server(primary=primary) as standby:
-            self.refused("log-based replication reads the primary, but this server is a standby: set host to the primary's "
-                         "(Aurora: the cluster's writer endpoint)", catalog, state, host=standby.host, port=standby.port)
+            self.refused(
+                "log-based replication reads the primary, but this server is a standby: set host to the primary's "
+                "(Aurora: the cluster's writer endpoint)",
+                catalog,
+                state,
+                host=standby.host,
+                port=standby.port,
+            )
 
     def test_the_plugin_is_not_listed(self):
         self.use({"max_replication_slots": 3})
@@ -307,25 +403,36 @@ class UnfitServerTest(SlotTest):
         self.server.configure({"output_plugin_libraries": "pgoutput, test_decoding"})
         self.server.restart()
         where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
-        refusal = ('library "wal2json" may not be used as an output plugin; If it is safe for all REPLICATION users to use this '
-                   'library as an output plugin, add it to "output_plugin_libraries" and reload the server configuration. '
-                   "(SQLSTATE 42501)")
-        cure = ("add wal2json to the setting output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = "
-                "'pgoutput', 'test_decoding', 'wal2json', then SELECT pg_reload_conf()")
+        refusal = (
+            'library "wal2json" may not be used as an output plugin; If it is safe for all REPLICATION users to use this '
+            'library as an output plugin, add it to "output_plugin_libraries" and reload the server configuration. '
+            "(SQLSTATE 42501)"
+        )
+        cure = (
+            "add wal2json to the setting output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = "
+            "'pgoutput', 'test_decoding', 'wal2json', then SELECT pg_reload_conf()"
+        )
         self.refused(f"replication slot {self.slot} ({where}): {refusal}: {cure}", catalog, state)
-        self.refused(f"replication slot new ({where}): {refusal}: {cure}", catalog, replication_slot="new",
-                     create_replication_slot=True,
-                     before="INFO creating replication slot new: this waits for transactions that are open\n")
+        self.refused(
+            f"replication slot new ({where}): {refusal}: {cure}",
+            catalog,
+            replication_slot="new",
+            create_replication_slot=True,
+            before="INFO creating replication slot new: this waits for transactions that are open\n",
+        )
 
     def test_the_server_has_no_more_slots(self):
         self.use({"max_replication_slots": 1})
         self.sql(ONE_TABLE)
         self.make_slot("taken")
         where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
-        self.refused(f"replication slot {self.slot} ({where}): all replication slots are in use; Free one or increase "
-                     "max_replication_slots. (SQLSTATE 53400): raise max_replication_slots, or drop a slot that nobody reads",
-                     self.catalog("t"), create_replication_slot=True,
-                     before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n")
+        self.refused(
+            f"replication slot {self.slot} ({where}): all replication slots are in use; Free one or increase "
+            "max_replication_slots. (SQLSTATE 53400): raise max_replication_slots, or drop a slot that nobody reads",
+            self.catalog("t"),
+            create_replication_slot=True,
+            before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n",
+        )
 
     def test_its_log_was_removed(self):
         self.use({"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"})

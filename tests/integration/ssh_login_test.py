@@ -33,7 +33,12 @@ class KeyTest(LoginTest):
         for kind in ("rsa", "ecdsa"):
             for passphrase in ("", PASSPHRASE):
                 with self.subTest(kind, passphrase=passphrase):
-                    key = keygen(self.keys / f"pem-{kind}{len(passphrase)}", kind, passphrase, form=("-m", "PEM"))
+                    key = keygen(
+                        self.keys / f"pem-{kind}{len(passphrase)}",
+                        kind,
+                        passphrase,
+                        form=("-m", "PEM"),
+                    )
                     self.sshd.allow(key)
                     self.discover(private_key=key.read_text(), private_key_password=passphrase)
 
@@ -41,9 +46,15 @@ class KeyTest(LoginTest):
         text = self.key.read_text()
         for mangled in (text.rstrip("\n"), text.replace("\n", "\\n"), text.replace("\n", "\r\n")):
             self.discover(private_key=mangled)
-        variables = {f"TAP_POSTGRES_SSH_TUNNEL_{name.upper()}": str(value)
-                     for name, value in self.sshd.tunnel(private_key=text).items()}
-        variables |= {f"TAP_POSTGRES_{name.upper()}": value for name, value in self.direct.items() if isinstance(value, str)}
+        variables = {
+            f"TAP_POSTGRES_SSH_TUNNEL_{name.upper()}": str(value)
+            for name, value in self.sshd.tunnel(private_key=text).items()
+        }
+        variables |= {
+            f"TAP_POSTGRES_{name.upper()}": value
+            for name, value in self.direct.items()
+            if isinstance(value, str)
+        }
         self.assertEqual(tap.run(None, "--config", "ENV", "--discover", env=variables).code, 0)
 
     def test_a_key_in_the_home_folder(self):
@@ -54,19 +65,32 @@ class KeyTest(LoginTest):
         with agent(stranger, self.key) as variables:
             self.discover(private_key=None, env=variables)
         with agent(stranger) as variables:
-            self.refused("login refused, tried the SSH agent's keys; the server takes publickey", private_key=None,
-                         env=variables)
+            self.refused(
+                "login refused, tried the SSH agent's keys; the server takes publickey",
+                private_key=None,
+                env=variables,
+            )
 
     def test_a_key_that_the_server_does_not_know(self):
         key = keygen(self.keys / "unknown")
-        self.refused("login refused, tried ssh_tunnel.private_key; the server takes publickey", private_key=str(key))
+        self.refused(
+            "login refused, tried ssh_tunnel.private_key; the server takes publickey",
+            private_key=str(key),
+        )
 
     def test_another_user(self):
-        self.refused("login refused, tried ssh_tunnel.private_key; the server takes publickey", user="no-such-user")
+        self.refused(
+            "login refused, tried ssh_tunnel.private_key; the server takes publickey",
+            user="no-such-user",
+        )
 
     def test_nothing_to_log_in_with(self):
-        self.refused("there is nothing to log in with: set ssh_tunnel.private_key or ssh_tunnel.password, or start an SSH "
-                     "agent", private_key=None, env={"SSH_AUTH_SOCK": ""})
+        self.refused(
+            "there is nothing to log in with: set ssh_tunnel.private_key or ssh_tunnel.password, or start an SSH "
+            "agent",
+            private_key=None,
+            env={"SSH_AUTH_SOCK": ""},
+        )
 
     def check_key(self, complaint, key, **tunnel):
         result = self.discover(3, private_key=key, **tunnel)
@@ -75,15 +99,23 @@ class KeyTest(LoginTest):
     def test_a_wrong_passphrase_or_none(self):
         for form in ((), ("-m", "PEM")):
             key = keygen(self.keys / f"locked{len(form)}", "ecdsa", PASSPHRASE, form)
-            self.check_key("cannot be decrypted: check ssh_tunnel.private_key_password", str(key),
-                           private_key_password="secret")
+            self.check_key(
+                "cannot be decrypted: check ssh_tunnel.private_key_password",
+                str(key),
+                private_key_password="secret",
+            )
             self.check_key("is encrypted: set ssh_tunnel.private_key_password", str(key))
 
     def test_what_is_no_key_is_not_shown(self):
         lines = self.key.read_text().splitlines()
-        self.check_key("is not a private key: give the text of one, or the path of its file",
-                       "\n".join([lines[0], *lines[2:]]))
-        self.check_key("is neither the text of a private key nor the path of a file that can be read", "\n".join(lines[1:]))
+        self.check_key(
+            "is not a private key: give the text of one, or the path of its file",
+            "\n".join([lines[0], *lines[2:]]),
+        )
+        self.check_key(
+            "is neither the text of a private key nor the path of a file that can be read",
+            "\n".join(lines[1:]),
+        )
 
 
 class HostKeyTest(LoginTest):
@@ -99,12 +131,19 @@ class HostKeyTest(LoginTest):
             self.discover(host_key=None, known_hosts=self.sshd.known_hosts(hashed))
 
     def test_known_by_its_fingerprint_or_its_key(self):
-        for key in (self.sshd.fingerprint, self.sshd.fingerprint + "=", self.sshd.host_key, self.sshd.host_key + " comment"):
+        for key in (
+            self.sshd.fingerprint,
+            self.sshd.fingerprint + "=",
+            self.sshd.host_key,
+            self.sshd.host_key + " comment",
+        ):
             self.discover(host_key=key)
 
     def test_the_kind_of_key_that_is_known_is_asked_for(self):
-        with Sshd(f"HostKey {keygen(self.keys / 'host_rsa', 'rsa')}", f"HostKey {keygen(self.keys / 'host_ecdsa', 'ecdsa')}"
-                  ) as several:
+        with Sshd(
+            f"HostKey {keygen(self.keys / 'host_rsa', 'rsa')}",
+            f"HostKey {keygen(self.keys / 'host_ecdsa', 'ecdsa')}",
+        ) as several:
             several.allow(self.key)
             for kind in ("rsa", "ecdsa"):
                 key = (self.keys / f"host_{kind}.pub").read_text()
@@ -115,43 +154,76 @@ class HostKeyTest(LoginTest):
 
     def test_unknown(self):
         nowhere = str(self.keys / "nowhere")
-        self.refused(f"the host key is not known: {self.shown}; add it to {nowhere} or set ssh_tunnel.host_key to that "
-                     "fingerprint", known_hosts=nowhere)
+        self.refused(
+            f"the host key is not known: {self.shown}; add it to {nowhere} or set ssh_tunnel.host_key to that "
+            "fingerprint",
+            known_hosts=nowhere,
+        )
 
     def test_changed(self):
         other = (keygen(self.keys / "other").with_suffix(".pub")).read_text()
-        for key in (other, (keygen(self.keys / "other_kind", "ecdsa").with_suffix(".pub")).read_text()):
+        for key in (
+            other,
+            (keygen(self.keys / "other_kind", "ecdsa").with_suffix(".pub")).read_text(),
+        ):
             known = self.sshd.known_hosts(key=key)
-            self.refused(f"the host key has changed: it is now {self.shown}, not the one of {known}; somebody may be between "
-                         "you and the server. If its administrator confirms the new key, replace it there",
-                         known_hosts=known)
+            self.refused(
+                f"the host key has changed: it is now {self.shown}, not the one of {known}; somebody may be between "
+                "you and the server. If its administrator confirms the new key, replace it there",
+                known_hosts=known,
+            )
 
     def test_not_the_one_that_the_config_names(self):
-        for key in ("SHA256:" + 43 * "A", keygen(self.keys / "named").with_suffix(".pub").read_text()):
+        for key in (
+            "SHA256:" + 43 * "A",
+            keygen(self.keys / "named").with_suffix(".pub").read_text(),
+        ):
             result = self.discover(3, host_key=key)
             self.assertEqual(
-                result.stderr, f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user {self.sshd.user}): the "
-                               f"host key is not the one of ssh_tunnel.host_key, but {self.shown}: somebody may be between "
-                               "you and the server, or it has a new key\n")
+                result.stderr,
+                f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user {self.sshd.user}): the "
+                f"host key is not the one of ssh_tunnel.host_key, but {self.shown}: somebody may be between "
+                "you and the server, or it has a new key\n",
+            )
 
     def test_any_key(self):
         result = self.discover(host_key="any")
-        self.assertEqual(result.stderr.splitlines()[0],
-                         f"WARNING the host key of SSH server 127.0.0.1:{self.sshd.port} is not checked, as "
-                         f'ssh_tunnel.host_key is "any": {self.shown}')
+        self.assertEqual(
+            result.stderr.splitlines()[0],
+            f"WARNING the host key of SSH server 127.0.0.1:{self.sshd.port} is not checked, as "
+            f'ssh_tunnel.host_key is "any": {self.shown}',
+        )
 
     def test_a_key_that_is_none(self):
         result = self.discover(2, host_key="ssh-ed25519 AAAA")
-        self.assertEqual(result.stderr, "CRITICAL ssh_tunnel.host_key is neither a fingerprint nor a public key\n")
+        self.assertEqual(
+            result.stderr,
+            "CRITICAL ssh_tunnel.host_key is neither a fingerprint nor a public key\n",
+        )
 
 
 @contextlib.contextmanager
 def account(password):
     """A user of this system for as long as the test takes; gives the name."""
     name = f"taptest{os.getpid()}"
-    hashed = subprocess.run(["openssl", "passwd", "-6", password], check=True, capture_output=True, text=True).stdout.strip()
-    subprocess.run(["useradd", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", "--password", hashed,
-                    name], check=True, capture_output=True)
+    hashed = subprocess.run(
+        ["openssl", "passwd", "-6", password], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    subprocess.run(
+        [
+            "useradd",
+            "--no-create-home",
+            "--home-dir",
+            "/nonexistent",
+            "--shell",
+            "/bin/sh",
+            "--password",
+            hashed,
+            name,
+        ],
+        check=True,
+        capture_output=True,
+    )
     try:
         yield name
     finally:
@@ -160,8 +232,10 @@ def account(password):
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can make a user who has a password")
 class PasswordTest(LoginTest):
-    WAYS = {"password": ("PasswordAuthentication yes", "UsePAM no"),
-            "keyboard-interactive": ("KbdInteractiveAuthentication yes", "UsePAM yes")}
+    WAYS = {
+        "password": ("PasswordAuthentication yes", "UsePAM no"),
+        "keyboard-interactive": ("KbdInteractiveAuthentication yes", "UsePAM yes"),
+    }
 
     def test_a_password(self):
         with account("secret") as name:
@@ -170,17 +244,29 @@ class PasswordTest(LoginTest):
                     self.sshd = sshd
                     self.through(sshd)
                     self.discover(private_key=None, username=name, password="secret")
-                    self.refused(f"login refused, tried ssh_tunnel.password; the server takes {way}", user=name,
-                                 private_key=None, password="wrong")
+                    self.refused(
+                        f"login refused, tried ssh_tunnel.password; the server takes {way}",
+                        user=name,
+                        private_key=None,
+                        password="wrong",
+                    )
 
     def test_a_key_and_a_password(self):
-        with account("secret") as name, Sshd("PasswordAuthentication yes", "AuthenticationMethods publickey,password",
-                                             f"AuthorizedKeysCommand /bin/cat {self.key}.pub",
-                                             "AuthorizedKeysCommandUser root") as sshd:
+        with (
+            account("secret") as name,
+            Sshd(
+                "PasswordAuthentication yes",
+                "AuthenticationMethods publickey,password",
+                f"AuthorizedKeysCommand /bin/cat {self.key}.pub",
+                "AuthorizedKeysCommandUser root",
+            ) as sshd,
+        ):
             self.sshd = sshd
             self.through(sshd, username=name)
             self.discover(password="secret")
-            self.refused("login refused, tried ssh_tunnel.private_key; the server takes password", user=name)
+            self.refused(
+                "login refused, tried ssh_tunnel.private_key; the server takes password", user=name
+            )
 
 
 class UnreachableTest(LoginTest):
@@ -188,26 +274,38 @@ class UnreachableTest(LoginTest):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         result = self.discover(3, port=port)
-        self.assertEqual(result.stderr, f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{port}, user {self.sshd.user}): "
-                                        "Connection refused\n")
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{port}, user {self.sshd.user}): "
+            "Connection refused\n",
+        )
 
     def test_a_name_that_is_none(self):
         result = self.discover(3, host="no-such-host.invalid")
-        self.assertRegex(result.stderr, r"^CRITICAL cannot open the SSH tunnel \(no-such-host\.invalid:\d+, user .*\): .*"
-                                        r"(resolution|not known)\n$")
+        self.assertRegex(
+            result.stderr,
+            r"^CRITICAL cannot open the SSH tunnel \(no-such-host\.invalid:\d+, user .*\): .*"
+            r"(resolution|not known)\n$",
+        )
 
     def test_a_server_that_does_not_answer(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             self.config["connect_timeout"] = 1
             port = silent.getsockname()[1]
             result = self.discover(3, port=port)
-        self.assertEqual(result.stderr, f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{port}, user {self.sshd.user}): "
-                                        "no answer in 1 seconds\n")
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{port}, user {self.sshd.user}): "
+            "no answer in 1 seconds\n",
+        )
 
     def test_a_socket_folder_is_not_behind_a_tunnel(self):
         self.config["host"] = str(self.server.folder)
         result = self.discover(2)
-        self.assertEqual(result.stderr, "CRITICAL ssh_tunnel leads to a host name or an address, not to a socket folder\n")
+        self.assertEqual(
+            result.stderr,
+            "CRITICAL ssh_tunnel leads to a host name or an address, not to a socket folder\n",
+        )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ LARGE = """
     ALTER TABLE {s}.t ALTER pad SET STORAGE EXTERNAL;
     INSERT INTO {s}.t SELECT i, repeat('x', 100000) FROM generate_series(1, 1500) i;
 """
-CERTIFICATE = "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.crt"
+CERTIFICATE = (
+    "req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.crt"
+)
 MOST_MEMORY = 256 if b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes() else 32  # MiB
 
 
@@ -65,7 +67,12 @@ class SyncTest(TunnelTest):
     def test_each_cipher(self):
         self.sql(TABLE)
         catalog = self.catalog("t")
-        for cipher in ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes256-ctr"):
+        for cipher in (
+            "aes128-gcm@openssh.com",
+            "aes256-gcm@openssh.com",
+            "chacha20-poly1305@openssh.com",
+            "aes256-ctr",
+        ):
             with self.subTest(cipher), Sshd(f"Ciphers {cipher}") as sshd:
                 sshd.allow(self.key)
                 self.through(sshd)
@@ -75,36 +82,54 @@ class SyncTest(TunnelTest):
         self.sql(LARGE)
         running = self.start(self.catalog("t"))
         messages = running.read_until(lambda m: m["type"] == "RECORD")
-        until(lambda: self.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'ClientWrite'"), "the server does not wait")
+        until(
+            lambda: self.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'ClientWrite'"),
+            "the server does not wait",
+        )
         status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
         self.assertLess(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]), MOST_MEMORY * 1024)
         messages += running.read_rest()
         self.assertEqual(running.wait(), 0, running)
-        self.assertEqual([m["record"]["id"] for m in messages if m["type"] == "RECORD"], list(range(1, 1501)))
+        self.assertEqual(
+            [m["record"]["id"] for m in messages if m["type"] == "RECORD"], list(range(1, 1501))
+        )
 
     def test_a_certificate_is_checked_against_the_servers_own_name(self):
         with Server() as server:
-            subprocess.run(["openssl", *CERTIFICATE.split()], cwd=server.data, check=True, capture_output=True)
+            subprocess.run(
+                ["openssl", *CERTIFICATE.split()], cwd=server.data, check=True, capture_output=True
+            )
             os.chown(server.data / "server.key", server.data.stat().st_uid, -1)
             os.chown(server.data / "server.crt", server.data.stat().st_uid, -1)
             server.configure({"ssl": "on"})
             server.restart()
             server.sql("CREATE TABLE t AS SELECT 1 AS id")
-            config = {**self.config, "dbname": "postgres", "filter_dbs": "postgres", "port": server.port,
-                      "sslmode": "verify-full", "sslrootcert": "ca.crt"}
+            config = {
+                **self.config,
+                "dbname": "postgres",
+                "filter_dbs": "postgres",
+                "port": server.port,
+                "sslmode": "verify-full",
+                "sslrootcert": "ca.crt",
+            }
             del config["filter_schemas"]
             files = {"ca.crt": (server.data / "server.crt").read_bytes()}
             found = tap.run({**config, "host": "localhost"}, "--discover", files=files)
             self.assertIn(b'"postgres-public-t"', found.stdout)
             result = tap.run(config, "--discover", files=files, expect=3)
-            self.assertIn('server certificate for "localhost" does not match host name "127.0.0.1"', result.stderr)
+            self.assertIn(
+                'server certificate for "localhost" does not match host name "127.0.0.1"',
+                result.stderr,
+            )
 
 
 class LogBasedTest(TunnelTest, LogTest):
     def test_log_based(self):
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, n int, large text);"
-                 "ALTER TABLE {s}.t ALTER large SET STORAGE EXTERNAL;"
-                 "INSERT INTO {s}.t SELECT i, 0, repeat('x', 10000) FROM generate_series(1, 300) i")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, large text);"
+            "ALTER TABLE {s}.t ALTER large SET STORAGE EXTERNAL;"
+            "INSERT INTO {s}.t SELECT i, 0, repeat('x', 10000) FROM generate_series(1, 300) i"
+        )
         self.first_copy("t")
         self.check_equal("t")
         # The old values of `large` are read by a connection of their own beside the stream.
@@ -149,16 +174,22 @@ class BrokenTunnelTest(TunnelTest):
             self.check_equal("t")
 
     def lost(self, why):
-        return (rf"^the connection was lost \(127\.0\.0\.1:{self.server.port}, database tunnel, user tap, through SSH "
-                rf"127\.0\.0\.1:\d+\): the SSH connection to 127\.0\.0\.1:\d+ has ended: {why}$")
+        return (
+            rf"^the connection was lost \(127\.0\.0\.1:{self.server.port}, database tunnel, user tap, through SSH "
+            rf"127\.0\.0\.1:\d+\): the SSH connection to 127\.0\.0\.1:\d+ has ended: {why}$"
+        )
 
     def test_the_sessions_process_is_killed(self):
-        self.check_goes_on(self.sshd.drop, self.lost("Socket error: (disconnected|Connection reset by peer)"))
+        self.check_goes_on(
+            self.sshd.drop, self.lost("Socket error: (disconnected|Connection reset by peer)")
+        )
 
     def test_the_network_breaks(self):
         with Proxy(self.sshd.port) as proxy:
             self.config["ssh_tunnel"]["port"] = proxy.port
-            self.check_goes_on(proxy.reset, self.lost("Socket error: (disconnected|Connection reset by peer)"))
+            self.check_goes_on(
+                proxy.reset, self.lost("Socket error: (disconnected|Connection reset by peer)")
+            )
 
     def test_the_network_is_gone_without_a_word(self):
         with Proxy(self.sshd.port) as proxy:
@@ -168,7 +199,10 @@ class BrokenTunnelTest(TunnelTest):
             proxy.freeze()
             outcome = running.finish()
             self.assertEqual(outcome.tap_code, 1, outcome.tap_log)
-            self.assertRegex(outcome.tap_log.splitlines()[-1].removeprefix("CRITICAL "), self.lost("no answer in 3 seconds"))
+            self.assertRegex(
+                outcome.tap_log.splitlines()[-1].removeprefix("CRITICAL "),
+                self.lost("no answer in 3 seconds"),
+            )
 
     def test_the_server_is_gone_for_good(self):
         with Sshd() as sshd:
@@ -178,39 +212,63 @@ class BrokenTunnelTest(TunnelTest):
             running.relay(500)
             sshd.stop()
             outcome = running.finish()
-        self.assertEqual((outcome.tap_code, len(self.retries(outcome.tap_log))), (3, 2), outcome.tap_log)
-        self.assertEqual(outcome.tap_log.splitlines()[-1],
-                         f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{sshd.port}, user {sshd.user}): Connection refused"
-                         + ADVICE)
+        self.assertEqual(
+            (outcome.tap_code, len(self.retries(outcome.tap_log))), (3, 2), outcome.tap_log
+        )
+        self.assertEqual(
+            outcome.tap_log.splitlines()[-1],
+            f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{sshd.port}, user {sshd.user}): Connection refused"
+            + ADVICE,
+        )
 
     def test_the_database_ends_the_connection(self):
         running = self.pipeline(self.catalog("t"))
         running.relay(500)
-        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres%'")
+        self.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres%'"
+        )
         outcome = running.finish()
         self.assertEqual(outcome.tap_code, 0, outcome.tap_log)
         [why] = self.retries(outcome.tap_log)
-        self.assertRegex(why, "terminating connection due to administrator command|server closed the connection unexpectedly")
+        self.assertRegex(
+            why,
+            "terminating connection due to administrator command|server closed the connection unexpectedly",
+        )
         self.check_equal("t")
 
     def test_what_somebody_has_changed_on_the_way_is_not_taken(self):
         catalog = self.catalog("t")
-        ciphers = ["chacha20-poly1305@openssh.com", "aes128-ctr"] + ["aes128-gcm@openssh.com"] * gcm_is_checked()
+        ciphers = ["chacha20-poly1305@openssh.com", "aes128-ctr"] + [
+            "aes128-gcm@openssh.com"
+        ] * gcm_is_checked()
         for cipher in ciphers:
-            with self.subTest(cipher), Sshd(f"Ciphers {cipher}") as sshd, Forger(sshd.port) as forger:
+            with (
+                self.subTest(cipher),
+                Sshd(f"Ciphers {cipher}") as sshd,
+                Forger(sshd.port) as forger,
+            ):
                 sshd.allow(self.key)
                 self.through(sshd)
                 self.config["ssh_tunnel"]["port"] = forger.port
                 forger.change_after(1_000_000)
                 result = self.sync(catalog, max_retries=0, expect=None)
                 self.assertEqual((result.code, forger.changed), (1, True), result.stderr)
-                self.assertRegex(result.stderr.splitlines()[-1].removeprefix("CRITICAL "), self.lost(".*"))
+                self.assertRegex(
+                    result.stderr.splitlines()[-1].removeprefix("CRITICAL "), self.lost(".*")
+                )
 
 
 def gcm_is_checked():
     """A Debian 12 without its security updates has a libssh that takes whatever AES-GCM brings (CVE-2026-59847)."""
-    version = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "libssh-4"], capture_output=True, text=True, check=True)
-    return not subprocess.run(["dpkg", "--compare-versions", version.stdout, "ge", "0.10.6-0+deb12u3"], check=False).returncode
+    version = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Version}", "libssh-4"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return not subprocess.run(
+        ["dpkg", "--compare-versions", version.stdout, "ge", "0.10.6-0+deb12u3"], check=False
+    ).returncode
 
 
 class Forger(Proxy):
@@ -224,7 +282,7 @@ class Forger(Proxy):
     def _from_server(self, client, data):
         at = self._at - self.received
         if 0 <= at < len(data):
-            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
             self.changed = True
         super()._from_server(client, data)
 
@@ -233,8 +291,11 @@ class RefusedForwardingTest(TunnelTest):
     def refused(self, why, **extra):
         config = {**self.config, **extra}
         result = without_advice(tap.run(config, "--discover", expect=3))
-        self.assertEqual(result.stderr, f"CRITICAL cannot connect ({config['host']}:{config['port']}, database tunnel, user "
-                                        f"tap, through SSH 127.0.0.1:{config['ssh_tunnel']['port']}): {why}\n")
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL cannot connect ({config['host']}:{config['port']}, database tunnel, user "
+            f"tap, through SSH 127.0.0.1:{config['ssh_tunnel']['port']}): {why}\n",
+        )
 
     def test_the_database_is_not_there(self):
         port = free_port()
@@ -242,8 +303,10 @@ class RefusedForwardingTest(TunnelTest):
 
     def test_forwarding_is_not_allowed(self):
         place = f"127.0.0.1:{self.server.port}"
-        why = (f"the SSH server does not allow forwarding to {place} (open failed): see AllowTcpForwarding and PermitOpen in "
-               "its sshd_config, and the options of the key")
+        why = (
+            f"the SSH server does not allow forwarding to {place} (open failed): see AllowTcpForwarding and PermitOpen in "
+            "its sshd_config, and the options of the key"
+        )
         for settings in (["AllowTcpForwarding no"], ["PermitOpen 127.0.0.1:1"]):
             with Sshd(*settings) as sshd:
                 sshd.allow(self.key)
@@ -252,25 +315,49 @@ class RefusedForwardingTest(TunnelTest):
 
     def test_the_login_at_the_database_is_refused(self):
         result = without_advice(tap.run({**self.config, "user": "nobody"}, "--discover", expect=3))
-        self.assertRegex(result.stderr, rf'^CRITICAL cannot connect \(.*\): connection to server at "127\.0\.0\.1", port '
-                                        rf'{self.server.port} failed: FATAL: role "nobody" does not exist \(SQLSTATE 28000\)$')
+        self.assertRegex(
+            result.stderr,
+            rf'^CRITICAL cannot connect \(.*\): connection to server at "127\.0\.0\.1", port '
+            rf'{self.server.port} failed: FATAL: role "nobody" does not exist \(SQLSTATE 28000\)$',
+        )
 
     def test_several_hosts(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
         catalog = self.catalog("t")
-        result = self.sync(catalog, host="127.0.0.1,127.0.0.1", port=f"{free_port()},{self.server.port}")
+        result = self.sync(
+            catalog, host="127.0.0.1,127.0.0.1", port=f"{free_port()},{self.server.port}"
+        )
         self.assertEqual(result.records(), [{"id": 1}])
-        self.assertRegex(result.stderr.splitlines()[0], r"^WARNING the SSH server cannot reach 127\.0\.0\.1:\d+: Connection "
-                                                        "refused: trying the other hosts$")
-        result = tap.run({**self.config, "host": "127.0.0.1,127.0.0.1", "port": f"{free_port()},{self.server.port}"}, "--discover")
+        self.assertRegex(
+            result.stderr.splitlines()[0],
+            r"^WARNING the SSH server cannot reach 127\.0\.0\.1:\d+: Connection "
+            "refused: trying the other hosts$",
+        )
+        result = tap.run(
+            {
+                **self.config,
+                "host": "127.0.0.1,127.0.0.1",
+                "port": f"{free_port()},{self.server.port}",
+            },
+            "--discover",
+        )
         self.assertIn("t", [stream["stream"] for stream in json.loads(result.stdout)["streams"]])
-        self.assertRegex(result.stderr.splitlines()[0], r": Connection refused: trying the other hosts$")
+        self.assertRegex(
+            result.stderr.splitlines()[0], r": Connection refused: trying the other hosts$"
+        )
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
-            result = self.sync(catalog, host="127.0.0.1,127.0.0.1", port=f"{port},{self.server.port}", connect_timeout=2)
+            result = self.sync(
+                catalog,
+                host="127.0.0.1,127.0.0.1",
+                port=f"{port},{self.server.port}",
+                connect_timeout=2,
+            )
         self.assertEqual(result.records(), [{"id": 1}])
-        self.assertEqual(result.stderr.splitlines()[0],
-                         f"WARNING 127.0.0.1:{port} has not answered in 2 seconds: trying the other hosts")
+        self.assertEqual(
+            result.stderr.splitlines()[0],
+            f"WARNING 127.0.0.1:{port} has not answered in 2 seconds: trying the other hosts",
+        )
 
 
 class EndTest(TunnelTest):
@@ -333,8 +420,12 @@ class EndTest(TunnelTest):
 
     def check_nothing_left(self):
         until(lambda: not self.sshd.sessions(), "the SSH server still has a session")
-        until(lambda: not self.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres %'"),
-              "the database still has a session")
+        until(
+            lambda: not self.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres %'"
+            ),
+            "the database still has a session",
+        )
 
 
 if __name__ == "__main__":

@@ -38,13 +38,20 @@ def setUpModule():
             os.chown(server.data / file, account.pw_uid, account.pw_gid)
     server.sql("CREATE ROLE certified LOGIN IN ROLE pg_read_all_data")
     rules = server.data / "pg_hba.conf"
-    rules.write_text("hostssl all certified all cert\nhost all certified all reject\n" + rules.read_text())
+    rules.write_text(
+        "hostssl all certified all cert\nhost all certified all reject\n" + rules.read_text()
+    )
     use_certificate("server")
 
 
 def use_certificate(name):
     server = TlsTest.server
-    settings = {"ssl": "on", "ssl_cert_file": f"{name}.crt", "ssl_key_file": f"{name}.key", "ssl_ca_file": "ca.crt"}
+    settings = {
+        "ssl": "on",
+        "ssl_cert_file": f"{name}.crt",
+        "ssl_key_file": f"{name}.key",
+        "ssl_ca_file": "ca.crt",
+    }
     server.configure(settings)
     server.restart()
 
@@ -63,19 +70,32 @@ class TlsTest(SchemaTest):
         """A run that goes well, and how it says that it is protected."""
         result = self.sync(self.only_t, host=host, user=user, **extra)
         self.assertEqual(result.records(), [{"id": 1}])
-        self.assertEqual(result.connected, f"INFO connected to {host}:{self.server.port}, database tls, user {user}: "
-                                           f"{protection}\n")
+        self.assertEqual(
+            result.connected,
+            f"INFO connected to {host}:{self.server.port}, database tls, user {user}: "
+            f"{protection}\n",
+        )
 
     def refuse(self, text, host="localhost", user="tap", server=None, raw=False, **extra):
         """A run that does not come to the server, whatever it does."""
         server = server or self.server
         where = f"{host}:{server.port}, database tls, user {user}"
         for args in ((), ("--discover",)):
-            result = tap.run({**self.config, "host": host, "user": user, "port": server.port, **extra}, *args,
-                             catalog=self.only_t, expect=3)
+            result = tap.run(
+                {**self.config, "host": host, "user": user, "port": server.port, **extra},
+                *args,
+                catalog=self.only_t,
+                expect=3,
+            )
             self.assertEqual(result.stdout, b"")
-            words = re.escape(f"CRITICAL cannot connect ({where}): ") + r"(connection to server at \S+( \(\S+\))?, port \d+ failed: )?"
-            self.assertRegex(result.stderr, f"^{words}{text if raw else re.escape(text)}; run: tap-postgres check\n$")
+            words = (
+                re.escape(f"CRITICAL cannot connect ({where}): ")
+                + r"(connection to server at \S+( \(\S+\))?, port \d+ failed: )?"
+            )
+            self.assertRegex(
+                result.stderr,
+                f"^{words}{text if raw else re.escape(text)}; run: tap-postgres check\n$",
+            )
 
 
 class EncryptionTest(TlsTest):
@@ -84,35 +104,52 @@ class EncryptionTest(TlsTest):
 
     def test_ssl_true_of_the_python_tap(self):
         self.check(ssl="true")
-        self.refuse("server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
-                    host="127.0.0.1", server=shared(), ssl="true")
+        self.refuse(
+            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
+            host="127.0.0.1",
+            server=shared(),
+            ssl="true",
+        )
 
     def test_it_can_be_refused(self):
         self.check("not encrypted", sslmode="disable")
 
     def test_a_server_without_it(self):
         self.sync_elsewhere()
-        self.refuse("server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
-                    host="127.0.0.1", server=shared(),
-                    sslmode="require")
+        self.refuse(
+            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
+            host="127.0.0.1",
+            server=shared(),
+            sslmode="require",
+        )
 
     def sync_elsewhere(self):
         shared().sql("CREATE TABLE public.t AS SELECT 1 AS id", self.destination)
         self.addCleanup(shared().sql, "DROP TABLE public.t", self.destination)
         config = shared().config(self.destination, filter_dbs=self.destination)
         result = tap.run(config, catalog=tap.select(tap.discover(config), "t"))
-        self.assertEqual(result.connected, f"INFO connected to 127.0.0.1:{shared().port}, database tls_copy, user tap: "
-                                           "not encrypted\n")
+        self.assertEqual(
+            result.connected,
+            f"INFO connected to 127.0.0.1:{shared().port}, database tls_copy, user tap: "
+            "not encrypted\n",
+        )
         by_socket = {**config, "host": str(shared().folder)}
         result = tap.run(by_socket, catalog=tap.select(tap.discover(config), "t"))
-        self.assertTrue(result.connected.endswith(", database tls_copy, user tap: by a Unix socket\n"), result.connected)
+        self.assertTrue(
+            result.connected.endswith(", database tls_copy, user tap: by a Unix socket\n"),
+            result.connected,
+        )
 
     def test_the_log_is_read_over_it_too(self):
         self.sql("SELECT pg_create_logical_replication_slot('tls', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('tls')")
         log_based = self.catalog("t", method="LOG_BASED")
-        extra = {"host": "localhost", "sslmode": "verify-full", "sslrootcert": self.authority.text("ca.crt"),
-                 "replication_slot": "tls"}
+        extra = {
+            "host": "localhost",
+            "sslmode": "verify-full",
+            "sslrootcert": self.authority.text("ca.crt"),
+            "replication_slot": "tls",
+        }
         state = self.sync(log_based, **extra).last_state
         self.sql("INSERT INTO {s}.t VALUES (2)")
         result = self.sync(log_based, state, **extra)
@@ -121,73 +158,140 @@ class EncryptionTest(TlsTest):
 
 class ServerCertificateTest(TlsTest):
     def test_the_right_one_by_file_or_text(self):
-        for root in (self.authority.path("ca.crt"), self.authority.text("ca.crt"),
-                     self.authority.text("ca.crt").strip(), self.authority.text("ca.crt").replace("\n", "\\n")):
+        for root in (
+            self.authority.path("ca.crt"),
+            self.authority.text("ca.crt"),
+            self.authority.text("ca.crt").strip(),
+            self.authority.text("ca.crt").replace("\n", "\\n"),
+        ):
             for mode in ("verify-ca", "verify-full"):
                 self.check(sslmode=mode, sslrootcert=root)
 
     def test_the_meltano_taps_keys(self):
         ca = self.authority.text("ca.crt")
         self.check(ssl_enable=True, ssl_certificate_authority=ca)
-        self.check(ssl_enable="true", ssl_mode="verify-ca", ssl_certificate_authority=self.authority.path("ca.crt"))
-        self.check("not encrypted", ssl_enable="true", ssl_mode="disable", ssl_certificate_authority=ca)
-        self.check(user="certified", ssl_enable=True, ssl_certificate_authority=ca, ssl_client_certificate_enable=True,
-                   ssl_client_certificate=self.authority.text("client.crt"),
-                   ssl_client_private_key=self.authority.text("client.key"))
-        self.refuse(f"SSL error: certificate verify failed; {VERIFY}", ssl_enable=True, ssl_certificate_authority=self.stranger.text("stranger.crt"))
+        self.check(
+            ssl_enable="true",
+            ssl_mode="verify-ca",
+            ssl_certificate_authority=self.authority.path("ca.crt"),
+        )
+        self.check(
+            "not encrypted", ssl_enable="true", ssl_mode="disable", ssl_certificate_authority=ca
+        )
+        self.check(
+            user="certified",
+            ssl_enable=True,
+            ssl_certificate_authority=ca,
+            ssl_client_certificate_enable=True,
+            ssl_client_certificate=self.authority.text("client.crt"),
+            ssl_client_private_key=self.authority.text("client.key"),
+        )
+        self.refuse(
+            f"SSL error: certificate verify failed; {VERIFY}",
+            ssl_enable=True,
+            ssl_certificate_authority=self.stranger.text("stranger.crt"),
+        )
         self.check(ssl_enable=False, ssl_certificate_authority=self.stranger.text("stranger.crt"))
 
     def test_of_another_host(self):
-        self.refuse('server certificate for "localhost" (and 1 other name) does not match host name "127.0.0.1"', host="127.0.0.1",
-                    sslmode="verify-full", sslrootcert=self.authority.text("ca.crt"))
+        self.refuse(
+            'server certificate for "localhost" (and 1 other name) does not match host name "127.0.0.1"',
+            host="127.0.0.1",
+            sslmode="verify-full",
+            sslrootcert=self.authority.text("ca.crt"),
+        )
         self.check(host="127.0.0.1", sslmode="verify-ca", sslrootcert=self.authority.text("ca.crt"))
 
     def test_of_an_unknown_authority(self):
-        self.refuse(f"SSL error: certificate verify failed; {VERIFY}", sslmode="verify-full",
-                    sslrootcert=self.stranger.text("stranger.crt"))
+        self.refuse(
+            f"SSL error: certificate verify failed; {VERIFY}",
+            sslmode="verify-full",
+            sslrootcert=self.stranger.text("stranger.crt"),
+        )
 
     def test_an_expired_one(self):
         use_certificate("expired")
         self.addCleanup(use_certificate, "server")
-        self.refuse(f"SSL error: certificate verify failed; {VERIFY}", sslmode="verify-full",
-                    sslrootcert=self.authority.text("ca.crt"))
+        self.refuse(
+            f"SSL error: certificate verify failed; {VERIFY}",
+            sslmode="verify-full",
+            sslrootcert=self.authority.text("ca.crt"),
+        )
         self.check(sslmode="require")
 
     def test_no_authority_to_check_it_by(self):
-        self.refuse(r'root certificate file "/nowhere/ca\.crt" does not exist Either provide the file'
-                    r"( or|, use the system's trusted roots with sslrootcert=system, or) change sslmode to disable server "
-                    r"certificate verification\.", raw=True, sslmode="verify-full",
-                    sslrootcert="/nowhere/ca.crt")
+        self.refuse(
+            r'root certificate file "/nowhere/ca\.crt" does not exist Either provide the file'
+            r"( or|, use the system's trusted roots with sslrootcert=system, or) change sslmode to disable server "
+            r"certificate verification\.",
+            raw=True,
+            sslmode="verify-full",
+            sslrootcert="/nowhere/ca.crt",
+        )
 
     def test_an_authority_that_is_no_certificate(self):
-        self.refuse(r'could not read root certificate file "sslrootcert": (bad base64 decode|PEM lib)', raw=True, sslmode="verify-full",
-                    sslrootcert="-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n")
+        self.refuse(
+            r'could not read root certificate file "sslrootcert": (bad base64 decode|PEM lib)',
+            raw=True,
+            sslmode="verify-full",
+            sslrootcert="-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n",
+        )
 
 
 class ClientCertificateTest(TlsTest):
     def test_by_file_or_text(self):
-        self.check(**CERTIFIED, sslcert=self.authority.path("client.crt"), sslkey=self.authority.path("client.key"))
-        self.check(**CERTIFIED, sslcert=self.authority.text("client.crt"), sslkey=self.authority.text("client.key"))
+        self.check(
+            **CERTIFIED,
+            sslcert=self.authority.path("client.crt"),
+            sslkey=self.authority.path("client.key"),
+        )
+        self.check(
+            **CERTIFIED,
+            sslcert=self.authority.text("client.crt"),
+            sslkey=self.authority.text("client.key"),
+        )
 
     def test_a_key_with_a_passphrase(self):
-        files = {"sslcert": self.authority.text("protected.crt"), "sslkey": self.authority.text("protected.key")}
+        files = {
+            "sslcert": self.authority.text("protected.crt"),
+            "sslkey": self.authority.text("protected.key"),
+        }
         self.check(**CERTIFIED, **files, sslpassword="op3n")
-        self.refuse('could not load private key file "sslkey": bad decrypt', **CERTIFIED, **files, sslpassword="sh7t")
+        self.refuse(
+            'could not load private key file "sslkey": bad decrypt',
+            **CERTIFIED,
+            **files,
+            sslpassword="sh7t",
+        )
 
     def test_none_where_one_is_required(self):
-        self.refuse("FATAL: connection requires a valid client certificate (SQLSTATE 28000)", **CERTIFIED)
+        self.refuse(
+            "FATAL: connection requires a valid client certificate (SQLSTATE 28000)", **CERTIFIED
+        )
 
     def test_one_of_somebody_else(self):
-        self.refuse('FATAL: certificate authentication failed for user "certified" (SQLSTATE 28000)', **CERTIFIED, sslcert=self.authority.text("server.crt"),
-                    sslkey=self.authority.text("server.key"))
+        self.refuse(
+            'FATAL: certificate authentication failed for user "certified" (SQLSTATE 28000)',
+            **CERTIFIED,
+            sslcert=self.authority.text("server.crt"),
+            sslkey=self.authority.text("server.key"),
+        )
 
     def test_a_key_that_is_not_its(self):
-        self.refuse('could not load private key file "sslkey": key values mismatch', **CERTIFIED,
-                    sslcert=self.authority.text("client.crt"), sslkey=self.authority.text("server.key"))
+        self.refuse(
+            'could not load private key file "sslkey": key values mismatch',
+            **CERTIFIED,
+            sslcert=self.authority.text("client.crt"),
+            sslkey=self.authority.text("server.key"),
+        )
 
     def test_a_key_that_is_none(self):
-        self.refuse('could not load private key file "sslkey": unsupported', **CERTIFIED, sslcert=self.authority.text("client.crt"),
-                    sslkey="-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n")
+        self.refuse(
+            'could not load private key file "sslkey": unsupported',
+            **CERTIFIED,
+            sslcert=self.authority.text("client.crt"),
+            sslkey="-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n",
+        )
 
 
 if __name__ == "__main__":

@@ -5,17 +5,35 @@ import unittest
 
 from support import tap
 
-CONFIG = {"host": "127.0.0.1", "port": "1", "user": "nobody", "password": "secret", "dbname": "nowhere"}
+CONFIG = {
+    "host": "127.0.0.1",
+    "port": "1",
+    "user": "nobody",
+    "password": "secret",
+    "dbname": "nowhere",
+}
 EMPTY_CATALOG = {"streams": []}
 
 
 def stream(**changes):
     """A catalog of one selected stream."""
     entry = {
-        "table_name": "t", "stream": "t", "tap_stream_id": "nowhere-public-t",
-        "metadata": [{"breadcrumb": [], "metadata": {"schema-name": "public", "database-name": "nowhere",
-                                                     "table-key-properties": [], "is-view": False, "selected": True,
-                                                     "replication-method": "FULL_TABLE"}}],
+        "table_name": "t",
+        "stream": "t",
+        "tap_stream_id": "nowhere-public-t",
+        "metadata": [
+            {
+                "breadcrumb": [],
+                "metadata": {
+                    "schema-name": "public",
+                    "database-name": "nowhere",
+                    "table-key-properties": [],
+                    "is-view": False,
+                    "selected": True,
+                    "replication-method": "FULL_TABLE",
+                },
+            }
+        ],
         "schema": {"type": "object", "properties": {"id": {"type": ["null", "integer"]}}},
     }
     entry.update(changes)
@@ -35,23 +53,36 @@ class CommandLineTest(UsageTest):
         self.check("--config is required; see tap-postgres --help", config=None)
 
     def test_an_unknown_option(self):
-        self.check("The following argument was not expected: --frobnicate; see tap-postgres --help", "--frobnicate")
+        self.check(
+            "The following argument was not expected: --frobnicate; see tap-postgres --help",
+            "--frobnicate",
+        )
 
     def test_an_option_without_its_value(self):
         self.check("--catalog: 1 required FILE missing; see tap-postgres --help", "--catalog")
 
     def test_a_stray_argument(self):
-        self.check("The following argument was not expected: more; see tap-postgres --help", "--discover", "more")
+        self.check(
+            "The following argument was not expected: more; see tap-postgres --help",
+            "--discover",
+            "more",
+        )
 
     def test_two_catalogs(self):
         self.check(
             "--catalog and --properties are two names for one file: give one of them",
-            "--properties", "config.json", catalog=EMPTY_CATALOG)
+            "--properties",
+            "config.json",
+            catalog=EMPTY_CATALOG,
+        )
 
     def test_an_unknown_method(self):
         self.check(
             "--replication-method: SOMETIMES not in {FULL_TABLE,INCREMENTAL,LOG_BASED}; see tap-postgres --help",
-            "--discover", "--replication-method", "SOMETIMES")
+            "--discover",
+            "--replication-method",
+            "SOMETIMES",
+        )
 
     def test_discovery_options_without_discover(self):
         self.check("--select goes with --discover", "--select", "*", catalog=EMPTY_CATALOG)
@@ -59,7 +90,12 @@ class CommandLineTest(UsageTest):
 
 class ConfigTest(UsageTest):
     def test_no_such_file(self):
-        self.check("none.json: cannot read: No such file or directory", "--config", "none.json", "--discover")
+        self.check(
+            "none.json: cannot read: No such file or directory",
+            "--config",
+            "none.json",
+            "--discover",
+        )
 
     def test_a_folder(self):
         self.check(".: cannot read: Is a directory", "--config", ".", "--discover")
@@ -67,88 +103,135 @@ class ConfigTest(UsageTest):
     def test_not_json(self):
         self.check(
             "config.json: not valid JSON at line 4, column 1",
-            "--discover", config='{\n  "host": "h",\n  "port": 5432,\n}')
+            "--discover",
+            config='{\n  "host": "h",\n  "port": 5432,\n}',
+        )
 
     def test_not_utf8(self):
-        self.check("config.json: not valid JSON at line 1, column 11", "--discover", config=b'{"host": "\xff"}')
+        self.check(
+            "config.json: not valid JSON at line 1, column 11",
+            "--discover",
+            config=b'{"host": "\xff"}',
+        )
 
     def test_empty(self):
         self.check("config.json: not valid JSON at line 1, column 1", "--discover", config="")
 
     def test_not_an_object(self):
-        self.check("config.json: must be a JSON object of settings, but is array", "--discover", config="[]")
+        self.check(
+            "config.json: must be a JSON object of settings, but is array",
+            "--discover",
+            config="[]",
+        )
 
     def test_missing_keys(self):
         self.check(
             "config.json: required keys are missing: dbname, host, user",
-            "--discover", config={"port": 5432, "password": "secret"})
+            "--discover",
+            config={"port": 5432, "password": "secret"},
+        )
 
     def test_a_port_that_is_none(self):
         self.check(
             'config.json: "port" must be a whole number, but is "543a2"',
-            "--discover", config={**CONFIG, "port": "543a2"})
+            "--discover",
+            config={**CONFIG, "port": "543a2"},
+        )
 
     def test_a_port_too_large(self):
         self.check(
             'config.json: "port" must be a port, 1 to 65535, but is 65536',
-            "--discover", config={**CONFIG, "port": 65536})
+            "--discover",
+            config={**CONFIG, "port": 65536},
+        )
 
     def test_a_flag_that_is_none(self):
         self.check(
             'config.json: "ssl" must be true or false, but is "maybe"',
-            "--discover", config={**CONFIG, "ssl": "maybe"})
+            "--discover",
+            config={**CONFIG, "ssl": "maybe"},
+        )
 
     def test_a_list_where_text_belongs(self):
-        self.check('config.json: "host" must be text, but is ["a"]', "--discover", config={**CONFIG, "host": ["a"]})
+        self.check(
+            'config.json: "host" must be text, but is ["a"]',
+            "--discover",
+            config={**CONFIG, "host": ["a"]},
+        )
 
     def test_a_password_of_the_wrong_type_is_not_shown(self):
         self.check(
             'config.json: "password" must be text, but is something else',
-            "--discover", config={**CONFIG, "password": ["secret"]})
+            "--discover",
+            config={**CONFIG, "password": ["secret"]},
+        )
 
     def test_an_unknown_choice(self):
         self.check(
             'config.json: "schema_dialect" must be one of portable, singer-io, but is "klingon"',
-            "--discover", config={**CONFIG, "schema_dialect": "klingon"})
+            "--discover",
+            config={**CONFIG, "schema_dialect": "klingon"},
+        )
 
     def test_an_unknown_sslmode(self):
         self.check(
             'config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full, but is "on"',
-            "--discover", config={**CONFIG, "sslmode": "on"})
+            "--discover",
+            config={**CONFIG, "sslmode": "on"},
+        )
 
     def test_a_limit_that_no_server_takes(self):
         self.check(
             'config.json: "limit" must be at most 9223372036854775807, but is 18446744073709551615',
-            "--discover", config={**CONFIG, "limit": 18446744073709551615})
+            "--discover",
+            config={**CONFIG, "limit": 18446744073709551615},
+        )
 
     def test_a_url_that_is_none(self):
         """A part of the password that is taken for another thing must not be shown as that."""
-        for url in ("postgresql://u:p%zz@h/d", "mysql://u:p@h/d", "u:p@h/d", "postgresql://u:pa@ss-secret@h/d",
-                    "postgresql://u:pa/ss-secret@h/d"):
+        for url in (
+            "postgresql://u:p%zz@h/d",
+            "mysql://u:p@h/d",
+            "u:p@h/d",
+            "postgresql://u:pa@ss-secret@h/d",
+            "postgresql://u:pa/ss-secret@h/d",
+        ):
             self.check(
                 'config.json: "sqlalchemy_url" must be a URI like postgresql://user:password@host:5432/dbname, in whose password @ '
-                "is %40, : is %3A, / is %2F, ? is %3F and % is %25, but is something else", "--discover", config={"sqlalchemy_url": url})
+                "is %40, : is %3A, / is %2F, ? is %3F and % is %25, but is something else",
+                "--discover",
+                config={"sqlalchemy_url": url},
+            )
 
     def test_a_timeout_that_is_none(self):
         for wrong in ('"soon"', "-1", '"5 min"', "1.5"):
             self.check(
                 f'config.json: "lock_timeout" must be milliseconds, or a time with a unit like 30s, 5min or 2h, but is {wrong}',
-                "--discover", config={**CONFIG, "lock_timeout": json.loads(wrong)})
+                "--discover",
+                config={**CONFIG, "lock_timeout": json.loads(wrong)},
+            )
 
     def test_a_secondary_that_is_nowhere(self):
-        self.check('config.json: "use_secondary" needs "secondary_host", where the standby is',
-                   "--discover", config={**CONFIG, "use_secondary": "true"})
+        self.check(
+            'config.json: "use_secondary" needs "secondary_host", where the standby is',
+            "--discover",
+            config={**CONFIG, "use_secondary": "true"},
+        )
 
     def test_no_rows_between_states(self):
         self.check(
             'config.json: "state_every_rows" must be 1 or more, but is 0',
-            "--discover", config={**CONFIG, "state_every_rows": 0})
+            "--discover",
+            config={**CONFIG, "state_every_rows": 0},
+        )
 
     def test_an_unknown_default_method(self):
         self.check(
             'config.json: "default_replication_method" must be one of FULL_TABLE, INCREMENTAL, LOG_BASED, but is '
             '"SOMETIMES"',
-            "--discover", config={**CONFIG, "default_replication_method": "SOMETIMES"})
+            "--discover",
+            config={**CONFIG, "default_replication_method": "SOMETIMES"},
+        )
 
 
 class CatalogTest(UsageTest):
@@ -161,28 +244,34 @@ class CatalogTest(UsageTest):
     def test_not_a_catalog(self):
         self.check(
             'catalog.json: is not a catalog: it must be an object with a list "streams"',
-            catalog={"stream": []})
+            catalog={"stream": []},
+        )
 
     def test_streams_that_are_no_objects(self):
         self.check("catalog.json: streams[0]: must be an object", catalog={"streams": ["t"]})
 
     def test_a_stream_without_id(self):
-        self.check('catalog.json: streams[0]: has no "tap_stream_id"', catalog=stream(tap_stream_id=None))
+        self.check(
+            'catalog.json: streams[0]: has no "tap_stream_id"', catalog=stream(tap_stream_id=None)
+        )
 
     def test_a_stream_without_schema(self):
         self.check(
             'catalog.json: streams[0] (nowhere-public-t): has no "schema" with "properties"',
-            catalog=stream(schema=None))
+            catalog=stream(schema=None),
+        )
 
     def test_metadata_that_is_no_list(self):
         self.check(
             'catalog.json: streams[0] (nowhere-public-t): "metadata" must be a list',
-            catalog=stream(metadata={}))
+            catalog=stream(metadata={}),
+        )
 
     def test_the_same_stream_twice(self):
         self.check(
             'catalog.json: streams[1]: tap_stream_id "nowhere-public-t" is there twice',
-            catalog={"streams": stream()["streams"] * 2})
+            catalog={"streams": stream()["streams"] * 2},
+        )
 
     def test_an_unknown_replication_method(self):
         catalog = stream()
@@ -191,7 +280,8 @@ class CatalogTest(UsageTest):
             "Unrecognized replication_method SOMETIMES for stream nowhere-public-t: set replication-method in "
             "the stream's metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or "
             "LOG_BASED",
-            catalog=catalog)
+            catalog=catalog,
+        )
 
     def test_no_replication_method(self):
         catalog = stream()
@@ -200,13 +290,15 @@ class CatalogTest(UsageTest):
             "Unrecognized replication_method None for stream nowhere-public-t: set replication-method in the "
             "stream's metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or "
             "LOG_BASED",
-            catalog=catalog)
+            catalog=catalog,
+        )
 
     def test_not_a_catalog_to_keep_selections_of(self):
         self.check(
             'catalog.json: is not a catalog: it must be an object with a list "streams"',
-            "--discover", catalog=[])
-
+            "--discover",
+            catalog=[],
+        )
 
     def test_a_name_of_several_lines_makes_one_line_of_log(self):
         catalog = stream(tap_stream_id="two\nlines")
@@ -214,33 +306,47 @@ class CatalogTest(UsageTest):
         self.check(
             "Unrecognized replication_method LOG\\r\\nBASED for stream two\\nlines: set replication-method in the "
             "stream's metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED",
-            catalog=catalog)
+            catalog=catalog,
+        )
 
 
 class StateTest(UsageTest):
     def test_no_such_file(self):
-        self.check("none.json: cannot read: No such file or directory", "--state", "none.json", catalog=stream())
+        self.check(
+            "none.json: cannot read: No such file or directory",
+            "--state",
+            "none.json",
+            catalog=stream(),
+        )
 
     def test_not_json(self):
         self.check("state.json: not valid JSON at line 1, column 2", catalog=stream(), state="{")
 
     def test_not_an_object(self):
-        self.check("state.json: the state must be an object, but is array", catalog=stream(), state=[])
+        self.check(
+            "state.json: the state must be an object, but is array", catalog=stream(), state=[]
+        )
 
     def test_bookmarks_that_are_no_object(self):
         self.check(
             'state.json: "bookmarks" must be an object, but is array',
-            catalog=stream(), state={"bookmarks": []})
+            catalog=stream(),
+            state={"bookmarks": []},
+        )
 
     def test_a_bookmark_that_is_no_object(self):
         self.check(
             'state.json: the bookmark of "nowhere-public-t" must be an object, but is number',
-            catalog=stream(), state={"bookmarks": {"nowhere-public-t": 5}})
+            catalog=stream(),
+            state={"bookmarks": {"nowhere-public-t": 5}},
+        )
 
     def test_a_whole_message(self):
         self.check(
             'state.json: is a STATE message: give its "value" alone',
-            catalog=stream(), state={"type": "STATE", "value": {"bookmarks": {}}})
+            catalog=stream(),
+            state={"type": "STATE", "value": {"bookmarks": {}}},
+        )
 
 
 class WarningsTest(unittest.TestCase):
@@ -248,29 +354,49 @@ class WarningsTest(unittest.TestCase):
         result = tap.run({**CONFIG, "filter_schema": "a"}, catalog=EMPTY_CATALOG)
         self.assertEqual(
             result.stderr.splitlines()[0],
-            'WARNING config.json: unknown key "filter_schema" is ignored; did you mean "filter_schemas"?')
+            'WARNING config.json: unknown key "filter_schema" is ignored; did you mean "filter_schemas"?',
+        )
 
     def test_a_key_is_near_by_its_length(self):
         result = tap.run({**CONFIG, "paswd": "a", "foo": "b"}, catalog=EMPTY_CATALOG)
-        self.assertEqual(result.stderr.splitlines()[:2],
-                         ['WARNING config.json: unknown key "paswd" is ignored; did you mean "password"?',
-                          'WARNING config.json: unknown key "foo" is ignored'])
+        self.assertEqual(
+            result.stderr.splitlines()[:2],
+            [
+                'WARNING config.json: unknown key "paswd" is ignored; did you mean "password"?',
+                'WARNING config.json: unknown key "foo" is ignored',
+            ],
+        )
 
     def test_an_unknown_key_of_the_tunnel(self):
-        result = tap.run({**CONFIG, "ssh_tunnel": {"enable": False, "prot": 1, "foo": 2}}, catalog=EMPTY_CATALOG)
-        self.assertEqual(result.stderr.splitlines()[:2],
-                         ['WARNING config.json: unknown key "ssh_tunnel.prot" is ignored; did you mean "ssh_tunnel.port"?',
-                          'WARNING config.json: unknown key "ssh_tunnel.foo" is ignored'])
+        result = tap.run(
+            {**CONFIG, "ssh_tunnel": {"enable": False, "prot": 1, "foo": 2}}, catalog=EMPTY_CATALOG
+        )
+        self.assertEqual(
+            result.stderr.splitlines()[:2],
+            [
+                'WARNING config.json: unknown key "ssh_tunnel.prot" is ignored; did you mean "ssh_tunnel.port"?',
+                'WARNING config.json: unknown key "ssh_tunnel.foo" is ignored',
+            ],
+        )
 
     def test_what_this_version_does_not_have_and_a_run_can_do_without(self):
         result = tap.run({**CONFIG, "stream_options": {"a": {}}}, catalog=EMPTY_CATALOG)
-        self.assertEqual(result.stderr.splitlines()[0],
-                         'WARNING config.json: "stream_options" is not in this version: it is ignored')
+        self.assertEqual(
+            result.stderr.splitlines()[0],
+            'WARNING config.json: "stream_options" is not in this version: it is ignored',
+        )
 
     def test_what_is_off_is_not_missed(self):
-        off = {"ssh_tunnel": {"enable": False, "host": "h"}, "ssl_enable": False, "ssl_mode": "verify-full",
-               "ssl_certificate_authority": "~/.postgresql/root.crl", "sqlalchemy_url": "", "use_secondary": "false",
-               "stream_options": {}, "stream_maps": {"a": {}}}
+        off = {
+            "ssh_tunnel": {"enable": False, "host": "h"},
+            "ssl_enable": False,
+            "ssl_mode": "verify-full",
+            "ssl_certificate_authority": "~/.postgresql/root.crl",
+            "sqlalchemy_url": "",
+            "use_secondary": "false",
+            "stream_options": {},
+            "stream_maps": {"a": {}},
+        }
         result = tap.run({**CONFIG, **off}, catalog=EMPTY_CATALOG)
         self.assertNotIn("WARNING", result.stderr)
 

@@ -16,7 +16,11 @@ VALUES = [
     ("numeric", "1.10", "1.10"),
     ("numeric", "'-0.00'", "0.00"),
     ("numeric(12,2)", "1234567890.1", "1234567890.10"),
-    ("numeric", "123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"),
+    (
+        "numeric",
+        "123456789012345678901234567890.123456789",
+        "123456789012345678901234567890.123456789",
+    ),
     ("numeric", "'NaN'", "null"),
     ("numeric", "'Infinity'", "null"),
     ("real", "1.2", "1.2"),
@@ -53,7 +57,11 @@ VALUES = [
     ("timetz", "'12:11:10-04'", '"12:11:10-04:00"'),
     ("timetz", "'12:11:10.5+05:30'", '"12:11:10.500000+05:30"'),
     ("interval", "'1 day 2 hours'", '"1 day 02:00:00"'),
-    ("json", """'{"a": 1.50, "a":2,  "ü":"\\u00fc"}'""", r'"{\"a\": 1.50, \"a\":2,  \"ü\":\"\\u00fc\"}"'),
+    (
+        "json",
+        """'{"a": 1.50, "a":2,  "ü":"\\u00fc"}'""",
+        r'"{\"a\": 1.50, \"a\":2,  \"ü\":\"\\u00fc\"}"',
+    ),
     ("jsonb", """'{"b": 1.50, "a":2}'""", r'"{\"a\": 2, \"b\": 1.50}"'),
     ("json", "'null'", '"null"'),
     ("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", '"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"'),
@@ -88,15 +96,29 @@ VALUES = [
     ("float8[]", "'{1.1,Infinity,5}'", "[1.1,null,5.0]"),
     ("boolean[]", "'{t,f,NULL}'", "[true,false,null]"),
     ("bit(1)[]", "'{0,1,NULL}'", "[false,true,null]"),
-    ("date[]", "'{1998-03-04,NULL,infinity}'",
-     '["1998-03-04T00:00:00+00:00",null,"9999-12-31T23:59:59.999+00:00"]'),
-    ("timestamptz[]", """'{"1997-02-02 02:02:02.722184-05"}'""", '["1997-02-02T07:02:02.722184+00:00"]'),
+    (
+        "date[]",
+        "'{1998-03-04,NULL,infinity}'",
+        '["1998-03-04T00:00:00+00:00",null,"9999-12-31T23:59:59.999+00:00"]',
+    ),
+    (
+        "timestamptz[]",
+        """'{"1997-02-02 02:02:02.722184-05"}'""",
+        '["1997-02-02T07:02:02.722184+00:00"]',
+    ),
     ("time[]", "'{03:04:05,03:04:05.5}'", '["03:04:05","03:04:05.5"]'),
-    ("text[]", r"""'{a,"b c",NULL,"NULL","q\"x","back\\slash","com,ma","{}"}'""",
-     r'["a","b c",null,"NULL","q\"x","back\\slash","com,ma","{}"]'),
+    (
+        "text[]",
+        r"""'{a,"b c",NULL,"NULL","q\"x","back\\slash","com,ma","{}"}'""",
+        r'["a","b c",null,"NULL","q\"x","back\\slash","com,ma","{}"]',
+    ),
     ("char(3)[]", "'{a}'", '["a  "]'),
     ("json[]", """ARRAY['{"a": 1}'::json, NULL]""", r'["{\"a\": 1}",null]'),
-    ("uuid[]", "ARRAY['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid]", '["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]'),
+    (
+        "uuid[]",
+        "ARRAY['a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid]",
+        '["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]',
+    ),
     ("hstore[]", "ARRAY['a=>1'::hstore]", '[{"a": "1"}]'),
     ("bytea[]", r"""'{"\\x00ff"}'""", r'["\\x00ff"]'),
     ("interval[]", "'{1 day,-2 hours}'", '["1 day","-02:00:00"]'),
@@ -109,17 +131,24 @@ def setUpModule():
     shared().create_database(DB)
     columns = ", ".join(f"c{i} {column_type}" for i, (column_type, _, _) in enumerate(VALUES))
     values = ", ".join(value for _, value, _ in VALUES)
-    shared().sql(f"""
+    shared().sql(
+        f"""
         CREATE EXTENSION hstore; CREATE EXTENSION citext;
         CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE pair AS (a int, b text);
         CREATE DOMAIN posint AS int; CREATE DOMAIN int_list AS int[];
         CREATE TABLE t ({columns}); CREATE VIEW v AS SELECT * FROM t;
-        INSERT INTO t VALUES ({values});""", DB)
+        INSERT INTO t VALUES ({values});""",
+        DB,
+    )
 
 
 def as_text(line):
     """JSON with its numbers as marked text."""
-    return json.loads(line, parse_int=lambda digits: "number " + digits, parse_float=lambda digits: "number " + digits)
+    return json.loads(
+        line,
+        parse_int=lambda digits: "number " + digits,
+        parse_float=lambda digits: "number " + digits,
+    )
 
 
 class ValuesTest(unittest.TestCase):
@@ -128,10 +157,16 @@ class ValuesTest(unittest.TestCase):
     def check(self, relation, **changes):
         config = shared().config(DB, filter_dbs=DB, **changes.pop("config", {}))
         result = tap.run(config, catalog=tap.select(tap.discover(config), relation))
-        [record] = [as_text(line)["record"] for line in result.stdout.splitlines() if b'{"type":"RECORD"' in line]
+        [record] = [
+            as_text(line)["record"]
+            for line in result.stdout.splitlines()
+            if b'{"type":"RECORD"' in line
+        ]
         for i, (column_type, value, expected) in enumerate(VALUES):
             with self.subTest(f"{column_type} {value}"):
-                self.assertEqual(record[f"c{i}"], as_text(changes.get(f"{column_type} {value}", expected)))
+                self.assertEqual(
+                    record[f"c{i}"], as_text(changes.get(f"{column_type} {value}", expected))
+                )
 
     def test_of_a_table(self):
         self.check("t")
@@ -140,37 +175,51 @@ class ValuesTest(unittest.TestCase):
         self.check("v")
 
     def test_hostile_settings_of_the_database_change_nothing(self):
-        for setting in ("timezone = 'America/New_York'", "datestyle = 'German'", "intervalstyle = 'sql_standard'",
-                        "bytea_output = 'escape'", "extra_float_digits = 0", "search_path = ''"):
+        for setting in (
+            "timezone = 'America/New_York'",
+            "datestyle = 'German'",
+            "intervalstyle = 'sql_standard'",
+            "bytea_output = 'escape'",
+            "extra_float_digits = 0",
+            "search_path = ''",
+        ):
             shared().sql(f"ALTER DATABASE {DB} SET {setting}")
         self.addCleanup(shared().sql, f"ALTER DATABASE {DB} RESET ALL")
         self.check("t")
 
     def test_other_choices(self):
-        self.check("t", config={"non_finite_numbers": "string", "out_of_range_dates": "string", "json_as_object": True,
-                                "numeric_as": "decimal-string"}, **{
-            "numeric '1e20'": '"100000000000000000000"',
-            "numeric 1.10": '"1.10"',
-            "numeric '-0.00'": '"0.00"',
-            "numeric(12,2) 1234567890.1": '"1234567890.10"',
-            "numeric 123456789012345678901234567890.123456789": '"123456789012345678901234567890.123456789"',
-            "numeric 'NaN'": '"NaN"',
-            "numeric 'Infinity'": '"Infinity"',
-            "real '-Infinity'": '"-Infinity"',
-            "float8 'NaN'": '"NaN"',
-            "timestamp 'infinity'": '"infinity"',
-            "timestamp '-infinity'": '"-infinity"',
-            "timestamp '0044-03-15 12:00:00 BC'": '"0044-03-15 12:00:00 BC"',
-            "timestamp '12000-01-01'": '"12000-01-01 00:00:00"',
-            """json '{"a": 1.50, "a":2,  "ü":"\\u00fc"}'""": '{"a": 1.50, "a":2,  "ü":"\\u00fc"}',
-            """jsonb '{"b": 1.50, "a":2}'""": '{"a": 2, "b": 1.50}',
-            "json 'null'": "null",
-            "numeric[] '{1.10,NaN,NULL,1e20,Infinity}'": '["1.10","NaN",null,"100000000000000000000","Infinity"]',
-            "numeric(12,2)[] '{1.1}'": '["1.10"]',
-            "float8[] '{1.1,Infinity,5}'": '[1.1,"Infinity",5.0]',
-            "date[] '{1998-03-04,NULL,infinity}'": '["1998-03-04T00:00:00+00:00",null,"infinity"]',
-            """json[] ARRAY['{"a": 1}'::json, NULL]""": '[{"a": 1},null]',
-        })
+        self.check(
+            "t",
+            config={
+                "non_finite_numbers": "string",
+                "out_of_range_dates": "string",
+                "json_as_object": True,
+                "numeric_as": "decimal-string",
+            },
+            **{
+                "numeric '1e20'": '"100000000000000000000"',
+                "numeric 1.10": '"1.10"',
+                "numeric '-0.00'": '"0.00"',
+                "numeric(12,2) 1234567890.1": '"1234567890.10"',
+                "numeric 123456789012345678901234567890.123456789": '"123456789012345678901234567890.123456789"',
+                "numeric 'NaN'": '"NaN"',
+                "numeric 'Infinity'": '"Infinity"',
+                "real '-Infinity'": '"-Infinity"',
+                "float8 'NaN'": '"NaN"',
+                "timestamp 'infinity'": '"infinity"',
+                "timestamp '-infinity'": '"-infinity"',
+                "timestamp '0044-03-15 12:00:00 BC'": '"0044-03-15 12:00:00 BC"',
+                "timestamp '12000-01-01'": '"12000-01-01 00:00:00"',
+                """json '{"a": 1.50, "a":2,  "ü":"\\u00fc"}'""": '{"a": 1.50, "a":2,  "ü":"\\u00fc"}',
+                """jsonb '{"b": 1.50, "a":2}'""": '{"a": 2, "b": 1.50}',
+                "json 'null'": "null",
+                "numeric[] '{1.10,NaN,NULL,1e20,Infinity}'": '["1.10","NaN",null,"100000000000000000000","Infinity"]',
+                "numeric(12,2)[] '{1.1}'": '["1.10"]',
+                "float8[] '{1.1,Infinity,5}'": '[1.1,"Infinity",5.0]',
+                "date[] '{1998-03-04,NULL,infinity}'": '["1998-03-04T00:00:00+00:00",null,"infinity"]',
+                """json[] ARRAY['{"a": 1}'::json, NULL]""": '[{"a": 1},null]',
+            },
+        )
 
 
 if __name__ == "__main__":

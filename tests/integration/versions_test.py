@@ -24,7 +24,9 @@ class CopiedTest(SchemaTest):
 
     def setUp(self):
         super().setUp()
-        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t SELECT i, i FROM generate_series(1, 5) i")
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t SELECT i, i FROM generate_series(1, 5) i"
+        )
         self.version = in_an_hour()
 
     def check(self, bookmark, *args, method="FULL_TABLE", key=None):
@@ -41,15 +43,36 @@ class CopiedTest(SchemaTest):
     def test_full_refresh(self):
         for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "k")):
             with self.subTest(method):
-                self.check({"last_replication_method": method}, "--full-refresh", "t", method=method, key=key)
+                self.check(
+                    {"last_replication_method": method},
+                    "--full-refresh",
+                    "t",
+                    method=method,
+                    key=key,
+                )
 
     def test_another_method(self):
-        self.check({"last_replication_method": "FULL_TABLE", "xmin": None}, method="INCREMENTAL", key="k")
-        self.check({"last_replication_method": "INCREMENTAL", "replication_key": "k", "replication_key_value": 3})
+        self.check(
+            {"last_replication_method": "FULL_TABLE", "xmin": None}, method="INCREMENTAL", key="k"
+        )
+        self.check(
+            {
+                "last_replication_method": "INCREMENTAL",
+                "replication_key": "k",
+                "replication_key_value": 3,
+            }
+        )
 
     def test_another_key(self):
-        self.check({"last_replication_method": "INCREMENTAL", "replication_key": "k", "replication_key_value": 3},
-                   method="INCREMENTAL", key="id")
+        self.check(
+            {
+                "last_replication_method": "INCREMENTAL",
+                "replication_key": "k",
+                "replication_key_value": 3,
+            },
+            method="INCREMENTAL",
+            key="id",
+        )
 
     def test_copy_that_cannot_resume(self):
         self.check({"last_replication_method": "FULL_TABLE", "copy": {}})
@@ -57,15 +80,25 @@ class CopiedTest(SchemaTest):
     def test_states_of_streams_before_it(self):
         """A reset bookmark keeps the version while other streams write STATEs."""
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id")
-        state = {"bookmarks": {self.id_of("t"): {"version": self.version, "last_replication_method": "FULL_TABLE"}}}
+        state = {
+            "bookmarks": {
+                self.id_of("t"): {"version": self.version, "last_replication_method": "FULL_TABLE"}
+            }
+        }
         result = self.sync(self.catalog("a", "t"), state, "--full-refresh", "t")
-        self.assertEqual(self.bookmark(result.states[0], "t"),
-                         {"previous_version": self.version, "last_replication_method": "FULL_TABLE"})
+        self.assertEqual(
+            self.bookmark(result.states[0], "t"),
+            {"previous_version": self.version, "last_replication_method": "FULL_TABLE"},
+        )
         again = self.sync(self.catalog("t"), result.state_texts[0])
         self.assertEqual(versions(again), [self.version + 1])
 
     def test_largest_version(self):
-        state = {"bookmarks": {self.id_of("t"): {"version": 2**63 - 1, "last_replication_method": "FULL_TABLE"}}}
+        state = {
+            "bookmarks": {
+                self.id_of("t"): {"version": 2**63 - 1, "last_replication_method": "FULL_TABLE"}
+            }
+        }
         self.assertEqual(versions(self.sync(self.catalog("t"), state)), [2**63 - 1])
 
 

@@ -17,8 +17,10 @@ from support.pipeline import until
 from support.server import SUPERUSER, Server
 
 # What an application's session might leave behind for the next one in a pool.
-HOSTILE = ("SET timezone = 'America/New_York'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET search_path = 'pg_temp';"
-           "SET extra_float_digits = 0; SET intervalstyle = 'sql_standard'; SET statement_timeout = '10ms'")
+HOSTILE = (
+    "SET timezone = 'America/New_York'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET search_path = 'pg_temp';"
+    "SET extra_float_digits = 0; SET intervalstyle = 'sql_standard'; SET statement_timeout = '10ms'"
+)
 
 
 def setUpModule():
@@ -40,8 +42,11 @@ class WaysInTest(SchemaTest):
         super().setUp()
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1)")
         self.only_t = self.catalog("t")
-        self.bare = {key: value for key, value in self.config.items()
-                     if key not in ("host", "port", "user", "password", "dbname")}
+        self.bare = {
+            key: value
+            for key, value in self.config.items()
+            if key not in ("host", "port", "user", "password", "dbname")
+        }
         self.folder = tempfile.TemporaryDirectory(prefix="tap-postgres-ways-")
         self.addCleanup(self.folder.cleanup)
 
@@ -60,46 +65,102 @@ class WaysInTest(SchemaTest):
 class NamesTest(WaysInTest):
     def test_a_uri(self):
         for scheme in ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+psycopg"):
-            self.check({"sqlalchemy_url": f"{scheme}://known:op3n%20s3same@127.0.0.1:{self.server.port}/ways_in?sslmode=disable"})
-        self.check({"url": f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/ways_in"})
+            self.check(
+                {
+                    "sqlalchemy_url": f"{scheme}://known:op3n%20s3same@127.0.0.1:{self.server.port}/ways_in?sslmode=disable"
+                }
+            )
+        self.check(
+            {"url": f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/ways_in"}
+        )
 
     def test_a_uri_wins_over_other_keys(self):
-        self.check({"host": "nowhere.invalid", "dbname": "none", "user": "nobody", "password": "wrong",
-                    "sqlalchemy_url": f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/ways_in"})
+        self.check(
+            {
+                "host": "nowhere.invalid",
+                "dbname": "none",
+                "user": "nobody",
+                "password": "wrong",
+                "sqlalchemy_url": f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/ways_in",
+            }
+        )
 
     def test_the_environment(self):
-        self.check({}, env={"PGHOST": "127.0.0.1", "PGPORT": str(self.server.port), "PGUSER": "known",
-                            "PGPASSWORD": "op3n s3same", "PGDATABASE": self.database})
-        self.check({"host": "127.0.0.1", "dbname": self.database, "user": "known"},
-                   env={"PGPORT": str(self.server.port), "PGPASSWORD": "op3n s3same"})
+        self.check(
+            {},
+            env={
+                "PGHOST": "127.0.0.1",
+                "PGPORT": str(self.server.port),
+                "PGUSER": "known",
+                "PGPASSWORD": "op3n s3same",
+                "PGDATABASE": self.database,
+            },
+        )
+        self.check(
+            {"host": "127.0.0.1", "dbname": self.database, "user": "known"},
+            env={"PGPORT": str(self.server.port), "PGPASSWORD": "op3n s3same"},
+        )
 
     def test_a_service_file(self):
-        file = self.write("services", f"[shop]\nhost=127.0.0.1\nport={self.server.port}\nuser=known\n"
-                                      f"password=op3n s3same\ndbname={self.database}\n")
-        self.check({"service": "shop", "dbname": self.database, "user": "known"}, env={"PGSERVICEFILE": file})
+        file = self.write(
+            "services",
+            f"[shop]\nhost=127.0.0.1\nport={self.server.port}\nuser=known\n"
+            f"password=op3n s3same\ndbname={self.database}\n",
+        )
+        self.check(
+            {"service": "shop", "dbname": self.database, "user": "known"},
+            env={"PGSERVICEFILE": file},
+        )
 
     def test_a_password_file(self):
         file = self.write("passwords", f"127.0.0.1:{self.server.port}:*:known:op3n s3same\n")
-        names = {"host": "127.0.0.1", "port": self.server.port, "user": "known", "dbname": self.database}
+        names = {
+            "host": "127.0.0.1",
+            "port": self.server.port,
+            "user": "known",
+            "dbname": self.database,
+        }
         self.check(names, env={"PGPASSFILE": file})
         self.check({**names, "passfile": file})
 
     def test_a_password_file_that_others_can_read(self):
         """libpq would print so past the log."""
         file = self.write("passwords", "*:*:*:*:op3n s3same\n")
-        names = {"host": "127.0.0.1", "port": self.server.port, "user": SUPERUSER, "dbname": self.database, "passfile": file}
+        names = {
+            "host": "127.0.0.1",
+            "port": self.server.port,
+            "user": SUPERUSER,
+            "dbname": self.database,
+            "passfile": file,
+        }
         pathlib.Path(file).chmod(0o644)
         result = tap.run(names, catalog=self.only_t)
-        self.assertEqual(result.stderr.splitlines()[0], f"WARNING password file {file} is not used, since other users have access to it: "
-                                                        f"chmod 0600 {file}")
+        self.assertEqual(
+            result.stderr.splitlines()[0],
+            f"WARNING password file {file} is not used, since other users have access to it: "
+            f"chmod 0600 {file}",
+        )
         self.assertEqual(result.stderr.count(file), 2)
-        result = tap.run({**names, "passfile": self.folder.name}, "--log-format", "json", "--discover")
-        messages = [json.loads(line)["message"] for line in (result.connected + result.stderr).splitlines()]
-        self.assertIn(f"password file {self.folder.name} is not used: it is not a plain file", messages)
+        result = tap.run(
+            {**names, "passfile": self.folder.name}, "--log-format", "json", "--discover"
+        )
+        messages = [
+            json.loads(line)["message"] for line in (result.connected + result.stderr).splitlines()
+        ]
+        self.assertIn(
+            f"password file {self.folder.name} is not used: it is not a plain file", messages
+        )
 
     def test_a_socket(self):
-        self.check({"host": str(self.server.folder), "port": self.server.port, "user": SUPERUSER, "dbname": self.database},
-                   user=SUPERUSER)
+        self.check(
+            {
+                "host": str(self.server.folder),
+                "port": self.server.port,
+                "user": SUPERUSER,
+                "dbname": self.database,
+            },
+            user=SUPERUSER,
+        )
 
 
 class PasswordCommandTest(WaysInTest):
@@ -112,7 +173,9 @@ class PasswordCommandTest(WaysInTest):
         self.check({**self.config, "password_command": "echo 'op3n s3same'"})
         self.check({**self.config, "password": "wrong", "password_command": "printf 'op3n s3same'"})
         found = tap.discover({**self.config, "password_command": "echo 'op3n s3same'"})
-        self.assertEqual([stream["tap_stream_id"] for stream in found["streams"]], [self.id_of("t")])
+        self.assertEqual(
+            [stream["tap_stream_id"] for stream in found["streams"]], [self.id_of("t")]
+        )
 
     def test_it_runs_at_each_connect(self):
         """A token that expires: the second connection of a run needs another one."""
@@ -123,25 +186,37 @@ class PasswordCommandTest(WaysInTest):
         self.assertTrue(running.relay(1000), running.tap)
         self.sql("ALTER ROLE known PASSWORD 'another'")
         self.write("token", "another")
-        self.server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'known'")
+        self.server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'known'"
+        )
         outcome = running.finish()
         self.assertEqual((outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log)
         self.assertIn("trying again in 0.5 s (1 of 5)", outcome.tap_log)
         self.check_equal("t")
 
     def refused(self, command, text, **extra):
-        result = without_advice(tap.run({**self.config, "password_command": command, **extra}, catalog=self.only_t, expect=3))
+        result = without_advice(
+            tap.run(
+                {**self.config, "password_command": command, **extra}, catalog=self.only_t, expect=3
+            )
+        )
         self.assertEqual((result.stderr, result.stdout), (text, b""))
 
     def test_it_fails(self):
-        self.refused("echo 'no token today' >&2; exit 7",
-                     "no token today\nCRITICAL password_command failed with exit code 7\n")
+        self.refused(
+            "echo 'no token today' >&2; exit 7",
+            "no token today\nCRITICAL password_command failed with exit code 7\n",
+        )
         self.refused("kill -9 $$", "CRITICAL password_command was ended by signal 9\n")
         self.refused("true", "CRITICAL password_command printed nothing\n")
 
     def test_it_does_not_end(self):
         started = time.monotonic()
-        self.refused("sleep 1000 & sleep 1000", "CRITICAL password_command did not exit within 1 seconds\n", connect_timeout=1)
+        self.refused(
+            "sleep 1000 & sleep 1000",
+            "CRITICAL password_command did not exit within 1 seconds\n",
+            connect_timeout=1,
+        )
         self.assertLess(time.monotonic() - started, 30)
 
     def test_a_signal_meanwhile(self):
@@ -162,13 +237,18 @@ class SecondaryTest(WaysInTest):
 
     def setUp(self):
         super().setUp()
-        self.config.update(use_secondary=True, secondary_host="127.0.0.1", secondary_port=self.standby.port)
+        self.config.update(
+            use_secondary=True, secondary_host="127.0.0.1", secondary_port=self.standby.port
+        )
         self.catch_up()
         self.addCleanup(self.standby.sql, "SELECT pg_wal_replay_resume()")
 
     def catch_up(self):
         [(end,)] = self.sql("SELECT pg_current_wal_lsn()")
-        until(lambda: self.standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [(True,)], "the standby is behind")
+        until(
+            lambda: self.standby.sql(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == [(True,)],
+            "the standby is behind",
+        )
 
     def test_copies_come_from_it(self):
         for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "id")):
@@ -179,10 +259,20 @@ class SecondaryTest(WaysInTest):
     def test_of_several_hosts_the_one_that_is_asked_for(self):
         catalog = self.catalog("t")
         ports = {"primary": self.server.port, "standby": self.standby.port}
-        for wanted, found in (("any", "standby"), ("read-write", "primary"), ("primary", "primary"), ("standby", "standby"),
-                              ("prefer-standby", "standby")):
-            config = {**self.config, "host": "127.0.0.1,127.0.0.1", "port": f"{ports['standby']},{ports['primary']}",
-                      "target_session_attrs": wanted, "use_secondary": False}
+        for wanted, found in (
+            ("any", "standby"),
+            ("read-write", "primary"),
+            ("primary", "primary"),
+            ("standby", "standby"),
+            ("prefer-standby", "standby"),
+        ):
+            config = {
+                **self.config,
+                "host": "127.0.0.1,127.0.0.1",
+                "port": f"{ports['standby']},{ports['primary']}",
+                "target_session_attrs": wanted,
+                "use_secondary": False,
+            }
             for what in ({"catalog": catalog}, {"args": ["--discover"]}):
                 with self.subTest(wanted, **what):
                     result = tap.run(config, *what.get("args", ()), catalog=what.get("catalog"))
@@ -194,7 +284,9 @@ class SecondaryTest(WaysInTest):
         self.config["replication_slot"] = "secondary"
         self.catch_up()
         self.standby.sql("SELECT pg_wal_replay_pause()")
-        self.sql("INSERT INTO {s}.t VALUES (2)")  # after the copy's snapshot, whatever the standby's time is
+        self.sql(
+            "INSERT INTO {s}.t VALUES (2)"
+        )  # after the copy's snapshot, whatever the standby's time is
         catalog = self.catalog("t", method="LOG_BASED")
         result = self.sync(catalog)
         self.assertEqual(result.records(), [{"id": 1}])
@@ -208,19 +300,33 @@ class SecondaryTest(WaysInTest):
         self.sql("SELECT pg_create_logical_replication_slot('late', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('late')")
         running = self.start(self.catalog("t", method="LOG_BASED"), replication_slot="late")
-        until(lambda: self.standby.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_is_in_recovery%' AND "
-                                       "application_name LIKE 'tap-postgres%'"), "it has not asked")
+        until(
+            lambda: self.standby.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_is_in_recovery%' AND "
+                "application_name LIKE 'tap-postgres%'"
+            ),
+            "it has not asked",
+        )
         self.standby.sql("SELECT pg_wal_replay_resume()")
-        self.assertEqual([m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"], [1, 2])
+        self.assertEqual(
+            [m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"], [1, 2]
+        )
         self.assertEqual(running.wait(), 0, running)
 
     def test_it_is_no_standby(self):
         self.sql("SELECT pg_create_logical_replication_slot('wrong', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('wrong')")
-        result = self.sync(self.catalog("t", method="LOG_BASED"), replication_slot="wrong", secondary_port=self.server.port,
-                           expect=4)
-        self.assertEqual(without_advice(result).stderr, f"CRITICAL the server of secondary_host (127.0.0.1:{self.server.port}, database "
-                                        "ways_in, user tap) is no standby: name one, or set use_secondary to false\n")
+        result = self.sync(
+            self.catalog("t", method="LOG_BASED"),
+            replication_slot="wrong",
+            secondary_port=self.server.port,
+            expect=4,
+        )
+        self.assertEqual(
+            without_advice(result).stderr,
+            f"CRITICAL the server of secondary_host (127.0.0.1:{self.server.port}, database "
+            "ways_in, user tap) is no standby: name one, or set use_secondary to false\n",
+        )
 
 
 class PoolerTest(WaysInTest):
@@ -228,7 +334,9 @@ class PoolerTest(WaysInTest):
 
     def setUp(self):
         super().setUp()
-        self.sql(f"CREATE TABLE {{s}}.v AS SELECT g AS id, {self.VALUES} FROM generate_series(1, 20000) g")
+        self.sql(
+            f"CREATE TABLE {{s}}.v AS SELECT g AS id, {self.VALUES} FROM generate_series(1, 20000) g"
+        )
         self.sql("ALTER TABLE {s}.v ADD PRIMARY KEY (id)")
 
     def test_copies_through_it(self):
@@ -240,16 +348,23 @@ class PoolerTest(WaysInTest):
                 self.assertEqual(tap.discover(pooled), catalog)
                 for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "id")):
                     chosen = tap.select(catalog, "v", method=method, key=key)
-                    expected, result = tap.run(direct, catalog=chosen), tap.run(pooled, catalog=chosen)
+                    expected, result = tap.run(direct, catalog=chosen), tap.run(
+                        pooled, catalog=chosen
+                    )
                     self.assertEqual(len(result.records()), 20000)
                     self.assertEqual(result.records(), expected.records())
 
     def test_nothing_stays_behind_in_the_pool(self):
-        settings = ("SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings "
-                    "WHERE source = 'session' AND name <> 'application_name'")  # which the pooler sets
+        settings = (
+            "SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings "
+            "WHERE source = 'session' AND name <> 'application_name'"
+        )  # which the pooler sets
         import psycopg2  # pylint: disable=import-outside-toplevel
+
         with pgbouncer(self.server, "transaction", "default_pool_size = 1") as port:
-            connection = psycopg2.connect(host="127.0.0.1", port=port, user=SUPERUSER, dbname=self.database)
+            connection = psycopg2.connect(
+                host="127.0.0.1", port=port, user=SUPERUSER, dbname=self.database
+            )
             self.addCleanup(connection.close)
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -267,8 +382,11 @@ class PoolerTest(WaysInTest):
     def spoil(self, port):
         """Leaves settings in the pool's sessions, as only a pool of transactions hands them on."""
         import psycopg2  # pylint: disable=import-outside-toplevel
+
         for _ in range(2):
-            connection = psycopg2.connect(host="127.0.0.1", port=port, user=SUPERUSER, dbname=self.database)
+            connection = psycopg2.connect(
+                host="127.0.0.1", port=port, user=SUPERUSER, dbname=self.database
+            )
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(HOSTILE)
@@ -282,7 +400,9 @@ class PoolerTest(WaysInTest):
         with pgbouncer(self.server, "transaction") as port:
             result = self.sync(catalog, state, replication_slot="pooled", port=port, expect=None)
         if result.code == 0:  # since 1.23
-            self.assertEqual(result.records(), self.sync(catalog, state, replication_slot="pooled").records())
+            self.assertEqual(
+                result.records(), self.sync(catalog, state, replication_slot="pooled").records()
+            )
             return
         self.assertRegex(result.stderr, re.compile(r"^CRITICAL .*replication", re.MULTILINE))
 

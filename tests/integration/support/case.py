@@ -37,9 +37,15 @@ class SchemaTest(unittest.TestCase):
         self.schema = self._testMethodName.removeprefix("test_")[:63].rstrip("_")
         self.sql(f"CREATE SCHEMA {self.schema}")
         self.addCleanup(self.sql, f"DROP SCHEMA {self.schema} CASCADE")
-        self.addCleanup(shared().sql, f"DROP SCHEMA IF EXISTS {self.schema} CASCADE", self.destination)
-        self.config = self.server.config(self.database, filter_dbs=self.database, filter_schemas=self.schema,
-                                      state_every_seconds=3600)
+        self.addCleanup(
+            shared().sql, f"DROP SCHEMA IF EXISTS {self.schema} CASCADE", self.destination
+        )
+        self.config = self.server.config(
+            self.database,
+            filter_dbs=self.database,
+            filter_schemas=self.schema,
+            state_every_seconds=3600,
+        )
 
     @property
     def dsn(self):
@@ -75,21 +81,32 @@ class SchemaTest(unittest.TestCase):
     def start(self, catalog, state=None, *args, stdout=None, **extra):
         """A tap that runs while the test goes on, and is gone when the test is over."""
         streams = {} if stdout is None else {"stdout": stdout}
-        running = pipeline.Tap({**self.config, **extra}, *args, catalog=catalog, state=state, **streams)
+        running = pipeline.Tap(
+            {**self.config, **extra}, *args, catalog=catalog, state=state, **streams
+        )
         self.addCleanup(running.close)
         return running
 
     def pipeline(self, catalog, state=None, *target_args, **extra):
         """A tap with a target behind it, both running."""
-        running = pipeline.Pipeline({**self.config, **extra}, catalog, state, self.dsn, "--schema", self.schema,
-                                    *target_args)
+        running = pipeline.Pipeline(
+            {**self.config, **extra},
+            catalog,
+            state,
+            self.dsn,
+            "--schema",
+            self.schema,
+            *target_args,
+        )
         self.addCleanup(running.close)
         return running
 
     def pipe(self, catalog, state=None, **extra):
         """One run through the target, which must go well."""
         outcome = self.pipeline(catalog, state, **extra).finish()
-        self.assertEqual((outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log + outcome.target_log)
+        self.assertEqual(
+            (outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log + outcome.target_log
+        )
         return outcome
 
     def interrupt(self, catalog, state=None, *, lines, **extra):
@@ -98,7 +115,9 @@ class SchemaTest(unittest.TestCase):
         self.assertTrue(running.relay(lines, part=9), running.tap)
         running.kill_tap()
         outcome = running.finish()
-        self.assertEqual((outcome.tap_code, outcome.target_code), (-9, 0), outcome.tap_log + outcome.target_log)
+        self.assertEqual(
+            (outcome.tap_code, outcome.target_code), (-9, 0), outcome.tap_log + outcome.target_log
+        )
         return outcome.state
 
     def give_target(self, lines):
@@ -110,10 +129,18 @@ class SchemaTest(unittest.TestCase):
 
     def check_equal(self, table, extra_allowed=False, keys=None):
         """Fails if the destination is not what the table is now."""
-        with contextlib.closing(self.server.connect(self.database)) as source, \
-                contextlib.closing(shared().connect(self.destination)) as destination:
-            compare.check_equal(source, f'{self.schema}."{table}"', destination, f"{self.schema}.{table}",
-                                extra_allowed, keys)
+        with (
+            contextlib.closing(self.server.connect(self.database)) as source,
+            contextlib.closing(shared().connect(self.destination)) as destination,
+        ):
+            compare.check_equal(
+                source,
+                f'{self.schema}."{table}"',
+                destination,
+                f"{self.schema}.{table}",
+                extra_allowed,
+                keys,
+            )
 
     def forget_destination(self):
         """Empties the destination, as for a stream's very first run."""

@@ -43,8 +43,10 @@ def differences(source, table, destination, stream, extra_allowed=False, keys=No
     different = [key for key, row in expected.items() if key in found and found[key] != row]
     if not (missing or extra or different):
         return ""
-    lines = [f"{table}: {len(expected)} rows in the source, {len(found)} in {stream}: "
-             f"{len(missing)} missing, {len(extra)} extra, {len(different)} different"]
+    lines = [
+        f"{table}: {len(expected)} rows in the source, {len(found)} in {stream}: "
+        f"{len(missing)} missing, {len(extra)} extra, {len(different)} different"
+    ]
     lines += [f"  missing   {as_json(expected[key])}" for key in missing[:SHOWN]]
     lines += [f"  extra     {as_json(found[key])}" for key in extra[:SHOWN]]
     for key in different[:SHOWN]:
@@ -55,29 +57,39 @@ def differences(source, table, destination, stream, extra_allowed=False, keys=No
 def column_types(source, table):
     """Column names and their types as format_type names them, without modifiers; domains as their base."""
     with source.cursor() as cursor:
-        cursor.execute("""
+        cursor.execute(
+            """
             SELECT attname, format_type(coalesce(nullif(typbasetype, 0), atttypid), NULL)
               FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
              WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
-             ORDER BY attnum""", (table,))
+             ORDER BY attnum""",
+            (table,),
+        )
         return dict(cursor.fetchall())
 
 
 def key_columns(source, table):
     with source.cursor() as cursor:
-        cursor.execute("""
+        cursor.execute(
+            """
             SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-             WHERE indrelid = %s::regclass AND indisprimary""", (table,))
+             WHERE indrelid = %s::regclass AND indisprimary""",
+            (table,),
+        )
         return [name for name, in cursor.fetchall()]
 
 
 def source_rows(source, table, types):
-    selected = [f'"{name}"::text' if kind in AS_TEXT else f'"{name}"' for name, kind in types.items()]
+    selected = [
+        f'"{name}"::text' if kind in AS_TEXT else f'"{name}"' for name, kind in types.items()
+    ]
     with source.cursor() as cursor:
         cursor.execute("SET timezone TO 'UTC'")
         cursor.execute(f"SELECT {', '.join(selected)} FROM {table}")
-        return [{name: singer_value(value, kind) for (name, kind), value in zip(types.items(), row)}
-                for row in cursor]
+        return [
+            {name: singer_value(value, kind) for (name, kind), value in zip(types.items(), row)}
+            for row in cursor
+        ]
 
 
 def destination_rows(destination, stream, types):
@@ -88,7 +100,9 @@ def destination_rows(destination, stream, types):
         cursor.execute("SELECT to_regclass(%s)", (table,))
         if cursor.fetchone() == (None,):
             return []
-        cursor.execute(f"SELECT (record - '{{_sdc_deleted_at,_sdc_lsn}}'::text[])::text FROM {table}")
+        cursor.execute(
+            f"SELECT (record - '{{_sdc_deleted_at,_sdc_lsn}}'::text[])::text FROM {table}"
+        )
         rows = [DECODER.decode(text) for text, in cursor]
     for row in rows:
         for name in ADDED - types.keys():
@@ -107,14 +121,18 @@ def singer_value(value, kind):
     if value is None or isinstance(value, (bool, int, list)):
         return value
     if kind == "numeric":
-        return None if value == "NaN" or "Infinity" in value else Number(value) if "." in value else int(value)
+        if value == "NaN" or "Infinity" in value:
+            return None
+        return Number(value) if "." in value else int(value)
     if isinstance(value, str):
         return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     if isinstance(value, datetime.datetime):
         zone = datetime.timezone.utc
-        return (value.replace(tzinfo=zone) if value.tzinfo is None else value.astimezone(zone)).isoformat()
+        return (
+            value.replace(tzinfo=zone) if value.tzinfo is None else value.astimezone(zone)
+        ).isoformat()
     if isinstance(value, datetime.date):
         return value.isoformat() + "T00:00:00+00:00"
     raise TypeError(f"no form is known for {value!r} of type {kind}")
@@ -126,5 +144,10 @@ def key_of(row, keys):
 
 def as_json(row):
     """A row as text, for people and as the key of a row that has none."""
-    return json.dumps({name: value.digits if isinstance(value, Number) else value for name, value in sorted(row.items())},
-                      ensure_ascii=False)
+    return json.dumps(
+        {
+            name: value.digits if isinstance(value, Number) else value
+            for name, value in sorted(row.items())
+        },
+        ensure_ascii=False,
+    )

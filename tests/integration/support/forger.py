@@ -7,7 +7,8 @@ from support.proxy import Proxy
 
 class Forger(Proxy):
     """`forge_row(row)` is called with each row of an answer to a query, a dict of bytes (None: NULL) by column, which it may
-    change; if it returns False the row is left out. `forge_copy(body)` returns what comes instead of a message of COPY."""
+    change; if it returns False the row is left out. `forge_copy(body)` returns what comes instead of a message of COPY.
+    """
 
     def __init__(self, target_port):
         self.forge_row = lambda row: True
@@ -18,14 +19,20 @@ class Forger(Proxy):
 
     def config(self, config):
         """A tap's config that leads here, without what could not be read here."""
-        return {**config, "host": "127.0.0.1", "port": str(self.port), "sslmode": "disable", "gssencmode": "disable"}
+        return {
+            **config,
+            "host": "127.0.0.1",
+            "port": str(self.port),
+            "sslmode": "disable",
+            "gssencmode": "disable",
+        }
 
     def _from_server(self, client, data):
         data = self._incomplete.get(client, b"") + data
         forged = b""
         while len(data) >= 5 and len(data) > (size := int.from_bytes(data[1:5], "big")):
-            forged += self._forge(client, data[:1], data[5:size + 1])
-            data = data[size + 1:]
+            forged += self._forge(client, data[:1], data[5 : size + 1])
+            data = data[size + 1 :]
         self._incomplete[client] = data
         super()._from_server(client, forged)
 
@@ -50,9 +57,9 @@ def field(value):
 def fields(body):
     at = 2
     while at < len(body):
-        size = int.from_bytes(body[at:at + 4], "big", signed=True)
+        size = int.from_bytes(body[at : at + 4], "big", signed=True)
         at += 4
-        yield None if size < 0 else body[at:at + size]
+        yield None if size < 0 else body[at : at + size]
         at += max(size, 0)
 
 

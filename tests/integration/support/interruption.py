@@ -10,10 +10,13 @@ from support.server import Server
 
 ROWS = 6000
 # More than the buffers between server and tap hold: who stops reading at some row stops the server's reading, too.
-TABLE = """
+TABLE = (
+    """
     CREATE TABLE {s}.t (id int PRIMARY KEY, k int NOT NULL, n int, pad text) WITH (fillfactor = 90);
     INSERT INTO {s}.t SELECT i, i, 0, repeat('x', 2000) FROM generate_series(1, %d) i;
-""" % ROWS
+"""
+    % ROWS
+)
 BACKENDS = "FROM pg_stat_activity WHERE usename = 'reader' AND pid <> pg_backend_pid()"
 
 
@@ -55,8 +58,13 @@ class InterruptionTest(SchemaTest):
         return self.catalog("t")
 
     def backend_waits_for_lock(self):
-        until(lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event_type = 'Lock'"), "the tap does not wait for a lock")
+        until(
+            lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event_type = 'Lock'"),
+            "the tap does not wait for a lock",
+        )
 
     def retries(self, log):
         """The announcements of a new attempt, as (what happened, seconds, number)."""
-        return re.findall(r"(?m)^WARNING \S+-t: (.*); trying again in (\d+\.\d) s \((\d+) of \d+\)$", log)
+        return re.findall(
+            r"(?m)^WARNING \S+-t: (.*); trying again in (\d+\.\d) s \((\d+) of \d+\)$", log
+        )

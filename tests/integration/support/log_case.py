@@ -20,8 +20,12 @@ class LogTest(SchemaTest):
 
     def drop_slot(self, slot):
         """A server takes a moment to see that a tap that was killed is gone."""
-        until(lambda: not self.sql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"),
-              "the slot is in use")
+        until(
+            lambda: not self.sql(
+                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+            ),
+            "the slot is in use",
+        )
         self.sql(f"SELECT pg_drop_replication_slot('{slot}')")
 
     def first_copy(self, *names, **config):
@@ -57,5 +61,10 @@ def warnings(result):
 
 def changes(result, stream=None):
     """The records without what differs from run to run: the delete times are 'D'."""
-    return [{name: "D" if name == "_sdc_deleted_at" and value else value for name, value in record.items()}
-            for record in result.records(stream)]
+    return [
+        {
+            name: "D" if name == "_sdc_deleted_at" and value else value
+            for name, value in record.items()
+        }
+        for record in result.records(stream)
+    ]

@@ -39,12 +39,26 @@ class Writer(workload.Writer):
 
     def step(self):
         if self.table == "log_keyless":
-            change = self.rng.choices((self.insert, self.roll_back, self.truncate, self.write_elsewhere), (8, 1, 0.3, 1))[0]
+            change = self.rng.choices(
+                (self.insert, self.roll_back, self.truncate, self.write_elsewhere), (8, 1, 0.3, 1)
+            )[0]
         else:
             change = self.rng.choices(
-                (self.insert, self.update, self.enlarge, self.delete, self.give_new_keys, self.swap_keys, self.several,
-                 self.roll_back, self.truncate, self.vacuum, self.rewrite),
-                (4, 8, 3, 4, 3, 1, 3, 1, 0.1, 0.3, 0.1))[0]
+                (
+                    self.insert,
+                    self.update,
+                    self.enlarge,
+                    self.delete,
+                    self.give_new_keys,
+                    self.swap_keys,
+                    self.several,
+                    self.roll_back,
+                    self.truncate,
+                    self.vacuum,
+                    self.rewrite,
+                ),
+                (4, 8, 3, 4, 3, 1, 3, 1, 0.1, 0.3, 0.1),
+            )[0]
         change()
 
     def insert(self, rows=None):
@@ -53,25 +67,34 @@ class Writer(workload.Writer):
                 self.execute("INSERT INTO log_keyless VALUES (%s, %s)", self.number(), self.text())
             else:
                 large = LARGE % self.rng.randrange(10**6) if self.rng.random() < 0.3 else "NULL"
-                self.execute(f"INSERT INTO {self.table} SELECT greatest(max(id), 0) + 1, %s, %s, {large} FROM {self.table}",
-                             self.number(), self.text())
+                self.execute(
+                    f"INSERT INTO {self.table} SELECT greatest(max(id), 0) + 1, %s, %s, {large} FROM {self.table}",
+                    self.number(),
+                    self.text(),
+                )
 
     def enlarge(self):
-        self.execute(f"UPDATE {self.table} SET big = {LARGE % self.rng.randrange(10**6)} WHERE {self.some(3)}")
+        self.execute(
+            f"UPDATE {self.table} SET big = {LARGE % self.rng.randrange(10**6)} WHERE {self.some(3)}"
+        )
 
     def give_new_keys(self):
-        self.execute(f"UPDATE {self.table} SET id = (SELECT greatest(max(id), 0) + 1 FROM {self.table}) WHERE {self.some(1)}")
+        self.execute(
+            f"UPDATE {self.table} SET id = (SELECT greatest(max(id), 0) + 1 FROM {self.table}) WHERE {self.some(1)}"
+        )
 
     def swap_keys(self):
         """Two rows, in one transaction."""
-        self.execute(f"""DO $$
+        self.execute(
+            f"""DO $$
             DECLARE a int; b int;
             BEGIN
               SELECT min(id), max(id) INTO a, b FROM {self.table} WHERE {self.some(2)};
               UPDATE {self.table} SET id = 0 WHERE id = a;
               UPDATE {self.table} SET id = a WHERE id = b AND a <> b;
               UPDATE {self.table} SET id = b WHERE id = 0;
-            END $$""")
+            END $$"""
+        )
 
     def several(self):
         self.execute("BEGIN")
@@ -125,4 +148,9 @@ class Overlapping(workload.Writer):
         self.key -= 1
         large = LARGE % self.rng.randrange(10**6) if self.rng.random() < 0.3 else "NULL"
         table = self.rng.choice(KEYED)
-        self.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, {large})", self.key, self.number(), self.text())
+        self.execute(
+            f"INSERT INTO {table} VALUES (%s, %s, %s, {large})",
+            self.key,
+            self.number(),
+            self.text(),
+        )

@@ -23,7 +23,9 @@ def until(condition, what, patience=PATIENCE):
     deadline = time.monotonic() + patience
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {patience} s in vain: {what() if callable(what) else what}")
+            raise AssertionError(
+                f"waited {patience} s in vain: {what() if callable(what) else what}"
+            )
         time.sleep(0.005)
     return found
 
@@ -48,7 +50,9 @@ class Process:
 
     def wait_for_log(self, pattern):
         """Waits for a line that matches."""
-        return until(lambda: re.search(pattern, self.log), lambda: f"no line matches {pattern}\n{self}")
+        return until(
+            lambda: re.search(pattern, self.log), lambda: f"no line matches {pattern}\n{self}"
+        )
 
     def wait(self, patience=PATIENCE):
         """The exit code, once it is there; -n for an end by signal n."""
@@ -81,11 +85,24 @@ class Tap(Process):
     """A tap that runs. Unless `stdout` says otherwise its output is a pipe that is read here: while nobody reads, it
     comes to a stop as soon as the pipe and its own buffer are full."""
 
-    def __init__(self, config, *args, catalog=None, state=None, files=None, env=None, stdout=subprocess.PIPE,
-                 prefix=()):
+    def __init__(
+        self,
+        config,
+        *args,
+        catalog=None,
+        state=None,
+        files=None,
+        env=None,
+        stdout=subprocess.PIPE,
+        prefix=(),
+    ):
         folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
-        command = [*prefix] + tap.prepare(folder.name, config, *args, catalog=catalog, state=state, files=files)
-        super().__init__(command, folder, tap.clean_environment(env), stdin=subprocess.DEVNULL, stdout=stdout)
+        command = [*prefix] + tap.prepare(
+            folder.name, config, *args, catalog=catalog, state=state, files=files
+        )
+        super().__init__(
+            command, folder, tap.clean_environment(env), stdin=subprocess.DEVNULL, stdout=stdout
+        )
         self.output = self.process.stdout
         self.config = config
 
@@ -204,8 +221,14 @@ class Pipeline:
             self.target.input.close()
             tap_code, target_code = self.tap.wait(), self.target.wait()
             states = self.target.states
-            return Outcome(states[-1] if states else self.given, tap_code, target_code, self.kinds, self.tap.log,
-                           self.target.log)
+            return Outcome(
+                states[-1] if states else self.given,
+                tap_code,
+                target_code,
+                self.kinds,
+                self.tap.log,
+                self.target.log,
+            )
         finally:
             self.close()
 

@@ -109,7 +109,11 @@ class Proxy:
                 threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
 
     def _pass_on(self, client, server):
-        with contextlib.suppress(OSError, ValueError), client, server:  # an end that breaks ends the other, too
+        with (
+            contextlib.suppress(OSError, ValueError),
+            client,
+            server,
+        ):  # an end that breaks ends the other, too
             ends = [client, server]
             while ends:
                 ready, _, _ = select.select(ends, [], [])
@@ -123,7 +127,9 @@ class Proxy:
                         return
                     if end is client:
                         self.sent += data
-                        server.sendall(data.replace(*self._sent_replaced) if self._sent_replaced else data)
+                        server.sendall(
+                            data.replace(*self._sent_replaced) if self._sent_replaced else data
+                        )
                     else:
                         self._from_server(client, data)
 
@@ -135,7 +141,7 @@ class Proxy:
             self._rewrite = None if count else self._rewrite
         cut = self._limit is not None and self.received + len(data) >= self._limit
         if cut:
-            data = data[:self._limit - self.received]
+            data = data[: self._limit - self.received]
             self._limit = None
         client.sendall(data)
         self.received += len(data)

@@ -9,10 +9,19 @@ def quoted(text):
 
 
 def text(rng):
-    ranges = [(1, 0x7f), (1, 0x7f), (0x80, 0x7ff), (0x800, 0xd7ff), (0xe000, 0xffff), (0x10000, 0x10ffff)]
+    ranges = [
+        (1, 0x7F),
+        (1, 0x7F),
+        (0x80, 0x7FF),
+        (0x800, 0xD7FF),
+        (0xE000, 0xFFFF),
+        (0x10000, 0x10FFFF),
+    ]
     special = "\"\\{},'=> \n\t"
-    return "".join(rng.choice(special) if rng.random() < 0.3 else chr(rng.randint(*rng.choice(ranges)))
-                   for _ in range(rng.choice((1, 3, 20))))
+    return "".join(
+        rng.choice(special) if rng.random() < 0.3 else chr(rng.randint(*rng.choice(ranges)))
+        for _ in range(rng.choice((1, 3, 20)))
+    )
 
 
 def floating(rng, form):
@@ -26,7 +35,11 @@ def floating(rng, form):
 def numeric(rng):
     digits = "".join(rng.choice("0123456789") for _ in range(rng.choice((1, 4, 9, 40))))
     at = rng.randint(0, len(digits))
-    return rng.choice(("", "-")) + (digits[:at] or "0") + ("." + digits[at:] if at < len(digits) else "")
+    return (
+        rng.choice(("", "-"))
+        + (digits[:at] or "0")
+        + ("." + digits[at:] if at < len(digits) else "")
+    )
 
 
 def clock(rng):
@@ -36,7 +49,9 @@ def clock(rng):
 
 def day(rng):
     year = rng.choice((rng.randint(1, 9999), rng.randint(1900, 2100), rng.randint(10000, 290000)))
-    return f"{year:04}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}" + (" BC" if year < 4000 and rng.random() < 0.2 else "")
+    return f"{year:04}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}" + (
+        " BC" if year < 4000 and rng.random() < 0.2 else ""
+    )
 
 
 def moment(rng):
@@ -54,12 +69,20 @@ def document(rng, depth=0):
         return [document(rng, depth + 1) for _ in range(rng.randint(0, 3))]
     if kind == 6:
         return {text(rng): document(rng, depth + 1) for _ in range(rng.randint(0, 3))}
-    return (None, rng.random() < 0.5, rng.randint(-10**18, 10**18), round(rng.uniform(-100, 100), 6), text(rng))[kind]
+    return (
+        None,
+        rng.random() < 0.5,
+        rng.randint(-(10**18), 10**18),
+        round(rng.uniform(-100, 100), 6),
+        text(rng),
+    )[kind]
 
 
 def interval(rng):
-    return (f"{rng.randint(-5000, 5000)} mons {rng.randint(-5000, 5000)} days "
-            f"{rng.randint(-9000, 9000)}:{rng.randint(0, 59)}:{rng.randint(0, 59)}.{rng.randint(0, 999999):06}")
+    return (
+        f"{rng.randint(-5000, 5000)} mons {rng.randint(-5000, 5000)} days "
+        f"{rng.randint(-9000, 9000)}:{rng.randint(0, 59)}:{rng.randint(0, 59)}.{rng.randint(0, 999999):06}"
+    )
 
 
 def element(rng, make):
@@ -67,13 +90,17 @@ def element(rng, make):
 
 
 def array(make, kind):
-    return lambda rng: "ARRAY[" + ", ".join(element(rng, make) for _ in range(rng.randint(0, 4))) + f"]::{kind}[]"
+    return (
+        lambda rng: "ARRAY["
+        + ", ".join(element(rng, make) for _ in range(rng.randint(0, 4)))
+        + f"]::{kind}[]"
+    )
 
 
 SCALARS = {
-    "smallint": lambda rng: str(rng.randint(-2**15, 2**15 - 1)),
-    "int": lambda rng: str(rng.randint(-2**31, 2**31 - 1)),
-    "bigint": lambda rng: str(rng.randint(-2**63, 2**63 - 1)),
+    "smallint": lambda rng: str(rng.randint(-(2**15), 2**15 - 1)),
+    "int": lambda rng: str(rng.randint(-(2**31), 2**31 - 1)),
+    "bigint": lambda rng: str(rng.randint(-(2**63), 2**63 - 1)),
     "real": lambda rng: floating(rng, "<f"),
     "float8": lambda rng: floating(rng, "<d"),
     "numeric": numeric,

@@ -43,7 +43,7 @@ class ResumeTest(SchemaTest):
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
         end = ends[states - 1 if states > 0 else states]
-        [*_, last] = self.give_target(lines[:end + 1 + more])
+        [*_, last] = self.give_target(lines[: end + 1 + more])
         return last
 
     def go_on(self, state, catalog=None):
@@ -55,9 +55,14 @@ class ResumeTest(SchemaTest):
     def check_resumed(self, result, state, extra_allowed=True):
         """It went on in the version of the state, and source and destination are equal."""
         version = self.bookmark(state, "t")["version"]
-        self.assertEqual([t for t in result.types if t not in ("RECORD", "STATE")], ["SCHEMA", "ACTIVATE_VERSION"])
+        self.assertEqual(
+            [t for t in result.types if t not in ("RECORD", "STATE")],
+            ["SCHEMA", "ACTIVATE_VERSION"],
+        )
         self.assertEqual({m["version"] for m in result.messages if "version" in m}, {version})
-        self.assertIn(f"INFO {self.id_of('t')}: going on with the copy that was cut off\n", result.stderr)
+        self.assertIn(
+            f"INFO {self.id_of('t')}: going on with the copy that was cut off\n", result.stderr
+        )
         self.check_end(result, version)
         self.check_equal("t", extra_allowed)
 
@@ -65,16 +70,22 @@ class ResumeTest(SchemaTest):
         """It started over in a new version, and source and destination are equal to the row."""
         [activated] = result.of_type("ACTIVATE_VERSION")
         self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
-        self.assertEqual({m["version"] for m in result.of_type("RECORD")} - {activated["version"]}, set())
+        self.assertEqual(
+            {m["version"] for m in result.of_type("RECORD")} - {activated["version"]}, set()
+        )
         if why:
-            self.assertIn(f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {why}; restarting it\n",
-                          result.stderr)
+            self.assertIn(
+                f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {why}; restarting it\n",
+                result.stderr,
+            )
         self.check_end(result, activated["version"])
         self.check_equal("t")
 
     def check_end(self, result, version):
-        self.assertEqual(self.bookmark(result.states[-1], "t"), {
-            "last_replication_method": "FULL_TABLE", "version": version, "xmin": None})
+        self.assertEqual(
+            self.bookmark(result.states[-1], "t"),
+            {"last_replication_method": "FULL_TABLE", "version": version, "xmin": None},
+        )
         self.assertIsNone(result.states[-1]["currently_syncing"])
 
     def ids(self, result):

@@ -20,8 +20,7 @@ import psycopg2
 SUPERUSER = "tap"
 # What servers since 16 say in other words than those before.
 WORDS = {
-    "permission denied to start WAL sender DETAIL: Only roles with the REPLICATION attribute may start a WAL sender process.":
-        "must be superuser or replication role to start walsender",
+    "permission denied to start WAL sender DETAIL: Only roles with the REPLICATION attribute may start a WAL sender process.": "must be superuser or replication role to start walsender",
     'increase "max_replication_slots"': "increase max_replication_slots",
 }
 SETTINGS = {"fsync": "off", "timezone": "UTC"}
@@ -42,8 +41,15 @@ class Server:
     machine's own.
     """
 
-    def __init__(self, settings=None, tcp=True, initdb=("--locale=C", "--encoding=UTF8"), primary=None, major=None,
-                 source=None):
+    def __init__(
+        self,
+        settings=None,
+        tcp=True,
+        initdb=("--locale=C", "--encoding=UTF8"),
+        primary=None,
+        major=None,
+        source=None,
+    ):
         major = source.major if source else major
         self.major = major
         self.bindir = bindir(major)
@@ -56,24 +62,43 @@ class Server:
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         self.reaper = subprocess.Popen(
             ["sh", "-c", REAPER, "reaper", self.bindir, self.folder],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, cwd="/", **as_postgres())
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+            **as_postgres(),
+        )
         try:
             if source:
                 self.copy(source)
             elif primary is None:
                 self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-N", *initdb)
             else:
-                self.run("pg_basebackup", "-D", self.data, "-h", primary.folder, "-p", primary.port, "-U", SUPERUSER,
-                         "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
-            self.configure({
-                **SETTINGS,
-                **self.logical_decoding(),
-                **self.plugins_allowed(),
-                "port": self.port,
-                "listen_addresses": "127.0.0.1" if tcp else "",
-                "unix_socket_directories": self.folder,
-                **(settings or {}),
-            })
+                self.run(
+                    "pg_basebackup",
+                    "-D",
+                    self.data,
+                    "-h",
+                    primary.folder,
+                    "-p",
+                    primary.port,
+                    "-U",
+                    SUPERUSER,
+                    "--write-recovery-conf",
+                    "--checkpoint=fast",
+                    "--no-sync",
+                )
+            self.configure(
+                {
+                    **SETTINGS,
+                    **self.logical_decoding(),
+                    **self.plugins_allowed(),
+                    "port": self.port,
+                    "listen_addresses": "127.0.0.1" if tcp else "",
+                    "unix_socket_directories": self.folder,
+                    **(settings or {}),
+                }
+            )
             self.start()
         except BaseException:
             self.close()
@@ -99,7 +124,11 @@ class Server:
         """What logical decoding needs, or a standby before 9.4; from 10 on the rest is the default."""
         if self.version < (9, 4):
             return {"wal_level": "hot_standby", "hot_standby": "on"}
-        more = {"max_wal_senders": 10, "max_replication_slots": 10, "hot_standby": "on"} if self.version < (10,) else {}
+        more = (
+            {"max_wal_senders": 10, "max_replication_slots": 10, "hot_standby": "on"}
+            if self.version < (10,)
+            else {}
+        )
         return {"wal_level": "logical", **more}
 
     def plugins_allowed(self):
@@ -147,8 +176,15 @@ class Server:
         command = [os.path.join(self.bindir, program), *map(str, args)]
         # A file, not a pipe: the server that pg_ctl starts keeps this output open for as long as it lives.
         with tempfile.TemporaryFile() as output:
-            code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
-                                   env={**os.environ, "LC_ALL": "C.UTF-8"}, **as_postgres())
+            code = subprocess.call(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env={**os.environ, "LC_ALL": "C.UTF-8"},
+                **as_postgres(),
+            )
             output.seek(0)
             text = output.read().decode(errors="replace")
         if code != 0:
@@ -157,13 +193,18 @@ class Server:
 
     def connect(self, dbname="postgres", user=SUPERUSER):
         """A psycopg2 connection in autocommit mode."""
-        connection = psycopg2.connect(host=str(self.folder), port=self.port, user=user, dbname=dbname)
+        connection = psycopg2.connect(
+            host=str(self.folder), port=self.port, user=user, dbname=dbname
+        )
         connection.autocommit = True
         return connection
 
     def sql(self, statements, dbname="postgres", user=SUPERUSER):
         """Runs statements, each in its own transaction if there is one only; returns the last one's rows."""
-        with contextlib.closing(self.connect(dbname, user)) as connection, connection.cursor() as cursor:
+        with (
+            contextlib.closing(self.connect(dbname, user)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(statements)
             return cursor.fetchall() if cursor.description else []
 
@@ -171,14 +212,25 @@ class Server:
         """Makes an empty database, in place of an earlier one of that name."""
         quoted = '"%s"' % name.replace('"', '""')
         if self.version < (13,):
-            self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'" % name.replace("'", "''"))
-        self.sql(f"DROP DATABASE IF EXISTS {quoted}{'' if self.version < (13,) else ' WITH (FORCE)'}")
+            self.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'"
+                % name.replace("'", "''")
+            )
+        self.sql(
+            f"DROP DATABASE IF EXISTS {quoted}{'' if self.version < (13,) else ' WITH (FORCE)'}"
+        )
         self.sql(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING '{encoding}'")
 
     def config(self, dbname="postgres", **extra):
         """The tap's config for a database of this server."""
-        return {"host": self.host, "port": str(self.port), "user": SUPERUSER, "password": "unused", "dbname": dbname,
-                **extra}
+        return {
+            "host": self.host,
+            "port": str(self.port),
+            "user": SUPERUSER,
+            "password": "unused",
+            "dbname": dbname,
+            **extra,
+        }
 
 
 def in_older_words(text):
@@ -204,8 +256,14 @@ def bindir(major=None):
     """
     if major is not None:
         script = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "servers"
-        fetched = subprocess.run([script, "fetch", major], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, text=True, check=False)
+        fetched = subprocess.run(
+            [script, "fetch", major],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
         if fetched.returncode != 0:
             raise unittest.SkipTest(f"no PostgreSQL {major} ({fetched.stderr.strip()[-500:]})")
         return os.path.join(fetched.stdout.strip(), "bin")
@@ -224,7 +282,9 @@ def server_version(programs):
 
 def as_postgres():
     """How root runs a server, which refuses to be run by root."""
-    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    return (
+        {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    )
 
 
 def free_port():
@@ -240,7 +300,9 @@ def free_port():
 def main():
     """scripts/servers run MAJOR [NAME=VALUE...]"""
     try:
-        with Server(major=sys.argv[1], settings=dict(setting.split("=", 1) for setting in sys.argv[2:])) as server:
+        with Server(
+            major=sys.argv[1], settings=dict(setting.split("=", 1) for setting in sys.argv[2:])
+        ) as server:
             print(f"postgresql://{SUPERUSER}@{server.host}:{server.port}/postgres", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 sys.stdin.read()

@@ -24,21 +24,32 @@ def as_text(lsn):
 def removed_wal(server):
     """What the tap says of a slot whose WAL the server has removed: the cause, which servers since 17 tell, and the prevention."""
     if server.version >= (17,):
-        return ("the server has removed WAL that it needed, since it kept more than max_slot_wal_keep_size",
-                "raise max_slot_wal_keep_size or run the tap more often")
-    return ("the server has removed WAL that it needed",
-            "raise max_slot_wal_keep_size, if it is set, or run the tap more often")
+        return (
+            "the server has removed WAL that it needed, since it kept more than max_slot_wal_keep_size",
+            "raise max_slot_wal_keep_size or run the tap more often",
+        )
+    return (
+        "the server has removed WAL that it needed",
+        "raise max_slot_wal_keep_size, if it is set, or run the tap more often",
+    )
 
 
 @contextlib.contextmanager
 def consume(server, database, slot, application="somebody"):
     """Somebody else who reads a slot, but takes no notice of what comes; gives the PID of its backend."""
     connection = psycopg2.connect(
-        host=str(server.folder), port=server.port, user="tap", dbname=database, application_name=application,
-        connection_factory=psycopg2.extras.LogicalReplicationConnection)
+        host=str(server.folder),
+        port=server.port,
+        user="tap",
+        dbname=database,
+        application_name=application,
+        connection_factory=psycopg2.extras.LogicalReplicationConnection,
+    )
     with contextlib.closing(connection), connection.cursor() as cursor:
         cursor.start_replication(slot, decode=False)
-        active = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+        active = (
+            f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+        )
         [(pid,)] = until(lambda: server.sql(active), "nobody reads the slot")
         yield pid
 
@@ -55,22 +66,31 @@ class SlotTest(SchemaTest):
 
     def make_slot(self, name=None, plugin="wal2json", database=None):
         name = name or self.slot
-        self.server.sql(f"SELECT pg_create_logical_replication_slot('{name}', '{plugin}')", database or self.database)
+        self.server.sql(
+            f"SELECT pg_create_logical_replication_slot('{name}', '{plugin}')",
+            database or self.database,
+        )
         self.addCleanup(self.drop_slot, name)
 
     def drop_slot(self, name=None):
         """A server takes a moment to see that a tap that was killed is gone."""
         name = name or self.slot
         until(lambda: not self.is_active(name), f"slot {name} is in use")
-        self.sql(f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'")
+        self.sql(
+            f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'"
+        )
 
     def is_active(self, name=None):
-        return self.sql(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{name or self.slot}' AND active")
+        return self.sql(
+            f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{name or self.slot}' AND active"
+        )
 
     def confirmed(self, name=None):
         """What the slot holds to be with the target, as the number that a state has."""
-        [(position,)] = self.sql("SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots"
-                                 f" WHERE slot_name = '{name or self.slot}'")
+        [(position,)] = self.sql(
+            "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots"
+            f" WHERE slot_name = '{name or self.slot}'"
+        )
         return position
 
     def end_of_log(self):
@@ -78,7 +98,12 @@ class SlotTest(SchemaTest):
         return position
 
     def slots(self):
-        return [name for name, in self.sql("SELECT slot_name::text FROM pg_replication_slots ORDER BY slot_name")]
+        return [
+            name
+            for name, in self.sql(
+                "SELECT slot_name::text FROM pg_replication_slots ORDER BY slot_name"
+            )
+        ]
 
     def catalog(self, *names, method="LOG_BASED", key=None):
         return super().catalog(*names, method=method, key=key)
@@ -96,19 +121,26 @@ class SlotTest(SchemaTest):
     def refused(self, text, catalog, state=None, *, before="", **extra):
         """A run that must end before it has begun."""
         result = self.sync(catalog, state, expect=4, **extra)
-        self.assertEqual((in_older_words(result.stderr), result.stdout), (f"{before}CRITICAL {text}{ADVICE}\n", b""))
+        self.assertEqual(
+            (in_older_words(result.stderr), result.stdout),
+            (f"{before}CRITICAL {text}{ADVICE}\n", b""),
+        )
 
     def moved_on(self, state):
         """What a run says of a slot that is beyond the state of t."""
-        return (f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has "
-                f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
-                f"sync the stream anew with --full-refresh {self.id_of('t')}")
+        return (
+            f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has "
+            f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
+            f"sync the stream anew with --full-refresh {self.id_of('t')}"
+        )
 
     def to_replace(self, prevention):
         """The remedy for a slot that is lost."""
-        return (f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
-                f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full refresh with "
-                f"--full-refresh; to prevent this, {prevention}")
+        return (
+            f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full refresh with "
+            f"--full-refresh; to prevent this, {prevention}"
+        )
 
     def lost(self, cause, prevention):
         """What a run says of a slot that is lost."""
@@ -116,10 +148,14 @@ class SlotTest(SchemaTest):
 
     def remove_wal(self):
         """Writes WAL until the slot is lost, which needs a low max_slot_wal_keep_size."""
+
         def is_lost():
             self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
             self.sql("CHECKPOINT")
-            return self.sql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'")
+            return self.sql(
+                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'"
+            )
+
         until(is_lost, "the slot is not lost")
 
     def slot_command(self, action, state=None, expect=0, **extra):

@@ -43,22 +43,47 @@ class Sshd:
 
     def start(self):
         if os.geteuid() == 0:
-            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # where it locks up what has not logged in yet
+            os.makedirs(
+                "/run/sshd", mode=0o755, exist_ok=True
+            )  # where it locks up what has not logged in yet
         config = self.folder / "sshd_config"
-        config.write_text("\n".join([
-            *self.settings, f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.folder}/host_key",
-            f"AuthorizedKeysFile {self.folder}/authorized_keys", f"PidFile {self.folder}/pid", "StrictModes no", "UsePAM no",
-            "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes", "LogLevel VERBOSE",
-            *lenient(), ""]))
+        config.write_text(
+            "\n".join(
+                [
+                    *self.settings,
+                    f"Port {self.port}",
+                    "ListenAddress 127.0.0.1",
+                    f"HostKey {self.folder}/host_key",
+                    f"AuthorizedKeysFile {self.folder}/authorized_keys",
+                    f"PidFile {self.folder}/pid",
+                    "StrictModes no",
+                    "UsePAM no",
+                    "PasswordAuthentication no",
+                    "KbdInteractiveAuthentication no",
+                    "PermitRootLogin yes",
+                    "LogLevel VERBOSE",
+                    *lenient(),
+                    "",
+                ]
+            )
+        )
         with open(self.folder / "log", "ab") as log:
             # Its own session: its children are told from others by that.
-            self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            start_new_session=True)
+            self.process = subprocess.Popen(
+                [SSHD, "-D", "-e", "-f", config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         until(self.answers, lambda: f"sshd does not start: {self.log}")
 
     def answers(self):
         assert self.process.poll() is None, f"sshd has ended: {self.log}"
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe,
+        ):
             return probe.recv(4)
 
     @property
@@ -81,7 +106,10 @@ class Sshd:
         if self.process:
             pids = self.sessions()
             self.drop()
-            until(lambda: not set(pids) & set(self.sessions()), "sshd does not see that its sessions are gone")
+            until(
+                lambda: not set(pids) & set(self.sessions()),
+                "sshd does not see that its sessions are gone",
+            )
             self.process.terminate()
             self.process.wait()
             self.process = None
@@ -123,20 +151,30 @@ class Sshd:
 def lenient():
     """OpenSSH since 9.8 turns away for a while who has failed to log in: a test would pay for the one before."""
     setting = "PerSourcePenalties no"
-    known = subprocess.run([SSHD, "-G", "-f", "/dev/null", "-o", setting.replace(" ", "=")], capture_output=True, check=False)
+    known = subprocess.run(
+        [SSHD, "-G", "-f", "/dev/null", "-o", setting.replace(" ", "=")],
+        capture_output=True,
+        check=False,
+    )
     return [setting] if known.returncode == 0 else []
 
 
 def children(pid):
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return [int(each) for each in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(each)
+            for each in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     return []
 
 
 def keygen(path, kind="ed25519", passphrase="", form=()):
     """Makes a pair of keys; returns the path of the private one."""
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", *form, "-f", path], check=True,
-                   stdin=subprocess.DEVNULL)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", *form, "-f", path],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
     return path
 
 
@@ -158,7 +196,12 @@ def agent(*keys):
             until(lambda: os.path.exists(address), "the agent does not start")
             variables = {"SSH_AUTH_SOCK": address}
             for key in keys:
-                subprocess.run(["ssh-add", "-q", key], env={**os.environ, **variables}, check=True, stdin=subprocess.DEVNULL)
+                subprocess.run(
+                    ["ssh-add", "-q", key],
+                    env={**os.environ, **variables},
+                    check=True,
+                    stdin=subprocess.DEVNULL,
+                )
             yield variables
         finally:
             running.terminate()

@@ -10,9 +10,11 @@ class StateTest(SchemaTest):
 
     def setUp(self):
         super().setUp()
-        self.sql("""CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint, j bigint, at timestamptz);
+        self.sql(
+            """CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint, j bigint, at timestamptz);
                     INSERT INTO {s}.t SELECT i, i * 10, -i, timestamptz '2020-07-01 12:00:00+00' + i * interval '0.5 s'
-                        FROM generate_series(1, 10) i;""")
+                        FROM generate_series(1, 10) i;"""
+        )
 
     def incremental(self, *names, key="k"):
         return self.catalog(*(names or ("t",)), method="INCREMENTAL", key=key)

@@ -25,8 +25,10 @@ class Result:
     connected: str = ""  # the line about the connection, which is not in stderr: ports differ
 
     def __str__(self):
-        return (f"$ {self.command}\nexit code {self.code}\n"
-                f"stdout: {self.stdout[:2000]!r}\nstderr:\n{self.stderr[-5000:]}")
+        return (
+            f"$ {self.command}\nexit code {self.code}\n"
+            f"stdout: {self.stdout[:2000]!r}\nstderr:\n{self.stderr[-5000:]}"
+        )
 
     @functools.cached_property
     def messages(self):
@@ -58,8 +60,11 @@ class Result:
     def state_texts(self):
         """The values of the STATE messages to the letter, as a target hands them back."""
         before, after = b'{"type":"STATE","value":', b"}"
-        return [line.removeprefix(before).removesuffix(after).decode()
-                for line in self.stdout.splitlines() if line.startswith(before)]
+        return [
+            line.removeprefix(before).removesuffix(after).decode()
+            for line in self.stdout.splitlines()
+            if line.startswith(before)
+        ]
 
     @property
     def last_state(self):
@@ -75,9 +80,18 @@ def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0,
     """
     with tempfile.TemporaryDirectory(prefix="tap-postgres-run-") as folder:
         command = prepare(folder, config, *args, catalog=catalog, state=state, files=files)
-        done = subprocess.run(command, cwd=folder, env=clean_environment(env), stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=timeout, check=False)
-    result = Result(shlex.join(command), done.returncode, done.stdout, *without_connection(done.stderr))
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=clean_environment(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+    result = Result(
+        shlex.join(command), done.returncode, done.stdout, *without_connection(done.stderr)
+    )
     check_secrets(config, done.stdout + done.stderr)
     if expect not in (None, result.code):
         raise AssertionError(f"expected exit code {expect}\n{result}")
@@ -93,8 +107,14 @@ def secrets(config):
             yield from secrets(value)
         elif key in ("sqlalchemy_url", "url"):
             yield from (word.encode() for word in re.findall(r"://[^:/]*:([^@]*)@", str(value)))
-        elif re.search("password$|sslkey|private_key$", key) and isinstance(value, str) and not value.startswith("/"):
-            yield from (line.encode() for line in value.splitlines() if not line.startswith("-----"))
+        elif (
+            re.search("password$|sslkey|private_key$", key)
+            and isinstance(value, str)
+            and not value.startswith("/")
+        ):
+            yield from (
+                line.encode() for line in value.splitlines() if not line.startswith("-----")
+            )
 
 
 def check_secrets(config, output):
@@ -125,13 +145,19 @@ def prepare(folder, config, *args, catalog=None, state=None, files=None):
 
 def clean_environment(extra=None):
     """Ours, without what would steer libpq or the tap."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TAP_POSTGRES_"))}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PG", "TAP_POSTGRES_"))
+    }
     return {**clean, **(extra or {})}
 
 
 def version():
     """`tap-postgres 1.2.3`, which is its application's name to the server, too."""
-    return subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [BINARY, "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def discover(config, *args):
@@ -164,8 +190,10 @@ def select(catalog, *names, method="FULL_TABLE", key=None):
 
 def load_strict(text):
     """JSON, and not the words NaN and Infinity that Python takes for it."""
+
     def refuse(word):
         raise ValueError(f"{word} is not JSON")
+
     return json.loads(text.decode("utf-8"), parse_float=decimal.Decimal, parse_constant=refuse)
 
 

@@ -58,18 +58,31 @@ class Stream:
     def flush(self, cursor):
         if not self.rows:
             return
-        key = "jsonb_build_array(%s)" % ", ".join("line -> 'record' -> %s" % quote_literal(name) for name in self.keys)
+        key = "jsonb_build_array(%s)" % ", ".join(
+            "line -> 'record' -> %s" % quote_literal(name) for name in self.keys
+        )
         for rows, statement in (
-                ([line for line, deleted in self.lines.values() if not deleted], f"""
+            (
+                [line for line, deleted in self.lines.values() if not deleted],
+                f"""
                     INSERT INTO {self.table} SELECT {key}, line -> 'record', (line ->> 'version')::bigint FROM lines
-                    ON CONFLICT (key) DO UPDATE SET record = excluded.record, version = excluded.version"""),
-                (self.keyless,
-                 f"INSERT INTO {self.table} SELECT NULL, line -> 'record', (line ->> 'version')::bigint FROM lines"),
-                ([line for line, deleted in self.lines.values() if deleted],
-                 f"DELETE FROM {self.table} USING lines WHERE key = {key}")):
+                    ON CONFLICT (key) DO UPDATE SET record = excluded.record, version = excluded.version""",
+            ),
+            (
+                self.keyless,
+                f"INSERT INTO {self.table} SELECT NULL, line -> 'record', (line ->> 'version')::bigint FROM lines",
+            ),
+            (
+                [line for line, deleted in self.lines.values() if deleted],
+                f"DELETE FROM {self.table} USING lines WHERE key = {key}",
+            ),
+        ):
             if rows:
-                cursor.execute("WITH lines AS (SELECT line FROM jsonb_array_elements(%s) line) "
-                               + statement.replace("%", "%%"), (f"[{','.join(rows)}]",))
+                cursor.execute(
+                    "WITH lines AS (SELECT line FROM jsonb_array_elements(%s) line) "
+                    + statement.replace("%", "%%"),
+                    (f"[{','.join(rows)}]",),
+                )
         self.lines.clear()
         self.keyless.clear()
 
@@ -112,7 +125,8 @@ class Target:
                 stream = self.streams[message["stream"]]
                 stream.flush(self.cursor)
                 self.cursor.execute(
-                    f"DELETE FROM {stream.table} WHERE version IS DISTINCT FROM {int(message['version'])}")
+                    f"DELETE FROM {stream.table} WHERE version IS DISTINCT FROM {int(message['version'])}"
+                )
             else:
                 raise ValueError(f"a message of type {kind}")
 
@@ -127,7 +141,8 @@ class Target:
             self.streams[name].flush(self.cursor)
         table = f"{self.schema}.{quote_identifier(name)}"
         self.cursor.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (key jsonb UNIQUE, record jsonb NOT NULL, version bigint)")
+            f"CREATE TABLE IF NOT EXISTS {table} (key jsonb UNIQUE, record jsonb NOT NULL, version bigint)"
+        )
         self.streams[name] = Stream(table, message)
 
 
@@ -155,8 +170,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--dsn", required=True)
     parser.add_argument("--schema", default="public")
-    parser.add_argument("--keep-unconfirmed", action="store_true",
-                        help="commit at the end of the input too, what follows the last STATE")
+    parser.add_argument(
+        "--keep-unconfirmed",
+        action="store_true",
+        help="commit at the end of the input too, what follows the last STATE",
+    )
     options = parser.parse_args()
 
     def confirm(state):

@@ -37,12 +37,17 @@ class TunnelTest(SchemaTest):
         """Discovery through the tunnel, whose settings are changed by `tunnel`; None takes one away."""
         changed = {**self.config["ssh_tunnel"], **tunnel}
         changed = {name: value for name, value in changed.items() if value is not None}
-        result = tap.run({**self.config, "ssh_tunnel": changed}, "--discover", expect=expect, env=env)
+        result = tap.run(
+            {**self.config, "ssh_tunnel": changed}, "--discover", expect=expect, env=env
+        )
         return without_advice(result) if expect == 3 else result
 
     def refused(self, text, env=None, user=None, **tunnel):
         """Discovery that must end before the tunnel is open."""
         result = self.discover(3, env, **({"username": user} if user else {}), **tunnel)
-        self.assertEqual(result.stderr, "CRITICAL cannot open the SSH tunnel "
-                                        f"(127.0.0.1:{self.sshd.port}, user {user or self.sshd.user}): {text}\n")
+        self.assertEqual(
+            result.stderr,
+            "CRITICAL cannot open the SSH tunnel "
+            f"(127.0.0.1:{self.sshd.port}, user {user or self.sshd.user}): {text}\n",
+        )
         self.assertEqual(result.stdout, b"")

@@ -39,7 +39,9 @@ def setup(cursor, rows):
         writer.insert(rows)
     # Rows without key come only while there is no bookmark, so they are there from the beginning and stay as they are.
     for table in INCREMENTAL:
-        cursor.execute(f"INSERT INTO {table} (id, pad) SELECT -i, 'no key' FROM generate_series(1, {rows // 5}) i")
+        cursor.execute(
+            f"INSERT INTO {table} (id, pad) SELECT -i, 'no key' FROM generate_series(1, {rows // 5}) i"
+        )
 
 
 class Writer:
@@ -61,8 +63,18 @@ class Writer:
             change = self.rng.choices((self.insert, self.bump, self.roll_back), (2, 8, 1))[0]
         else:
             change = self.rng.choices(
-                (self.insert, self.update, self.grow, self.delete, self.several, self.roll_back, self.vacuum, self.rewrite),
-                (3, 8, 4, 6, 2, 1, 0.5, 0.1))[0]
+                (
+                    self.insert,
+                    self.update,
+                    self.grow,
+                    self.delete,
+                    self.several,
+                    self.roll_back,
+                    self.vacuum,
+                    self.rewrite,
+                ),
+                (3, 8, 4, 6, 2, 1, 0.5, 0.1),
+            )[0]
         change()
 
     def insert(self, rows=None):
@@ -71,30 +83,55 @@ class Writer:
 
     def insert_full(self):
         r = self.rng
-        self.execute("""INSERT INTO "full" SELECT coalesce(max(id), 0) + 1, %s, %s, now() - %s * interval '1 us', %s, %s, %s, %s
-                          FROM "full\"""", r.getrandbits(62) - 2**61, self.number(), r.randrange(10**15), r.random() < 0.5,
-                     '{"a": [1, %d.50], "b": null}' % r.randrange(100), [r.randrange(100), None], self.text())
+        self.execute(
+            """INSERT INTO "full" SELECT coalesce(max(id), 0) + 1, %s, %s, now() - %s * interval '1 us', %s, %s, %s, %s
+                          FROM "full\"""",
+            r.getrandbits(62) - 2**61,
+            self.number(),
+            r.randrange(10**15),
+            r.random() < 0.5,
+            '{"a": [1, %d.50], "b": null}' % r.randrange(100),
+            [r.randrange(100), None],
+            self.text(),
+        )
 
     def insert_keyless(self):
-        self.execute("INSERT INTO keyless VALUES (%s, %s)", self.rng.randrange(10**9), self.text())
+        number = self.rng.randrange(10**9)
+        self.execute("INSERT INTO keyless VALUES (%s, %s)", number, self.text())
 
     def insert_part(self):
-        self.execute("INSERT INTO part SELECT coalesce(max(id), 0) + 1, %s, %s, %s FROM part",
-                     self.rng.choice((0, 1, 2, 3, None)), self.number(), self.text())
+        self.execute(
+            "INSERT INTO part SELECT coalesce(max(id), 0) + 1, %s, %s, %s FROM part",
+            self.rng.choice((0, 1, 2, 3, None)),
+            self.number(),
+            self.text(),
+        )
 
     def insert_inc(self):
-        self.execute("INSERT INTO inc SELECT coalesce(max(id), 0) + 1, %s, %s, %s FROM inc", self.next_key(), self.number(),
-                     self.text())
+        self.execute(
+            "INSERT INTO inc SELECT coalesce(max(id), 0) + 1, %s, %s, %s FROM inc",
+            self.next_key(),
+            self.number(),
+            self.text(),
+        )
 
     def insert_inc_part(self):
-        self.execute("INSERT INTO inc_part SELECT coalesce(max(id), 0) + 1, timestamptz '2024-02-29' + %s * interval '1 us', %s"
-                     "  FROM inc_part", self.next_key(), self.text())
+        self.execute(
+            "INSERT INTO inc_part SELECT coalesce(max(id), 0) + 1, timestamptz '2024-02-29' + %s * interval '1 us', %s"
+            "  FROM inc_part",
+            self.next_key(),
+            self.text(),
+        )
 
     def bump(self):
         """Gives some rows the next key, all of them the same one."""
         key = "%s" if self.table == "inc" else "timestamptz '2024-02-29' + %s * interval '1 us'"
-        self.execute(f"UPDATE {self.table} SET k = {key}, pad = %s WHERE id > 0 AND id %% 50 = %s", self.next_key(),
-                     self.text(), self.rng.randrange(50))
+        self.execute(
+            f"UPDATE {self.table} SET k = {key}, pad = %s WHERE id > 0 AND id %% 50 = %s",
+            self.next_key(),
+            self.text(),
+            self.rng.randrange(50),
+        )
 
     def update(self):
         """Changes rows where they are."""
@@ -103,7 +140,9 @@ class Writer:
     def grow(self):
         """Changes rows so that they move, to other pages or another leaf."""
         change = "part = (coalesce(part, 0) + 1) % 4, " if self.table == "part" else ""
-        self.execute(f"UPDATE {self.quoted} SET {change}pad = repeat('g', {self.rng.randrange(100, 2000)}) WHERE {self.some(3)}")
+        self.execute(
+            f"UPDATE {self.quoted} SET {change}pad = repeat('g', {self.rng.randrange(100, 2000)}) WHERE {self.some(3)}"
+        )
 
     def delete(self):
         self.execute(f"DELETE FROM {self.quoted} WHERE {self.some(4)}")
@@ -128,7 +167,9 @@ class Writer:
         self.execute(f"VACUUM {self.rng.choice(('', 'FREEZE '))}{self.quoted}")
 
     def rewrite(self):
-        self.execute(f"VACUUM FULL {self.rng.choice(('part0', 'part1')) if self.table == 'part' else self.quoted}")
+        self.execute(
+            f"VACUUM FULL {self.rng.choice(('part0', 'part1')) if self.table == 'part' else self.quoted}"
+        )
 
     @property
     def quoted(self):
@@ -136,8 +177,10 @@ class Writer:
 
     def some(self, at_most):
         """A condition that so many rows meet, from anywhere in the table."""
-        return (f"ctid = ANY (ARRAY(SELECT ctid FROM {self.quoted} TABLESAMPLE BERNOULLI (5) "
-                f"REPEATABLE ({self.rng.randrange(10**6)}) ORDER BY pad LIMIT {self.rng.randint(1, at_most)}))")
+        return (
+            f"ctid = ANY (ARRAY(SELECT ctid FROM {self.quoted} TABLESAMPLE BERNOULLI (5) "
+            f"REPEATABLE ({self.rng.randrange(10**6)}) ORDER BY pad LIMIT {self.rng.randint(1, at_most)}))"
+        )
 
     def number(self):
         return "%d.%02d" % (self.rng.getrandbits(80), self.rng.randrange(100))
@@ -148,7 +191,9 @@ class Writer:
     def next_key(self):
         """The same one now and then: rows that tie."""
         if self.key is None:
-            number = "k" if self.table == "inc" else "extract(epoch FROM k - '2024-02-29') * 1000000"
+            number = (
+                "k" if self.table == "inc" else "extract(epoch FROM k - '2024-02-29') * 1000000"
+            )
             self.cursor.execute(f"SELECT coalesce(max({number}), 0)::bigint FROM {self.table}")
             [(self.key,)] = self.cursor.fetchall()
         self.key += self.rng.choice((0, 1, 1, 7))

@@ -45,9 +45,9 @@ class MigrationTest(unittest.TestCase):
         result = tap.run(config, catalog=files["catalog"], state=files["state"])
         self.assertEqual([record["id"] for record in result.records()], [7, 8, 9, 10])
         self.assertNotIn("WARNING", result.stderr)
-        page = (ROOT / f"docs/{name}.md").read_text()
+        page = (ROOT / f"docs/migrating/{name}.md").read_text()
         for file in files:
-            self.assertIn(f"(../examples/{name}/{file}.json)", page)
+            self.assertIn(f"(../../examples/{name}/{file}.json)", page)
         return result
 
     def test_singer_io(self):

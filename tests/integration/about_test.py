@@ -1,4 +1,4 @@
-"""What the tap says of itself: --about, the manual page, the completion of bash, and the README's table of the config."""
+"""What the tap says about itself: --about, the manual page and the completion of bash."""
 
 import json
 import re
@@ -8,28 +8,9 @@ import unittest
 from support import tap
 from support.tap import ROOT
 
-WORDS = {"string": "text", "array": "list"}
-
 
 def about():
     return json.loads(tap.run(None, "--about", "--format", "json").stdout)
-
-
-def flat(properties, prefix=""):
-    """The settings by the names that the README has for them."""
-    for name, schema in properties.items():
-        if "properties" in schema:
-            yield from flat(schema["properties"], f"{prefix}{name}.")
-        else:
-            yield prefix + name, schema
-
-
-def as_written(value):
-    return (
-        {True: "true", False: "false"}.get(value, str(value))
-        if isinstance(value, bool)
-        else str(value)
-    )
 
 
 class AboutTest(unittest.TestCase):
@@ -68,23 +49,6 @@ class AboutTest(unittest.TestCase):
             "\n  ssh_tunnel.password (text, secret)\n      password to log in with\n", text
         )
         self.assertIn("\n  max_retries (integer, default 5)\n", text)
-
-    def test_the_readme_has_the_same_settings(self):
-        text = (ROOT / "README.md").read_text(encoding="utf-8")
-        table = text.split("| key | default | meaning |\n|---|---|---|\n")[1].split("\n\n")[0]
-        written = {}
-        for line in table.splitlines():
-            names, default, meaning = re.fullmatch(r"\| (.*?) \| ?(.*?) ?\| (.*) \|", line).groups()
-            name, *aliases = re.findall("`([^`]+)`", names)
-            written[name] = (default.strip("`"), meaning)
-            written.update(
-                {alias: (default.strip("`"), f"another name of {name}") for alias in aliases}
-            )
-        told = {
-            name: (as_written(schema.get("default", "")), schema["description"])
-            for name, schema in flat(about()["settings"]["properties"])
-        }
-        self.assertEqual(written, told)
 
 
 class ManualTest(unittest.TestCase):

@@ -6,7 +6,7 @@ import re
 import socket
 import unittest
 
-from support import readme, tap
+from support import docs, tap
 from support.check import ADVICE
 from support.pipeline import until
 from support.server import Server, in_older_words
@@ -397,7 +397,7 @@ LOG = [
 class MistakeCase(unittest.TestCase):
     """Subclasses call use(). The right set-up syncs the table sales.orders."""
 
-    rows = readme.troubles()
+    known_messages = docs.known_messages()
 
     def use(self, server):
         self.server = server
@@ -491,13 +491,13 @@ class MistakeCase(unittest.TestCase):
             expected = f"{re.escape(mistake.before)}CRITICAL {pattern}{advice}"
         self.assertRegex("\n".join(told), rf"\A{expected}\Z", result)
         self.assertEqual(result.types, [])  # whole lines, which none of these has
-        self.check_is_in_readme(told[-1] if mistake.code != 1 else told[0].removeprefix("ERROR "))
+        self.check_is_documented(told[-1] if mistake.code != 1 else told[0].removeprefix("ERROR "))
 
-    def check_is_in_readme(self, line):
+    def check_is_documented(self, line):
         line = line.removeprefix("CRITICAL ")
         self.assertTrue(
-            any(re.search(row, line) for row in self.rows),
-            f"the README's table of troubles has no row for {line}",
+            any(re.search(message, line) for message in self.known_messages),
+            f"docs/troubleshooting.md has no row for {line}",
         )
 
     def check_all(self, mistakes):
@@ -585,7 +585,7 @@ class MistakesTest(MistakeCase):
             (result.stdout, result.stderr),
             (b"", f"INFO discovered 0 tables in database shop\nCRITICAL {line}\n"),
         )
-        self.check_is_in_readme(line)
+        self.check_is_documented(line)
 
 
 class OtherServersTest(MistakeCase):

@@ -1,0 +1,113 @@
+"""README.md and docs/: links resolve, tables are complete, and the wording is plain."""
+
+import json
+import re
+import unittest
+
+from support import docs, tap
+from support.tap import ROOT
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+CODE = re.compile(r"^```(?s:.*?)^```$|^ {4}.*$", re.MULTILINE)
+
+# Phrases that docs/ and README.md write in other words.
+BANNED = [
+    "anew",
+    "nobody",
+    "somebody",
+    "in hand",
+    "to be had",
+    "goes on",
+    "who reads",
+    "heirs?",
+    "leaf",
+    "thereof",
+    "nor",
+]
+# The files whose wording is checked. Later also src/, include/, tests/ and scripts/, and
+# docs/configuration.md, whose tables come from src/.
+PLAIN = [
+    ROOT / "README.md",
+    *(page for page in (ROOT / "docs").rglob("*.md") if page.name != "configuration.md"),
+]
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub forms them."""
+    found = set()
+    for heading in HEADING.findall(CODE.sub("", page.read_text(encoding="utf-8"))):
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        copies = sum(other.rsplit("-", 1)[0] == anchor for other in found)
+        found.add(f"{anchor}-{copies + 1}" if anchor in found else anchor)
+    return found
+
+
+def settings(properties, prefix=""):
+    """The settings of --about by their full names, each with its schema."""
+    for name, schema in properties.items():
+        if "properties" in schema:
+            yield from settings(schema["properties"], f"{prefix}{name}.")
+        else:
+            yield prefix + name, schema
+
+
+def setting_rows():
+    """The rows that the tables of docs/configuration.md should have."""
+    about = json.loads(tap.run(None, "--about", "--format", "json").stdout)
+    rows = {}
+    for name, schema in settings(about["settings"]["properties"]):
+        alias_of = re.fullmatch(r"another name of (.*)", schema["description"])
+        if alias_of:
+            _, default, meaning = rows[alias_of[1]]
+            rows[alias_of[1]] = (f"`{alias_of[1]}`, `{name}`", default, meaning)
+            continue
+        default = schema.get("default", "")
+        text = json.dumps(default) if isinstance(default, bool) else str(default)
+        rows[name] = (f"`{name}`", f"`{text}` " if text else "", schema["description"])
+    return [f"| {names} | {default}| {meaning} |" for names, default, meaning in rows.values()]
+
+
+class DocsTest(unittest.TestCase):
+    maxDiff = None
+
+    def test_links_resolve(self):
+        broken = []
+        for page in docs.PAGES:
+            for link in LINK.findall(CODE.sub("", page.read_text(encoding="utf-8"))):
+                if re.match(r"\w+:", link):
+                    continue  # another site
+                path, _, anchor = link.partition("#")
+                target = (page.parent / path).resolve() if path else page
+                if not target.exists() or (anchor and anchor not in anchors(target)):
+                    broken.append(f"{page.relative_to(ROOT)}: {link}")
+        self.assertEqual(broken, [])
+
+    def test_every_page_is_linked(self):
+        linked = {
+            (page.parent / link.partition("#")[0]).resolve()
+            for page in docs.PAGES
+            for link in LINK.findall(page.read_text(encoding="utf-8"))
+        }
+        self.assertEqual([page.name for page in docs.PAGES[1:] if page not in linked], [])
+
+    def test_configuration_equals_about(self):
+        text = docs.read("docs/configuration.md")
+        self.assertEqual(docs.tables(text, "| key | default | meaning |"), setting_rows())
+
+    def test_readme_is_short(self):
+        self.assertLessEqual(len(docs.read("README.md").splitlines()), 150)
+
+    def test_plain_words(self):
+        banned = re.compile(rf"\b({'|'.join(BANNED)})\b", re.IGNORECASE)
+        found = []
+        for path in PLAIN:
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                found += [
+                    f"{path.relative_to(ROOT)}:{number}: {word}" for word in banned.findall(line)
+                ]
+        self.assertEqual(found, [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include <tap/base/json.hpp>
-#include <tap/base/lsn.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/tables.hpp>
+#include <tap/pgtypes/lsn.hpp>
 
 namespace tap::sync {
 

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <optional>
 
-#include <tap/base/lsn.hpp>
+#include <tap/pgtypes/lsn.hpp>
 
 namespace tap::sync {
 

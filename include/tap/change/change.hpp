@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include <tap/base/lsn.hpp>
+#include <tap/pgtypes/lsn.hpp>
 
 namespace tap::change {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <tap/base/lsn.hpp>
 #include <tap/pg/connection.hpp>
+#include <tap/pgtypes/lsn.hpp>
 
 namespace tap::pg {
 

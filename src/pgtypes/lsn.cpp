@@ -3,7 +3,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/lsn.hpp>
+#include <tap/pgtypes/lsn.hpp>
 
 namespace tap {
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include <tap/base/type_row.hpp>
 #include <tap/pg/rows.hpp>
+#include <tap/pgtypes/type_row.hpp>
 
 namespace tap::pg {
 

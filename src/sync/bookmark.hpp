@@ -8,7 +8,7 @@
 #include <utility>
 
 #include <tap/base/json.hpp>
-#include <tap/base/type_row.hpp>
+#include <tap/pgtypes/type_row.hpp>
 
 namespace tap::sync {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <tap/base/json.hpp>
-#include <tap/base/type_row.hpp>
 #include <tap/pgtypes/lsn.hpp>
+#include <tap/pgtypes/type_row.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
 

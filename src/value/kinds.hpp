@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include <tap/base/type_row.hpp>
+#include <tap/pgtypes/type_row.hpp>
 #include <tap/value/encoder.hpp>
 
 namespace tap::value {

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include <tap/base/error.hpp>
-#include <tap/base/type_row.hpp>
 #include <tap/pg/rows.hpp>
+#include <tap/pgtypes/type_row.hpp>
 #include <tap/value/type.hpp>
 
 #include "catch.hpp"

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <tap/base/type_row.hpp>
+#include <tap/pgtypes/type_row.hpp>
 
 namespace tap::pg {
 

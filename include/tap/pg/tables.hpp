@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include <tap/base/type_row.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/session.hpp>
+#include <tap/pgtypes/type_row.hpp>
 
 namespace tap::pg {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include <tap/base/type_row.hpp>
+#include <tap/pgtypes/type_row.hpp>
 
 namespace tap::value {
 

@@ -2,7 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
-#include <tap/base/type_row.hpp>
+#include <tap/pgtypes/type_row.hpp>
 
 namespace tap {
 

@@ -11,7 +11,7 @@
 #include <tap/base/log.hpp>
 #include <tap/base/memory.hpp>
 #include <tap/base/output.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 #include <tap/check/check.hpp>
 #include <tap/cli/options.hpp>
 #include <tap/config/about.hpp>

@@ -2,7 +2,7 @@
 #include <libpq-fe.h>
 
 #include <tap/base/cursor.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 #include <tap/pg/copy_reader.hpp>
 
 namespace tap::pg {

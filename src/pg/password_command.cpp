@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 #include <tap/pg/connection.hpp>
 
 #include "conninfo.hpp"

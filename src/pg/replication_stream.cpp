@@ -7,7 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/cursor.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/replication_stream.hpp>
 #include <tap/pg/settings.hpp>

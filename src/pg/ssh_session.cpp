@@ -15,7 +15,7 @@
 
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 #include <tap/pg/connection.hpp>
 
 #include "conninfo.hpp"

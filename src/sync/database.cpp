@@ -7,7 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 
 namespace tap::sync {
 

@@ -5,7 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slot_choice.hpp>
 

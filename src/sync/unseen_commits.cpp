@@ -8,7 +8,7 @@
 #include <spdlog/fmt/ranges.h>
 
 #include <tap/base/log.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 
 namespace tap::sync {
 

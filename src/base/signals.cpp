@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include <tap/base/log.hpp>
-#include <tap/base/stop.hpp>
+#include <tap/base/signals.hpp>
 
 namespace tap {
 

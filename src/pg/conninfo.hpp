@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include <tap/pg/server.hpp>
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {
 

@@ -12,7 +12,7 @@
 #include <libssh/libssh.h>
 #include <poll.h>
 
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 #include "forwarding.hpp"
 #include "socket.hpp"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include <tap/pg/server.hpp>
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {
 

@@ -7,7 +7,7 @@
 
 #include <libssh/libssh.h>
 
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {
 

@@ -8,7 +8,7 @@
 
 #include <libssh/libssh.h>
 
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 #include "ssh_keys.hpp"
 

@@ -9,7 +9,7 @@
 
 #include <tap/pg/connection.hpp>
 #include <tap/pg/server.hpp>
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {
 

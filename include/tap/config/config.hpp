@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <tap/pg/server.hpp>
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 #include <tap/value/options.hpp>
 
 namespace tap::config {

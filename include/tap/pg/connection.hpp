@@ -15,7 +15,7 @@
 #include <tap/pg/rows.hpp>
 #include <tap/pg/server.hpp>
 #include <tap/pg/server_version.hpp>
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 struct pg_conn;    // libpq's PGconn
 struct pg_result;  // libpq's PGresult

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/pg/tunnel.hpp>
+#include <tap/ssh/tunnel.hpp>
 
-#include "forwarder.hpp"
+#include "pg/forwarder.hpp"
 
 namespace tap::pg {
 

@@ -3,7 +3,7 @@
 
 #include <tap/ssh/tunnel.hpp>
 
-#include "pg/forwarder.hpp"
+#include "tunnel_loop.hpp"
 
 namespace tap::pg {
 

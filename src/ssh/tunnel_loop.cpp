@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "forwarder.hpp"
+#include "tunnel_loop.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -14,7 +14,7 @@
 
 #include <tap/base/error.hpp>
 
-#include "conninfo.hpp"
+#include "pg/conninfo.hpp"
 
 namespace tap::pg {
 

@@ -14,9 +14,9 @@
 
 #include <tap/ssh/tunnel.hpp>
 
-#include "forwarding.hpp"
-#include "socket.hpp"
-#include "ssh_session.hpp"
+#include "pg/forwarding.hpp"
+#include "pg/socket.hpp"
+#include "pg/ssh_session.hpp"
 
 namespace tap::pg {
 

@@ -14,9 +14,9 @@
 
 #include <tap/ssh/tunnel.hpp>
 
-#include "pg/forwarding.hpp"
 #include "pg/socket.hpp"
 #include "pg/ssh_session.hpp"
+#include "tunnel_channel.hpp"
 
 namespace tap::pg {
 

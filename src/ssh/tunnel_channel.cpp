@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "forwarding.hpp"
+#include "tunnel_channel.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -8,7 +8,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <sys/socket.h>
 
-#include "conninfo.hpp"
+#include "pg/conninfo.hpp"
 
 namespace tap::pg {
 

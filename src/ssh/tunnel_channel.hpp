@@ -10,7 +10,7 @@
 
 #include <tap/ssh/tunnel.hpp>
 
-#include "socket.hpp"
+#include "pg/socket.hpp"
 
 namespace tap::pg {
 

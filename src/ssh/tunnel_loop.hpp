@@ -15,7 +15,7 @@
 #include <tap/ssh/tunnel.hpp>
 
 #include "pg/socket.hpp"
-#include "pg/ssh_session.hpp"
+#include "session.hpp"
 #include "tunnel_channel.hpp"
 
 namespace tap::pg {

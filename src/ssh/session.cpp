@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ssh_session.hpp"
+#include "session.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -18,8 +18,8 @@
 #include <tap/base/signals.hpp>
 #include <tap/pg/connection.hpp>
 
-#include "conninfo.hpp"
-#include "socket.hpp"
+#include "pg/conninfo.hpp"
+#include "pg/socket.hpp"
 
 namespace tap::pg {
 

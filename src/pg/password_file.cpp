@@ -8,7 +8,7 @@
 
 #include <tap/base/log.hpp>
 
-#include "ssh_keys.hpp"
+#include "ssh/keys.hpp"
 
 namespace tap::pg {
 

@@ -10,7 +10,7 @@
 
 #include <tap/ssh/tunnel.hpp>
 
-#include "pg/ssh_keys.hpp"
+#include "keys.hpp"
 
 namespace tap::pg {
 

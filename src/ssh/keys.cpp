@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ssh_keys.hpp"
+#include "keys.hpp"
 
 #include <cstdlib>
 

@@ -19,7 +19,7 @@
 #include <tap/pg/connection.hpp>
 
 #include "pg/conninfo.hpp"
-#include "pg/socket.hpp"
+#include "socket.hpp"
 
 namespace tap::pg {
 

@@ -10,7 +10,7 @@
 
 #include <tap/ssh/tunnel.hpp>
 
-#include "pg/socket.hpp"
+#include "socket.hpp"
 
 namespace tap::pg {
 

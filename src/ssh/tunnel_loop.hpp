@@ -14,8 +14,8 @@
 
 #include <tap/ssh/tunnel.hpp>
 
-#include "pg/socket.hpp"
 #include "session.hpp"
+#include "socket.hpp"
 #include "tunnel_channel.hpp"
 
 namespace tap::pg {

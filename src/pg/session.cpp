@@ -11,7 +11,7 @@
 #include <tap/pg/settings.hpp>
 
 #include "conninfo.hpp"
-#include "vigil.hpp"
+#include "pg/catalog/connection_watchdog.hpp"
 
 namespace tap::pg {
 

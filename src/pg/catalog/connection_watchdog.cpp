@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vigil.hpp"
+#include "connection_watchdog.hpp"
 
 #include <chrono>
 #include <utility>

@@ -12,7 +12,7 @@
 #include <tap/check/check.hpp>
 #include <tap/config/config.hpp>
 #include <tap/discovery/discovery.hpp>
-#include <tap/pg/session.hpp>
+#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/tables.hpp>
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/state.hpp>

@@ -6,8 +6,8 @@
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 #include <tap/discovery/discovery.hpp>
+#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/session.hpp>
 #include <tap/value/schema.hpp>
 #include <tap/value/type.hpp>
 

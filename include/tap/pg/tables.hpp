@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/session.hpp>
 #include <tap/pgtypes/type_row.hpp>
 
 namespace tap::pg {

@@ -6,12 +6,12 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/session.hpp>
 #include <tap/pg/settings.hpp>
 
-#include "conninfo.hpp"
-#include "pg/catalog/connection_watchdog.hpp"
+#include "connection_watchdog.hpp"
+#include "pg/conninfo.hpp"
 
 namespace tap::pg {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <tap/pg/catalog/replica_identity.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/logged_tables.hpp>
 #include <tap/pg/tables.hpp>
 #include <tap/sync/plan.hpp>
 

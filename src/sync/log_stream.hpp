@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <tap/pg/logged_tables.hpp>
+#include <tap/pg/catalog/replica_identity.hpp>
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 

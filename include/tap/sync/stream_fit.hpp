@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <tap/base/error.hpp>
-#include <tap/pg/logged_tables.hpp>
+#include <tap/pg/catalog/replica_identity.hpp>
 #include <tap/pg/tables.hpp>
 #include <tap/sync/plan.hpp>
 

@@ -4,9 +4,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/json.hpp>
-#include <tap/pg/logged_tables.hpp>
+#include <tap/pg/catalog/replica_identity.hpp>
 
-#include "inheritance.hpp"
+#include "pg/inheritance.hpp"
 
 namespace tap::pg {
 

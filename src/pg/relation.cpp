@@ -10,7 +10,7 @@
 #include <tap/pg/settings.hpp>
 #include <tap/pg/tables.hpp>
 
-#include "inheritance.hpp"
+#include "pg/catalog/inheritance.hpp"
 #include "types.hpp"
 
 namespace tap::pg {

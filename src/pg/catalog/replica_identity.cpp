@@ -6,7 +6,7 @@
 #include <tap/base/json.hpp>
 #include <tap/pg/catalog/replica_identity.hpp>
 
-#include "pg/inheritance.hpp"
+#include "inheritance.hpp"
 
 namespace tap::pg {
 

@@ -10,8 +10,8 @@
 #include <tap/pg/settings.hpp>
 #include <tap/pg/tables.hpp>
 
-#include "pg/catalog/inheritance.hpp"
-#include "types.hpp"
+#include "inheritance.hpp"
+#include "pg/types.hpp"
 
 namespace tap::pg {
 

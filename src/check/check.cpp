@@ -13,7 +13,7 @@
 #include <tap/config/config.hpp>
 #include <tap/discovery/discovery.hpp>
 #include <tap/pg/catalog/catalog_session.hpp>
-#include <tap/pg/tables.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/slot_choice.hpp>

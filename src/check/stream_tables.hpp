@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <tap/pg/catalog/replica_identity.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/tables.hpp>
 #include <tap/sync/plan.hpp>
 
 namespace tap::check {

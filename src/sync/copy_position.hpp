@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <tap/base/json.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/tables.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
 namespace tap::sync {

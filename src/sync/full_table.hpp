@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/tables.hpp>
 
 #include "copy_position.hpp"
 #include "log_start.hpp"

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/tables.hpp>
 
 #include "bookmark.hpp"
 #include "row_shape.hpp"

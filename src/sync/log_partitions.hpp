@@ -5,8 +5,8 @@
 #include <optional>
 
 #include <tap/base/json.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/tables.hpp>
 #include <tap/sync/plan.hpp>
 
 namespace tap::sync {

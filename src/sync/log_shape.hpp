@@ -9,7 +9,7 @@
 
 #include <tap/base/json.hpp>
 #include <tap/change/change.hpp>
-#include <tap/pg/tables.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/sync/plan.hpp>
 #include <tap/value/encoder.hpp>
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <tap/base/cursor.hpp>
-#include <tap/pg/tables.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/sync/plan.hpp>
 #include <tap/value/encoder.hpp>
 #include <tap/value/options.hpp>

@@ -7,7 +7,7 @@
 #include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
 #include <tap/config/config.hpp>
-#include <tap/pg/tables.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/value/options.hpp>
 
 namespace tap::discovery {

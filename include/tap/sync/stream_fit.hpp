@@ -7,7 +7,7 @@
 
 #include <tap/base/error.hpp>
 #include <tap/pg/catalog/replica_identity.hpp>
-#include <tap/pg/tables.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/sync/plan.hpp>
 
 namespace tap::sync {

@@ -6,9 +6,9 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/signals.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/settings.hpp>
-#include <tap/pg/tables.hpp>
 
 #include "inheritance.hpp"
 #include "pg/types.hpp"

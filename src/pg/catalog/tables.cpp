@@ -2,10 +2,10 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/tables.hpp>
 
-#include "types.hpp"
+#include "pg/types.hpp"
 
 namespace tap::pg {
 

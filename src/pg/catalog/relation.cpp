@@ -11,7 +11,7 @@
 #include <tap/pg/settings.hpp>
 
 #include "inheritance.hpp"
-#include "pg/types.hpp"
+#include "types.hpp"
 
 namespace tap::pg {
 

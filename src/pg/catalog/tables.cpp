@@ -5,7 +5,7 @@
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "pg/types.hpp"
+#include "types.hpp"
 
 namespace tap::pg {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include <tap/config/config.hpp>
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/slots.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
 

@@ -4,7 +4,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/pg/slots.hpp>
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/sync/slot_choice.hpp>
 #include <tap/sync/slot_commands.hpp>
 

@@ -6,8 +6,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/slots.hpp>
 
 namespace tap::sync {
 

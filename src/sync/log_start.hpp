@@ -6,7 +6,7 @@
 #include <string>
 
 #include <tap/config/config.hpp>
-#include <tap/pg/slots.hpp>
+#include <tap/pg/catalog/slots.hpp>
 
 namespace tap::sync {
 

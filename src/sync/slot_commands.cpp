@@ -6,8 +6,8 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/printable.hpp>
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/replication_stream.hpp>
-#include <tap/pg/slots.hpp>
 #include <tap/sync/slot_choice.hpp>
 #include <tap/sync/slot_commands.hpp>
 

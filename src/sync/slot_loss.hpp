@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <tap/pg/slots.hpp>
+#include <tap/pg/catalog/slots.hpp>
 
 namespace tap::sync {
 

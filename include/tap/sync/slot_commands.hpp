@@ -6,7 +6,7 @@
 
 #include <tap/base/error.hpp>
 #include <tap/config/config.hpp>
-#include <tap/pg/slots.hpp>
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/singer/state.hpp>
 
 namespace tap::sync {

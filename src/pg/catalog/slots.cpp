@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <tap/base/split.hpp>
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/slots.hpp>
 
-#include "conninfo.hpp"
+#include "pg/conninfo.hpp"
 
 namespace tap::pg {
 

@@ -12,10 +12,10 @@
 #include <tap/pg/quote.hpp>
 #include <tap/pg/settings.hpp>
 
+#include "connect_error.hpp"
 #include "conninfo.hpp"
 #include "password_command.hpp"
 #include "password_file.hpp"
-#include "refusal.hpp"
 
 namespace tap::pg {
 

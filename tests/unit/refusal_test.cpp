@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is made of libpq's messages, which are those of libpq 15 and 17 to the letter.
-#include "pg/refusal.hpp"
-
 #include "catch.hpp"
+#include "pg/connect_error.hpp"
 
 using namespace tap;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "refusal.hpp"
+#include "connect_error.hpp"
 
 #include <algorithm>
 #include <array>

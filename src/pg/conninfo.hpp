@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include <tap/pg/server.hpp>
+#include <tap/pg/connection_settings.hpp>
 #include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {

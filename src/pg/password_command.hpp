@@ -4,7 +4,7 @@
 #include <chrono>
 #include <string>
 
-#include <tap/pg/server.hpp>
+#include <tap/pg/connection_settings.hpp>
 
 namespace tap::pg {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <tap/pg/server.hpp>
+#include <tap/pg/connection_settings.hpp>
 
 namespace tap::pg {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <tap/pg/connection_settings.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/server.hpp>
 #include <tap/pg/server_version.hpp>
 
 #include "catch.hpp"

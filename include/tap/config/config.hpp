@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <tap/pg/server.hpp>
+#include <tap/pg/connection_settings.hpp>
 #include <tap/ssh/tunnel.hpp>
 #include <tap/value/options.hpp>
 

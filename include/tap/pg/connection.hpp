@@ -12,8 +12,8 @@
 #include <vector>
 
 #include <tap/base/error.hpp>
+#include <tap/pg/connection_settings.hpp>
 #include <tap/pg/rows.hpp>
-#include <tap/pg/server.hpp>
 #include <tap/pg/server_version.hpp>
 #include <tap/ssh/tunnel.hpp>
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <tap/pg/server.hpp>
+#include <tap/pg/connection_settings.hpp>
 #include <tap/pg/server_version.hpp>
 
 namespace tap::pg {

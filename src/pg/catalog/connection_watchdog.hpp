@@ -8,7 +8,7 @@
 #include <thread>
 
 #include <tap/pg/connection.hpp>
-#include <tap/pg/server.hpp>
+#include <tap/pg/connection_settings.hpp>
 #include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {

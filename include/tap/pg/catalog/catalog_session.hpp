@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <tap/pg/connection_settings.hpp>
 #include <tap/pg/rows.hpp>
-#include <tap/pg/server.hpp>
 
 namespace tap::pg {
 

@@ -10,7 +10,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
-#include <tap/pg/server.hpp>
+#include <tap/pg/connection_settings.hpp>
 #include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include <tap/base/error.hpp>
-#include <tap/pg/rows.hpp>
+#include <tap/pg/result.hpp>
 #include <tap/pgtypes/type_row.hpp>
 #include <tap/value/type.hpp>
 

@@ -13,7 +13,7 @@
 
 #include <tap/base/error.hpp>
 #include <tap/pg/connection_settings.hpp>
-#include <tap/pg/rows.hpp>
+#include <tap/pg/result.hpp>
 #include <tap/pg/server_version.hpp>
 #include <tap/ssh/tunnel.hpp>
 

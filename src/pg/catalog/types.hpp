@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include <tap/pg/rows.hpp>
+#include <tap/pg/result.hpp>
 #include <tap/pgtypes/type_row.hpp>
 
 namespace tap::pg {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <tap/pg/connection_settings.hpp>
-#include <tap/pg/rows.hpp>
+#include <tap/pg/result.hpp>
 
 namespace tap::pg {
 

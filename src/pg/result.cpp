@@ -7,7 +7,7 @@
 
 #include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
-#include <tap/pg/rows.hpp>
+#include <tap/pg/result.hpp>
 
 namespace tap::pg {
 

@@ -7,7 +7,7 @@
 
 #include <tap/check/check.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 namespace tap::check {
 

@@ -10,7 +10,7 @@
 #include <tap/base/signals.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 #include "connect_error.hpp"
 #include "conninfo.hpp"

@@ -10,7 +10,7 @@
 #include <tap/base/signals.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/replication_stream.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 #include "conninfo.hpp"
 

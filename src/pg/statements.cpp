@@ -9,7 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 #include "conninfo.hpp"
 

@@ -8,7 +8,7 @@
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 #include <tap/sync/slot_choice.hpp>
 
 #include "bookmark.hpp"

@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 namespace tap::test {
 

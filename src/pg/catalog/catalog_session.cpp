@@ -8,7 +8,7 @@
 #include <tap/base/error.hpp>
 #include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/connection.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 #include "connection_watchdog.hpp"
 #include "pg/conninfo.hpp"

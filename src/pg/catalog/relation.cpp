@@ -8,7 +8,7 @@
 #include <tap/base/signals.hpp>
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 #include "inheritance.hpp"
 #include "types.hpp"

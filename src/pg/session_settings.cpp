@@ -5,7 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/quote.hpp>
-#include <tap/pg/settings.hpp>
+#include <tap/pg/session_settings.hpp>
 
 namespace tap::pg {
 

@@ -10,11 +10,11 @@
 #include <tap/sync/run.hpp>
 
 #include "bookmark.hpp"
-#include "database.hpp"
 #include "full_table.hpp"
 #include "incremental.hpp"
 #include "log_replication.hpp"
 #include "progress.hpp"
+#include "retrying_connection.hpp"
 #include "stream_output.hpp"
 
 namespace tap::sync {

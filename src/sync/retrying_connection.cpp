@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "database.hpp"
+#include "retrying_connection.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -5,7 +5,7 @@
 #include <spdlog/fmt/ranges.h>
 
 #include <tap/pg/quote.hpp>
-#include <tap/sync/stream_fit.hpp>
+#include <tap/sync/validation.hpp>
 
 #include "areas.hpp"
 #include "stream_tables.hpp"

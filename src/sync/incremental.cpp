@@ -12,7 +12,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/sync/stream_fit.hpp>
+#include <tap/sync/validation.hpp>
 
 #include "bookmark.hpp"
 

@@ -6,7 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
-#include <tap/sync/stream_fit.hpp>
+#include <tap/sync/validation.hpp>
 
 #include "bookmark.hpp"
 #include "log_partitions.hpp"

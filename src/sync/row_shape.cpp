@@ -10,7 +10,7 @@
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/sync/stream_fit.hpp>
+#include <tap/sync/validation.hpp>
 
 namespace tap::sync {
 

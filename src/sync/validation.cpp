@@ -4,7 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/quote.hpp>
-#include <tap/sync/stream_fit.hpp>
+#include <tap/sync/validation.hpp>
 #include <tap/value/type.hpp>
 
 namespace tap::sync {

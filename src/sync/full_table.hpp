@@ -8,10 +8,10 @@
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
 
-#include "copy_position.hpp"
 #include "log_start.hpp"
 #include "row_shape.hpp"
 #include "stream_output.hpp"
+#include "sync/copy/position.hpp"
 
 namespace tap::sync {
 

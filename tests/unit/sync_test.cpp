@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catch.hpp"
 #include "sync/bookmark.hpp"
-#include "sync/copy_position.hpp"
+#include "sync/copy/position.hpp"
 #include "sync/seen_transactions.hpp"
 
 using namespace tap;

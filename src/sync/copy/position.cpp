@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "copy_position.hpp"
+#include "position.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -8,10 +8,10 @@
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
 
-#include "log_start.hpp"
-#include "row_shape.hpp"
-#include "stream_output.hpp"
-#include "sync/copy/position.hpp"
+#include "position.hpp"
+#include "sync/log_start.hpp"
+#include "sync/row_shape.hpp"
+#include "sync/stream_output.hpp"
 
 namespace tap::sync {
 

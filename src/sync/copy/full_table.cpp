@@ -10,9 +10,9 @@
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "bookmark.hpp"
-#include "log_partitions.hpp"
-#include "log_position.hpp"
+#include "sync/bookmark.hpp"
+#include "sync/log_partitions.hpp"
+#include "sync/log_position.hpp"
 
 namespace tap::sync {
 

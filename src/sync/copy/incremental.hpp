@@ -8,9 +8,9 @@
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
 
-#include "bookmark.hpp"
-#include "row_shape.hpp"
-#include "stream_output.hpp"
+#include "sync/bookmark.hpp"
+#include "sync/row_shape.hpp"
+#include "sync/stream_output.hpp"
 
 namespace tap::sync {
 

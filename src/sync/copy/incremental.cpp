@@ -14,7 +14,7 @@
 #include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
 
-#include "bookmark.hpp"
+#include "sync/bookmark.hpp"
 
 namespace tap::sync {
 

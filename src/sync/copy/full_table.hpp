@@ -9,8 +9,8 @@
 #include <tap/pg/connection.hpp>
 
 #include "position.hpp"
+#include "row_projection.hpp"
 #include "sync/log_start.hpp"
-#include "sync/row_shape.hpp"
 #include "sync/stream_output.hpp"
 
 namespace tap::sync {

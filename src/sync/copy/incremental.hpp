@@ -8,8 +8,8 @@
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
 
+#include "row_projection.hpp"
 #include "sync/bookmark.hpp"
-#include "sync/row_shape.hpp"
 #include "sync/stream_output.hpp"
 
 namespace tap::sync {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "row_shape.hpp"
+#include "row_projection.hpp"
 
 #include <algorithm>
 

@@ -9,7 +9,7 @@
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slot_choice.hpp>
 
-#include "log_pass.hpp"
+#include "sync/wal/reader.hpp"
 
 namespace tap::sync {
 

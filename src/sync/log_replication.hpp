@@ -12,11 +12,11 @@
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 
-#include "log_pass.hpp"
 #include "log_position.hpp"
 #include "log_start.hpp"
 #include "progress.hpp"
 #include "retrying_connection.hpp"
+#include "sync/wal/reader.hpp"
 
 namespace tap::sync {
 

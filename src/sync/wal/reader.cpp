@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_pass.hpp"
+#include "reader.hpp"
 
 #include <algorithm>
 
@@ -11,8 +11,8 @@
 #include <tap/pg/session_settings.hpp>
 #include <tap/sync/slot_choice.hpp>
 
-#include "bookmark.hpp"
-#include "log_partitions.hpp"
+#include "sync/bookmark.hpp"
+#include "sync/log_partitions.hpp"
 
 namespace tap::sync {
 

@@ -12,12 +12,12 @@
 #include <tap/pg/replication_stream.hpp>
 #include <tap/singer/state.hpp>
 
-#include "log_position.hpp"
-#include "log_records.hpp"
-#include "log_routes.hpp"
-#include "log_stream.hpp"
-#include "memory_reconnections.hpp"
-#include "progress.hpp"
+#include "sync/log_position.hpp"
+#include "sync/log_records.hpp"
+#include "sync/log_routes.hpp"
+#include "sync/log_stream.hpp"
+#include "sync/memory_reconnections.hpp"
+#include "sync/progress.hpp"
 
 namespace tap::sync {
 

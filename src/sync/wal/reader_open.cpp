@@ -9,7 +9,7 @@
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slot_choice.hpp>
 
-#include "sync/wal/reader.hpp"
+#include "reader.hpp"
 
 namespace tap::sync {
 

@@ -10,12 +10,12 @@
 #include <tap/sync/run.hpp>
 
 #include "bookmark.hpp"
-#include "log_replication.hpp"
 #include "progress.hpp"
 #include "retrying_connection.hpp"
 #include "stream_output.hpp"
 #include "sync/copy/full_table.hpp"
 #include "sync/copy/incremental.hpp"
+#include "sync/wal/replication.hpp"
 
 namespace tap::sync {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_replication.hpp"
+#include "replication.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -9,7 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/sync/slot_choice.hpp>
 
-#include "log_advance.hpp"
+#include "sync/log_advance.hpp"
 
 namespace tap::sync {
 

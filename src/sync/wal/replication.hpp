@@ -12,11 +12,11 @@
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 
-#include "log_position.hpp"
-#include "log_start.hpp"
-#include "progress.hpp"
-#include "retrying_connection.hpp"
-#include "sync/wal/reader.hpp"
+#include "reader.hpp"
+#include "sync/log_position.hpp"
+#include "sync/log_start.hpp"
+#include "sync/progress.hpp"
+#include "sync/retrying_connection.hpp"
 
 namespace tap::sync {
 

@@ -10,8 +10,8 @@
 
 #include "position.hpp"
 #include "row_projection.hpp"
-#include "sync/log_start.hpp"
 #include "sync/stream_output.hpp"
+#include "sync/wal/initial_snapshot.hpp"
 
 namespace tap::sync {
 

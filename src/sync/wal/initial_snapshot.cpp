@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_start.hpp"
+#include "initial_snapshot.hpp"
 
 #include <spdlog/fmt/fmt.h>
 

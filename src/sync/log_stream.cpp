@@ -10,7 +10,7 @@
 
 #include "bookmark.hpp"
 #include "log_partitions.hpp"
-#include "log_position.hpp"
+#include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {
 

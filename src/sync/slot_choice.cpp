@@ -9,8 +9,8 @@
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slot_choice.hpp>
 
-#include "log_position.hpp"
 #include "slot_loss.hpp"
+#include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {
 

@@ -11,8 +11,8 @@
 #include <tap/sync/slot_choice.hpp>
 #include <tap/sync/slot_commands.hpp>
 
-#include "log_position.hpp"
 #include "slot_loss.hpp"
+#include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {
 

@@ -12,7 +12,7 @@
 
 #include "sync/bookmark.hpp"
 #include "sync/log_partitions.hpp"
-#include "sync/log_position.hpp"
+#include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {
 

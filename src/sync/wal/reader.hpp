@@ -12,7 +12,7 @@
 #include <tap/pg/replication_stream.hpp>
 #include <tap/singer/state.hpp>
 
-#include "sync/log_position.hpp"
+#include "flush_tracker.hpp"
 #include "sync/log_records.hpp"
 #include "sync/log_routes.hpp"
 #include "sync/log_stream.hpp"

@@ -12,9 +12,9 @@
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 
+#include "flush_tracker.hpp"
 #include "initial_snapshot.hpp"
 #include "reader.hpp"
-#include "sync/log_position.hpp"
 #include "sync/progress.hpp"
 #include "sync/retrying_connection.hpp"
 

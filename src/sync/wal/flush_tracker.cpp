@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_position.hpp"
+#include "flush_tracker.hpp"
 
 #include <algorithm>
 

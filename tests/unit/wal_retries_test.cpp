@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catch.hpp"
-#include "sync/log_advance.hpp"
 #include "sync/memory_reconnections.hpp"
+#include "sync/wal/slot_advance.hpp"
 
 using namespace tap;
 using namespace tap::sync;

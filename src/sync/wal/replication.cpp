@@ -9,7 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/sync/slot_choice.hpp>
 
-#include "sync/log_advance.hpp"
+#include "slot_advance.hpp"
 
 namespace tap::sync {
 

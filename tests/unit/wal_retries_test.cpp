@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catch.hpp"
-#include "sync/memory_reconnections.hpp"
+#include "sync/wal/memory_reconnections.hpp"
 #include "sync/wal/slot_advance.hpp"
 
 using namespace tap;

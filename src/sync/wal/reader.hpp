@@ -13,10 +13,10 @@
 #include <tap/singer/state.hpp>
 
 #include "flush_tracker.hpp"
+#include "memory_reconnections.hpp"
 #include "sync/log_records.hpp"
 #include "sync/log_routes.hpp"
 #include "sync/log_stream.hpp"
-#include "sync/memory_reconnections.hpp"
 #include "sync/progress.hpp"
 
 namespace tap::sync {

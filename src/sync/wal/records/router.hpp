@@ -8,9 +8,9 @@
 
 #include <tap/change/change.hpp>
 
-#include "log_stream.hpp"
-#include "seen_transactions.hpp"
-#include "unseen_commits.hpp"
+#include "sync/log_stream.hpp"
+#include "sync/seen_transactions.hpp"
+#include "sync/unseen_commits.hpp"
 
 namespace tap::sync {
 

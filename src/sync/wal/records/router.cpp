@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_routes.hpp"
+#include "router.hpp"
 
 #include <algorithm>
 

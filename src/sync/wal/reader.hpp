@@ -14,9 +14,9 @@
 
 #include "flush_tracker.hpp"
 #include "memory_reconnections.hpp"
-#include "sync/log_records.hpp"
 #include "sync/log_stream.hpp"
 #include "sync/progress.hpp"
+#include "sync/wal/records/record_writer.hpp"
 #include "sync/wal/records/router.hpp"
 
 namespace tap::sync {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_records.hpp"
+#include "record_writer.hpp"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "bookmark.hpp"
+#include "sync/bookmark.hpp"
 
 namespace tap::sync {
 

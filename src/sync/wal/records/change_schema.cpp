@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_shape.hpp"
+#include "change_schema.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "held_records.hpp"
+#include "toast_backfill.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,7 +13,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "bookmark.hpp"
+#include "sync/bookmark.hpp"
 
 namespace tap::sync {
 

@@ -14,10 +14,10 @@
 
 #include "flush_tracker.hpp"
 #include "memory_reconnections.hpp"
-#include "sync/log_stream.hpp"
 #include "sync/progress.hpp"
 #include "sync/wal/records/record_writer.hpp"
 #include "sync/wal/records/router.hpp"
+#include "sync/wal/records/wal_stream.hpp"
 
 namespace tap::sync {
 

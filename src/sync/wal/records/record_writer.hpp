@@ -13,9 +13,9 @@
 #include <tap/singer/writer.hpp>
 #include <tap/value/encoder.hpp>
 
-#include "sync/log_stream.hpp"
 #include "sync/unseen_commits.hpp"
 #include "toast_backfill.hpp"
+#include "wal_stream.hpp"
 
 namespace tap::sync {
 

@@ -8,9 +8,9 @@
 
 #include <tap/change/change.hpp>
 
-#include "sync/log_stream.hpp"
 #include "sync/seen_transactions.hpp"
 #include "sync/unseen_commits.hpp"
+#include "wal_stream.hpp"
 
 namespace tap::sync {
 

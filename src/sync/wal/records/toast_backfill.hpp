@@ -11,7 +11,7 @@
 #include <tap/pg/connection.hpp>
 #include <tap/singer/writer.hpp>
 
-#include "sync/log_stream.hpp"
+#include "wal_stream.hpp"
 
 namespace tap::sync {
 

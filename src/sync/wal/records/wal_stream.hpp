@@ -11,7 +11,7 @@
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 
-#include "sync/wal/records/change_schema.hpp"
+#include "change_schema.hpp"
 
 namespace tap::sync {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_stream.hpp"
+#include "wal_stream.hpp"
 
 #include <algorithm>
 
@@ -8,8 +8,8 @@
 #include <tap/base/log.hpp>
 #include <tap/sync/validation.hpp>
 
-#include "bookmark.hpp"
-#include "log_partitions.hpp"
+#include "sync/bookmark.hpp"
+#include "sync/log_partitions.hpp"
 #include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {

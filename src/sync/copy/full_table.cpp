@@ -11,8 +11,8 @@
 #include <tap/pg/quote.hpp>
 
 #include "sync/bookmark.hpp"
-#include "sync/log_partitions.hpp"
 #include "sync/wal/flush_tracker.hpp"
+#include "sync/wal/records/partition_list.hpp"
 
 namespace tap::sync {
 

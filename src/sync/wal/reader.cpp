@@ -12,7 +12,7 @@
 #include <tap/sync/slot_choice.hpp>
 
 #include "sync/bookmark.hpp"
-#include "sync/log_partitions.hpp"
+#include "sync/wal/records/partition_list.hpp"
 
 namespace tap::sync {
 

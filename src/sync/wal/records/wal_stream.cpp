@@ -8,8 +8,8 @@
 #include <tap/base/log.hpp>
 #include <tap/sync/validation.hpp>
 
+#include "partition_list.hpp"
 #include "sync/bookmark.hpp"
-#include "sync/log_partitions.hpp"
 #include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {

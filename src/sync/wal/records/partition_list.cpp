@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "log_partitions.hpp"
+#include "partition_list.hpp"
 
 #include <algorithm>
 #include <string>

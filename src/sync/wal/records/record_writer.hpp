@@ -13,7 +13,7 @@
 #include <tap/singer/writer.hpp>
 #include <tap/value/encoder.hpp>
 
-#include "sync/unseen_commits.hpp"
+#include "commit_visibility.hpp"
 #include "toast_backfill.hpp"
 #include "wal_stream.hpp"
 

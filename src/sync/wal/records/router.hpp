@@ -8,8 +8,8 @@
 
 #include <tap/change/change.hpp>
 
+#include "commit_visibility.hpp"
 #include "sync/seen_transactions.hpp"
-#include "sync/unseen_commits.hpp"
 #include "wal_stream.hpp"
 
 namespace tap::sync {

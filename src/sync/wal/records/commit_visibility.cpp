@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "unseen_commits.hpp"
+#include "commit_visibility.hpp"
 
 #include <chrono>
 #include <utility>

@@ -2,7 +2,7 @@
 #include "catch.hpp"
 #include "sync/bookmark.hpp"
 #include "sync/copy/position.hpp"
-#include "sync/seen_transactions.hpp"
+#include "sync/wal/records/txid_snapshot.hpp"
 
 using namespace tap;
 using namespace tap::sync;

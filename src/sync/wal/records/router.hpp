@@ -9,7 +9,7 @@
 #include <tap/change/change.hpp>
 
 #include "commit_visibility.hpp"
-#include "sync/seen_transactions.hpp"
+#include "txid_snapshot.hpp"
 #include "wal_stream.hpp"
 
 namespace tap::sync {

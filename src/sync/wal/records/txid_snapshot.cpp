@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "seen_transactions.hpp"
+#include "txid_snapshot.hpp"
 
 #include <algorithm>
 #include <charconv>

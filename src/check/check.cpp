@@ -16,7 +16,7 @@
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/state.hpp>
-#include <tap/sync/slot_choice.hpp>
+#include <tap/sync/slots/selection.hpp>
 
 #include "areas.hpp"
 #include "report.hpp"

@@ -5,8 +5,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/catalog/slots.hpp>
-#include <tap/sync/slot_choice.hpp>
 #include <tap/sync/slot_commands.hpp>
+#include <tap/sync/slots/selection.hpp>
 
 #include "areas.hpp"
 

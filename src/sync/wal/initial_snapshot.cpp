@@ -5,7 +5,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
-#include <tap/sync/slot_choice.hpp>
+#include <tap/sync/slots/selection.hpp>
 
 namespace tap::sync {
 

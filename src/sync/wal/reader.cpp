@@ -9,7 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/pg/session_settings.hpp>
-#include <tap/sync/slot_choice.hpp>
+#include <tap/sync/slots/selection.hpp>
 
 #include "sync/bookmark.hpp"
 #include "sync/wal/records/partition_list.hpp"

@@ -7,7 +7,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/sync/slot_choice.hpp>
+#include <tap/sync/slots/selection.hpp>
 
 #include "reader.hpp"
 

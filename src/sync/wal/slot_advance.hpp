@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include <tap/sync/slot_choice.hpp>
+#include <tap/sync/slots/selection.hpp>
 
 namespace tap::sync {
 

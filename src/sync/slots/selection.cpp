@@ -7,9 +7,9 @@
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/sync/slot_choice.hpp>
+#include <tap/sync/slots/selection.hpp>
 
-#include "slot_loss.hpp"
+#include "sync/slot_loss.hpp"
 #include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {

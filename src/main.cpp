@@ -22,7 +22,7 @@
 #include <tap/singer/state.hpp>
 #include <tap/singer/writer.hpp>
 #include <tap/sync/run.hpp>
-#include <tap/sync/slot_commands.hpp>
+#include <tap/sync/slots/commands.hpp>
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/catalog/slots.hpp>
-#include <tap/sync/slot_commands.hpp>
+#include <tap/sync/slots/commands.hpp>
 #include <tap/sync/slots/selection.hpp>
 
 #include "areas.hpp"

@@ -8,10 +8,10 @@
 #include <tap/base/printable.hpp>
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/replication_stream.hpp>
-#include <tap/sync/slot_commands.hpp>
+#include <tap/sync/slots/commands.hpp>
 #include <tap/sync/slots/selection.hpp>
 
-#include "slot_loss.hpp"
+#include "sync/slot_loss.hpp"
 #include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sync/slot_loss.hpp"
-
 #include "catch.hpp"
+#include "sync/slots/loss.hpp"
 
 namespace tap::sync {
 namespace {

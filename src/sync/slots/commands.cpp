@@ -11,7 +11,7 @@
 #include <tap/sync/slots/commands.hpp>
 #include <tap/sync/slots/selection.hpp>
 
-#include "sync/slot_loss.hpp"
+#include "loss.hpp"
 #include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {

@@ -9,7 +9,7 @@
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slots/selection.hpp>
 
-#include "sync/slot_loss.hpp"
+#include "loss.hpp"
 #include "sync/wal/flush_tracker.hpp"
 
 namespace tap::sync {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The causes are those of pg_replication_slots.invalidation_reason (manual: System Views).
-#include "slot_loss.hpp"
+#include "loss.hpp"
 
 namespace tap::sync {
 

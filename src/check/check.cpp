@@ -18,7 +18,7 @@
 #include <tap/singer/state.hpp>
 #include <tap/sync/slots/selection.hpp>
 
-#include "areas.hpp"
+#include "checks.hpp"
 #include "report.hpp"
 
 namespace tap::check {

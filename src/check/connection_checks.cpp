@@ -6,7 +6,7 @@
 #include <tap/base/split.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "areas.hpp"
+#include "checks.hpp"
 
 namespace tap::check {
 

@@ -8,7 +8,7 @@
 #include <tap/sync/slots/commands.hpp>
 #include <tap/sync/slots/selection.hpp>
 
-#include "areas.hpp"
+#include "checks.hpp"
 
 namespace tap::check {
 

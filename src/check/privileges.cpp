@@ -3,7 +3,7 @@
 
 #include <tap/pg/quote.hpp>
 
-#include "areas.hpp"
+#include "checks.hpp"
 
 namespace tap::check {
 

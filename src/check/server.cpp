@@ -9,7 +9,7 @@
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "areas.hpp"
+#include "checks.hpp"
 
 namespace tap::check {
 

@@ -3,7 +3,7 @@
 
 #include <tap/sync/slots/selection.hpp>
 
-#include "areas.hpp"
+#include "checks.hpp"
 
 namespace tap::check {
 

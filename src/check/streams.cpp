@@ -7,7 +7,7 @@
 #include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
 
-#include "areas.hpp"
+#include "checks.hpp"
 #include "stream_tables.hpp"
 
 namespace tap::check {

@@ -6,7 +6,7 @@
 
 #include <tap/value/type.hpp>
 
-#include "encoders.hpp"
+#include "value/encoders/encoders.hpp"
 
 namespace tap::value {
 

@@ -8,8 +8,8 @@
 
 #include <tap/base/cursor.hpp>
 
+#include "encoders.hpp"
 #include "value/column.hpp"
-#include "value/encoders.hpp"
 
 namespace tap::value {
 

@@ -11,9 +11,9 @@
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 
+#include "encoders.hpp"
 #include "value/clock.hpp"
 #include "value/column.hpp"
-#include "value/encoders.hpp"
 
 namespace tap::value {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <tap/base/cursor.hpp>
 
+#include "encoders.hpp"
 #include "value/column.hpp"
-#include "value/encoders.hpp"
 
 namespace tap::value {
 

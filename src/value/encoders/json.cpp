@@ -7,8 +7,8 @@
 
 #include <tap/base/json_word.hpp>
 
+#include "encoders.hpp"
 #include "value/column.hpp"
-#include "value/encoders.hpp"
 
 namespace tap::value {
 

@@ -3,8 +3,8 @@
 #include <array>
 #include <cstring>
 
+#include "encoders.hpp"
 #include "value/column.hpp"
-#include "value/encoders.hpp"
 
 namespace tap::value {
 

@@ -2,9 +2,9 @@
 // time and timetz.
 #include <tap/base/cursor.hpp>
 
+#include "encoders.hpp"
 #include "value/clock.hpp"
 #include "value/column.hpp"
-#include "value/encoders.hpp"
 
 namespace tap::value {
 

@@ -12,7 +12,7 @@
 #include <tap/base/log.hpp>
 
 #include "encoders.hpp"
-#include "value/clock.hpp"
+#include "time_of_day.hpp"
 #include "value/column.hpp"
 
 namespace tap::value {

@@ -3,7 +3,7 @@
 #include <tap/base/cursor.hpp>
 
 #include "encoders.hpp"
-#include "value/clock.hpp"
+#include "time_of_day.hpp"
 #include "value/column.hpp"
 
 namespace tap::value {

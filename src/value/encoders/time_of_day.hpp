@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "digits.hpp"
+#include "value/digits.hpp"
 
 namespace tap::value {
 

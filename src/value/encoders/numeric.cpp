@@ -5,9 +5,9 @@
 
 #include <tap/base/cursor.hpp>
 
+#include "digits.hpp"
 #include "encoders.hpp"
 #include "value/column.hpp"
-#include "value/digits.hpp"
 
 namespace tap::value {
 

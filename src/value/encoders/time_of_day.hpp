@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "value/digits.hpp"
+#include "digits.hpp"
 
 namespace tap::value {
 

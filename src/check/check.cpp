@@ -155,7 +155,7 @@ class Pass {
     std::optional<pg::Connection> connection;
     try {
       connection.emplace(reads_wal(streams) ? pg::primary_of(config_.server) : config_.server, database);
-    } catch (const pg::DatabaseRefused& refused) {
+    } catch (const pg::DatabaseError& refused) {
       const bool any_log_based = std::ranges::any_of(streams, is_log_based);
       if (is_home || any_log_based || request_.catalog) {
         refuse(refused, is_home || any_log_based);
@@ -163,10 +163,10 @@ class Pass {
         report_.warning(subject, cannot_enter(refused, database, config_));
       }
       return true;
-    } catch (const pg::Refused& refused) {
+    } catch (const pg::ConnectError& refused) {
       refuse(refused, true);
       return has_connected_;
-    } catch (const pg::ConnectionLost& lost) {
+    } catch (const pg::TransientError& lost) {
       refuse(lost, true);
       return false;
     } catch (const Error& fault) {  // the tunnel's, whose words have their remedy
@@ -197,9 +197,9 @@ class Pass {
         pg::Connection connection(server, database);
         report.ok(subject, connection.description());
         check_secondary(connection, server, for_first_copies, report);
-      } catch (const pg::Refused& refused) {
+      } catch (const pg::ConnectError& refused) {
         throw Error(refused.code(), cannot_enter(refused, database, config_));
-      } catch (const pg::ConnectionLost& lost) {
+      } catch (const pg::TransientError& lost) {
         throw Error(lost.code(), cannot_enter(lost, database, config_));
       }
     });

@@ -27,10 +27,10 @@ bool is_here(const pg::Server& server) {
 }
 
 std::string sqlstate_of(const Error& error) {
-  if (const auto* const refused = dynamic_cast<const pg::Refused*>(&error)) {
+  if (const auto* const refused = dynamic_cast<const pg::ConnectError*>(&error)) {
     return refused->sqlstate();
   }
-  const auto* const lost = dynamic_cast<const pg::ConnectionLost*>(&error);
+  const auto* const lost = dynamic_cast<const pg::TransientError*>(&error);
   return lost == nullptr ? "" : lost->sqlstate();
 }
 

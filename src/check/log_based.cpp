@@ -123,7 +123,7 @@ void check_right(const pg::LogStatus& status, const config::Config& config, cons
     try {
       sync::require_right_to_replicate(status, config, database);
       report.ok("replication", fmt::format("{} may replicate", status.role));
-    } catch (const pg::Refused& refused) {
+    } catch (const pg::ConnectError& refused) {
       throw Error(refused.code(), cannot_enter(refused, database, config));
     }
   });

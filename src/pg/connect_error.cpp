@@ -32,7 +32,7 @@ constexpr auto kRemedies = std::to_array<std::pair<std::string_view, std::string
 });
 
 /// Nothing that a try a moment later would change.
-constexpr auto kForGood = std::to_array<std::string_view>(
+constexpr auto kPermanent = std::to_array<std::string_view>(
     {"certificate", "private key", "server does not support SSL", "root.crt", "does not match host name"});
 
 /// The server may accept the login a moment later.
@@ -100,7 +100,7 @@ std::vector<std::string_view> split_attempts(std::string_view message) {
 }  // namespace
 
 // libpq reports each address that it tried, one after the other.
-Refusal::Refusal(std::string_view message) {
+ConnectFailure::ConnectFailure(std::string_view message) {
   std::vector<Attempt> hosts;  // the attempt that got furthest, of each host
   for (const std::string_view words : split_attempts(message)) {
     Attempt attempt(words);
@@ -130,15 +130,15 @@ Refusal::Refusal(std::string_view message) {
 }
 
 // Codes: manual, Error Codes.
-bool Refusal::may_pass() const {
+bool ConnectFailure::is_transient() const {
   if (sqlstate.empty()) {
     return std::ranges::none_of(
-        kForGood, [&](std::string_view phrase) { return text.find(phrase) != std::string::npos; });
+        kPermanent, [&](std::string_view phrase) { return text.find(phrase) != std::string::npos; });
   }
   return is_transient_sqlstate(sqlstate);
 }
 
-bool Refusal::is_of_database() const {
+bool ConnectFailure::is_database_specific() const {
   return sqlstate == "3D000" || sqlstate == "42501" || sqlstate == "55000";
 }
 

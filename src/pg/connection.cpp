@@ -48,7 +48,7 @@ Endpoint host_of(const Server& server, const PGconn* connection) {
 
 }  // namespace
 
-bool ServerError::may_pass() const {
+bool ServerError::is_transient() const {
   constexpr std::array passing = {"40001", "40P01", "55P03", "55006", "57014"};
   return std::ranges::find(passing, sqlstate_) != passing.end() || sqlstate_.substr(0, 2) == "53";
 }
@@ -73,10 +73,10 @@ Connection::Connection(const Server& server, const std::string& database)
     const std::string text =
         fmt::format("cannot connect ({}): {}", description_,
                     fault ? fault->text : fmt::format("no answer in {} seconds", timeout.count()));
-    if (fault && !fault->may_pass) {
+    if (fault && !fault->is_transient) {
       throw Error(ExitCode::cannot_connect, text);
     }
-    throw ConnectionLost(ExitCode::cannot_connect, text);
+    throw TransientError(ExitCode::cannot_connect, text);
   }
   answering_ = *std::move(hosts);
 }
@@ -104,19 +104,19 @@ bool Connection::connect(const Server& server, const std::string& database, seco
     }
   }
   if (PQstatus(connection) != CONNECTION_OK) {
-    const Refusal refusal(in_names_of_config(server, PQerrorMessage(connection)));
+    const ConnectFailure refusal(in_names_of_config(server, PQerrorMessage(connection)));
     if (refusal.sqlstate.empty() && tunnel_fault()) {
       return false;
     }
     const std::string text =
         server.with_names(fmt::format("cannot connect ({}): {}", description_, refusal.text));
-    if (refusal.may_pass()) {
-      throw ConnectionLost(ExitCode::cannot_connect, text, refusal.sqlstate);
+    if (refusal.is_transient()) {
+      throw TransientError(ExitCode::cannot_connect, text, refusal.sqlstate);
     }
-    if (refusal.is_of_database()) {
-      throw DatabaseRefused(text, refusal.sqlstate);
+    if (refusal.is_database_specific()) {
+      throw DatabaseError(text, refusal.sqlstate);
     }
-    throw Refused(text, refusal.sqlstate);
+    throw ConnectError(text, refusal.sqlstate);
   }
   PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
   const auto hosts = server_.keywords.find("host");
@@ -135,7 +135,7 @@ std::optional<Tunnel::Fault> Connection::tunnel_fault() const {
 
 void Connection::lost(const std::string& why) const {
   const auto fault = tunnel_fault();
-  throw ConnectionLost(ExitCode::run_failed, fmt::format("the connection was lost ({}): {}", description_,
+  throw TransientError(ExitCode::run_failed, fmt::format("the connection was lost ({}): {}", description_,
                                                          fault ? fault->text : why));
 }
 

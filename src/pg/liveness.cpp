@@ -116,7 +116,7 @@ std::optional<std::string> Connection::why_dead(const Server& server, const std:
     }
     found = probe->query(fmt::format(kSession, probe->version().has_wait_events() ? kWaitEvents : kWaiting),
                          parameters);
-  } catch (const ConnectionLost& error) {
+  } catch (const TransientError& error) {
     if (!error.sqlstate().empty()) {
       return std::nullopt;  // it is reached: too many connections, say
     }

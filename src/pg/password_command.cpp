@@ -31,7 +31,7 @@ constexpr milliseconds kForever{-1};
 constexpr milliseconds kMaxPollInterval{50};
 
 [[noreturn]] void fail(const std::string& why) {
-  throw ConnectionLost(ExitCode::cannot_connect, "password_command " + why);
+  throw TransientError(ExitCode::cannot_connect, "password_command " + why);
 }
 
 /// The shell at work, as the leader of a group of its own, so that what it has started ends with it.

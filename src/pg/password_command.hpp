@@ -11,7 +11,7 @@ namespace tap::pg {
 /// The server with the password that its password_command prints, if it has one. Throws as below.
 Server with_password(const Server& server);
 
-/// What a shell command prints, less the end of its line. Its stderr is ours. Throws ConnectionLost if it
+/// What a shell command prints, less the end of its line. Its stderr is ours. Throws TransientError if it
 /// fails, prints nothing or more than 64 KiB, or has not exited within `limit` (0: no limit); Stopped on a
 /// signal. Unless it exits by itself, its process group is killed.
 std::string ask_for_password(const std::string& command, std::chrono::seconds limit);

@@ -255,7 +255,7 @@ void SshSession::refuse(const std::string& why) const {
 }
 
 void SshSession::lost(const std::string& why) const {
-  throw ConnectionLost(ExitCode::cannot_connect,
+  throw TransientError(ExitCode::cannot_connect,
                        fmt::format("cannot open the SSH tunnel ({}:{}, user {}): {}", options_.host,
                                    options_.port, user_, why));
 }

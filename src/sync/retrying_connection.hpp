@@ -26,11 +26,11 @@ class Database {
         work(connect(name));
         retries_ = 0;
         return;
-      } catch (const pg::ConnectionLost& fault) {
+      } catch (const pg::TransientError& fault) {
         wait_or_give_up(fault, stream, has_advanced());
       } catch (const pg::ServerError& fault) {
         drop();
-        if (!fault.may_pass()) {
+        if (!fault.is_transient()) {
           throw;
         }
         wait_or_give_up(fault, stream, has_advanced());

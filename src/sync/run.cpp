@@ -31,7 +31,7 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
     database.use(
         stream.database, stream.stream.id, [&](pg::Connection& connection) { copy.attempt(connection); },
         [&] { return progress.has_advanced(output.bookmark()); });
-  } catch (const pg::DatabaseRefused& refused) {
+  } catch (const pg::DatabaseError& refused) {
     if (stream.database == config.server.database()) {
       throw;
     }

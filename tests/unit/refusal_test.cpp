@@ -13,7 +13,7 @@ const std::string kRefusedBySix =
 const std::string kByFour = "connection to server at \"localhost\" (127.0.0.1), port 5432 failed: ";
 
 std::string said(const std::string& message) {
-  return pg::Refusal(message).text;
+  return pg::ConnectFailure(message).text;
 }
 
 }  // namespace
@@ -21,10 +21,10 @@ std::string said(const std::string& message) {
 TEST_CASE("of a host's addresses the one that got furthest is reported") {
   const std::string wrong_password =
       "FATAL:  28P01: password authentication failed for user \"tap\"\nLOCATION:  auth_failed, auth.c:326\n";
-  const pg::Refusal refusal(kRefusedBySix + kByFour + wrong_password);
+  const pg::ConnectFailure refusal(kRefusedBySix + kByFour + wrong_password);
   CHECK(refusal.text == kByFour + "FATAL: password authentication failed for user \"tap\" (SQLSTATE 28P01)");
   CHECK(refusal.sqlstate == "28P01");
-  CHECK_FALSE(refusal.may_pass());
+  CHECK_FALSE(refusal.is_transient());
   CHECK(said(kByFour + wrong_password + kRefusedBySix) == refusal.text);
 
   CHECK(said(kRefusedBySix + kByFour + "SSL error: certificate verify failed\n") ==
@@ -40,12 +40,12 @@ TEST_CASE("of a host's addresses the one that got furthest is reported") {
 }
 
 TEST_CASE("two addresses that fail alike are reported by the first") {
-  const pg::Refusal refusal(kRefusedBySix + kByFour + "Connection refused" + kHint);
+  const pg::ConnectFailure refusal(kRefusedBySix + kByFour + "Connection refused" + kHint);
   CHECK(refusal.text ==
         "connection to server at \"localhost\" (::1), port 5432 failed: Connection refused Is the server "
         "running on "
         "that host and accepting TCP/IP connections?");
-  CHECK(refusal.may_pass());
+  CHECK(refusal.is_transient());
 }
 
 TEST_CASE("a retry without TLS does not hide why the attempt with TLS failed") {
@@ -60,16 +60,16 @@ TEST_CASE("a retry without TLS does not hide why the attempt with TLS failed") {
 
 TEST_CASE("several hosts are all reported, the one that got furthest first") {
   const std::string b = "connection to server at \"b\" (10.0.0.2), port 5433 failed: ";
-  const pg::Refusal refusal(kRefusedBySix + kByFour + "Connection refused" + kHint +
-                            "could not translate host name \"x\" to address: Name or service not known\n" +
-                            b +
-                            "FATAL:  57P03: the database system is starting up\nLOCATION:  postmaster.c:1\n");
+  const pg::ConnectFailure refusal(
+      kRefusedBySix + kByFour + "Connection refused" + kHint +
+      "could not translate host name \"x\" to address: Name or service not known\n" + b +
+      "FATAL:  57P03: the database system is starting up\nLOCATION:  postmaster.c:1\n");
   CHECK(refusal.text ==
         b + "FATAL: the database system is starting up (SQLSTATE 57P03); connection to server at "
             "\"localhost\" (::1), port 5432 failed: Connection refused; could not translate host name "
             "\"x\" to address: Name or service not known");
   CHECK(refusal.sqlstate == "57P03");
-  CHECK(refusal.may_pass());
+  CHECK(refusal.is_transient());
   CHECK(said("connection to server on socket \"/s/.s.PGSQL.5432\" failed: No such file or directory\n\tIs "
              "the server running "
              "locally and accepting connections on that socket?\n" +
@@ -83,9 +83,9 @@ TEST_CASE("a host that may let us in later counts more than one that never will"
       "connection to server at \"b\", port 1 failed: FATAL:  53300: sorry, too many clients "
       "already\nLOCATION:  x\n";
   for (const std::string& message : {never + later, later + never}) {
-    const pg::Refusal refusal(message);
+    const pg::ConnectFailure refusal(message);
     CHECK(refusal.sqlstate == "53300");
-    CHECK(refusal.may_pass());
+    CHECK(refusal.is_transient());
     CHECK(refusal.text ==
           "connection to server at \"b\", port 1 failed: FATAL: sorry, too many clients already (SQLSTATE "
           "53300); "
@@ -99,14 +99,14 @@ TEST_CASE("a refusal counts more than a host that is not the primary") {
   const std::string primary =
       "connection to server at \"b\", port 1 failed: FATAL:  28P01: no\nLOCATION:  x\n";
   for (const std::string& message : {standby + primary, primary + standby, read_only + primary}) {
-    const pg::Refusal refusal(message);
+    const pg::ConnectFailure refusal(message);
     CHECK(refusal.sqlstate == "28P01");
-    CHECK_FALSE(refusal.may_pass());
+    CHECK_FALSE(refusal.is_transient());
     CHECK(refusal.text.starts_with(
         "connection to server at \"b\", port 1 failed: FATAL: no (SQLSTATE 28P01); connection to server at "
         "\"a\", port 1 failed: "));
   }
-  CHECK(pg::Refusal(standby).may_pass());
+  CHECK(pg::ConnectFailure(standby).is_transient());
 }
 
 TEST_CASE("a message of no attempt is left as it is") {

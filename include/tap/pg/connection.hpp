@@ -24,9 +24,9 @@ namespace tap::pg {
 
 /// The connection broke, or could not be made for a reason that may pass: what was read so far is good, a new
 /// connection may do.
-class ConnectionLost : public Error {
+class TransientError : public Error {
  public:
-  ConnectionLost(ExitCode code, const std::string& text, std::string sqlstate = "")
+  TransientError(ExitCode code, const std::string& text, std::string sqlstate = "")
       : Error(code, text), sqlstate_(std::move(sqlstate)) {}
 
   /// Empty if it was not the server that spoke.
@@ -37,9 +37,9 @@ class ConnectionLost : public Error {
 };
 
 /// The server is there, but does not let us in.
-class Refused : public Error {
+class ConnectError : public Error {
  public:
-  Refused(const std::string& text, std::string sqlstate)
+  ConnectError(const std::string& text, std::string sqlstate)
       : Error(ExitCode::cannot_connect, text), sqlstate_(std::move(sqlstate)) {}
 
   [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
@@ -49,9 +49,9 @@ class Refused : public Error {
 };
 
 /// The server has no such database, or none for this user.
-class DatabaseRefused : public Refused {
+class DatabaseError : public ConnectError {
  public:
-  using Refused::Refused;
+  using ConnectError::ConnectError;
 };
 
 /// A server's complaint that does not break the connection: one stream's fault, unless the caller knows more.
@@ -62,7 +62,7 @@ class ServerError : public StreamError {
 
   [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
   /// True if the same may go well a little later: a standby's recovery conflict, a deadlock, a lock timeout.
-  [[nodiscard]] bool may_pass() const;
+  [[nodiscard]] bool is_transient() const;
   /// Privileges can be looked at before.
   [[nodiscard]] bool is_foreseeable() const noexcept override { return sqlstate_ == "42501"; }
 
@@ -75,14 +75,14 @@ class ServerError : public StreamError {
 class Connection {
  public:
   /// Connects, to the first of several hosts that takes us. Throws with ExitCode::cannot_connect and the
-  /// server's words: ConnectionLost if a later try may go well, else DatabaseRefused or Refused. Here and
+  /// server's words: TransientError if a later try may go well, else DatabaseError or ConnectError. Here and
   /// below, whatever waits throws Stopped when a signal asks for it.
   Connection(const Server& server, const std::string& database);
 
   /// Runs statements without an answer.
   void execute(const std::string& sql);
   /// Runs one statement on the catalog; `parameters` are bound to $1, $2, ... as text. A transaction must
-  /// have pinned its settings; outside of one they are pinned here. Both throw ServerError, ConnectionLost.
+  /// have pinned its settings; outside of one they are pinned here. Both throw ServerError, TransientError.
   Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
   /// The same for what only the simple protocol takes: the commands of a replication connection.
   Rows simple_query(const std::string& sql);
@@ -96,7 +96,7 @@ class Connection {
   /// False once the server has closed it: it shuts down, or somebody has ended us. For a connection that has
   /// nothing to do; does not wait.
   [[nodiscard]] bool is_open() const noexcept;
-  /// Throws ConnectionLost if it is not.
+  /// Throws TransientError if it is not.
   void require_open() const;
 
   /// Bytes that libpq keeps allocated for the connection's life, about: as many as the largest message from
@@ -187,11 +187,11 @@ class Connection {
   /// Waits for more from the server, and takes it in. False: it closed the connection; the next result says
   /// why. Minds silence.
   bool consume() const;
-  /// Throws ConnectionLost if why_dead() knows why.
+  /// Throws TransientError if why_dead() knows why.
   void ask_after(std::chrono::seconds silent) const;
   /// Something has come, or comes very soon.
   [[nodiscard]] bool hears() const;
-  /// Throws ServerError or ConnectionLost for a result that is not what was `expected` (ExecStatusType).
+  /// Throws ServerError or TransientError for a result that is not what was `expected` (ExecStatusType).
   void check(const pg_result* result, int expected) const;
   /// `why` as far as the connection itself knows.
   [[noreturn]] void lost(const std::string& why) const;

@@ -16,12 +16,12 @@ class CopyReader {
  public:
   /// Starts the copy. The connection must outlive the reader and serves nothing else until next() has
   /// returned nothing; a reader that is dropped before leaves it unusable. Throws ServerError,
-  /// ConnectionLost.
+  /// TransientError.
   CopyReader(Connection& connection, const std::string& query);
 
   /// The bytes of the next row: a 16-bit count of fields, then for each field a 32-bit length (-1 for NULL)
   /// and its value in binary. Good until the next call. Nothing after the last row, when the server has said
-  /// that the copy is whole. Throws ServerError, ConnectionLost.
+  /// that the copy is whole. Throws ServerError, TransientError.
   std::optional<std::string_view> next();
 
  private:

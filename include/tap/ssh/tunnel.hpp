@@ -46,7 +46,7 @@ class Tunnel {
   Tunnel& operator=(const Tunnel&) = delete;
 
   /// A port of 127.0.0.1 that leads to `place` until the tunnel breaks. Opens the tunnel if it is not open,
-  /// in at most `timeout` (0: no limit). Throws with ExitCode::cannot_connect: ConnectionLost if a later try
+  /// in at most `timeout` (0: no limit). Throws with ExitCode::cannot_connect: TransientError if a later try
   /// may go well, else Error. Throws Stopped when a signal asks for it.
   std::uint16_t enter(const Endpoint& place, std::chrono::seconds timeout);
 
@@ -57,7 +57,7 @@ class Tunnel {
   /// asked for that place last.
   struct Fault {
     std::string text;
-    bool may_pass = true;
+    bool is_transient = true;
   };
   [[nodiscard]] std::optional<Fault> fault(const Endpoint& place) const;
 

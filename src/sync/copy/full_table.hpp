@@ -28,8 +28,8 @@ class FullTable {
       : plan_(plan), config_(config), output_(output), log_start_(std::move(log_start)) {}
 
   /// Reads from the bookmark to the end. If it throws, the bookmark is up to date and has been written as
-  /// STATE, and after ConnectionLost or ServerError another attempt goes on from it. Throws StreamError,
-  /// ConnectionLost, Stopped, and what Writer throws, after which there is no STATE.
+  /// STATE, and after TransientError or ServerError another attempt goes on from it. Throws StreamError,
+  /// TransientError, Stopped, and what Writer throws, after which there is no STATE.
   void attempt(pg::Connection& connection);
 
  private:

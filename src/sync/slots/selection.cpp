@@ -162,7 +162,7 @@ void require_logical_log(const pg::LogStatus& status) {
 void require_primary(pg::Connection& connection) {
   const pg::Rows row = connection.query("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery");
   if (row.flag(0, 0)) {
-    throw pg::ConnectionLost(ExitCode::log_based_unprepared,
+    throw pg::TransientError(ExitCode::log_based_unprepared,
                              fmt::format("the server ({}) is a standby now, and log-based replication reads "
                                          "the primary",
                                          connection.description()));
@@ -176,7 +176,7 @@ void require_right_to_replicate(const pg::LogStatus& status, const config::Confi
   }
   try {
     pg::try_replication(config.server, database);
-  } catch (const pg::DatabaseRefused& refused) {
+  } catch (const pg::DatabaseError& refused) {
     const std::string role = pg::quote_identifier(status.role);
     unprepared({refused.what(), "give the role the right to replicate",
                 status.is_rds ? fmt::format("GRANT rds_replication TO {}", role)
@@ -308,7 +308,7 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
     remedy = "the plugin is too old for this tap: install a newer wal2json";
   }
   if (sqlstate == "55006") {  // it may be a run of ours that is not over yet
-    throw pg::ConnectionLost(ExitCode::log_based_unprepared, to_text(Complaint{found.found, remedy}),
+    throw pg::TransientError(ExitCode::log_based_unprepared, to_text(Complaint{found.found, remedy}),
                              sqlstate);
   }
   unprepared({found.found, remedy});

@@ -57,7 +57,7 @@ void LogPass::attempt(pg::Connection& connection) {
   try {
     read(connection);
   } catch (const pg::ServerError& error) {
-    if (!std::exchange(decoding_failed_, false) || error.may_pass()) {
+    if (!std::exchange(decoding_failed_, false) || error.is_transient()) {
       throw;
     }
     if (!is_decoding_failure(error.sqlstate())) {
@@ -262,7 +262,7 @@ void LogPass::on_row(pg::Connection& connection, const Change& change, Lsn lsn) 
     try {
       records_.write(connection, *stream, change, lsn);
     } catch (const pg::ServerError& error) {
-      if (error.may_pass()) {
+      if (error.is_transient()) {
         throw;
       }
       fail(*stream, error);

@@ -38,7 +38,7 @@ class LogPass {
   LogPass(const config::Config& config, const LogSource& source, std::vector<const StreamPlan*> streams,
           Acknowledgement& acknowledgement, singer::State& state, singer::Writer& writer);
 
-  /// Reads from the bookmarks to the end. After ConnectionLost another attempt goes on from where this one
+  /// Reads from the bookmarks to the end. After TransientError another attempt goes on from where this one
   /// came to. Throws what FullTable::attempt() does, Stopped after a last STATE; Error (log_based_unprepared)
   /// if the slot refuses.
   void attempt(pg::Connection& connection);

@@ -55,7 +55,7 @@ void LogPass::look_up_streams(pg::Connection& connection) {
                                      time_extracted_);
         });
       } catch (const pg::ServerError& error) {
-        if (error.may_pass()) {
+        if (error.is_transient()) {
           throw;
         }
         fail(*plan, error);
@@ -146,7 +146,7 @@ void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& 
   const auto slot = pg::find_slot(connection, source_.slot);
   if (!slot || !slot->active) {
     throw_error_of(log);
-    throw pg::ConnectionLost(
+    throw pg::TransientError(
         ExitCode::log_based_unprepared,
         fmt::format("replication slot {} is not in use on the server that lookups go to ({}): the hosts have "
                     "changed roles",
@@ -186,7 +186,7 @@ std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection)
         throw;
       }
       const std::string option = unknown_option(error);
-      if (option.empty() && error.may_pass() && error.sqlstate() != "55006") {
+      if (option.empty() && error.is_transient() && error.sqlstate() != "55006") {
         throw;
       }
       if (option.empty() || !can_do_without(option)) {

@@ -64,7 +64,7 @@ Lsn end_of_log(Connection& connection);
 /// read the setting.
 std::optional<std::vector<std::string>> allowed_plugins(Connection& connection);
 
-/// Throws DatabaseRefused if the role may not read the log at all. Costs a connection.
+/// Throws DatabaseError if the role may not read the log at all. Costs a connection.
 void try_replication(const Server& server, const std::string& database);
 
 /// A snapshot of the database and the place in the log that it stands at, exactly: what was committed before

@@ -79,7 +79,7 @@ struct Relation {
 /// change them, and then takes a new snapshot: the old one would show none of the rows that they have left.
 /// `columns` are those to be read; of these, what is not there does not matter. `snapshot`, unless it is
 /// empty, gives the name of an exported snapshot to use, or "", each time one is needed. Throws StreamError
-/// if the table is not there, ServerError, ConnectionLost.
+/// if the table is not there, ServerError, TransientError.
 Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
                        const std::vector<std::string>& columns,
                        const std::function<std::string()>& snapshot = {});

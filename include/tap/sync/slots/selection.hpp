@@ -35,7 +35,7 @@ void require_log_based_version(pg::ServerVersion version);
 void require_logical_log(const pg::LogStatus& status);
 
 /// For each new connection of a run that reads WAL: after a failover it can lead to a standby, which may be
-/// older than the changes. Throws ConnectionLost if it does.
+/// older than the changes. Throws TransientError if it does.
 void require_primary(pg::Connection& connection);
 
 /// Throws Error (log_based_unprepared) with the remedy if the role may not read the log.

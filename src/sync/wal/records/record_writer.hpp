@@ -26,7 +26,7 @@ class LogRecords {
              std::string time_extracted, HeldRecords::OnFault on_fault);
 
   /// Writes the messages of an insert, update, delete or truncate of `stream`; `lsn` is the change's. The
-  /// connection is for looking things up. Throws StreamError for a fault of the stream alone, ConnectionLost
+  /// connection is for looking things up. Throws StreamError for a fault of the stream alone, TransientError
   /// and ServerError of that connection, and what Writer throws.
   void write(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
   /// The transaction in hand is complete. True if a stream has begun a new version in it: a STATE should

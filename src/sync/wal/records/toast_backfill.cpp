@@ -78,7 +78,7 @@ void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& hol
   try {
     read(connection, holes, most);
   } catch (const pg::ServerError& error) {
-    if (error.may_pass()) {
+    if (error.is_transient()) {
       throw;
     }
     if (!is_of_another_shape(error)) {

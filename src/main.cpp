@@ -29,7 +29,7 @@ namespace {
 using namespace tap;
 
 ExitCode discover(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
-  stop::end_at_once();  // libpqxx waits where nothing else can reach it
+  signals::end_at_once();  // libpqxx waits where nothing else can reach it
   std::optional<discovery::EarlierCatalog> earlier;
   if (options.catalog) {
     Json catalog = parse_json(read_file(*options.catalog, kMaxCatalogSize), *options.catalog);
@@ -86,7 +86,7 @@ ExitCode look_after_slot(const cli::Options& options, const config::Config& conf
 }
 
 ExitCode check_setup(const cli::Options& options) {
-  stop::end_at_once();  // there is nothing to be put away
+  signals::end_at_once();  // there is nothing to be put away
   const std::vector<check::Finding> findings =
       check::check({options.configs, options.catalog, options.state, {options.refresh_all, options.refresh}});
   write_stdout(options.json ? check::to_json_text(findings) : check::to_text(findings));
@@ -123,11 +123,11 @@ int main(int argc, char** argv) {
   tap::return_large_memory();
   tap::log::start();
   std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an error of write(), told apart from others there
-  stop::listen();
+  signals::listen();
   ExitCode code = ExitCode::done;
   try {
     code = run(argc, argv);
-  } catch (const Stopped& stopped) {
+  } catch (const Interrupted& stopped) {
     log::warn("{}: the next run goes on from the last STATE", stopped.what());
     return 128 + stopped.signal();
   } catch (const singer::OutputClosed& closed) {

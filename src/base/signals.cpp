@@ -14,10 +14,10 @@
 
 namespace tap {
 
-Stopped::Stopped(int signal)
+Interrupted::Interrupted(int signal)
     : std::runtime_error(fmt::format("stopped by signal {}", signal)), signal_(signal) {}
 
-namespace stop {
+namespace signals {
 
 namespace {
 
@@ -111,7 +111,7 @@ bool requested() {
 
 void check() {
   if (requested()) {
-    throw Stopped(g_signal);
+    throw Interrupted(g_signal);
   }
 }
 
@@ -142,6 +142,6 @@ ChildGroupGuard::~ChildGroupGuard() {
   }
 }
 
-}  // namespace stop
+}  // namespace signals
 
 }  // namespace tap

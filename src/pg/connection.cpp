@@ -94,8 +94,8 @@ bool Connection::connect(const Server& server, const std::string& database, seco
     if (timeout.count() > 0 && left.count() <= 0) {
       return false;
     }
-    const auto what = step == PGRES_POLLING_READING ? stop::For::reading : stop::For::writing;
-    if (stop::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForever)) {
+    const auto what = step == PGRES_POLLING_READING ? signals::For::reading : signals::For::writing;
+    if (signals::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForever)) {
       step = PQconnectPoll(connection);
     }
     if (Endpoint next = host_of(server, connection); next != place_) {

@@ -12,8 +12,8 @@ namespace tap::pg {
 Server with_password(const Server& server);
 
 /// What a shell command prints, less the end of its line. Its stderr is ours. Throws TransientError if it
-/// fails, prints nothing or more than 64 KiB, or has not exited within `limit` (0: no limit); Stopped on a
-/// signal. Unless it exits by itself, its process group is killed.
+/// fails, prints nothing or more than 64 KiB, or has not exited within `limit` (0: no limit); Interrupted on
+/// a signal. Unless it exits by itself, its process group is killed.
 std::string ask_for_password(const std::string& command, std::chrono::seconds limit);
 
 }  // namespace tap::pg

@@ -133,7 +133,7 @@ std::string SshSession::connect(const std::string& host_key_algorithms) {
   const auto wait_to_write = [this](int socket) {
     const auto left =
         deadline_ ? std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()) : milliseconds(-1);
-    if ((deadline_ && left.count() <= 0) || !stop::wait(socket, stop::For::writing, left)) {
+    if ((deadline_ && left.count() <= 0) || !signals::wait(socket, signals::For::writing, left)) {
       lost(fmt::format("no answer in {} seconds", timeout_.count()));
     }
   };
@@ -167,7 +167,7 @@ int SshSession::finish(int again, Step step) {
       lost(fmt::format("no answer in {} seconds", timeout_.count()));
     }
     const bool writes = (static_cast<unsigned>(ssh_get_poll_flags(get())) & SSH_WRITE_PENDING) != 0;
-    stop::wait(ssh_get_fd(get()), writes ? stop::For::writing : stop::For::reading, left);
+    signals::wait(ssh_get_fd(get()), writes ? signals::For::writing : signals::For::reading, left);
     outcome = step();
   }
   return outcome;

@@ -60,7 +60,7 @@ void Database::wait_or_give_up(const Error& fault, const std::string& stream, bo
   ++retries_;
   log::warn("{}: {}; trying again in {:.1f} s ({} of {})", stream, fault.what(),
             std::chrono::duration<double>(wait).count(), retries_, config_.max_retries);
-  stop::sleep(wait);
+  signals::sleep(wait);
 }
 
 }  // namespace tap::sync

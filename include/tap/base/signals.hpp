@@ -7,9 +7,9 @@
 namespace tap {
 
 /// A signal asked the run to stop. Not an Error: nothing is wrong, and nobody but main may take it for good.
-class Stopped : public std::runtime_error {
+class Interrupted : public std::runtime_error {
  public:
-  explicit Stopped(int signal);
+  explicit Interrupted(int signal);
 
   [[nodiscard]] int signal() const noexcept { return signal_; }
 
@@ -17,7 +17,7 @@ class Stopped : public std::runtime_error {
   int signal_;
 };
 
-namespace stop {
+namespace signals {
 
 /// From now on SIGTERM and SIGINT ask the run to stop at the next row, so that it can write its STATE. A run
 /// that has not ended some seconds later (its target reads no more) is ended as it stands.
@@ -30,18 +30,18 @@ void end_at_once();
 /// True once a signal has asked.
 bool requested();
 
-/// Throws Stopped once a signal has asked.
+/// Throws Interrupted once a signal has asked.
 void check();
 
 /// Waits until `file` can be read (or written), for at most `timeout`; negative: for ever. False: it cannot
-/// yet. Throws Stopped when a signal asks.
+/// yet. Throws Interrupted when a signal asks.
 enum class For { reading, writing };
 bool wait(int file, For what, std::chrono::milliseconds timeout);
 /// Waits for nothing but a signal.
 void sleep(std::chrono::milliseconds time);
 
 /// A process group that a signal which ends this process at once kills first (SIGKILL). Waits that throw
-/// Stopped leave it to their caller.
+/// Interrupted leave it to their caller.
 class ChildGroupGuard {
  public:
   explicit ChildGroupGuard(int group);
@@ -55,6 +55,6 @@ class ChildGroupGuard {
   int group_;
 };
 
-}  // namespace stop
+}  // namespace signals
 
 }  // namespace tap

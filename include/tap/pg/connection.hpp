@@ -76,7 +76,7 @@ class Connection {
  public:
   /// Connects, to the first of several hosts that takes us. Throws with ExitCode::cannot_connect and the
   /// server's words: TransientError if a later try may go well, else DatabaseError or ConnectError. Here and
-  /// below, whatever waits throws Stopped when a signal asks for it.
+  /// below, whatever waits throws Interrupted when a signal asks for it.
   Connection(const Server& server, const std::string& database);
 
   /// Runs statements without an answer.

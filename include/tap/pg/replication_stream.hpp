@@ -32,7 +32,7 @@ class ReplicationStream {
 
   enum class Event { message, keepalive, nothing };
   /// Waits for the next event, at most `patience`. Keepalives that want an answer get it. Throws
-  /// TransientError, ServerError, Stopped.
+  /// TransientError, ServerError, Interrupted.
   Event next(std::chrono::milliseconds patience);
 
   /// The last message: its place in the log, as the plugin gave it, and its bytes, good until the next event.

@@ -47,7 +47,7 @@ class Tunnel {
 
   /// A port of 127.0.0.1 that leads to `place` until the tunnel breaks. Opens the tunnel if it is not open,
   /// in at most `timeout` (0: no limit). Throws with ExitCode::cannot_connect: TransientError if a later try
-  /// may go well, else Error. Throws Stopped when a signal asks for it.
+  /// may go well, else Error. Throws Interrupted when a signal asks for it.
   std::uint16_t enter(const Endpoint& place, std::chrono::seconds timeout);
 
   /// Where a port leads, or led, that enter() has given; nothing for another port.

@@ -29,7 +29,7 @@ class FullTable {
 
   /// Reads from the bookmark to the end. If it throws, the bookmark is up to date and has been written as
   /// STATE, and after TransientError or ServerError another attempt goes on from it. Throws StreamError,
-  /// TransientError, Stopped, and what Writer throws, after which there is no STATE.
+  /// TransientError, Interrupted, and what Writer throws, after which there is no STATE.
   void attempt(pg::Connection& connection);
 
  private:

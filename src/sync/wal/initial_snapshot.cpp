@@ -53,7 +53,7 @@ LogStart find_standby_start(pg::Connection& standby, Lsn kept_from) {
               "run again when the standby has caught up",
               standby.description(), to_text(replayed), to_text(kept_from)));
     }
-    stop::sleep(kStandbyPause);
+    signals::sleep(kStandbyPause);
   }
 }
 

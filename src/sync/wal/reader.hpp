@@ -39,8 +39,8 @@ class LogPass {
           Acknowledgement& acknowledgement, singer::State& state, singer::Writer& writer);
 
   /// Reads from the bookmarks to the end. After TransientError another attempt goes on from where this one
-  /// came to. Throws what FullTable::attempt() does, Stopped after a last STATE; Error (log_based_unprepared)
-  /// if the slot refuses.
+  /// came to. Throws what FullTable::attempt() does, Interrupted after a last STATE; Error
+  /// (log_based_unprepared) if the slot refuses.
   void attempt(pg::Connection& connection);
 
   /// True if the last attempt ended early, to give back the memory of large messages or to ask for other

@@ -63,7 +63,7 @@ void UnseenCommits::await(pg::Connection& connection, const std::vector<std::str
     if (action_) {
       action_();
     }
-    stop::sleep(kLookAgain);
+    signals::sleep(kLookAgain);
   }
 }
 

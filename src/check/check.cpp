@@ -124,7 +124,7 @@ class Pass {
     }
     std::vector<std::string> databases;
     {
-      pg::Session session(config_.server, home);
+      pg::CatalogSession session(config_.server, home);
       databases = pg::databases(session, config_.filter_dbs);
     }
     for (const std::string& wanted : config_.filter_dbs) {
@@ -190,7 +190,7 @@ class Pass {
     const bool for_first_copies = by_default || std::ranges::any_of(copies, is_log_based);
     const std::string database = copies.empty() ? config_.server.database() : copies.front()->database;
     const std::string subject = "connection to secondary_host";
-    const pg::Server server = config_.copy_server();
+    const pg::ConnectionSettings server = config_.copy_server();
     Report report;
     report.attempt(subject, [&] {
       try {

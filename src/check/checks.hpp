@@ -19,15 +19,15 @@ namespace tap::check {
 Complaint cannot_enter(const Error& refusal, const std::string& database, const config::Config& config);
 
 /// Who can read what goes over a connection to `server`.
-void check_protection(const pg::Connection& connection, const pg::Server& server, const std::string& subject,
-                      Report& report);
+void check_protection(const pg::Connection& connection, const pg::ConnectionSettings& server,
+                      const std::string& subject, Report& report);
 
 /// How long a standby lets queries keep it from replaying.
-void check_delays(pg::Connection& connection, const pg::LogStatus& status, const std::string& subject,
+void check_delays(pg::Connection& connection, const pg::DecodingStatus& status, const std::string& subject,
                   Report& report);
 
 /// The standby that copies come from, if the config has one; `for_first_copies`: of log-based streams, too.
-void check_secondary(pg::Connection& connection, const pg::Server& server, bool for_first_copies,
+void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& server, bool for_first_copies,
                      Report& report);
 
 /// Version, kind of server, TLS, clock, standby, and the settings that would cut a run.

@@ -12,13 +12,13 @@ namespace tap::check {
 
 namespace {
 
-std::string setting(const pg::Server& server, std::string_view keyword) {
+std::string setting(const pg::ConnectionSettings& server, std::string_view keyword) {
   const auto set = server.keywords.find(keyword);
   return set == server.keywords.end() ? pg::connection_default(keyword) : set->second;
 }
 
 /// Whether all hosts that the server may be at are this machine.
-bool is_here(const pg::Server& server) {
+bool is_here(const pg::ConnectionSettings& server) {
   const std::string address = setting(server, "hostaddr");
   const std::string hosts = address.empty() ? setting(server, "host") : address;
   return std::ranges::all_of(split(hosts), [](std::string_view host) {
@@ -95,8 +95,8 @@ Complaint cannot_enter(const Error& refusal, const std::string& database, const 
 }
 
 // Of our own link: behind a pooler, the server knows the pooler's only.
-void check_protection(const pg::Connection& connection, const pg::Server& server, const std::string& subject,
-                      Report& report) {
+void check_protection(const pg::Connection& connection, const pg::ConnectionSettings& server,
+                      const std::string& subject, Report& report) {
   const std::string protection = connection.protection();
   if (protection.starts_with("by ")) {
     report.ok(subject, protection);

@@ -31,15 +31,15 @@ SELECT pg_catalog.current_setting(name) AS shown, setting::bigint AS seconds
 )sql";
 
 /// How to set what holds from the next start on.
-std::string set_for_good(const pg::LogStatus& status, const char* name, std::int64_t value) {
+std::string set_for_good(const pg::DecodingStatus& status, const char* name, std::int64_t value) {
   return status.is_rds ? fmt::format("set {} to {} in its parameter group and reboot it", name, value)
                        : fmt::format("ALTER SYSTEM SET {} = {}", name, value);
 }
 
 /// `needs_slot`: a slot must be made, `wants_slot`: a first copy is better with one of its own for a moment.
-void check_capacity(pg::Connection& connection, const pg::LogStatus& status, bool needs_slot, bool wants_slot,
-                    Report& report) {
-  const pg::Rows row = connection.query(kCapacity);
+void check_capacity(pg::Connection& connection, const pg::DecodingStatus& status, bool needs_slot,
+                    bool wants_slot, Report& report) {
+  const pg::Result row = connection.query(kCapacity);
   const auto number = [&](const char* name) { return row.number(0, row.column(name)); };
   const std::string slots =
       fmt::format("{} of {} replication slots are in use", number("slots_used"), number("slots"));
@@ -76,10 +76,10 @@ void check_capacity(pg::Connection& connection, const pg::LogStatus& status, boo
   }
 }
 
-void check_idle_timeout(pg::Connection& connection, const pg::LogStatus& status,
+void check_idle_timeout(pg::Connection& connection, const pg::DecodingStatus& status,
                         const std::optional<pg::Slot>& slot, Report& report) {
   const char* const subject = "idle_replication_slot_timeout";
-  const pg::Rows row = connection.query(kIdleTimeout);
+  const pg::Result row = connection.query(kIdleTimeout);
   if (row.size() == 0) {
     return;
   }
@@ -117,7 +117,7 @@ void check_plugin(pg::Connection& connection, Report& report) {
   }
 }
 
-void check_right(const pg::LogStatus& status, const config::Config& config, const std::string& database,
+void check_right(const pg::DecodingStatus& status, const config::Config& config, const std::string& database,
                  Report& report) {
   report.attempt("replication", [&] {
     try {
@@ -133,9 +133,9 @@ void check_right(const pg::LogStatus& status, const config::Config& config, cons
 
 void check_log(pg::Connection& connection, const config::Config& config, const std::string& database,
                const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report) {
-  pg::LogStatus status;
+  pg::DecodingStatus status;
   const std::string log = "log of database " + database;
-  if (!report.attempt(log, [&] { status = pg::log_status(connection); })) {
+  if (!report.attempt(log, [&] { status = pg::decoding_status(connection); })) {
     return;
   }
   if (!report.attempt(log, [&] { sync::require_log_based_version(status.version); })) {
@@ -144,7 +144,7 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   std::optional<Lsn> end;
   if (report.attempt(log, [&] { sync::require_logical_log(status); })) {
     report.attempt(log, [&] {
-      end = pg::end_of_log(connection);
+      end = pg::current_wal_lsn(connection);
       report.ok(log, fmt::format("wal_level is {}", status.wal_level));
     });
   } else if (status.in_recovery) {

@@ -45,7 +45,7 @@ std::int64_t check_hidden_tables(pg::Connection& connection, const config::Confi
   const std::string subject = "database " + database;
   std::int64_t readable = 0;
   report.read(connection, subject, [&] {
-    const pg::Rows row = connection.query(kTables, {pg::array_text(config.filter_schemas)});
+    const pg::Result row = connection.query(kTables, {pg::array_text(config.filter_schemas)});
     readable = row.number(0, row.column("readable"));
     const std::int64_t hidden = row.number(0, row.column("hidden"));
     if (hidden == 0) {

@@ -59,7 +59,7 @@ constexpr auto kKnownTimeouts = std::to_array<Timeout>({
 
 void check_timeouts(pg::Connection& connection, const std::string& role, Report& report) {
   connection.pin_settings(true);  // as they are in a run
-  const pg::Rows rows = connection.query(kTimeouts);
+  const pg::Result rows = connection.query(kTimeouts);
   const auto name = rows.column("name");
   const auto milliseconds = rows.column("milliseconds");
   const auto shown = rows.column("shown");
@@ -97,13 +97,13 @@ void check_clock(std::int64_t seconds_ahead, Report& report) {
 
 void check_server(pg::Connection& connection, const config::Config& config, Report& report) {
   report.read(connection, "server", [&] {
-    const pg::Rows row = connection.query(kServer, {utc_now()});
+    const pg::Result row = connection.query(kServer, {utc_now()});
     const std::string version = fmt::format("PostgreSQL {}", row.view(0, row.column("version")));
     if (connection.version() < pg::kOldestForCopies) {
       report.error("server", {version, "PostgreSQL 9.3 or later"}, ExitCode::run_failed);
       return;
     }
-    const pg::LogStatus status = pg::log_status(connection);
+    const pg::DecodingStatus status = pg::decoding_status(connection);
     const std::string role = pg::quote_identifier(status.role);
     report.ok("server", fmt::format("{}{}, {}", version,
                                     row.flag(0, row.column("is_aurora")) ? " of Amazon Aurora"

@@ -17,9 +17,9 @@ SELECT pg_catalog.current_setting('max_standby_streaming_delay') AS streaming_de
 
 }  // namespace
 
-void check_delays(pg::Connection& connection, const pg::LogStatus& status, const std::string& subject,
+void check_delays(pg::Connection& connection, const pg::DecodingStatus& status, const std::string& subject,
                   Report& report) {
-  const pg::Rows row = connection.query(kDelays);
+  const pg::Result row = connection.query(kDelays);
   const std::string streaming = row.text(0, row.column("streaming_delay"));
   const std::string archive = row.text(0, row.column("archive_delay"));
   const std::string feedback = row.text(0, row.column("feedback"));
@@ -41,12 +41,12 @@ void check_delays(pg::Connection& connection, const pg::LogStatus& status, const
                                   "SELECT pg_reload_conf(), or hot_standby_feedback = on"});
 }
 
-void check_secondary(pg::Connection& connection, const pg::Server& server, bool for_first_copies,
+void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& server, bool for_first_copies,
                      Report& report) {
   const std::string subject = "secondary_host";
   check_protection(connection, server, "tls of secondary_host", report);
   report.read(connection, subject, [&] {
-    const pg::LogStatus status = pg::log_status(connection);
+    const pg::DecodingStatus status = pg::decoding_status(connection);
     try {
       sync::require_standby(connection, status);
     } catch (const Error& error) {
@@ -58,7 +58,7 @@ void check_secondary(pg::Connection& connection, const pg::Server& server, bool 
     }
     check_delays(connection, status, subject, report);
     if (for_first_copies && status.version >= pg::kOldestForLogBased) {
-      pg::end_of_log(connection);  // must be told
+      pg::current_wal_lsn(connection);  // must be told
     }
   });
 }

@@ -52,7 +52,7 @@ TypeRows read_columns(pg::Connection& connection, std::vector<StreamTable>& tabl
   for (const StreamTable& table : tables) {
     oids.push_back(table.oid);
   }
-  const pg::Rows rows = connection.query(kColumns, {fmt::format("{{{}}}", fmt::join(oids, ","))});
+  const pg::Result rows = connection.query(kColumns, {fmt::format("{{{}}}", fmt::join(oids, ","))});
   const auto oid = rows.column("oid");
   const auto name = rows.column("name");
   const auto type = rows.column("type");
@@ -102,7 +102,7 @@ StreamTables read_tables(pg::Connection& connection, const std::vector<const syn
   }
   std::vector<StreamTable> tables(streams.size());
   const bool has_row_security = connection.version().has_row_security();
-  const pg::Rows rows = connection.query(
+  const pg::Result rows = connection.query(
       fmt::format(kTables, has_row_security ? "pg_catalog.row_security_active(c.oid)" : "false"),
       {pg::array_text(schemas), pg::array_text(names), pg::array_text(keys)});
   const auto position = rows.column("position");
@@ -123,7 +123,7 @@ StreamTables read_tables(pg::Connection& connection, const std::vector<const syn
   }
   TypeRows types = read_columns(connection, tables);
   if (connection.version() >= pg::kOldestForLogBased) {
-    const auto logged = pg::logged_tables(connection, logged_names);
+    const auto logged = pg::replica_identities(connection, logged_names);
     for (std::size_t i = 0; i < tables.size(); ++i) {
       tables[i].logged = logged[i];
     }

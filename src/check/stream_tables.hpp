@@ -17,7 +17,7 @@ struct StreamTable {
   pg::RelationKind kind = pg::RelationKind::table;
   std::vector<pg::TableColumn> columns;
   std::vector<std::string> unreadable;
-  std::vector<pg::LoggedTable> logged;
+  std::vector<pg::ReplicaIdentity> logged;
   bool may_use_schema = false;
   bool hides_rows = false;
   bool is_key_indexed = false;

@@ -196,8 +196,8 @@ void require(const Config& config, const std::string& sources) {
 
 }  // namespace
 
-pg::Server Config::copy_server() const {
-  pg::Server server_of_copies = server;
+pg::ConnectionSettings Config::copy_server() const {
+  pg::ConnectionSettings server_of_copies = server;
   if (secondary.used) {
     server_of_copies.keywords["host"] = secondary.host;
     server_of_copies.keywords.erase("hostaddr");

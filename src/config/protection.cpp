@@ -48,7 +48,7 @@ bool is_flag_on(const Json& keys, const std::string& key, const std::string& sou
 }
 
 /// Throws if the mode that libpq is given is weaker than a key of the config requires.
-void require_strong_mode(const pg::Server& server, const Json& keys, const std::string& sources) {
+void require_strong_mode(const pg::ConnectionSettings& server, const Json& keys, const std::string& sources) {
   const auto set = server.keywords.find("sslmode");
   if (set == server.keywords.end()) {
     return;
@@ -72,7 +72,7 @@ void require_strong_mode(const pg::Server& server, const Json& keys, const std::
     require_at_least("sslmode", mode);
   }
   for (const char* url : {"sqlalchemy_url", "url"}) {
-    pg::Server alone;
+    pg::ConnectionSettings alone;
     if (const std::string text = text_of(keys, url); !text.empty() && alone.take_url(text)) {
       if (const auto mode = alone.keywords.find("sslmode"); mode != alone.keywords.end()) {
         require_at_least(url, mode->second);
@@ -82,7 +82,7 @@ void require_strong_mode(const pg::Server& server, const Json& keys, const std::
 }
 
 /// Throws if a URI replaces what another key says about the protection of the session.
-void require_one_value(const pg::Server& server, const Json& keys, const std::string& sources) {
+void require_one_value(const pg::ConnectionSettings& server, const Json& keys, const std::string& sources) {
   for (const std::string_view keyword : pg::security_keywords()) {
     const std::string text = text_of(keys, keyword);
     const auto set = server.keywords.find(keyword);

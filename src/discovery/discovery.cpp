@@ -66,7 +66,8 @@ Json column_metadata(const pg::TableColumn& column, const value::Type& type, con
 }
 
 /// Hands over one database's entries and tells how many there were.
-std::size_t discover_database(const config::Config& config, pg::Session& session, const std::string& database,
+std::size_t discover_database(const config::Config& config, pg::CatalogSession& session,
+                              const std::string& database,
                               const std::function<void(DiscoveredStream&)>& found) {
   session.query("SET LOCAL work_mem = '64MB'");  // so that sorting many columns stays in memory
   const TypeRows types = pg::column_types(session);
@@ -137,7 +138,7 @@ void tell_protection(const config::Config& config) {
 
 void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found) {
   const std::string home = config.server.database();
-  pg::Session session(config.server, home);
+  pg::CatalogSession session(config.server, home);
   tell_protection(config);
   const std::vector<std::string> databases = pg::databases(session, config.filter_dbs);
   for (const std::string& wanted : config.filter_dbs) {
@@ -152,7 +153,7 @@ void discover(const config::Config& config, const std::function<void(DiscoveredS
       continue;
     }
     try {
-      pg::Session other(config.server, database);
+      pg::CatalogSession other(config.server, database);
       tables += discover_database(config, other, database, found);
     } catch (const Error& error) {
       if (error.code() != ExitCode::cannot_connect) {

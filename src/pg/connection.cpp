@@ -42,8 +42,8 @@ std::string field(const PGresult* result, char code) {
 }
 
 /// The host that libpq is trying.
-Endpoint host_of(const Server& server, const PGconn* connection) {
-  return meant(server, PQhost(connection), PQport(connection));
+Endpoint host_of(const ConnectionSettings& server, const PGconn* connection) {
+  return original_endpoint(server, PQhost(connection), PQport(connection));
 }
 
 }  // namespace
@@ -57,10 +57,10 @@ void Connection::Close::operator()(pg_conn* connection) const {
   PQfinish(connection);
 }
 
-Connection::Connection(const Server& server, const std::string& database)
+Connection::Connection(const ConnectionSettings& server, const std::string& database)
     : description_(server.describe(database)), server_(server), database_(database) {
   const seconds timeout(connect_timeout_seconds(server));
-  std::optional<Server> hosts = without_unsafe_password_file(with_password(server));
+  std::optional<ConnectionSettings> hosts = without_unsafe_password_file(with_password(server));
   while (!connect(*hosts, database, timeout)) {
     const auto fault = tunnel_fault();
     hosts = without_host(*hosts, place_.host, std::to_string(place_.port));
@@ -81,8 +81,8 @@ Connection::Connection(const Server& server, const std::string& database)
   answering_ = *std::move(hosts);
 }
 
-bool Connection::connect(const Server& server, const std::string& database, seconds timeout) {
-  connection_.reset(PQconnectStart(conninfo(reachable(server), database).c_str()));
+bool Connection::connect(const ConnectionSettings& server, const std::string& database, seconds timeout) {
+  connection_.reset(PQconnectStart(conninfo(through_tunnel(server), database).c_str()));
   PGconn* const connection = connection_.get();
   PQsetNoticeReceiver(connection, log_notice, nullptr);  // before the first, which comes with the login
   PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);     // so that a refusal comes with its SQLSTATE
@@ -104,7 +104,7 @@ bool Connection::connect(const Server& server, const std::string& database, seco
     }
   }
   if (PQstatus(connection) != CONNECTION_OK) {
-    const ConnectFailure refusal(in_names_of_config(server, PQerrorMessage(connection)));
+    const ConnectFailure refusal(restore_host_names(server, PQerrorMessage(connection)));
     if (refusal.sqlstate.empty() && tunnel_fault()) {
       return false;
     }
@@ -121,7 +121,7 @@ bool Connection::connect(const Server& server, const std::string& database, seco
   PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
   const auto hosts = server_.keywords.find("host");
   if (hosts != server_.keywords.end() && hosts->second.find(',') != std::string::npos) {  // this one of them
-    Server found = server;
+    ConnectionSettings found = server;
     found.keywords["host"] = place_.host;
     found.keywords["port"] = fmt::to_string(place_.port);
     description_ = found.describe(database);
@@ -139,12 +139,12 @@ void Connection::lost(const std::string& why) const {
                                                          fault ? fault->text : why));
 }
 
-Connection::Result Connection::receive() const {
-  Result last(nullptr, PQclear);
+Connection::PgResult Connection::receive() const {
+  PgResult last(nullptr, PQclear);
   while (true) {
     while (PQisBusy(connection_.get()) != 0 && consume()) {
     }
-    Result next(PQgetResult(connection_.get()), PQclear);
+    PgResult next(PQgetResult(connection_.get()), PQclear);
     if (!next) {
       return last;
     }

@@ -32,7 +32,7 @@ bool any_keyword(See see) {
   return false;
 }
 
-std::string or_default(const Server& server, std::string_view keyword, const char* otherwise) {
+std::string or_default(const ConnectionSettings& server, std::string_view keyword, const char* otherwise) {
   if (const auto set = server.keywords.find(keyword); set != server.keywords.end()) {
     return set->second;
   }
@@ -132,7 +132,7 @@ bool is_misread(std::string_view keyword, std::string_view value) {
 
 }  // namespace
 
-void Server::set_file(const std::string& keyword, const std::string& value) {
+void ConnectionSettings::set_file(const std::string& keyword, const std::string& value) {
   if (value.find("-----BEGIN ") == std::string::npos) {
     keywords[keyword] = value;
     return;
@@ -148,7 +148,7 @@ void Server::set_file(const std::string& keyword, const std::string& value) {
   keywords[keyword] = file->path();
 }
 
-bool Server::take_url(const std::string& url) {
+bool ConnectionSettings::take_url(const std::string& url) {
   std::string uri = url;
   const auto scheme_end = uri.find("://");
   if (const auto driver = uri.find('+'); driver < scheme_end && scheme_end != std::string::npos) {
@@ -176,7 +176,7 @@ bool Server::take_url(const std::string& url) {
   return true;
 }
 
-std::string Server::with_names(std::string message) const {
+std::string ConnectionSettings::with_names(std::string message) const {
   for (const auto& [keyword, file] : texts_) {
     const std::string path = file->path();
     for (auto at = message.find(path); at != std::string::npos; at = message.find(path)) {
@@ -196,15 +196,15 @@ std::string Server::with_names(std::string message) const {
   return without_key_text(std::move(message));
 }
 
-std::string Server::database() const {
+std::string ConnectionSettings::database() const {
   return or_default(*this, "dbname", "");
 }
 
-std::string Server::user() const {
+std::string ConnectionSettings::user() const {
   return or_default(*this, "user", "");
 }
 
-std::string Server::describe(std::string_view database) const {
+std::string ConnectionSettings::describe(std::string_view database) const {
   const std::string address = or_default(*this, "hostaddr", "local socket");
   return fmt::format("{}:{}, database {}, user {}{}", or_default(*this, "host", address.c_str()),
                      or_default(*this, "port", "5432"), database.empty() ? "(default)" : database,

@@ -21,7 +21,7 @@ constexpr const char* kHere = "127.0.0.1";
 constexpr std::uint16_t kDefaultPort = 5432;
 
 /// One of libpq's lists, each with as many parts as there are hosts; empty if it is not given.
-std::vector<std::string> list_of(const Server& server, std::string_view keyword) {
+std::vector<std::string> list_of(const ConnectionSettings& server, std::string_view keyword) {
   const auto set = server.keywords.find(keyword);
   const std::string text = set == server.keywords.end() ? connection_default(keyword) : set->second;
   const std::vector<std::string_view> parts = split(text);
@@ -40,7 +40,7 @@ std::uint16_t port_number(std::string_view text) {
 
 }  // namespace
 
-std::string conninfo(const Server& server, const std::string& database) {
+std::string conninfo(const ConnectionSettings& server, const std::string& database) {
   auto keywords = server.keywords;
   if (!database.empty()) {
     keywords["dbname"] = database;
@@ -67,7 +67,7 @@ std::string conninfo(const Server& server, const std::string& database) {
   return text;
 }
 
-Server reachable(Server server) {
+ConnectionSettings through_tunnel(ConnectionSettings server) {
   if (!server.tunnel) {
     return server;
   }
@@ -100,13 +100,13 @@ Server reachable(Server server) {
   return server;
 }
 
-Endpoint meant(const Server& server, std::string_view host, std::string_view port) {
+Endpoint original_endpoint(const ConnectionSettings& server, std::string_view host, std::string_view port) {
   const std::uint16_t number = port_number(port);
   const auto place = server.tunnel ? server.tunnel->behind(number) : std::nullopt;
   return {std::string(host), place ? place->port : number};
 }
 
-std::string in_names_of_config(const Server& server, std::string message) {
+std::string restore_host_names(const ConnectionSettings& server, std::string message) {
   const std::string here = fmt::format("\"{}\", port ", kHere);
   for (auto at = message.find(here); server.tunnel && at != std::string::npos;
        at = message.find(here, at + 1)) {
@@ -119,14 +119,14 @@ std::string in_names_of_config(const Server& server, std::string message) {
   return message;
 }
 
-long connect_timeout_seconds(const Server& server) {
+long connect_timeout_seconds(const ConnectionSettings& server) {
   const auto set = server.keywords.find("connect_timeout");
   const std::string given =
       set != server.keywords.end() ? set->second : connection_default("connect_timeout");
   return std::strtol(given.empty() ? kConnectTimeout : given.c_str(), nullptr, 10);
 }
 
-Server primary_of(Server server) {
+ConnectionSettings primary_of(ConnectionSettings server) {
   const bool is_set =
       server.keywords.contains("target_session_attrs") || !connection_default("target_session_attrs").empty();
   if (!is_set && std::max(list_of(server, "host").size(), list_of(server, "hostaddr").size()) > 1) {
@@ -135,12 +135,13 @@ Server primary_of(Server server) {
   return server;
 }
 
-Server for_replication(Server server) {
+ConnectionSettings for_replication(ConnectionSettings server) {
   server.keywords["replication"] = "database";
   return primary_of(std::move(server));
 }
 
-std::optional<Server> without_host(const Server& server, std::string_view host, std::string_view port) {
+std::optional<ConnectionSettings> without_host(const ConnectionSettings& server, std::string_view host,
+                                               std::string_view port) {
   const auto hosts = list_of(server, "host");
   const auto addresses = list_of(server, "hostaddr");
   const auto ports = list_of(server, "port");
@@ -157,7 +158,7 @@ std::optional<Server> without_host(const Server& server, std::string_view host, 
   if (count < 2 || meant == count) {
     return std::nullopt;
   }
-  Server others = server;
+  ConnectionSettings others = server;
   for (const auto& [keyword, list] : {std::pair("host", hosts), {"hostaddr", addresses}, {"port", ports}}) {
     if (list.size() != count) {
       continue;

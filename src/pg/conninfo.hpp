@@ -11,27 +11,28 @@
 namespace tap::pg {
 
 /// A libpq connection string for one database of the server.
-std::string conninfo(const Server& server, const std::string& database);
+std::string conninfo(const ConnectionSettings& server, const std::string& database);
 
 /// The server as libpq reaches it: at ports of this machine if there is a tunnel, which is opened if need be.
 /// Its hosts keep their names, for certificates and messages. Throws what Tunnel::enter() does.
-Server reachable(Server server);
+ConnectionSettings through_tunnel(ConnectionSettings server);
 
 /// Where libpq connects to when it says that it is at `host` and `port`.
-Endpoint meant(const Server& server, std::string_view host, std::string_view port);
+Endpoint original_endpoint(const ConnectionSettings& server, std::string_view host, std::string_view port);
 
 /// A message of libpq that names places as the config does.
-std::string in_names_of_config(const Server& server, std::string message);
+std::string restore_host_names(const ConnectionSettings& server, std::string message);
 
 /// How long libpq may try one host; 0: for ever.
-long connect_timeout_seconds(const Server& server);
+long connect_timeout_seconds(const ConnectionSettings& server);
 
 /// The same server, entered to read a database's log.
-Server for_replication(Server server);
+ConnectionSettings for_replication(ConnectionSettings server);
 
 /// The server without the first of its hosts that libpq calls by this name and port; nothing if there is no
 /// other.
-std::optional<Server> without_host(const Server& server, std::string_view host, std::string_view port);
+std::optional<ConnectionSettings> without_host(const ConnectionSettings& server, std::string_view host,
+                                               std::string_view port);
 
 /// A message of libpq or the server on one line, without its trailing newline.
 std::string one_line(std::string_view message);

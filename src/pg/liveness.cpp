@@ -56,7 +56,7 @@ const char* const Connection::kSessionStart =
     "session_start "
     "FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
-bool Connection::hears() const {
+bool Connection::has_input() const {
   return signals::wait(PQsocket(connection_.get()), signals::For::reading, kOnTheWay);
 }
 
@@ -77,7 +77,7 @@ bool Connection::consume() const {
     const auto now = Clock::now();
     const auto silent = std::chrono::round<seconds>(now - started);
     if (patience.count() > 0 && now >= ask) {
-      ask_after(silent);
+      probe(silent);
       ask = Clock::now() + patience;
       tell = Clock::now() + kTellEvery;
     } else if (now >= tell) {
@@ -88,29 +88,32 @@ bool Connection::consume() const {
   return PQconsumeInput(connection_.get()) != 0;
 }
 
-void Connection::ask_after(seconds silent) const {
+void Connection::probe(seconds silent) const {
   if (asks_after_another_) {
     lost(fmt::format("nothing has come for {} s", silent.count()));
   }
   const SessionId session{PQbackendPID(connection_.get()), session_start_};
-  if (const auto why = why_dead(server_, database_, place_, session, silent, [this] { return hears(); })) {
+  if (const auto why =
+          diagnose_stall(server_, database_, place_, session, silent, [this] { return has_input(); })) {
     lost(*why);
   }
 }
 
-std::optional<std::string> Connection::why_dead(const Server& server, const std::string& database,
-                                                const Endpoint& place, const SessionId& session,
-                                                seconds silent, const std::function<bool()>& hears) {
+std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& server,
+                                                      const std::string& database, const Endpoint& place,
+                                                      const SessionId& session, seconds silent,
+                                                      const std::function<bool()>& has_input) {
   const std::string since = fmt::format("nothing has come for {} s", silent.count());
-  Server plain = without_unsafe_password_file(server, false);  // the log belongs to the owner's thread
+  ConnectionSettings plain =
+      without_unsafe_password_file(server, false);  // the log belongs to the owner's thread
   plain.keywords.erase("replication");
   std::optional<Connection> probe;
-  std::optional<Rows> found;
+  std::optional<Result> found;
   const std::vector<std::string> parameters = {std::to_string(session.pid), session.start};
   try {
     probe.emplace(plain, database);
     probe->asks_after_another_ = true;
-    const Rows own = probe->query("SELECT pg_catalog.pg_backend_pid() AS pid");
+    const Result own = probe->query("SELECT pg_catalog.pg_backend_pid() AS pid");
     if (own.number(0, 0) != PQbackendPID(probe->connection_.get()) || probe->place_ != place) {
       return std::nullopt;  // a pool's, or another host's: it is reached, and knows nothing of this session
     }
@@ -134,7 +137,7 @@ std::optional<std::string> Connection::why_dead(const Server& server, const std:
               waits_for.empty() ? "" : ", waiting for ", waits_for);
     return std::nullopt;
   }
-  if (hears()) {
+  if (has_input()) {
     return std::nullopt;
   }
   try {  // it would hold its locks and its slot; before it began to it has none

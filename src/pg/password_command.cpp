@@ -134,8 +134,8 @@ class Deadline {
 
 }  // namespace
 
-Server with_password(const Server& server) {
-  Server ready = server;
+ConnectionSettings with_password(const ConnectionSettings& server) {
+  ConnectionSettings ready = server;
   if (!server.password_command.empty()) {
     ready.keywords["password"] =
         ask_for_password(server.password_command, std::chrono::seconds(connect_timeout_seconds(server)));

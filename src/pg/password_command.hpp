@@ -9,7 +9,7 @@
 namespace tap::pg {
 
 /// The server with the password that its password_command prints, if it has one. Throws as below.
-Server with_password(const Server& server);
+ConnectionSettings with_password(const ConnectionSettings& server);
 
 /// What a shell command prints, less the end of its line. Its stderr is ours. Throws TransientError if it
 /// fails, prints nothing or more than 64 KiB, or has not exited within `limit` (0: no limit); Interrupted on

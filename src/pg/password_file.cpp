@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kNone = "/dev/null/none";  // a path that cannot be there
 
-std::string given(const Server& server, std::string_view keyword) {
+std::string given(const ConnectionSettings& server, std::string_view keyword) {
   const auto set = server.keywords.find(keyword);
   return set == server.keywords.end() ? connection_default(keyword) : set->second;
 }
@@ -24,7 +24,7 @@ std::string given(const Server& server, std::string_view keyword) {
 }  // namespace
 
 // As libpq does it (manual: The Password File).
-Server without_unsafe_password_file(Server server, bool warns) {
+ConnectionSettings without_unsafe_password_file(ConnectionSettings server, bool warns) {
   if (!given(server, "password").empty()) {
     return server;
   }

@@ -7,6 +7,6 @@ namespace tap::pg {
 
 /// The server without a password file that libpq does not use, since it is not a plain one or others can read
 /// it: libpq would print so to stderr, past the log. Logs it in its place, once, unless `warns` is false.
-Server without_unsafe_password_file(Server server, bool warns = true);
+ConnectionSettings without_unsafe_password_file(ConnectionSettings server, bool warns = true);
 
 }  // namespace tap::pg

@@ -67,7 +67,7 @@ std::uint64_t server_time() {
 
 /// A server that has not heard of us for wal_sender_timeout (60 s by default; 0: none) ends the stream.
 milliseconds status_interval(Connection& connection) {
-  const Rows row = connection.simple_query(
+  const Result row = connection.simple_query(
       "SELECT setting AS patience FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
   const milliseconds patience(row.number(0, row.column("patience")));
   return patience.count() > 0 ? std::min(kStatusEvery, patience / 4) : kStatusEvery;
@@ -91,7 +91,7 @@ void free_message(char* message) {
 
 }  // namespace
 
-ReplicationStream::ReplicationStream(const Server& server, const std::string& database,
+ReplicationStream::ReplicationStream(const ConnectionSettings& server, const std::string& database,
                                      const std::string& slot, Lsn start, const Options& options)
     : connection_(for_replication(server), database), message_(nullptr, free_message) {
   connection_.pin_settings(false);
@@ -148,7 +148,7 @@ void ReplicationStream::mind_silence() {
     asked_ = true;
     ask();
   } else if (silent >= patience) {
-    connection_.ask_after(std::chrono::round<seconds>(silent));
+    connection_.probe(std::chrono::round<seconds>(silent));
     heard_ = true;
   }
 }

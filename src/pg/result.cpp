@@ -11,7 +11,7 @@
 
 namespace tap::pg {
 
-std::size_t Rows::column(std::string_view name) const {
+std::size_t Result::column(std::string_view name) const {
   const auto found = std::find(columns_.begin(), columns_.end(), name);
   if (found == columns_.end()) {
     throw MalformedAnswer(fmt::format("a catalog query has no column \"{}\"", name));
@@ -19,17 +19,17 @@ std::size_t Rows::column(std::string_view name) const {
   return static_cast<std::size_t>(found - columns_.begin());
 }
 
-void Rows::throw_no_cell() {
+void Result::throw_no_cell() {
   throw MalformedAnswer("the server's answer to a catalog query is malformed: a value is missing");
 }
 
-void Rows::throw_malformed(std::size_t row, std::size_t column, std::string_view expected) const {
+void Result::throw_malformed(std::size_t row, std::size_t column, std::string_view expected) const {
   throw MalformedAnswer(fmt::format(
       "the server's answer to a catalog query is malformed: \"{}\" is {}, not {}", columns_[column],
       is_null(row, column) ? "NULL" : fmt::format("'{}'", cell(row, column)), expected));
 }
 
-std::int64_t Rows::number(std::size_t row, std::size_t column) const {
+std::int64_t Result::number(std::size_t row, std::size_t column) const {
   const std::string_view text = cell(row, column);
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -39,7 +39,7 @@ std::int64_t Rows::number(std::size_t row, std::size_t column) const {
   return value;
 }
 
-Oid Rows::oid(std::size_t row, std::size_t column) const {
+Oid Result::oid(std::size_t row, std::size_t column) const {
   const std::int64_t value = number(row, column);
   if (value < 0 || value > std::numeric_limits<Oid>::max()) {
     throw_malformed(row, column, "an OID");
@@ -47,7 +47,7 @@ Oid Rows::oid(std::size_t row, std::size_t column) const {
   return static_cast<Oid>(value);
 }
 
-std::size_t Rows::index(std::size_t row, std::size_t column, std::size_t count) const {
+std::size_t Result::index(std::size_t row, std::size_t column, std::size_t count) const {
   const std::int64_t position = number(row, column);
   if (position < 1 || static_cast<std::uint64_t>(position) > count) {
     throw_malformed(row, column, fmt::format("a number from 1 to {}", count));
@@ -55,7 +55,7 @@ std::size_t Rows::index(std::size_t row, std::size_t column, std::size_t count) 
   return static_cast<std::size_t>(position) - 1;
 }
 
-std::vector<std::string> Rows::text_list(std::size_t row, std::size_t column) const {
+std::vector<std::string> Result::text_list(std::size_t row, std::size_t column) const {
   const std::string_view text = cell(row, column);
   try {
     const Json list = parse_json(text, columns_[column]);
@@ -68,7 +68,7 @@ std::vector<std::string> Rows::text_list(std::size_t row, std::size_t column) co
   throw_malformed(row, column, "a JSON array of strings");
 }
 
-char Rows::character(std::size_t row, std::size_t column) const {
+char Result::character(std::size_t row, std::size_t column) const {
   const std::string_view text = cell(row, column);
   if (text.size() != 1) {
     throw_malformed(row, column, "one character");

@@ -36,12 +36,12 @@ void Connection::send_reading(const std::string& sql) {
   send(set_search_path(kTablePath, true) + sql + "; " + set_search_path(kCatalogPath, true));
 }
 
-Connection::Result Connection::receive_reading() {
-  Result rows(nullptr, PQclear);
+Connection::PgResult Connection::receive_reading() {
+  PgResult rows(nullptr, PQclear);
   while (true) {
     while (PQisBusy(connection_.get()) != 0 && consume()) {
     }
-    Result next(PQgetResult(connection_.get()), PQclear);
+    PgResult next(PQgetResult(connection_.get()), PQclear);
     if (!next) {
       check(rows.get(), PGRES_TUPLES_OK);
       return rows;
@@ -93,7 +93,7 @@ void Connection::execute(const std::string& sql) {
   check(receive().get(), PGRES_COMMAND_OK);
 }
 
-Rows Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
+Result Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
   std::vector<const char*> values;
   values.reserve(parameters.size());
   for (const std::string& parameter : parameters) {
@@ -109,26 +109,26 @@ Rows Connection::query(const std::string& sql, const std::vector<std::string>& p
   });
 }
 
-Rows Connection::simple_query(const std::string& sql) {
+Result Connection::simple_query(const std::string& sql) {
   log_sql(sql);
   send(sql);
   return receive_rows();
 }
 
-Rows Connection::read_table(const std::string& sql) {
+Result Connection::read_table(const std::string& sql) {
   return in_pinned_session([&] {
     send_reading(sql);
     return rows_of(receive_reading());
   });
 }
 
-Rows Connection::receive_rows() {
-  Result result = receive();
+Result Connection::receive_rows() {
+  PgResult result = receive();
   check(result.get(), PGRES_TUPLES_OK);
   return rows_of(std::move(result));
 }
 
-Rows Connection::rows_of(std::shared_ptr<pg_result> result) {
+Result Connection::rows_of(std::shared_ptr<pg_result> result) {
   std::vector<std::string> columns;
   std::vector<std::string_view> cells;
   columns.reserve(static_cast<std::size_t>(PQnfields(result.get())));
@@ -150,7 +150,7 @@ Rows Connection::rows_of(std::shared_ptr<pg_result> result) {
 
 std::vector<Oid> Connection::column_types(const std::string& sql) {
   send_reading(sql);
-  const Result result = receive_reading();
+  const PgResult result = receive_reading();
   std::vector<Oid> types;
   types.reserve(static_cast<std::size_t>(PQnfields(result.get())));
   for (int i = 0; i < PQnfields(result.get()); ++i) {
@@ -162,7 +162,7 @@ std::vector<Oid> Connection::column_types(const std::string& sql) {
 void Connection::pin_settings(bool local, const std::string& before) {
   const std::string sql = before + tap::pg::pin_settings(server_.timeouts, version(), local);
   if (session_start_.empty()) {
-    const Rows own = simple_query(sql + kSessionStart);
+    const Result own = simple_query(sql + kSessionStart);
     session_start_ = own.size() > 0 ? own.text(0, 0) : "";
   } else {
     execute(sql);

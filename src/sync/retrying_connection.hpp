@@ -13,7 +13,8 @@ namespace tap::sync {
 /// good; after a fault that may pass, a new one is made.
 class Database {
  public:
-  Database(const config::Config& config, pg::Server server) : config_(config), server_(std::move(server)) {}
+  Database(const config::Config& config, pg::ConnectionSettings server)
+      : config_(config), server_(std::move(server)) {}
 
   /// Calls `work` with a connection to the database `name`, again after each transient fault, with growing
   /// waits, until max_retries attempts in a row have not advanced: `has_advanced` is asked after each whether
@@ -49,7 +50,7 @@ class Database {
   void wait_or_give_up(const Error& fault, const std::string& stream, bool has_advanced);
 
   const config::Config& config_;
-  pg::Server server_;
+  pg::ConnectionSettings server_;
   std::string name_;
   std::optional<pg::Connection> connection_;
   bool has_connected_ = false;

@@ -63,14 +63,14 @@ const pg::TableColumn& replication_key(const StreamPlan& plan, const std::vector
   return *key;
 }
 
-void require_logged(const std::vector<pg::LoggedTable>& tables) {
+void require_logged(const std::vector<pg::ReplicaIdentity>& tables) {
   if (tables.empty()) {
     throw StreamError(Complaint{"it is no longer a table whose changes are logged", "run discovery again"});
   }
 }
 
-void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::LoggedTable>& tables, const Warn& warn) {
-  for (const pg::LoggedTable& table : tables) {
+void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables, const Warn& warn) {
+  for (const pg::ReplicaIdentity& table : tables) {
     const std::string name = pg::quote_qualified(table.name.schema, table.name.table);
     const std::string log_all = fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", name);
     if (table.is_partitioned) {

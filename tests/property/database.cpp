@@ -40,7 +40,8 @@ Database::Database() : connection_(PQconnectdb(""), &PQfinish) {
   }
   for (const std::string& sql :
        {std::string(kHostileSettings),
-        pg::pin_settings(pg::Server().timeouts, pg::ServerVersion(PQserverVersion(connection_.get())), false),
+        pg::pin_settings(pg::ConnectionSettings().timeouts,
+                         pg::ServerVersion(PQserverVersion(connection_.get())), false),
         pg::set_search_path(pg::kTablePath, false), std::string("BEGIN")}) {
     const Answer answer(PQexec(connection_.get(), sql.c_str()));
     if (!answer.succeeded()) {

@@ -10,11 +10,11 @@ namespace {
 /// What is left of these keywords without a host: `host=a port=1 `, or nothing.
 std::string without(const std::map<std::string, std::string, std::less<>>& keywords, const char* host,
                     const char* port) {
-  pg::Server server;
+  pg::ConnectionSettings server;
   server.keywords = keywords;
   const auto others = pg::without_host(server, host, port);
   std::string text;
-  for (const auto& [keyword, value] : others ? others->keywords : pg::Server().keywords) {
+  for (const auto& [keyword, value] : others ? others->keywords : pg::ConnectionSettings().keywords) {
     text += keyword + "=" + value + " ";
   }
   return text;

@@ -32,7 +32,7 @@ TypeRows nested(int levels, bool arrays) {
   return types;
 }
 
-pg::Rows rows(const std::vector<std::string_view>& cells) {
+pg::Result rows(const std::vector<std::string_view>& cells) {
   return {nullptr, {"a", "b"}, cells};
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("a type that is not in pg_type is an error") {
 }
 
 TEST_CASE("a value that is not what a catalog column holds is an error") {
-  const pg::Rows one = rows({"", {}});
+  const pg::Result one = rows({"", {}});
   CHECK_THROWS_WITH(one.character(0, 0), kMalformed + "\"a\" is '', not one character");
   CHECK_THROWS_WITH(one.character(0, 1), kMalformed + "\"b\" is NULL, not one character");
   CHECK_THROWS_WITH(one.number(0, 0), kMalformed + "\"a\" is '', not a number");
@@ -86,7 +86,7 @@ TEST_CASE("a value that is not what a catalog column holds is an error") {
   CHECK_THROWS_WITH(one.text(0, 2), kMalformed + "a value is missing");
   CHECK_THROWS_WITH(rows({}).flag(0, 0), kMalformed + "a value is missing");
 
-  const pg::Rows other = rows({"rr", "4294967296", "-1", "4294967295"});
+  const pg::Result other = rows({"rr", "4294967296", "-1", "4294967295"});
   CHECK_THROWS_WITH(other.character(0, 0), kMalformed + "\"a\" is 'rr', not one character");
   CHECK_THROWS_WITH(other.oid(0, 1), kMalformed + "\"b\" is '4294967296', not an OID");
   CHECK_THROWS_WITH(other.oid(1, 0), kMalformed + "\"a\" is '-1', not an OID");
@@ -94,7 +94,7 @@ TEST_CASE("a value that is not what a catalog column holds is an error") {
 }
 
 TEST_CASE("a position in a list that was not given is an error") {
-  const pg::Rows positions = rows({"1", "2", "0", "3"});
+  const pg::Result positions = rows({"1", "2", "0", "3"});
   CHECK(positions.index(0, 0, 2) == 0);
   CHECK(positions.index(0, 1, 2) == 1);
   CHECK_THROWS_WITH(positions.index(1, 0, 2), kMalformed + "\"a\" is '0', not a number from 1 to 2");

@@ -37,8 +37,9 @@ TEST_CASE("keywords that protect the session are known with the libpq that broug
 
 TEST_CASE("a private key's file that is missing is not named") {
   const std::string present = "certificate present, but not private key file \"";
-  CHECK(pg::Server().with_names(present + "MIIEvQIBADANBg\"") == present + "sslkey\"");
-  CHECK(pg::Server().with_names("could not load private key file \"/etc/passwd\": no start line") ==
-        "could not load private key file \"/etc/passwd\": no start line");
-  CHECK(pg::Server().with_names(present + "cut off") == present + "sslkey");
+  CHECK(pg::ConnectionSettings().with_names(present + "MIIEvQIBADANBg\"") == present + "sslkey\"");
+  CHECK(
+      pg::ConnectionSettings().with_names("could not load private key file \"/etc/passwd\": no start line") ==
+      "could not load private key file \"/etc/passwd\": no start line");
+  CHECK(pg::ConnectionSettings().with_names(present + "cut off") == present + "sslkey");
 }

@@ -21,7 +21,7 @@
 
 namespace tap::value {
 
-/// Rows of pg_type: built-in types by their OIDs with arrays of them, and some that a user would make.
+/// Result of pg_type: built-in types by their OIDs with arrays of them, and some that a user would make.
 inline const TypeRows& type_rows() {
   static const TypeRows rows = [] {
     TypeRows types;

@@ -38,7 +38,7 @@ struct Secondary {
 
 /// What the user set. Plain values with their defaults: nothing below sees JSON, files or environment.
 struct Config {
-  pg::Server server;
+  pg::ConnectionSettings server;
   Secondary secondary;
   pg::TunnelOptions tunnel;            ///< what server.tunnel is made of, if there is one
   std::optional<bool> tunnel_enabled;  ///< unset: if the config says anything of it
@@ -57,7 +57,7 @@ struct Config {
   LogSettings log;
 
   /// The server that rows are copied from.
-  [[nodiscard]] pg::Server copy_server() const;
+  [[nodiscard]] pg::ConnectionSettings copy_server() const;
 
   std::chrono::duration<double> state_every_time{5};
   std::uint64_t state_every_rows = 100'000;

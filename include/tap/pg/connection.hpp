@@ -77,18 +77,18 @@ class Connection {
   /// Connects, to the first of several hosts that takes us. Throws with ExitCode::cannot_connect and the
   /// server's words: TransientError if a later try may go well, else DatabaseError or ConnectError. Here and
   /// below, whatever waits throws Interrupted when a signal asks for it.
-  Connection(const Server& server, const std::string& database);
+  Connection(const ConnectionSettings& server, const std::string& database);
 
   /// Runs statements without an answer.
   void execute(const std::string& sql);
   /// Runs one statement on the catalog; `parameters` are bound to $1, $2, ... as text. A transaction must
   /// have pinned its settings; outside of one they are pinned here. Both throw ServerError, TransientError.
-  Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
+  Result query(const std::string& sql, const std::vector<std::string>& parameters = {});
   /// The same for what only the simple protocol takes: the commands of a replication connection.
-  Rows simple_query(const std::string& sql);
+  Result simple_query(const std::string& sql);
   /// Reads a table or view of the user's with kTablePath (tap/pg/settings.hpp): `sql` names everything in
   /// full.
-  Rows read_table(const std::string& sql);
+  Result read_table(const std::string& sql);
   /// The types of a query's columns, as the server takes it now: domains are their base types. Throws as the
   /// others do.
   std::vector<Oid> column_types(const std::string& sql);
@@ -124,7 +124,7 @@ class Connection {
   [[nodiscard]] const std::string& description() const { return description_; }
 
   /// The server without those of its hosts that have not answered.
-  [[nodiscard]] const Server& answering() const { return answering_; }
+  [[nodiscard]] const ConnectionSettings& answering() const { return answering_; }
 
   /// A session on the server. After a failover the same process number can be another role's session there,
   /// so that only both together name one.
@@ -142,11 +142,12 @@ class Connection {
   /// What another connection finds out about `session`, at `place`, of which nothing has come for `silent`
   /// though it owes us something: why it is dead, if it cannot be reached, has no such session, or waits for
   /// us while we wait for it, when the network between swallows what is sent; nothing if it may be alive.
-  /// `hears` tells whether something has come meanwhile, or comes very soon. A session that waits for us is
-  /// terminated, if it is certain to be ours.
-  static std::optional<std::string> why_dead(const Server& server, const std::string& database,
-                                             const Endpoint& place, const SessionId& session,
-                                             std::chrono::seconds silent, const std::function<bool()>& hears);
+  /// `has_input` tells whether something has come meanwhile, or comes very soon. A session that waits for us
+  /// is terminated, if it is certain to be ours.
+  static std::optional<std::string> diagnose_stall(const ConnectionSettings& server,
+                                                   const std::string& database, const Endpoint& place,
+                                                   const SessionId& session, std::chrono::seconds silent,
+                                                   const std::function<bool()>& has_input);
 
  private:
   friend class CopyReader;
@@ -156,7 +157,7 @@ class Connection {
     void operator()(pg_conn* connection) const;
   };
 
-  using Result = std::unique_ptr<pg_result, void (*)(pg_result*)>;
+  using PgResult = std::unique_ptr<pg_result, void (*)(pg_result*)>;
 
   void note_message(std::size_t size) { largest_message_ = std::max(largest_message_, size); }
   void send(const std::string& sql);
@@ -164,10 +165,10 @@ class Connection {
   /// comes second.
   void send_reading(const std::string& sql);
   /// Its rows.
-  Result receive_reading();
+  PgResult receive_reading();
   /// The rows of what was sent.
-  Rows receive_rows();
-  Rows rows_of(std::shared_ptr<pg_result> result);
+  Result receive_rows();
+  Result rows_of(std::shared_ptr<pg_result> result);
 
   /// True if statements outside of a transaction may each run in another session of a pooler's. If not, the
   /// session has our search path from then on.
@@ -180,17 +181,17 @@ class Connection {
   /// not to be reached through the tunnel. libpq leaves the first to those who do not want to be blocked
   /// meanwhile, and takes the second for a connection; so going on with the other hosts is left to the
   /// caller.
-  bool connect(const Server& server, const std::string& database, std::chrono::seconds timeout);
+  bool connect(const ConnectionSettings& server, const std::string& database, std::chrono::seconds timeout);
 
   /// The last result of what was sent; a COPY's first one.
-  Result receive() const;
+  PgResult receive() const;
   /// Waits for more from the server, and takes it in. False: it closed the connection; the next result says
   /// why. Minds silence.
   bool consume() const;
-  /// Throws TransientError if why_dead() knows why.
-  void ask_after(std::chrono::seconds silent) const;
+  /// Throws TransientError if diagnose_stall() knows why.
+  void probe(std::chrono::seconds silent) const;
   /// Something has come, or comes very soon.
-  [[nodiscard]] bool hears() const;
+  [[nodiscard]] bool has_input() const;
   /// Throws ServerError or TransientError for a result that is not what was `expected` (ExecStatusType).
   void check(const pg_result* result, int expected) const;
   /// `why` as far as the connection itself knows.
@@ -199,8 +200,8 @@ class Connection {
   [[nodiscard]] std::optional<Tunnel::Fault> tunnel_fault() const;
 
   std::string description_;
-  Server server_;  ///< has the tunnel, which must outlive the connection
-  Server answering_;
+  ConnectionSettings server_;  ///< has the tunnel, which must outlive the connection
+  ConnectionSettings answering_;
   std::string database_;
   bool asks_after_another_ = false;
   std::optional<bool> is_pooled_;  ///< unset: not determined yet

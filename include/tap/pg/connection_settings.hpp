@@ -21,7 +21,7 @@ using Timeouts = std::map<std::string, std::string, std::less<>>;
 
 /// How to reach and enter the server: libpq's connection keywords (manual: libpq, Parameter Key Words) with
 /// their values. What is absent libpq takes from its environment, service and password files.
-struct Server {
+struct ConnectionSettings {
   std::map<std::string, std::string, std::less<>> keywords;
   Timeouts timeouts = {
       {"statement_timeout", "0"}, {"lock_timeout", "5min"}, {"idle_in_transaction_session_timeout", "0"}};
@@ -57,7 +57,7 @@ struct Server {
 
 /// The same server, of whose several hosts only the primary will do, unless target_session_attrs is set. A
 /// single host is taken as it is: that it is a standby is told better after connecting.
-Server primary_of(Server server);
+ConnectionSettings primary_of(ConnectionSettings server);
 
 /// True for a connection keyword of the libpq we run with ("sslrootcert").
 bool is_connection_keyword(std::string_view name);

@@ -27,8 +27,8 @@ class ReplicationStream {
 
   /// Opens a connection of its own and starts at `start`, or where the slot is if that is later. Throws what
   /// Connection does; ServerError if the slot or the plugin refuses.
-  ReplicationStream(const Server& server, const std::string& database, const std::string& slot, Lsn start,
-                    const Options& options);
+  ReplicationStream(const ConnectionSettings& server, const std::string& database, const std::string& slot,
+                    Lsn start, const Options& options);
 
   enum class Event { message, keepalive, nothing };
   /// Waits for the next event, at most `patience`. Keepalives that want an answer get it. Throws

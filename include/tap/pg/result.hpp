@@ -14,11 +14,11 @@ namespace tap::pg {
 /// The answer to a small query, as text. Holds the whole answer; views into it live as long as a copy of it.
 /// A cell that is not there, or is not what its reader says it is, is a MalformedAnswer: the
 /// server may be anything.
-class Rows {
+class Result {
  public:
   /// `cells` are row by row and point into what `owner` keeps alive; a NULL has no data().
-  Rows(std::shared_ptr<const void> owner, std::vector<std::string> columns,
-       std::vector<std::string_view> cells)
+  Result(std::shared_ptr<const void> owner, std::vector<std::string> columns,
+         std::vector<std::string_view> cells)
       : owner_(std::move(owner)), columns_(std::move(columns)), cells_(std::move(cells)) {}
 
   [[nodiscard]] std::size_t size() const { return columns_.empty() ? 0 : cells_.size() / columns_.size(); }

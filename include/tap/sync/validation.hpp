@@ -30,9 +30,9 @@ const pg::TableColumn& replication_key(const StreamPlan& plan, const std::vector
                                        const TypeRows& types);
 
 /// Throws StreamError if the log has no changes of these, of which the first is the stream's own.
-void require_logged(const std::vector<pg::LoggedTable>& tables);
+void require_logged(const std::vector<pg::ReplicaIdentity>& tables);
 
 /// Says which changes of the stream's tables the log will not have, and what mends that.
-void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::LoggedTable>& tables, const Warn& warn);
+void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables, const Warn& warn);
 
 }  // namespace tap::sync

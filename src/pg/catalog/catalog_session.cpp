@@ -64,20 +64,22 @@ std::string adopt(pg_conn* connection) {
 
 }  // namespace
 
-struct Session::Parts {
+struct CatalogSession::Parts {
   Parts(Connection&& ours, const std::string& to)
       : server(ours.answering()), database(to), connection(adopt(ours.release())), transaction(connection) {}
 
-  [[nodiscard]] Endpoint place() { return meant(server, connection.hostname(), connection.port()); }
+  [[nodiscard]] Endpoint place() {
+    return original_endpoint(server, connection.hostname(), connection.port());
+  }
 
-  Server server;
+  ConnectionSettings server;
   std::string database;
   std::string start;  // of the server's session, see Connection::SessionId
   Handle connection;
   pqxx::read_transaction transaction;
 };
 
-Session::Session(const Server& server, const std::string& database) {
+CatalogSession::CatalogSession(const ConnectionSettings& server, const std::string& database) {
   try {
     parts_ = std::make_unique<Parts>(Connection(server, database), database);
   } catch (const pqxx::failure& error) {
@@ -85,18 +87,19 @@ Session::Session(const Server& server, const std::string& database) {
                 fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
   }
   // What its queries say must fit together.
-  const Rows own =
+  const Result own =
       query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " +
             pin_settings(server.timeouts, ServerVersion(parts_->connection.server_version()), true) +
             Connection::kSessionStart);
   parts_->start = own.size() > 0 ? own.text(0, 0) : "";
 }
 
-Session::~Session() = default;
+CatalogSession::~CatalogSession() = default;
 
-Rows Session::query(const std::string& sql, const std::vector<std::string>& parameters) {
-  Vigil vigil(parts_->server, parts_->database, parts_->place(), parts_->connection.sock(),
-              {parts_->connection.backendpid(), parts_->start});
+Result CatalogSession::query(const std::string& sql, const std::vector<std::string>& parameters) {
+  ConnectionWatchdog connection_watchdog(parts_->server, parts_->database, parts_->place(),
+                                         parts_->connection.sock(),
+                                         {parts_->connection.backendpid(), parts_->start});
   try {
     auto result = std::make_shared<pqxx::result>(run(parts_->transaction, sql, parameters));
     std::vector<std::string> columns;
@@ -113,14 +116,14 @@ Rows Session::query(const std::string& sql, const std::vector<std::string>& para
     return {std::move(result), std::move(columns), std::move(cells)};
   } catch (const pqxx::failure& error) {
     const auto* const refused = dynamic_cast<const pqxx::sql_error*>(&error);
-    const auto why_dead = vigil.end();
-    if (refused != nullptr && !why_dead) {
+    const auto diagnose_stall = connection_watchdog.end();
+    if (refused != nullptr && !diagnose_stall) {
       throw Error(ExitCode::run_failed, fmt::format("a catalog query failed: {} (SQLSTATE {})",
                                                     one_line(refused->what()), refused->sqlstate()));
     }
     throw Error(ExitCode::run_failed,
                 fmt::format("the connection was lost ({}): {}", parts_->server.describe(parts_->database),
-                            why_dead ? *why_dead : one_line(error.what())));
+                            diagnose_stall ? *diagnose_stall : one_line(error.what())));
   }
 }
 

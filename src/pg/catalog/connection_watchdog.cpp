@@ -30,8 +30,8 @@ std::optional<std::uint64_t> received(int socket) {
 
 }  // namespace
 
-Vigil::Vigil(const Server& server, const std::string& database, Endpoint place, int socket,
-             Connection::SessionId session)
+ConnectionWatchdog::ConnectionWatchdog(const ConnectionSettings& server, const std::string& database,
+                                       Endpoint place, int socket, Connection::SessionId session)
     : server_(server),
       database_(database),
       place_(std::move(place)),
@@ -42,11 +42,11 @@ Vigil::Vigil(const Server& server, const std::string& database, Endpoint place, 
   }
 }
 
-Vigil::~Vigil() {
+ConnectionWatchdog::~ConnectionWatchdog() {
   end();
 }
 
-std::optional<std::string> Vigil::end() {
+std::optional<std::string> ConnectionWatchdog::end() {
   if (thread_.joinable()) {
     {
       const std::lock_guard lock(mutex_);
@@ -58,7 +58,7 @@ std::optional<std::string> Vigil::end() {
   return why_dead_;
 }
 
-void Vigil::watch() {
+void ConnectionWatchdog::watch() {
   const auto ends_within = [this](seconds time) {
     std::unique_lock lock(mutex_);
     return ended_.wait_for(lock, time, [this] { return end_; });
@@ -70,9 +70,10 @@ void Vigil::watch() {
       before = now;
       continue;
     }
-    const auto hears = [&] { return ends_within(kOnTheWay) || received(socket_) != before; };
+    const auto has_input = [&] { return ends_within(kOnTheWay) || received(socket_) != before; };
     try {
-      why_dead_ = Connection::why_dead(server_, database_, place_, session_, server_.silence, hears);
+      why_dead_ =
+          Connection::diagnose_stall(server_, database_, place_, session_, server_.silence, has_input);
     } catch (const std::exception&) {  // a signal stops the owner as well; nothing may leave a thread
       return;
     }

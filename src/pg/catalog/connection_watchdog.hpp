@@ -14,17 +14,17 @@
 namespace tap::pg {
 
 /// Watches, while it lives, over a TCP connection whose owner waits where nothing else can reach him: if
-/// nothing comes for Server::silence, and another connection finds out that this one is dead, shuts it down,
-/// so that the wait ends.
-class Vigil {
+/// nothing comes for ConnectionSettings::silence, and another connection finds out that this one is dead,
+/// shuts it down, so that the wait ends.
+class ConnectionWatchdog {
  public:
   /// `socket` and `session` are the connection's, which is to `database` at `place`. All must outlive the
-  /// vigil, and no other thread may log during its lifetime.
-  Vigil(const Server& server, const std::string& database, Endpoint place, int socket,
-        Connection::SessionId session);
-  ~Vigil();
-  Vigil(const Vigil&) = delete;
-  Vigil& operator=(const Vigil&) = delete;
+  /// connection_watchdog, and no other thread may log during its lifetime.
+  ConnectionWatchdog(const ConnectionSettings& server, const std::string& database, Endpoint place,
+                     int socket, Connection::SessionId session);
+  ~ConnectionWatchdog();
+  ConnectionWatchdog(const ConnectionWatchdog&) = delete;
+  ConnectionWatchdog& operator=(const ConnectionWatchdog&) = delete;
 
   /// Ends it. What it has found: why the connection was shut down, if it was.
   std::optional<std::string> end();
@@ -32,7 +32,7 @@ class Vigil {
  private:
   void watch();
 
-  const Server& server_;
+  const ConnectionSettings& server_;
   const std::string& database_;
   const Endpoint place_;
   const int socket_;

@@ -104,7 +104,7 @@ void refuse_missing_table(const Connection& connection, const std::string& schem
 }
 
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {
-  const Rows found = connection.query(kRelation, {schema, table});
+  const Result found = connection.query(kRelation, {schema, table});
   if (found.size() == 0) {
     refuse_missing_table(connection, schema, table);
   }
@@ -113,7 +113,7 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   relation.kind = static_cast<RelationKind>(found.character(0, found.column("kind")));
   const std::string oid = fmt::to_string(relation.oid);
 
-  const Rows columns = connection.query(
+  const Result columns = connection.query(
       fmt::format(kColumns, connection.version().has_virtual_columns() ? kColumnsSince18 : kPlainColumns),
       {oid});
   const auto name = columns.column("name");
@@ -138,7 +138,7 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     column.type_name = display_name(relation.types, column.type);
   }
 
-  const Rows leaves = connection.query(
+  const Result leaves = connection.query(
       fmt::format(kLeaves, kInheritance, connection.version().has_row_security() ? kNoRowSecurity : ""),
       {oid});
   const auto leaf_oid = leaves.column("oid");

@@ -66,19 +66,19 @@ SELECT n.nspname AS schema_name, c.relname AS table_name
 
 }  // namespace
 
-bool LoggedTable::identifies_by(const std::vector<std::string>& columns) const {
+bool ReplicaIdentity::identifies_by(const std::vector<std::string>& columns) const {
   return std::ranges::all_of(columns, [&](const std::string& column) {
     return std::ranges::find(identity, column) != identity.end();
   });
 }
 
-std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
-                                                    const std::vector<TableName>& tables) {
+std::vector<std::vector<ReplicaIdentity>> replica_identities(Connection& connection,
+                                                             const std::vector<TableName>& tables) {
   Json names = Json::array();
   for (const TableName& table : tables) {
     names.push_back(Json::array({table.schema, table.table}));
   }
-  const Rows rows = connection.query(fmt::format(kTrees, kInheritance), {to_text(names)});
+  const Result rows = connection.query(fmt::format(kTrees, kInheritance), {to_text(names)});
   const auto position = rows.column("position");
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
@@ -87,9 +87,9 @@ std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
   const auto is_full = rows.column("is_full");
   const auto defers_keys = rows.column("defers_keys");
   const auto identity = rows.column("identity");
-  std::vector<std::vector<LoggedTable>> trees(tables.size());
+  std::vector<std::vector<ReplicaIdentity>> trees(tables.size());
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    LoggedTable& logged = trees[rows.index(row, position, trees.size())].emplace_back();
+    ReplicaIdentity& logged = trees[rows.index(row, position, trees.size())].emplace_back();
     logged.name = {rows.text(row, schema_name), rows.text(row, table_name)};
     logged.is_partitioned = rows.flag(row, is_partitioned);
     logged.is_logged = rows.flag(row, is_logged);
@@ -101,7 +101,7 @@ std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
 }
 
 std::vector<TableName> with_ancestors(Connection& connection, const TableName& table) {
-  const Rows rows = connection.query(fmt::format(kAncestors, kInheritance), {table.schema, table.table});
+  const Result rows = connection.query(fmt::format(kAncestors, kInheritance), {table.schema, table.table});
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
   std::vector<TableName> names;

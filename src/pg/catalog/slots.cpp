@@ -53,14 +53,14 @@ constexpr const char* kPlugins = R"sql(
 SELECT pg_catalog.current_setting('output_plugin_libraries', true) AS plugins
 )sql";
 
-Lsn lsn_of(const Rows& rows, std::size_t row, std::size_t column) {
+Lsn lsn_of(const Result& rows, std::size_t row, std::size_t column) {
   return read_lsn(rows.view(row, column)).value_or(Lsn());
 }
 
 }  // namespace
 
 std::vector<Slot> logical_slots(Connection& connection) {
-  const Rows rows = connection.query(kSlots);
+  const Result rows = connection.query(kSlots);
   const auto name = rows.column("name");
   const auto plugin = rows.column("plugin");
   const auto database = rows.column("database");
@@ -92,7 +92,7 @@ std::vector<Slot> logical_slots(Connection& connection) {
     }
   }
   // A server without slots may refuse to tell.
-  const Lsn end = slots.empty() ? Lsn() : end_of_log(connection);
+  const Lsn end = slots.empty() ? Lsn() : current_wal_lsn(connection);
   for (Slot& slot : slots) {
     if (slot.restart > Lsn()) {
       slot.retained = static_cast<std::int64_t>(end.value - std::min(end, slot.restart).value);
@@ -118,11 +118,11 @@ void drop_slot(Connection& connection, const std::string& name) {
   connection.query("SELECT pg_catalog.pg_drop_replication_slot($1)", {name});
 }
 
-LogStatus log_status(Connection& connection) {
+DecodingStatus decoding_status(Connection& connection) {
   const ServerVersion version = connection.version();
-  const Rows row =
+  const Result row =
       connection.query(fmt::format(kStatus, version.has_optional_settings() ? kHasRdsSetting : ""));
-  LogStatus status;
+  DecodingStatus status;
   status.version = version;
   status.wal_level = row.text(0, row.column("wal_level"));
   status.has_logical_decoding =
@@ -135,13 +135,13 @@ LogStatus log_status(Connection& connection) {
   return status;
 }
 
-Lsn end_of_log(Connection& connection) {
-  const Rows row = connection.query(kEnd);
+Lsn current_wal_lsn(Connection& connection) {
+  const Result row = connection.query(kEnd);
   return lsn_of(row, 0, row.column("flushed"));
 }
 
 std::optional<std::vector<std::string>> allowed_plugins(Connection& connection) {
-  const Rows row = connection.query(kPlugins);
+  const Result row = connection.query(kPlugins);
   const auto plugins = row.column("plugins");
   if (row.is_null(0, plugins)) {
     return std::nullopt;
@@ -157,16 +157,16 @@ std::optional<std::vector<std::string>> allowed_plugins(Connection& connection) 
   return names;
 }
 
-void try_replication(const Server& server, const std::string& database) {
+void try_replication(const ConnectionSettings& server, const std::string& database) {
   const Connection connection(for_replication(server), database);
 }
 
-ExportedSnapshot::ExportedSnapshot(const Server& server, const std::string& database,
+ExportedSnapshot::ExportedSnapshot(const ConnectionSettings& server, const std::string& database,
                                    std::chrono::seconds patience)
     : connection_(for_replication(server), database) {
   static unsigned number = 0;  // the server may not have seen yet that the one before is gone
   connection_.execute(fmt::format("SET lock_timeout = '{}s'", patience.count()));
-  const Rows row = connection_.simple_query(
+  const Result row = connection_.simple_query(
       fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",
                   quote_identifier(fmt::format("tap_postgres_copy_{}_{}", ::getpid(), ++number))));
   name_ = row.text(0, row.column("snapshot_name"));

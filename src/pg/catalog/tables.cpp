@@ -42,8 +42,8 @@ SELECT datname AS name
 
 }  // namespace
 
-std::vector<std::string> databases(Session& session, const std::vector<std::string>& only) {
-  const Rows rows = session.query(kDatabases, {array_text(only)});
+std::vector<std::string> databases(CatalogSession& session, const std::vector<std::string>& only) {
+  const Result rows = session.query(kDatabases, {array_text(only)});
   const auto name = rows.column("name");
   std::vector<std::string> names;
   for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -52,8 +52,9 @@ std::vector<std::string> databases(Session& session, const std::vector<std::stri
   return names;
 }
 
-std::vector<Table> tables(Session& session, const std::vector<std::string>& schemas, const TypeRows& types) {
-  const Rows rows = session.query(kColumns, {array_text(schemas)});
+std::vector<Table> tables(CatalogSession& session, const std::vector<std::string>& schemas,
+                          const TypeRows& types) {
+  const Result rows = session.query(kColumns, {array_text(schemas)});
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
   const auto kind = rows.column("kind");
@@ -84,7 +85,7 @@ std::vector<Table> tables(Session& session, const std::vector<std::string>& sche
   return tables;
 }
 
-TypeRows column_types(Session& session) {
+TypeRows column_types(CatalogSession& session) {
   return read_types(
       session.query(types_query("SELECT DISTINCT atttypid FROM pg_catalog.pg_attribute WHERE attnum > 0")));
 }

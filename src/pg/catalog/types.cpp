@@ -34,7 +34,7 @@ SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS k
                      seeds);
 }
 
-TypeRows read_types(const Rows& rows) {
+TypeRows read_types(const Result& rows) {
   const auto oid = rows.column("oid");
   const auto name = rows.column("name");
   const auto schema_name = rows.column("schema_name");

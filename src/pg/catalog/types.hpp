@@ -11,6 +11,6 @@ namespace tap::pg {
 /// The query for the types that `seeds` (a query for OIDs) names and all they are made of: what domains are
 /// over, what arrays hold.
 std::string types_query(const std::string& seeds);
-TypeRows read_types(const Rows& rows);
+TypeRows read_types(const Result& rows);
 
 }  // namespace tap::pg

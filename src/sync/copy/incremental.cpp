@@ -143,14 +143,14 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
   return parts;
 }
 
-/// What ends the rows where `limit` says: the key of the last of so many rows `above` the bookmark. Rows that
-/// tie with it all come, and those at the bookmark, which come again, do not count.
+/// What ends the rows where `limit` says: the key of the last of so many rows `above` the bookmark. Result
+/// that tie with it all come, and those at the bookmark, which come again, do not count.
 std::string Incremental::up_to_limit(pg::Connection& connection, const std::string& above) {
   if (config_.limit == 0) {
     return "";
   }
   if (!greatest_) {
-    const pg::Rows last = connection.read_table(fmt::format(
+    const pg::Result last = connection.read_table(fmt::format(
         "SELECT pg_catalog.format('%s', {0}) AS key FROM {1} WHERE {2} ORDER BY {0} OFFSET {3} LIMIT 1", key_,
         table_, above, config_.limit - 1));
     if (last.size() == 0) {

@@ -15,8 +15,8 @@
 namespace tap::sync {
 
 /// The rows whose replication key is at or above the bookmark, in its order. No STATE has a key below which
-/// rows are unsent, or an infinite one, after which no key would come. Rows without a key come while there is
-/// no bookmark, before the others.
+/// rows are unsent, or an infinite one, after which no key would come. Result without a key come while there
+/// is no bookmark, before the others.
 class Incremental {
  public:
   Incremental(const StreamPlan& plan, const config::Config& config, StreamOutput& output)

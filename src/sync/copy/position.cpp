@@ -163,7 +163,7 @@ Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_s
 SnapshotOrigin read_origin(pg::Connection& connection) {
   SnapshotOrigin origin;
   try {
-    const pg::Rows row = connection.simple_query("SAVEPOINT origin; " + origin_query(connection.version()));
+    const pg::Result row = connection.simple_query("SAVEPOINT origin; " + origin_query(connection.version()));
     // A standby ends the whole session of a subtransaction that is in the way of its replay.
     connection.execute("RELEASE SAVEPOINT origin");
     origin.snapshot = row.text(0, row.column("snapshot"));
@@ -178,7 +178,7 @@ SnapshotOrigin read_origin(pg::Connection& connection) {
     // Aurora refuses what concerns its WAL unless wal_level is logical. Snapshots can still be compared.
     log::debug("the position in WAL is unknown: {}", error.what());
     connection.execute("ROLLBACK TO SAVEPOINT origin; RELEASE SAVEPOINT origin");
-    const pg::Rows row = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
+    const pg::Result row = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
     origin.snapshot = row.text(0, row.column("snapshot"));
   }
   return origin;
@@ -190,7 +190,7 @@ std::optional<Lsn> reached_before_snapshot(pg::Connection& connection, const std
       fmt::format("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, {} AS replayed",
                   WalFunctions(connection.version()).replay);
   while (true) {
-    const pg::Rows row = connection.query(query);
+    const pg::Result row = connection.query(query);
     if (!row.flag(0, row.column("in_recovery"))) {
       return std::nullopt;
     }
@@ -313,14 +313,14 @@ std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation&
   if (!before || !after || after->xmin < before->xmin || !is_as_new(now, from)) {
     return "the server is behind the one that the copy began on, or has another history";
   }
-  // Rows are compared by 32 bits of their transaction IDs, see written_since(): half of them are older, half
-  // newer. Some IDs are used while the copy runs.
+  // Result are compared by 32 bits of their transaction IDs, see written_since(): half of them are older,
+  // half newer. Some IDs are used while the copy runs.
   constexpr std::uint64_t comparable = 2'000'000'000;
   return after->xmax - before->xmin >= comparable ? "it is too many transactions ago" : "";
 }
 
 bool is_too_old(pg::Connection& connection, std::uint32_t xmin) {
-  const pg::Rows row =
+  const pg::Result row =
       connection.query("SELECT pg_catalog.age($1::pg_catalog.xid) AS age", {fmt::to_string(xmin)});
   return row.number(0, row.column("age")) < 0;
 }

@@ -113,7 +113,7 @@ std::string slot_status(const config::Config& config) {
 
 void create_slot(const config::Config& config) {
   pg::Connection connection = connect(config);
-  require_logical_log(pg::log_status(connection));
+  require_logical_log(pg::decoding_status(connection));
   config::Config creating = config;
   creating.log.create_slot = true;
   const pg::Slot slot = require_slot(connection, creating, config.server.database());
@@ -142,7 +142,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   const std::string database = config.server.database();
   pg::Connection connection = connect(config);
   std::vector<std::string> databases;
-  const pg::Rows names = connection.query("SELECT datname AS name FROM pg_catalog.pg_database");
+  const pg::Result names = connection.query("SELECT datname AS name FROM pg_catalog.pg_database");
   for (std::size_t row = 0; row < names.size(); ++row) {
     databases.push_back(names.text(row, 0));
   }
@@ -154,14 +154,14 @@ void acknowledge(const config::Config& config, const singer::State& state) {
                     "follows it",
                     database));
   }
-  require_right_to_replicate(pg::log_status(connection), config, database);
+  require_right_to_replicate(pg::decoding_status(connection), config, database);
   const pg::Slot slot = existing_slot(connection, config);
   if (*position < slot.confirmed_flush) {  // some servers would move it back
     log::info("replication slot {} is already at {}, past the state ({}): nothing to acknowledge", slot.name,
               to_text(slot.confirmed_flush), to_text(*position));
     return;
   }
-  const Lsn end = pg::end_of_log(connection);
+  const Lsn end = pg::current_wal_lsn(connection);
   require_readable(connection, slot.name, end, {});
   if (*position > end) {
     throw Error(ExitCode::log_based_unprepared,

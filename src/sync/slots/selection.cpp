@@ -144,7 +144,7 @@ void require_log_based_version(pg::ServerVersion version) {
   }
 }
 
-void require_logical_log(const pg::LogStatus& status) {
+void require_logical_log(const pg::DecodingStatus& status) {
   require_log_based_version(status.version);
   if (status.in_recovery) {
     unprepared({"log-based replication reads the primary, but this server is a standby",
@@ -160,7 +160,7 @@ void require_logical_log(const pg::LogStatus& status) {
 }
 
 void require_primary(pg::Connection& connection) {
-  const pg::Rows row = connection.query("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery");
+  const pg::Result row = connection.query("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery");
   if (row.flag(0, 0)) {
     throw pg::TransientError(ExitCode::log_based_unprepared,
                              fmt::format("the server ({}) is a standby now, and log-based replication reads "
@@ -169,7 +169,7 @@ void require_primary(pg::Connection& connection) {
   }
 }
 
-void require_right_to_replicate(const pg::LogStatus& status, const config::Config& config,
+void require_right_to_replicate(const pg::DecodingStatus& status, const config::Config& config,
                                 const std::string& database) {
   if (status.has_replication) {
     return;
@@ -248,7 +248,7 @@ void require_readable(pg::Connection& connection, const std::string& name, Lsn e
   }
 }
 
-void require_standby(const pg::Connection& connection, const pg::LogStatus& status) {
+void require_standby(const pg::Connection& connection, const pg::DecodingStatus& status) {
   if (!status.in_recovery) {
     unprepared({fmt::format("the server of secondary_host ({}) is no standby", connection.description()),
                 "name one, or set use_secondary to false"});
@@ -256,7 +256,7 @@ void require_standby(const pg::Connection& connection, const pg::LogStatus& stat
 }
 
 Complaint plugin_not_allowed(pg::Connection& connection, const std::string& found) {
-  if (pg::log_status(connection).is_rds) {
+  if (pg::decoding_status(connection).is_rds) {
     return {found, "add wal2json to output_plugin_libraries in its parameter group"};
   }
   std::string list = "<what SHOW output_plugin_libraries says>, ";

@@ -40,8 +40,8 @@ LogStart find_log_start(const config::Config& config, pg::Connection& connection
 LogStart find_standby_start(pg::Connection& standby, Lsn kept_from) {
   const auto deadline = std::chrono::steady_clock::now() + kStandbyPatience;
   while (true) {
-    const Lsn replayed = pg::end_of_log(standby);
-    require_standby(standby, pg::log_status(standby));  // still, so that it was the primary's place
+    const Lsn replayed = pg::current_wal_lsn(standby);
+    require_standby(standby, pg::decoding_status(standby));  // still, so that it was the primary's place
     if (replayed >= kept_from) {
       return {.lsn = replayed, .snapshot = nullptr};
     }

@@ -172,7 +172,7 @@ std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection)
   }
   safe_ = least.value();
   reached_ = safe_;
-  end_at_open_ = config_.log.stop_at_end ? source_.end : pg::end_of_log(connection);
+  end_at_open_ = config_.log.stop_at_end ? source_.end : pg::current_wal_lsn(connection);
   while (true) {
     decoder_ = old_format_ ? change::wal2json_v1(source_.server_encoding)
                            : change::wal2json_v2(source_.server_encoding);

@@ -53,9 +53,9 @@ void LogReplication::prepare(Database& database) {
 }
 
 void LogReplication::prepare_group(pg::Connection& connection, Group& group) {
-  const pg::LogStatus status = pg::log_status(connection);
+  const pg::DecodingStatus status = pg::decoding_status(connection);
   require_logical_log(status);
-  group.source.end = pg::end_of_log(connection);
+  group.source.end = pg::current_wal_lsn(connection);
   require_right_to_replicate(status, config_, group.source.database);
   const pg::Slot slot = require_slot(connection, config_, group.source.database);
   group.source.slot = slot.name;

@@ -12,16 +12,16 @@ namespace tap::pg {
 
 /// A connection for small queries on the catalog, in one read-only transaction, one snapshot,
 /// with our settings.
-class Session {
+class CatalogSession {
  public:
   /// Connects. Throws Error (ExitCode::cannot_connect) with the server's words.
-  Session(const Server& server, const std::string& database);
-  ~Session();
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  CatalogSession(const ConnectionSettings& server, const std::string& database);
+  ~CatalogSession();
+  CatalogSession(const CatalogSession&) = delete;
+  CatalogSession& operator=(const CatalogSession&) = delete;
 
   /// Runs one statement; `parameters` are bound to $1, $2, ... as text. Throws Error (ExitCode::run_failed).
-  Rows query(const std::string& sql, const std::vector<std::string>& parameters = {});
+  Result query(const std::string& sql, const std::vector<std::string>& parameters = {});
 
  private:
   struct Parts;

@@ -17,7 +17,7 @@ struct TableName {
 };
 
 /// What the log has of a table.
-struct LoggedTable {
+struct ReplicaIdentity {
   /// A delete comes with all of these columns.
   [[nodiscard]] bool identifies_by(const std::vector<std::string>& columns) const;
 
@@ -31,8 +31,8 @@ struct LoggedTable {
 
 /// For each table: itself, which comes first, and all that inherit from it, partitions included. Empty if it
 /// is not there.
-std::vector<std::vector<LoggedTable>> logged_tables(Connection& connection,
-                                                    const std::vector<TableName>& tables);
+std::vector<std::vector<ReplicaIdentity>> replica_identities(Connection& connection,
+                                                             const std::vector<TableName>& tables);
 
 /// The table and what it inherits from or is a partition of, at any remove. Empty if it is not there.
 std::vector<TableName> with_ancestors(Connection& connection, const TableName& table);

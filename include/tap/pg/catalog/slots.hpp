@@ -44,7 +44,7 @@ void create_slot(Connection& connection, const std::string& name, const std::str
 void drop_slot(Connection& connection, const std::string& name);
 
 /// What log-based replication needs to know of the server.
-struct LogStatus {
+struct DecodingStatus {
   ServerVersion version{0};
   std::string wal_level;
   bool has_logical_decoding = false;  ///< wal_level is logical; from 19 on replica will do
@@ -54,18 +54,18 @@ struct LogStatus {
   bool is_rds = false;           ///< Amazon's: its parameters have other names, so have its rights
   bool has_replication = false;  ///< the role's attribute, which is not the only way to the right
 };
-LogStatus log_status(Connection& connection);
+DecodingStatus decoding_status(Connection& connection);
 
 /// Where the log ends now; on a standby, how far it is replayed. Aurora says so only if its wal_level is
 /// logical: it throws ServerError.
-Lsn end_of_log(Connection& connection);
+Lsn current_wal_lsn(Connection& connection);
 
 /// The plugins that the server may load; nothing if it loads any. Throws ServerError for a role that may not
 /// read the setting.
 std::optional<std::vector<std::string>> allowed_plugins(Connection& connection);
 
 /// Throws DatabaseError if the role may not read the log at all. Costs a connection.
-void try_replication(const Server& server, const std::string& database);
+void try_replication(const ConnectionSettings& server, const std::string& database);
 
 /// A snapshot of the database and the place in the log that it stands at, exactly: what was committed before
 /// is in the snapshot, what was committed after is in the log from there. Other connections can use the
@@ -74,7 +74,8 @@ class ExportedSnapshot {
  public:
   /// Waits for transactions that are open, `patience` for each. Throws what Connection does; ServerError
   /// if no slot is free (SQLSTATE 53400) or a transaction takes too long (55P03).
-  ExportedSnapshot(const Server& server, const std::string& database, std::chrono::seconds patience);
+  ExportedSnapshot(const ConnectionSettings& server, const std::string& database,
+                   std::chrono::seconds patience);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Lsn lsn() const { return lsn_; }

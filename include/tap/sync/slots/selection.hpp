@@ -32,14 +32,14 @@ std::vector<std::string> slot_names(const config::Config& config, const std::str
 void require_log_based_version(pg::ServerVersion version);
 
 /// Throws Error (log_based_unprepared) with the remedy if the server does not keep a log that can be decoded.
-void require_logical_log(const pg::LogStatus& status);
+void require_logical_log(const pg::DecodingStatus& status);
 
 /// For each new connection of a run that reads WAL: after a failover it can lead to a standby, which may be
 /// older than the changes. Throws TransientError if it does.
 void require_primary(pg::Connection& connection);
 
 /// Throws Error (log_based_unprepared) with the remedy if the role may not read the log.
-void require_right_to_replicate(const pg::LogStatus& status, const config::Config& config,
+void require_right_to_replicate(const pg::DecodingStatus& status, const config::Config& config,
                                 const std::string& database);
 
 /// The slot that the database's log is read through; nothing if there is none. Throws Error
@@ -60,7 +60,7 @@ void require_readable(pg::Connection& connection, const std::string& slot, Lsn e
 void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions);
 
 /// Throws Error (log_based_unprepared) if the server of secondary_host has no place in the primary's log.
-void require_standby(const pg::Connection& connection, const pg::LogStatus& status);
+void require_standby(const pg::Connection& connection, const pg::DecodingStatus& status);
 
 /// Says that the server does not load the plugin.
 Complaint plugin_not_allowed(pg::Connection& connection, const std::string& found);

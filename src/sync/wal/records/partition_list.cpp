@@ -71,7 +71,7 @@ std::string to_array(const std::vector<Oid>& oids) {
   return fmt::format("{{{}}}", fmt::join(oids, ","));
 }
 
-std::vector<std::string> names(const pg::Rows& rows) {
+std::vector<std::string> names(const pg::Result& rows) {
   const auto schema_name = rows.column("schema_name");
   const auto table_name = rows.column("table_name");
   std::vector<std::string> names;
@@ -94,7 +94,7 @@ Json partitions_of(const pg::Relation& relation) {
 }
 
 std::uint64_t next_transaction(pg::Connection& connection) {
-  const pg::Rows row =
+  const pg::Result row =
       connection.query("SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS next");
   return static_cast<std::uint64_t>(row.number(0, row.column("next")));
 }

@@ -295,8 +295,9 @@ bool LogRecords::is_emptied(pg::Connection& connection, const LogStream& stream,
     return std::ranges::find(truncated_, Truncated{&stream, lsn, table}) != truncated_.end();
   };
   unseen_.await_in_hand(connection);
-  const auto now = pg::logged_tables(connection, {stream.own_name()}).front();  // others may be its heirs now
-  return !now.empty() && std::ranges::all_of(now, is_truncated, &pg::LoggedTable::name);
+  const auto now =
+      pg::replica_identities(connection, {stream.own_name()}).front();  // others may be its heirs now
+  return !now.empty() && std::ranges::all_of(now, is_truncated, &pg::ReplicaIdentity::name);
 }
 
 void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {

@@ -33,7 +33,7 @@ LogRoutes::LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen) : un
   }
   for (LogStream& stream : streams) {
     any_partitions_ = any_partitions_ || stream.has_partitions();
-    for (const pg::LoggedTable& table : stream.tables) {
+    for (const pg::ReplicaIdentity& table : stream.tables) {
       Streams& known = by_table_[table.name];
       if (std::ranges::find(known, &stream) == known.end()) {
         known.push_back(&stream);
@@ -93,8 +93,8 @@ void LogRoutes::look_up(pg::Connection& connection, const change::Change& change
   unseen_.await_in_hand(connection);
   // A table that belongs to no stream now did so in each transaction that is over by now: the
   // rest of the log that had been written by now needs no other look.
-  const pg::Rows seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
-  const Lsn written = change.xid.empty() ? pg::end_of_log(connection) : Lsn();
+  const pg::Result seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
+  const Lsn written = change.xid.empty() ? pg::current_wal_lsn(connection) : Lsn();
   const std::vector<pg::TableName> ancestors = pg::with_ancestors(connection, table_);
   for (const pg::TableName& ancestor : ancestors) {
     if (const auto known = by_table_.find(ancestor); known != by_table_.end()) {

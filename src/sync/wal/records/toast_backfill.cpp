@@ -131,7 +131,7 @@ void HeldRecords::read(pg::Connection& connection, const std::vector<Hole*>& hol
                          i == 0 ? "" : " UNION ALL ", i + 1, is_large, columns, table,
                          condition_of(holes[i]->row));
   }
-  const pg::Rows rows = connection.read_table(query);
+  const pg::Result rows = connection.read_table(query);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Hole& hole = *holes[rows.index(i, 0, holes.size())];
     hole.is_large = rows.number(i, 1) != 0;

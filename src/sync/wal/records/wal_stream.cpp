@@ -25,7 +25,7 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
       schema(shape.schema(stream.stream.schema, config)),
       frame(stream.name, version, time_extracted),
       closing(frame.after),
-      tables(pg::logged_tables(connection, {own_name()}).front()) {
+      tables(pg::replica_identities(connection, {own_name()}).front()) {
   if (tables.empty()) {  // dropped since it was found
     pg::refuse_missing_table(connection, stream.stream.schema_name, stream.stream.table);
   }

@@ -45,9 +45,9 @@ struct LogStream {
   LogShape shape;
   Json schema;  ///< as it was sent
   singer::RecordFrame frame;
-  std::string closing;                  ///< the frame's end without a sequence
-  std::vector<pg::LoggedTable> tables;  ///< itself, then what inherits from it
-  std::vector<std::string> key;         ///< columns that name a row, for reading it again; may be empty
+  std::string closing;                      ///< the frame's end without a sequence
+  std::vector<pg::ReplicaIdentity> tables;  ///< itself, then what inherits from it
+  std::vector<std::string> key;             ///< columns that name a row, for reading it again; may be empty
   std::set<std::string, std::less<>>
       unknown;  ///< columns of the log that the table did not have when looked at
   std::set<std::string, std::less<>> missing;   ///< columns of the table that were not in the log then

@@ -17,20 +17,19 @@ Tunnel::~Tunnel() = default;
 
 std::uint16_t Tunnel::enter(const Endpoint& place, std::chrono::seconds timeout) {
   std::optional<std::uint16_t> port;
-  while (!forwarder_ || !(port = forwarder_->port_for(place))) {
-    forwarder_.reset();
-    forwarder_ =
-        std::make_unique<Forwarder>(SshSession(options_, timeout), description(), options_.keepalive);
+  while (!loop_ || !(port = loop_->port_for(place))) {
+    loop_.reset();
+    loop_ = std::make_unique<TunnelLoop>(SshSession(options_, timeout), description(), options_.keepalive);
   }
   return *port;
 }
 
 std::optional<Endpoint> Tunnel::behind(std::uint16_t port) const {
-  return forwarder_ ? forwarder_->behind(port) : std::nullopt;
+  return loop_ ? loop_->behind(port) : std::nullopt;
 }
 
 std::optional<Tunnel::Fault> Tunnel::fault(const Endpoint& place) const {
-  return forwarder_ ? forwarder_->fault(place) : std::nullopt;
+  return loop_ ? loop_->fault(place) : std::nullopt;
 }
 
 std::string Tunnel::description() const {

@@ -41,7 +41,7 @@ Tunnel::Fault refusal_of(const Endpoint& place, const std::string& error) {
 
 }  // namespace
 
-Forwarding::Forwarding(ssh_session session, Socket local, Endpoint place)
+TunnelChannel::TunnelChannel(ssh_session session, Socket local, Endpoint place)
     : local_(std::move(local)), place_(std::move(place)), channel_(ssh_channel_new(session)) {
   callbacks_.userdata = this;
   callbacks_.channel_data_function = on_data;
@@ -50,13 +50,13 @@ Forwarding::Forwarding(ssh_session session, Socket local, Endpoint place)
   open();
 }
 
-Forwarding::~Forwarding() {
+TunnelChannel::~TunnelChannel() {
   ssh_remove_channel_callbacks(channel_,
                                &callbacks_);  // libssh may keep the channel until it is closed there
   ssh_channel_free(channel_);
 }
 
-void Forwarding::open() {
+void TunnelChannel::open() {
   const int outcome = ssh_channel_open_forward(channel_, place_.host.c_str(), place_.port, "127.0.0.1", 0);
   open_ = outcome == SSH_OK;
   if (outcome == SSH_ERROR) {
@@ -64,18 +64,18 @@ void Forwarding::open() {
   }
 }
 
-short Forwarding::awaited() const {
+short TunnelChannel::awaited() const {
   const bool takes = open_ && !local_ended_ && to_channel_.empty() && ssh_channel_window_size(channel_) > 0;
   return static_cast<short>((takes ? POLLIN : 0) | (full_ ? POLLOUT : 0));
 }
 
-bool Forwarding::is_over() const {
+bool TunnelChannel::is_over() const {
   const bool drained = to_local_.empty() && in_channel_ == 0;
   return broken_ || refusal_ || (end_told_ && shut_) ||
          (open_ && drained && ssh_channel_is_closed(channel_) != 0);
 }
 
-void Forwarding::move(short events) {
+void TunnelChannel::move(short events) {
   if (!open_) {
     open();
   }
@@ -92,7 +92,7 @@ void Forwarding::move(short events) {
   give_to_local();
 }
 
-void Forwarding::take_from_local() {
+void TunnelChannel::take_from_local() {
   if (local_ended_ || !to_channel_.empty()) {
     return;
   }
@@ -103,7 +103,7 @@ void Forwarding::take_from_local() {
   to_channel_.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
 }
 
-void Forwarding::give_to_channel() {
+void TunnelChannel::give_to_channel() {
   if (!to_channel_.empty()) {
     const int taken =
         ssh_channel_write(channel_, to_channel_.data(), static_cast<std::uint32_t>(to_channel_.size()));
@@ -118,18 +118,18 @@ void Forwarding::give_to_channel() {
 
 /// libssh has decrypted what came for the channel, together with what was left of it before. The number of
 /// bytes that are taken here is returned; it does not ask for more while too many are left.
-int Forwarding::on_data(ssh_session /*session*/, ssh_channel /*channel*/, void* data, std::uint32_t size,
-                        int is_error, void* self) {
+int TunnelChannel::on_data(ssh_session /*session*/, ssh_channel /*channel*/, void* data, std::uint32_t size,
+                           int is_error, void* self) {
   if (is_error != 0) {
     return static_cast<int>(size);
   }
-  auto& to = *static_cast<Forwarding*>(self);
+  auto& to = *static_cast<TunnelChannel*>(self);
   const std::size_t taken = to.to_local_.empty() ? to.send(static_cast<const char*>(data), size) : 0;
   to.in_channel_ = size - taken;
   return static_cast<int>(taken);
 }
 
-void Forwarding::give_to_local() {
+void TunnelChannel::give_to_local() {
   while (!full_ && !broken_ && (!to_local_.empty() || in_channel_ > 0)) {
     if (to_local_.empty()) {
       // All of it at once: libssh 0.10 opens the window anew with each read, however much it still has.
@@ -152,7 +152,7 @@ void Forwarding::give_to_local() {
 }
 
 /// How much of it the local socket takes. What it will never take counts as taken.
-std::size_t Forwarding::send(const char* data, std::size_t size) {
+std::size_t TunnelChannel::send(const char* data, std::size_t size) {
   if (full_) {
     return 0;
   }

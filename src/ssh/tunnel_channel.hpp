@@ -17,12 +17,12 @@ namespace tap::pg {
 /// One connection through a tunnel: a socket here, a channel to a place behind the SSH server, and what is
 /// under way between them, which is no more than the channel's window and as much again: who does not read
 /// here stops the sender there. Nothing waits. To be gone before the session is.
-class Forwarding {
+class TunnelChannel {
  public:
-  Forwarding(ssh_session session, Socket local, Endpoint place);
-  ~Forwarding();
-  Forwarding(const Forwarding&) = delete;
-  Forwarding& operator=(const Forwarding&) = delete;
+  TunnelChannel(ssh_session session, Socket local, Endpoint place);
+  ~TunnelChannel();
+  TunnelChannel(const TunnelChannel&) = delete;
+  TunnelChannel& operator=(const TunnelChannel&) = delete;
 
   [[nodiscard]] int socket() const { return local_.number(); }
   /// What poll() is to wait for at the socket; 0: nothing.

@@ -60,7 +60,7 @@ class SignalsBlocked {
 
 }  // namespace
 
-Tunnel::Forwarder::Forwarder(SshSession session, std::string server, std::chrono::seconds keepalive)
+Tunnel::TunnelLoop::TunnelLoop(SshSession session, std::string server, std::chrono::seconds keepalive)
     : session_(std::move(session)),
       server_(std::move(server)),
       keepalive_(keepalive),
@@ -72,13 +72,13 @@ Tunnel::Forwarder::Forwarder(SshSession session, std::string server, std::chrono
   thread_ = std::thread([this] { run(); });
 }
 
-Tunnel::Forwarder::~Forwarder() {
+Tunnel::TunnelLoop::~TunnelLoop() {
   stopping_ = true;
   wake();
   thread_.join();
 }
 
-std::optional<std::uint16_t> Tunnel::Forwarder::port_for(const Endpoint& place) {
+std::optional<std::uint16_t> Tunnel::TunnelLoop::port_for(const Endpoint& place) {
   const std::lock_guard lock(mutex_);
   if (!open_) {
     return std::nullopt;
@@ -91,42 +91,42 @@ std::optional<std::uint16_t> Tunnel::Forwarder::port_for(const Endpoint& place) 
   return entrance.port;
 }
 
-std::optional<Endpoint> Tunnel::Forwarder::behind(std::uint16_t port) const {
+std::optional<Endpoint> Tunnel::TunnelLoop::behind(std::uint16_t port) const {
   const std::lock_guard lock(mutex_);
   const auto found =
       std::ranges::find_if(entrances_, [&](const auto& each) { return each.second.port == port; });
   return found == entrances_.end() ? std::nullopt : std::optional(found->first);
 }
 
-std::optional<Tunnel::Fault> Tunnel::Forwarder::fault(const Endpoint& place) const {
+std::optional<Tunnel::Fault> Tunnel::TunnelLoop::fault(const Endpoint& place) const {
   const std::lock_guard lock(mutex_);
   const auto found = entrances_.find(place);
   return end_ ? end_ : found == entrances_.end() ? std::nullopt : found->second.fault;
 }
 
-void Tunnel::Forwarder::wake() const {
+void Tunnel::TunnelLoop::wake() const {
   eventfd_write(wake_.number(), 1);
 }
 
-void Tunnel::Forwarder::run() noexcept {
+void Tunnel::TunnelLoop::run() noexcept {
   try {
     while (!stopping_) {
       turn(std::nullopt);
     }
     close_entrances(std::nullopt);
     const auto deadline = Clock::now() + kFarewell;
-    while (!forwardings_.empty() && Clock::now() < deadline) {
+    while (!channels_.empty() && Clock::now() < deadline) {
       turn(deadline);
     }
   } catch (const std::exception& error) {
     close_entrances(Fault{fmt::format("the SSH connection to {} has ended: {}", server_, error.what())});
   }
-  forwardings_.clear();  // who finds a connection closed finds out why
+  channels_.clear();  // who finds a connection closed finds out why
   ssh_event_remove_session(event_.get(), session_.get());
   ssh_disconnect(session_.get());
 }
 
-void Tunnel::Forwarder::close_entrances(std::optional<Fault> why) {
+void Tunnel::TunnelLoop::close_entrances(std::optional<Fault> why) {
   const std::lock_guard lock(mutex_);
   open_ = false;
   end_ = std::move(why);
@@ -135,15 +135,15 @@ void Tunnel::Forwarder::close_entrances(std::optional<Fault> why) {
   }
 }
 
-void Tunnel::Forwarder::turn(std::optional<Clock::time_point> deadline) {
+void Tunnel::TunnelLoop::turn(std::optional<Clock::time_point> deadline) {
   const unsigned flags = static_cast<unsigned>(ssh_get_poll_flags(session_.get()));
   const bool writes = (flags & SSH_WRITE_PENDING) != 0;
   polled_.assign({{wake_.number(), POLLIN, 0},
                   {ssh_get_fd(session_.get()), static_cast<short>(POLLIN | (writes ? POLLOUT : 0)), 0}});
   const std::size_t fixed = polled_.size();
-  for (const auto& forwarding : forwardings_) {
-    const short awaited = forwarding.awaited();
-    polled_.push_back({awaited != 0 ? forwarding.socket() : -1, awaited, 0});
+  for (const auto& channel : channels_) {
+    const short awaited = channel.awaited();
+    polled_.push_back({awaited != 0 ? channel.socket() : -1, awaited, 0});
   }
   {
     const std::lock_guard lock(mutex_);
@@ -161,18 +161,18 @@ void Tunnel::Forwarder::turn(std::optional<Clock::time_point> deadline) {
   eventfd_read(wake_.number(), &woken);
   use_session();
   auto entry = polled_.begin() + static_cast<std::ptrdiff_t>(fixed);
-  for (auto& forwarding : forwardings_) {
-    forwarding.move((entry++)->revents);
-    note_outcome(forwarding);
+  for (auto& channel : channels_) {
+    channel.move((entry++)->revents);
+    note_outcome(channel);
   }
-  forwardings_.remove_if([](const Forwarding& each) { return each.is_over(); });
+  channels_.remove_if([](const TunnelChannel& each) { return each.is_over(); });
   if (std::any_of(entry, polled_.end(), [](const pollfd& each) { return each.revents != 0; })) {
     accept_all();
   }
   keep_alive();
 }
 
-void Tunnel::Forwarder::use_session() {
+void Tunnel::TunnelLoop::use_session() {
   int outcome = SSH_OK;
   for (int i = 0; i < kReadsInTurn && outcome == SSH_OK; ++i) {
     outcome = ssh_event_dopoll(event_.get(), 0);
@@ -183,31 +183,31 @@ void Tunnel::Forwarder::use_session() {
   }
 }
 
-void Tunnel::Forwarder::note_outcome(const Forwarding& forwarding) {
-  if (forwarding.is_open() || forwarding.refusal()) {
+void Tunnel::TunnelLoop::note_outcome(const TunnelChannel& channel) {
+  if (channel.is_open() || channel.refusal()) {
     const std::lock_guard lock(mutex_);
-    entrances_[forwarding.place()].fault = forwarding.refusal();
+    entrances_[channel.place()].fault = channel.refusal();
   }
 }
 
-void Tunnel::Forwarder::accept_all() {
+void Tunnel::TunnelLoop::accept_all() {
   const std::lock_guard lock(mutex_);
   for (auto& [place, entrance] : entrances_) {
     while (Socket accepted{
         accept4(entrance.listener.number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)}) {
       const int on = 1;
       setsockopt(accepted.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      forwardings_.emplace_back(session_.get(), std::move(accepted), place);
+      channels_.emplace_back(session_.get(), std::move(accepted), place);
     }
   }
 }
 
-Tunnel::Forwarder::Clock::time_point Tunnel::Forwarder::next_keepalive() const {
+Tunnel::TunnelLoop::Clock::time_point Tunnel::TunnelLoop::next_keepalive() const {
   return keepalive_.count() == 0 ? Clock::time_point::max()
                                  : heard_ + (asked_ ? kMissedKeepalives * keepalive_ : keepalive_);
 }
 
-void Tunnel::Forwarder::keep_alive() {
+void Tunnel::TunnelLoop::keep_alive() {
   if (traffic_.in_bytes != heard_bytes_) {
     heard_bytes_ = traffic_.in_bytes;
     heard_ = Clock::now();

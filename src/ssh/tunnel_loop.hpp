@@ -21,12 +21,12 @@
 namespace tap::pg {
 
 /// An open tunnel: the session, the thread that alone uses it, and what is shared with who enters.
-class Tunnel::Forwarder {
+class Tunnel::TunnelLoop {
  public:
-  Forwarder(SshSession session, std::string server, std::chrono::seconds keepalive);
-  ~Forwarder();
-  Forwarder(const Forwarder&) = delete;
-  Forwarder& operator=(const Forwarder&) = delete;
+  TunnelLoop(SshSession session, std::string server, std::chrono::seconds keepalive);
+  ~TunnelLoop();
+  TunnelLoop(const TunnelLoop&) = delete;
+  TunnelLoop& operator=(const TunnelLoop&) = delete;
 
   /// As Tunnel::enter(); nothing if the tunnel has broken meanwhile.
   std::optional<std::uint16_t> port_for(const Endpoint& place);
@@ -50,9 +50,9 @@ class Tunnel::Forwarder {
   void close_entrances(std::optional<Fault> why);
   /// Waits until there is something to do, and does it.
   void turn(std::optional<Clock::time_point> deadline);
-  /// Has libssh read and write what there is. What it has for a forwarding goes to Forwarding::on_data().
+  /// Has libssh read and write what there is. What it has for a channel goes to TunnelChannel::on_data().
   void use_session();
-  void note_outcome(const Forwarding& forwarding);
+  void note_outcome(const TunnelChannel& channel);
   void accept_all();
   [[nodiscard]] Clock::time_point next_keepalive() const;
   void keep_alive();
@@ -63,7 +63,7 @@ class Tunnel::Forwarder {
   std::unique_ptr<ssh_event_struct, void (*)(ssh_event)> event_;
   Socket wake_;
   ssh_counter_struct traffic_{};
-  std::list<Forwarding> forwardings_;
+  std::list<TunnelChannel> channels_;
   std::vector<pollfd> polled_;
   Clock::time_point heard_ = Clock::now();
   std::uint64_t heard_bytes_ = 0;

@@ -61,10 +61,10 @@ void sync_stream(Database& database, const StreamPlan& stream, const config::Con
   } catch (const singer::OutputFailed&) {
     throw;  // nobody has what was written last
   } catch (...) {
-    output.tell_end(false);
+    output.report_end(false);
     throw;
   }
-  output.tell_end(true);
+  output.report_end(true);
   ++totals.streams;
   totals.rows += output.rows();
   totals.bytes += output.bytes();

@@ -70,7 +70,7 @@ void StreamOutput::tell_metrics(Clock::time_point now) {
   }
 }
 
-void StreamOutput::tell_end(bool succeeded) const {
+void StreamOutput::report_end(bool succeeded) const {
   if (!begun_) {
     return;
   }

@@ -67,7 +67,7 @@ class StreamOutput {
   /// How many rows there will be, about; 0 if nobody knows.
   void expect(std::uint64_t rows) { expected_ = rows; }
   /// Says what was done, to people and monitors.
-  void tell_end(bool succeeded) const;
+  void report_end(bool succeeded) const;
 
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }

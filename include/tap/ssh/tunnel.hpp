@@ -65,10 +65,10 @@ class Tunnel {
   [[nodiscard]] std::string description() const;
 
  private:
-  class Forwarder;
+  class TunnelLoop;
 
   TunnelOptions options_;
-  std::unique_ptr<Forwarder> forwarder_;
+  std::unique_ptr<TunnelLoop> loop_;
 };
 
 }  // namespace tap::pg

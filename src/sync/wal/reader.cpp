@@ -96,24 +96,24 @@ void LogPass::read(pg::Connection& connection) {
       log->set_flushed(*flushed);
     }
   } catch (const singer::OutputFailed&) {
-    let_go(connection);
+    detach_callbacks(connection);
     throw;
   } catch (...) {
     note_positions();
     writer_.state(state_.document());
     log->finish();
-    let_go(connection);
+    detach_callbacks(connection);
     throw;
   }
   log->finish();
-  let_go(connection);
+  detach_callbacks(connection);
   if (wants_new_connections_) {
     log::debug("reconnecting to give back the memory of large messages");
     reconnections_.note_reconnection(Clock::now(), reached_);
   }
 }
 
-void LogPass::let_go(pg::Connection& connection) {
+void LogPass::detach_callbacks(pg::Connection& connection) {
   writer_.while_blocked({});
   connection.while_waiting({});
   unseen_.while_waiting({});

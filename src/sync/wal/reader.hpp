@@ -64,7 +64,7 @@ class LogPass {
   void throw_error_of(pg::ReplicationStream& log);
   [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
   void follow(pg::Connection& connection, pg::ReplicationStream& log);
-  void let_go(pg::Connection& connection);  ///< of the stream that is open
+  void detach_callbacks(pg::Connection& connection);  ///< of the stream that is open
   pg::ReplicationStream::Event next_event(pg::ReplicationStream& log, std::chrono::milliseconds patience);
   void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);

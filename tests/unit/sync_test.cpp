@@ -19,13 +19,13 @@ CopyPosition position() {
   return *read_position(parse_json(kCopy, "test"));
 }
 
-pg::Leaf leaf(Oid oid, Oid relfilenode) {
+pg::Partition partition(Oid oid, Oid relfilenode) {
   return {oid, "\"s\".\"t\"", true, relfilenode};
 }
 
 pg::Relation relation() {
   pg::Relation relation;
-  relation.leaves = {leaf(7, 107), leaf(9, 109), leaf(11, 111), leaf(13, 113)};
+  relation.partitions = {partition(7, 107), partition(9, 109), partition(11, 111), partition(13, 113)};
   return relation;
 }
 
@@ -56,14 +56,14 @@ TEST_CASE("what is not a position is none") {
 }
 
 TEST_CASE(
-    "of a leaf that is done its changes are to come, of the one in work what follows too, of the others "
+    "of a partition that is done its changes are to come, of the one in work what follows too, of the others "
     "all") {
   const std::string since =
       "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5000'::pg_catalog.xid)";
-  CHECK(rows_to_come(position(), leaf(7, 107), k94) == since);
-  CHECK(rows_to_come(position(), leaf(11, 111), k94) ==
+  CHECK(rows_to_come(position(), partition(7, 107), k94) == since);
+  CHECK(rows_to_come(position(), partition(11, 111), k94) ==
         "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
-  CHECK(rows_to_come(position(), leaf(13, 113), k94).empty());
+  CHECK(rows_to_come(position(), partition(13, 113), k94).empty());
 }
 
 TEST_CASE("before 9.4 a frozen row may have been written since") {
@@ -71,8 +71,8 @@ TEST_CASE("before 9.4 a frozen row may have been written since") {
       "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5000'::pg_catalog.xid) OR xmin "
       "OPERATOR(pg_catalog.=) '2'::pg_catalog.xid";
   const pg::ServerVersion before(90326);
-  CHECK(rows_to_come(position(), leaf(7, 107), before) == since);
-  CHECK(rows_to_come(position(), leaf(11, 111), before) ==
+  CHECK(rows_to_come(position(), partition(7, 107), before) == since);
+  CHECK(rows_to_come(position(), partition(11, 111), before) ==
         "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
   CHECK(written_since(5000, before) == since);
 }
@@ -80,7 +80,7 @@ TEST_CASE("before 9.4 a frozen row may have been written since") {
 TEST_CASE("transaction IDs lose their epoch where rows are compared") {
   auto late = position();
   late.origin.snapshot = "4294967301:4294967301:";
-  CHECK(rows_to_come(late, leaf(7, 107), k94) ==
+  CHECK(rows_to_come(late, partition(7, 107), k94) ==
         "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5'::pg_catalog.xid)");
 }
 
@@ -94,12 +94,12 @@ TEST_CASE("a copy resumes only in the same file and history") {
   CHECK(obstacle(position(), relation(), at("6000:6000:")).empty());
 
   auto rewritten = relation();
-  rewritten.leaves[2].relfilenode = 999;
+  rewritten.partitions[2].relfilenode = 999;
   CHECK(obstacle(position(), rewritten, at("6000:6000:")) ==
         "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)");
 
   auto gone = relation();
-  gone.leaves.erase(gone.leaves.begin() + 2);
+  gone.partitions.erase(gone.partitions.begin() + 2);
   CHECK(obstacle(position(), gone, at("6000:6000:")) == "the part of the table that it had come to is gone");
 
   CHECK(obstacle(position(), relation(), at("4000:4000:")) ==

@@ -46,9 +46,9 @@ constexpr const char* kColumnsSince18 = R"sql(
 
 // To be formatted with kInheritance, and kNoRowSecurity or nothing. $1 the table's OID. Partitioned tables
 // have no rows of their own, and a parent shows nobody the temporary heirs of other sessions. A privilege on
-// some columns does not cover ctid. A leaf that is read by itself has its own row-level security, not its
-// parent's. Only the heap access method (2; 0 before version 12) is known to keep rows in the order of their
-// ctid.
+// some columns does not cover ctid. A partition that is read by itself has its own row-level security, not
+// its parent's. Only the heap access method (2; 0 before version 12) is known to keep rows in the order of
+// their ctid.
 constexpr const char* kLeaves = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT $1::oid
@@ -72,8 +72,8 @@ constexpr const char* kNoRowSecurity = R"sql(
                            AND NOT pg_catalog.row_security_active($1::oid)
                            AND NOT pg_catalog.row_security_active(c.oid))sql";
 
-// $1 the OIDs of the table and its leaves. Locks and pg_relation_filenode() are as of now, pg_class is as of
-// the snapshot: what has been locked must be what the snapshot knows by these names, in the same files. A
+// $1 the OIDs of the table and its partitions. Locks and pg_relation_filenode() are as of now, pg_class is as
+// of the snapshot: what has been locked must be what the snapshot knows by these names, in the same files. A
 // relfilenode of 0 is one of those files that only the server knows. Before version 12 what has no file, like
 // a view, has a relfilenode, too.
 constexpr const char* kChanged = R"sql(
@@ -138,24 +138,24 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     column.type_name = display_name(relation.types, column.type);
   }
 
-  const Result leaves = connection.query(
+  const Result partitions = connection.query(
       fmt::format(kLeaves, kInheritance, connection.version().has_row_security() ? kNoRowSecurity : ""),
       {oid});
-  const auto leaf_oid = leaves.column("oid");
-  const auto schema_name = leaves.column("schema_name");
-  const auto table_name = leaves.column("table_name");
-  const auto has_ctid = leaves.column("has_ctid");
-  const auto relfilenode = leaves.column("relfilenode");
-  const auto rows = leaves.column("rows");
-  const auto by_itself = leaves.column("by_itself");
-  for (std::size_t row = 0; row < leaves.size(); ++row) {
-    Leaf& leaf = relation.leaves.emplace_back();
-    leaf.oid = leaves.oid(row, leaf_oid);
-    leaf.name = quote_qualified(leaves.view(row, schema_name), leaves.view(row, table_name));
-    leaf.has_ctid = leaves.flag(row, has_ctid);
-    leaf.relfilenode = leaves.oid(row, relfilenode);
-    relation.rows += static_cast<std::uint64_t>(leaves.number(row, rows));
-    relation.leaf_by_leaf = relation.leaf_by_leaf && leaves.flag(row, by_itself);
+  const auto leaf_oid = partitions.column("oid");
+  const auto schema_name = partitions.column("schema_name");
+  const auto table_name = partitions.column("table_name");
+  const auto has_ctid = partitions.column("has_ctid");
+  const auto relfilenode = partitions.column("relfilenode");
+  const auto rows = partitions.column("rows");
+  const auto by_itself = partitions.column("by_itself");
+  for (std::size_t row = 0; row < partitions.size(); ++row) {
+    Partition& partition = relation.partitions.emplace_back();
+    partition.oid = partitions.oid(row, leaf_oid);
+    partition.name = quote_qualified(partitions.view(row, schema_name), partitions.view(row, table_name));
+    partition.has_ctid = partitions.flag(row, has_ctid);
+    partition.relfilenode = partitions.oid(row, relfilenode);
+    relation.rows += static_cast<std::uint64_t>(partitions.number(row, rows));
+    relation.reads_each_partition = relation.reads_each_partition && partitions.flag(row, by_itself);
   }
   return relation;
 }
@@ -178,8 +178,8 @@ bool lock_unchanged(Connection& connection, const Relation& relation, const std:
     return false;
   }
   std::string oids = fmt::to_string(relation.oid);
-  for (const Leaf& leaf : relation.leaves) {
-    oids += fmt::format(",{}", leaf.oid);
+  for (const Partition& partition : relation.partitions) {
+    oids += fmt::format(",{}", partition.oid);
   }
   return connection.query(kChanged, {"{" + oids + "}"}).size() == 0;
 }

@@ -39,13 +39,14 @@ std::optional<std::uint32_t> python_xmin(const Json& bookmark) {
 
 /// Leaves by what is left of them: those that are done have only their changes to come, which the position
 /// does not count until all of them are in.
-std::vector<pg::Leaf> in_order(std::vector<pg::Leaf> leaves, const std::optional<CopyPosition>& from) {
+std::vector<pg::Partition> in_order(std::vector<pg::Partition> partitions,
+                                    const std::optional<CopyPosition>& from) {
   if (from) {
-    std::ranges::stable_sort(leaves, {}, [&](const pg::Leaf& leaf) {
-      return from->is_done(leaf.oid) ? 0 : leaf.oid == from->leaf ? 1 : 2;
+    std::ranges::stable_sort(partitions, {}, [&](const pg::Partition& partition) {
+      return from->is_done(partition.oid) ? 0 : partition.oid == from->partition ? 1 : 2;
     });
   }
-  return leaves;
+  return partitions;
 }
 
 }  // namespace
@@ -70,9 +71,9 @@ void FullTable::read_all(pg::Connection& connection) {
 
   const auto version = output_.bookmark()["version"].get<std::int64_t>();
   const singer::RecordFrame frame(plan_.name, version, time_extracted_);
-  if (relation.leaf_by_leaf) {
-    for (const pg::Leaf& leaf : in_order(relation.leaves, from_)) {
-      read_leaf(connection, leaf, relation, shape, frame);
+  if (relation.reads_each_partition) {
+    for (const pg::Partition& partition : in_order(relation.partitions, from_)) {
+      read_partition(connection, partition, relation, shape, frame);
     }
   } else {
     const std::string name = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
@@ -191,41 +192,43 @@ void FullTable::begin(const RowShape& shape, bool resumes) {
   }
 }
 
-void FullTable::read_leaf(pg::Connection& connection, const pg::Leaf& leaf, const pg::Relation& relation,
-                          const RowShape& shape, const singer::RecordFrame& frame) {
-  // A parent's rows are its own here, its heirs' come as their own leaves.
+void FullTable::read_partition(pg::Connection& connection, const pg::Partition& partition,
+                               const pg::Relation& relation, const RowShape& shape,
+                               const singer::RecordFrame& frame) {
+  // A parent's rows are its own here, its heirs' come as their own partitions.
   const bool only =
       relation.kind == pg::RelationKind::table || relation.kind == pg::RelationKind::partitioned;
-  std::string query = fmt::format("SELECT {}{} FROM {}{}", leaf.has_ctid ? "ctid, " : "", shape.select_list(),
-                                  only ? "ONLY " : "", leaf.name);
-  const std::string condition = from_           ? rows_to_come(*from_, leaf, connection.version())
-                                : leaf.has_ctid ? written_since_
-                                                : "";
+  std::string query = fmt::format("SELECT {}{} FROM {}{}", partition.has_ctid ? "ctid, " : "",
+                                  shape.select_list(), only ? "ONLY " : "", partition.name);
+  const std::string condition = from_                ? rows_to_come(*from_, partition, connection.version())
+                                : partition.has_ctid ? written_since_
+                                                     : "";
   if (!condition.empty()) {
     query += " WHERE " + condition;
   }
-  read_rows(connection, query, leaf.has_ctid ? &leaf : nullptr, shape, frame);
-  if (!reached_.is_done(leaf.oid)) {
-    reached_.done.push_back(leaf.oid);
+  read_rows(connection, query, partition.has_ctid ? &partition : nullptr, shape, frame);
+  if (!reached_.is_done(partition.oid)) {
+    reached_.done.push_back(partition.oid);
   }
 }
 
-void FullTable::read_rows(pg::Connection& connection, const std::string& query, const pg::Leaf* leaf,
-                          const RowShape& shape, const singer::RecordFrame& frame) {
+void FullTable::read_rows(pg::Connection& connection, const std::string& query,
+                          const pg::Partition* partition, const RowShape& shape,
+                          const singer::RecordFrame& frame) {
   // The position follows the rows only where they have not been read before, and not through a copy of
   // Python's, whose own position is all that can be said.
-  const bool follow = leaf != nullptr && written_since_.empty() && !reached_.is_done(leaf->oid);
-  const Ctid after = follow && from_ && from_->leaf == leaf->oid ? from_->ctid : Ctid();
+  const bool follow = partition != nullptr && written_since_.empty() && !reached_.is_done(partition->oid);
+  const Ctid after = follow && from_ && from_->partition == partition->oid ? from_->ctid : Ctid();
   pg::CopyReader reader(connection, query);
   while (const auto bytes = reader.next()) {
     Cursor row(*bytes);
-    shape.take_field_count(row, leaf == nullptr ? 0 : 1);
-    const Ctid ctid = leaf == nullptr ? Ctid() : take_ctid(row);
+    shape.take_field_count(row, partition == nullptr ? 0 : 1);
+    const Ctid ctid = partition == nullptr ? Ctid() : take_ctid(row);
     const bool state_is_due = output_.record(frame, [&](Buffer& out) { shape.append(row, out); });
     if (follow && ctid > after) {
       past_ = true;
-      reached_.leaf = leaf->oid;
-      reached_.relfilenode = leaf->relfilenode;
+      reached_.partition = partition->oid;
+      reached_.relfilenode = partition->relfilenode;
       reached_.ctid = ctid;
     }
     if (state_is_due) {

@@ -44,9 +44,9 @@ class FullTable {
   /// The columns of the table that are read, see CopyPosition.
   static std::map<std::string, int> columns_read(const pg::Relation& relation, const RowShape& shape);
   void begin(const RowShape& shape, bool resumes);
-  void read_leaf(pg::Connection& connection, const pg::Leaf& leaf, const pg::Relation& relation,
-                 const RowShape& shape, const singer::RecordFrame& frame);
-  void read_rows(pg::Connection& connection, const std::string& query, const pg::Leaf* leaf,
+  void read_partition(pg::Connection& connection, const pg::Partition& partition,
+                      const pg::Relation& relation, const RowShape& shape, const singer::RecordFrame& frame);
+  void read_rows(pg::Connection& connection, const std::string& query, const pg::Partition* partition,
                  const RowShape& shape, const singer::RecordFrame& frame);
   void note_position();
 

@@ -121,8 +121,8 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
   const pg::TableColumn& key = replication_key(plan_, relation.columns, relation.types);
   const auto bookmark = bookmark_text(output_.bookmark());
   if (!bookmark) {
-    // NOT NULL of a parent need not hold for its leaves, nor for what a foreign table shows.
-    if (key.not_null && relation.kind == pg::RelationKind::table && relation.leaves.size() == 1) {
+    // NOT NULL of a parent need not hold for its partitions, nor for what a foreign table shows.
+    if (key.not_null && relation.kind == pg::RelationKind::table && relation.partitions.size() == 1) {
       return {{"true" + up_to_limit(connection, "true"), true}};
     }
     const std::string with_key = key_ + " IS NOT NULL";

@@ -240,7 +240,7 @@ Json to_json(const CopyPosition& position) {
     copy["timeline"] = position.origin.timeline;
   }
   copy["columns"] = position.columns;
-  copy["leaf"] = position.leaf;
+  copy["leaf"] = position.partition;
   copy["relfilenode"] = position.relfilenode;
   copy["position"] = fmt::format("({},{})", position.ctid.block, position.ctid.offset);
   if (!position.done.empty()) {
@@ -258,11 +258,11 @@ std::optional<CopyPosition> read_position(const Json& copy) {
     return std::nullopt;
   }
   const auto ctid = read_ctid(copy["position"].get_ref<const std::string&>());
-  const auto leaf = read_oid(copy, "leaf");
+  const auto partition = read_oid(copy, "leaf");
   const auto relfilenode = read_oid(copy, "relfilenode");
   CopyPosition position;
   position.origin.snapshot = copy["snapshot"].get<std::string>();
-  if (!ctid || !leaf || !relfilenode || !read_snapshot(position.origin.snapshot) ||
+  if (!ctid || !partition || !relfilenode || !read_snapshot(position.origin.snapshot) ||
       !read_columns(copy, position.columns)) {
     return std::nullopt;
   }
@@ -273,7 +273,7 @@ std::optional<CopyPosition> read_position(const Json& copy) {
     position.origin.system = system->get<std::string>();
   }
   position.origin.timeline = read_oid(copy, "timeline").value_or(0);
-  position.leaf = *leaf;
+  position.partition = *partition;
   position.relfilenode = *relfilenode;
   position.ctid = *ctid;
   if (const auto done = copy.find("done"); done != copy.end()) {
@@ -289,11 +289,11 @@ std::optional<CopyPosition> read_position(const Json& copy) {
 
 std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation& relation,
                                const SnapshotOrigin& now, const std::map<std::string, int>& columns) {
-  const auto leaf = std::ranges::find(relation.leaves, position.leaf, &pg::Leaf::oid);
-  if (!relation.leaf_by_leaf || leaf == relation.leaves.end() || !leaf->has_ctid) {
+  const auto partition = std::ranges::find(relation.partitions, position.partition, &pg::Partition::oid);
+  if (!relation.reads_each_partition || partition == relation.partitions.end() || !partition->has_ctid) {
     return "the part of the table that it had come to is gone";
   }
-  if (leaf->relfilenode != position.relfilenode) {
+  if (partition->relfilenode != position.relfilenode) {
     return "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)";
   }
   const SnapshotOrigin& from = position.origin;
@@ -333,9 +333,10 @@ std::string written_since(std::uint32_t xmin, pg::ServerVersion version) {
                      xmin, keeps_xmin ? "" : " OR xmin OPERATOR(pg_catalog.=) '2'::pg_catalog.xid");
 }
 
-std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf, pg::ServerVersion version) {
-  const bool done = position.is_done(leaf.oid);
-  if (!leaf.has_ctid || (!done && leaf.oid != position.leaf)) {
+std::string rows_to_come(const CopyPosition& position, const pg::Partition& partition,
+                         pg::ServerVersion version) {
+  const bool done = position.is_done(partition.oid);
+  if (!partition.has_ctid || (!done && partition.oid != position.partition)) {
     return "";
   }
   const std::string since = written_since(

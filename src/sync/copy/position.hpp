@@ -53,14 +53,14 @@ bool is_as_new(const SnapshotOrigin& now, const SnapshotOrigin& from);
 /// read.
 std::uint64_t next_transaction(const SnapshotOrigin& origin);
 
-/// How far the copy of a table has come. What it says has been sent: of the leaves in `done` every row, of
-/// `leaf` every row up to `ctid`, as the snapshot saw them. The rest of `leaf`, the other leaves, and what
-/// transactions that the snapshot did not see have written, are still to come.
+/// How far the copy of a table has come. What it says has been sent: of the partitions in `done` every row,
+/// of `partition` every row up to `ctid`, as the snapshot saw them. The rest of `partition`, the other
+/// partitions, and what transactions that the snapshot did not see have written, are still to come.
 struct CopyPosition {
   SnapshotOrigin origin;
   std::map<std::string, int> columns;  ///< what the rows that were sent had: attribute numbers by name
-  Oid leaf = 0;
-  Oid relfilenode = 0;  ///< of `leaf`: ctids are good in this file only
+  Oid partition = 0;
+  Oid relfilenode = 0;  ///< of `partition`: ctids are good in this file only
   Ctid ctid;
   std::vector<Oid> done;
   std::optional<Lsn> lsn;  ///< of a log-based stream's first copy: where the log goes on from
@@ -77,8 +77,9 @@ std::optional<CopyPosition> read_position(const Json& copy);
 std::string obstacle_to_resume(const CopyPosition& position, const pg::Relation& relation,
                                const SnapshotOrigin& now, const std::map<std::string, int>& columns);
 
-/// The condition for the rows of `leaf` that are still to come; empty for all of them.
-std::string rows_to_come(const CopyPosition& position, const pg::Leaf& leaf, pg::ServerVersion version);
+/// The condition for the rows of `partition` that are still to come; empty for all of them.
+std::string rows_to_come(const CopyPosition& position, const pg::Partition& partition,
+                         pg::ServerVersion version);
 /// The condition for the rows that no transaction older than `xmin` (a 32-bit transaction ID) has written.
 std::string written_since(std::uint32_t xmin, pg::ServerVersion version);
 /// True if transaction IDs have wrapped around since `xmin`, so that written_since() would miss rows.

@@ -56,8 +56,8 @@ TypeRows column_types(CatalogSession& session);
 /// These types and what they are made of.
 TypeRows types_of(Connection& connection, const std::vector<Oid>& types);
 
-/// A table's file of rows: the table itself, or one leaf of a partitioned or inherited one.
-struct Leaf {
+/// A table's file of rows: the table itself, or one partition of a partitioned or inherited one.
+struct Partition {
   Oid oid = 0;
   std::string name;       ///< quoted and qualified
   bool has_ctid = false;  ///< rows have a place that a copy can resume at
@@ -70,13 +70,15 @@ struct Relation {
   RelationKind kind = RelationKind::table;
   std::vector<TableColumn> columns;  ///< all of them, readable or not
   TypeRows types;                    ///< what the columns are made of
-  std::vector<Leaf> leaves;  ///< by OID; more than one, or another than itself, for partitions and heirs
-  std::uint64_t rows = 0;    ///< about, as of the last ANALYZE or VACUUM; 0 if nobody knows
-  bool leaf_by_leaf = true;  ///< the user may read each leaf by itself, and sees the same rows there
+  std::vector<Partition>
+      partitions;          ///< by OID; more than one, or another than itself, for partitions and heirs
+  std::uint64_t rows = 0;  ///< about, as of the last ANALYZE or VACUUM; 0 if nobody knows
+  bool reads_each_partition =
+      true;  ///< the user may read each partition by itself, and sees the same rows there
 };
 
 /// Begins a transaction in which a table is read: with our settings, in one snapshot, with the table and its
-/// leaves locked, so that until its end they are what the answer says. Waits for those who are about to
+/// partitions locked, so that until its end they are what the answer says. Waits for those who are about to
 /// change them, and then takes a new snapshot: the old one would show none of the rows that they have left.
 /// `columns` are those to be read; of these, what is not there does not matter. `snapshot`, unless it is
 /// empty, gives the name of an exported snapshot to use, or "", each time one is needed. Throws StreamError

@@ -22,12 +22,12 @@ constexpr const char* kNextTransaction = "partitions_xid";
 // the root's. The row of a system column is written once, with the table; a row of pg_inherits that is
 // younger means that the table, or what it is a partition of, was attached later.
 constexpr const char* kAttached = R"sql(
-WITH RECURSIVE link(leaf, parent, age) AS (
+WITH RECURSIVE link(partition, parent, age) AS (
   SELECT inhrelid, inhparent, pg_catalog.age(xmin)
     FROM pg_catalog.pg_inherits
    WHERE inhrelid = ANY ($1::oid[])
   UNION ALL
-  SELECT link.leaf, i.inhparent, pg_catalog.age(i.xmin)
+  SELECT link.partition, i.inhparent, pg_catalog.age(i.xmin)
     FROM link JOIN pg_catalog.pg_inherits i ON i.inhrelid = link.parent
    WHERE link.parent <> $2::oid
 )
@@ -37,7 +37,7 @@ SELECT n.nspname AS schema_name, c.relname AS table_name
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE created.attrelid = ANY ($1::oid[]) AND created.attname = 'ctid'
    AND EXISTS (SELECT 1 FROM link
-                WHERE link.leaf = c.oid AND link.age < pg_catalog.age(created.xmin)) {}
+                WHERE link.partition = c.oid AND link.age < pg_catalog.age(created.xmin)) {}
  ORDER BY schema_name, table_name
 )sql";
 
@@ -85,9 +85,9 @@ std::vector<std::string> names(const pg::Result& rows) {
 
 Json partitions_of(const pg::Relation& relation) {
   Json oids = Json::array();
-  for (const pg::Leaf& leaf : relation.leaves) {
-    if (leaf.oid != relation.oid) {
-      oids.push_back(leaf.oid);
+  for (const pg::Partition& partition : relation.partitions) {
+    if (partition.oid != relation.oid) {
+      oids.push_back(partition.oid);
     }
   }
   return oids;

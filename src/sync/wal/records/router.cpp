@@ -67,8 +67,8 @@ const LogRoutes::Streams& LogRoutes::find(pg::Connection& connection, const chan
   return streams_ == nullptr ? none : *streams_;
 }
 
-/// The table is not there any more. What a leaf of a selected table looks like may have been one.
-void LogRoutes::warn_of_lost_leaf(const change::Change& change) {
+/// The table is not there any more. What a partition of a selected table looks like may have been one.
+void LogRoutes::warn_of_lost_partition(const change::Change& change) {
   for (const auto& [name, streams] : by_table_) {
     const LogStream& stream = *streams.front();
     const auto is_known = [&](const change::Field& field) {
@@ -103,7 +103,7 @@ void LogRoutes::look_up(pg::Connection& connection, const change::Change& change
     }
   }
   if (ancestors.empty() && !unrouted_tables_.contains(table_)) {
-    warn_of_lost_leaf(change);
+    warn_of_lost_partition(change);
   }
   current_unrouted_ =
       &unrouted_tables_.insert_or_assign(table_, Unrouted{SeenTransactions(seen.view(0, 0)), written})

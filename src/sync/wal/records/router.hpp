@@ -34,7 +34,7 @@ class LogRoutes {
 
  private:
   void look_up(pg::Connection& connection, const change::Change& change);
-  void warn_of_lost_leaf(const change::Change& change);
+  void warn_of_lost_partition(const change::Change& change);
 
   UnseenCommits& unseen_;
   std::map<pg::TableName, Streams> by_table_;

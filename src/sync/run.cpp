@@ -42,19 +42,21 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
 }
 
 void copy_stream(Database& database, const StreamPlan& stream, const config::Config& config,
-                 LogReplication& logs, StreamOutput& output) {
+                 WalReplication& logs, StreamOutput& output) {
   if (stream.method == Method::incremental) {
     attempt(database, stream, config, output, Incremental(stream, config, output));
   } else if (stream.method == Method::full_table) {
     attempt(database, stream, config, output, FullTable(stream, config, output));
   } else {
-    const auto log_start = [&](pg::Connection& connection) { return logs.start_of_copy(stream, connection); };
-    attempt(database, stream, config, output, FullTable(stream, config, output, log_start));
+    const auto initial_snapshot = [&](pg::Connection& connection) {
+      return logs.start_of_copy(stream, connection);
+    };
+    attempt(database, stream, config, output, FullTable(stream, config, output, initial_snapshot));
   }
 }
 
 void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,
-                 LogReplication& logs, singer::State& state, singer::Writer& writer, Totals& totals) {
+                 WalReplication& logs, singer::State& state, singer::Writer& writer, Totals& totals) {
   StreamOutput output(stream, config, state, writer);
   try {
     copy_stream(database, stream, config, logs, output);
@@ -88,7 +90,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     secondary.emplace(config, config.copy_server());
   }
   Database& copies = secondary ? *secondary : primary;
-  LogReplication logs(config, streams, state, state_file);
+  WalReplication logs(config, streams, state, state_file);
   logs.prepare(primary);
   std::vector<std::string> failed;
   const Progress progress("");

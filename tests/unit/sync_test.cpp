@@ -209,7 +209,7 @@ TEST_CASE("a lookback is a distance of the key's own kind") {
 }
 
 TEST_CASE("a snapshot has the transactions that were over by then") {
-  const SeenTransactions seen("1000:1010:1003,1007");
+  const TxidSnapshot seen("1000:1010:1003,1007");
   CHECK(seen.have("999"));
   CHECK(seen.have("1009"));
   CHECK_FALSE(seen.have("1003"));
@@ -218,11 +218,11 @@ TEST_CASE("a snapshot has the transactions that were over by then") {
   CHECK_FALSE(seen.have("2000"));
   CHECK_FALSE(seen.have(""));
   CHECK_FALSE(seen.have("12x"));
-  CHECK(SeenTransactions("5:5:").have("4"));
+  CHECK(TxidSnapshot("5:5:").have("4"));
 }
 
 TEST_CASE("the numbers of transactions go round, those of a snapshot do not") {
-  const SeenTransactions seen("12884901880:12884901900:12884901884");  // 3 << 32 is 12884901888
+  const TxidSnapshot seen("12884901880:12884901900:12884901884");  // 3 << 32 is 12884901888
   CHECK(seen.have("4294967295"));
   CHECK(seen.have("4294967288"));
   CHECK_FALSE(seen.have("4294967292"));
@@ -231,5 +231,5 @@ TEST_CASE("the numbers of transactions go round, those of a snapshot do not") {
 }
 
 TEST_CASE("what is no snapshot is refused") {
-  CHECK_THROWS_WITH(SeenTransactions("x"), "the server's snapshot cannot be read at \"x\"");
+  CHECK_THROWS_WITH(TxidSnapshot("x"), "the server's snapshot cannot be read at \"x\"");
 }

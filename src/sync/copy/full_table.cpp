@@ -125,7 +125,7 @@ void FullTable::forget_copy() {
   Json& bookmark = output_.bookmark();
   bookmark.erase("copy");
   bookmark.erase("xmin");
-  if (log_start_) {  // the changes to be added begin at the position of the next copy's snapshot
+  if (initial_snapshot_) {  // the changes to be added begin at the position of the next copy's snapshot
     bookmark.erase("lsn");
   }
 }
@@ -141,7 +141,7 @@ std::map<std::string, int> FullTable::columns_read(const pg::Relation& relation,
 }
 
 pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
-  LogStart start;
+  InitialSnapshot start;
   std::function<std::string()> snapshot;
   Json& bookmark = output_.bookmark();
   from_ = bookmark.contains("copy") ? read_position(bookmark["copy"]) : std::nullopt;
@@ -150,9 +150,9 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   }
   reached_before_ = from_ ? reached_before_snapshot(connection, from_->origin.lsn) : std::nullopt;
   lsn_ = needed_from(bookmark);  // of a copy that was cut off: the log is kept from there
-  if (log_start_ && !lsn_) {
+  if (initial_snapshot_ && !lsn_) {
     snapshot = [&] {
-      start = log_start_(connection);
+      start = initial_snapshot_(connection);
       lsn_ = start.lsn;
       return start.snapshot ? start.snapshot->name() : "";
     };
@@ -174,7 +174,7 @@ void FullTable::begin(const RowShape& shape, bool resumes) {
     renew_version(bookmark);
     bookmark.erase("xmin");
     bookmark.erase("copy");
-    if (log_start_) {
+    if (initial_snapshot_) {
       bookmark.erase("lsn");  // alone it would say that the initial snapshot is complete
     }
   }

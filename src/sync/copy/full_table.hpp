@@ -22,10 +22,10 @@ namespace tap::sync {
 /// to go on in, starts anew.
 class FullTable {
  public:
-  /// `log_start` is for the first copy of a log-based stream: it tells where the log takes over.
+  /// `initial_snapshot` is for the first copy of a log-based stream: it tells where the log takes over.
   FullTable(const StreamPlan& plan, const config::Config& config, StreamOutput& output,
-            std::function<LogStart(pg::Connection&)> log_start = {})
-      : plan_(plan), config_(config), output_(output), log_start_(std::move(log_start)) {}
+            std::function<InitialSnapshot(pg::Connection&)> initial_snapshot = {})
+      : plan_(plan), config_(config), output_(output), initial_snapshot_(std::move(initial_snapshot)) {}
 
   /// Reads from the bookmark to the end. If it throws, the bookmark is up to date and has been written as
   /// STATE, and after TransientError or ServerError another attempt goes on from it. Throws StreamError,
@@ -53,7 +53,7 @@ class FullTable {
   const StreamPlan& plan_;
   const config::Config& config_;
   StreamOutput& output_;
-  std::function<LogStart(pg::Connection&)> log_start_;
+  std::function<InitialSnapshot(pg::Connection&)> initial_snapshot_;
 
   std::string time_extracted_;
   std::optional<Lsn> lsn_;             ///< where the log takes over

@@ -21,7 +21,7 @@ std::optional<Lsn> lsn_of(const Json& object) {
 
 }  // namespace
 
-std::optional<Lsn> log_position(const Json& bookmark) {
+std::optional<Lsn> bookmark_lsn(const Json& bookmark) {
   const auto xmin = bookmark.find("xmin");
   const bool copying = bookmark.contains("copy") || (xmin != bookmark.end() && !xmin->is_null());
   return copying ? std::nullopt : lsn_of(bookmark);
@@ -37,8 +37,8 @@ std::optional<Lsn> needed_from(const Json& bookmark) {
   return copy != bookmark.end() && copy->is_object() ? lsn_of(*copy) : lsn_of(bookmark);
 }
 
-Acknowledgement::Acknowledgement(const std::vector<const StreamPlan*>& streams, const singer::State& given,
-                                 std::optional<std::string> state_file)
+FlushTracker::FlushTracker(const std::vector<const StreamPlan*>& streams, const singer::State& given,
+                           std::optional<std::string> state_file)
     : state_file_(std::move(state_file)) {
   for (const StreamPlan* stream : streams) {
     kept_[stream->stream.id] =
@@ -46,11 +46,11 @@ Acknowledgement::Acknowledgement(const std::vector<const StreamPlan*>& streams, 
   }
 }
 
-void Acknowledgement::hold(const std::string& stream, Lsn from) {
+void FlushTracker::hold(const std::string& stream, Lsn from) {
   held_.emplace(stream, from);
 }
 
-std::optional<Lsn> Acknowledgement::flushed(Lsn sent) {
+std::optional<Lsn> FlushTracker::flushed(Lsn sent) {
   if (state_file_ && Clock::now() - last_read_ >= kReadAgain) {
     read_again(sent);
   }
@@ -67,7 +67,7 @@ std::optional<Lsn> Acknowledgement::flushed(Lsn sent) {
   return any_kept ? least : std::nullopt;
 }
 
-void Acknowledgement::read_again(Lsn sent) {
+void FlushTracker::read_again(Lsn sent) {
   last_read_ = Clock::now();
   if (!is_regular_file(*state_file_)) {
     log::debug("the state is not read again: {} is not a regular file", *state_file_);

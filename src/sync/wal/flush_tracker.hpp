@@ -16,7 +16,7 @@ namespace tap::sync {
 
 /// Where a stream's log goes on: a transaction whose commit ends at or below it has been sent. Nothing before
 /// the stream's first copy is done.
-std::optional<Lsn> log_position(const Json& bookmark);
+std::optional<Lsn> bookmark_lsn(const Json& bookmark);
 
 /// The table that the position is of: another one may have its name by now.
 std::optional<Oid> followed_table(const Json& bookmark);
@@ -26,11 +26,11 @@ std::optional<Lsn> needed_from(const Json& bookmark);
 
 /// How far the target has what the tap has sent, over a database's log-based streams: the least of what the
 /// state that the run was given says, and no more. The server frees the log up to there, for good.
-class Acknowledgement {
+class FlushTracker {
  public:
   /// `state_file` is read again now and then while the run goes on, in case somebody keeps it up to date.
-  Acknowledgement(const std::vector<const StreamPlan*>& streams, const singer::State& given,
-                  std::optional<std::string> state_file);
+  FlushTracker(const std::vector<const StreamPlan*>& streams, const singer::State& given,
+               std::optional<std::string> state_file);
 
   /// A stream that the state does not know yet needs the log from here on.
   void hold(const std::string& stream, Lsn from);

@@ -16,9 +16,10 @@ constexpr std::chrono::milliseconds kStandbyPause{200};
 
 }  // namespace
 
-LogStart find_log_start(const config::Config& config, pg::Connection& connection, const std::string& database,
-                        const std::string& slot, std::chrono::seconds patience) {
-  LogStart start;
+InitialSnapshot open_initial_snapshot(const config::Config& config, pg::Connection& connection,
+                                      const std::string& database, const std::string& slot,
+                                      std::chrono::seconds patience) {
+  InitialSnapshot start;
   try {
     start.snapshot = std::make_unique<pg::ExportedSnapshot>(config.server, database, patience);
     start.lsn = start.snapshot->lsn();
@@ -37,7 +38,7 @@ LogStart find_log_start(const config::Config& config, pg::Connection& connection
   return start;
 }
 
-LogStart find_standby_start(pg::Connection& standby, Lsn kept_from) {
+InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn kept_from) {
   const auto deadline = std::chrono::steady_clock::now() + kStandbyPatience;
   while (true) {
     const Lsn replayed = pg::current_wal_lsn(standby);

@@ -34,26 +34,26 @@ bool is_decoding_failure(std::string_view sqlstate) {
 
 }  // namespace
 
-LogPass::LogPass(const config::Config& config, const LogSource& source,
-                 std::vector<const StreamPlan*> streams, Acknowledgement& acknowledgement,
-                 singer::State& state, singer::Writer& writer)
+WalReader::WalReader(const config::Config& config, const WalSource& source,
+                     std::vector<const StreamPlan*> streams, FlushTracker& flush_tracker,
+                     singer::State& state, singer::Writer& writer)
     : config_(config),
       source_(source),
       plans_(std::move(streams)),
-      acknowledgement_(acknowledgement),
+      flush_tracker_(flush_tracker),
       state_(state),
       writer_(writer),
       time_extracted_(utc_now()),
       old_format_(config.log.format == config::LogSettings::Format::v1),
-      records_(config, writer, unseen_, time_extracted_,
-               [this](LogStream& stream, const StreamError& error) { fail(stream, error); }),
+      records_(config, writer, visibility_, time_extracted_,
+               [this](WalStream& stream, const StreamError& error) { fail(stream, error); }),
       progress_(fmt::format("log of database {}", source.database)) {
   for (const StreamPlan* plan : plans_) {
     records_.raise_sequence(sequence_of(state_.bookmark(plan->stream.id)));
   }
 }
 
-void LogPass::attempt(pg::Connection& connection) {
+void WalReader::attempt(pg::Connection& connection) {
   try {
     read(connection);
   } catch (const pg::ServerError& error) {
@@ -67,7 +67,7 @@ void LogPass::attempt(pg::Connection& connection) {
   }
 }
 
-void LogPass::read(pg::Connection& connection) {
+void WalReader::read(pg::Connection& connection) {
   connection.pin_session();
   require_primary(connection);
   look_up_streams(connection);
@@ -75,7 +75,7 @@ void LogPass::read(pg::Connection& connection) {
   past_end_ = false;
   wants_new_connections_ = false;
   was_at_end_ = false;
-  if (std::ranges::all_of(streams_, &LogStream::failed)) {
+  if (std::ranges::all_of(streams_, &WalStream::failed)) {
     return;
   }
   records_.restart();
@@ -87,12 +87,12 @@ void LogPass::read(pg::Connection& connection) {
     }
   };
   writer_.while_blocked(stay_alive);
-  unseen_.while_waiting(stay_alive);
+  visibility_.while_waiting(stay_alive);
   connection.while_waiting([&log] { log->stay_alive(); });
   try {
     follow(connection, *log);
     write_state(connection);
-    if (const auto flushed = acknowledgement_.flushed(safe_)) {
+    if (const auto flushed = flush_tracker_.flushed(safe_)) {
       log->set_flushed(*flushed);
     }
   } catch (const singer::OutputFailed&) {
@@ -113,35 +113,35 @@ void LogPass::read(pg::Connection& connection) {
   }
 }
 
-void LogPass::detach_callbacks(pg::Connection& connection) {
+void WalReader::detach_callbacks(pg::Connection& connection) {
   writer_.while_blocked({});
   connection.while_waiting({});
-  unseen_.while_waiting({});
+  visibility_.while_waiting({});
 }
 
-void LogPass::fail(LogStream& stream, const StreamError& error) {
+void WalReader::fail(WalStream& stream, const StreamError& error) {
   if (!std::exchange(stream.failed, true)) {
     fail(stream.plan, error);
   }
 }
 
-void LogPass::fail(const StreamPlan& stream, const StreamError& error) {
+void WalReader::fail(const StreamPlan& stream, const StreamError& error) {
   log::error("stream {}: {}", stream.stream.id, last_word(error));
   failed_.push_back(stream.stream.id);
 }
 
-bool LogPass::is_at_end() const {
+bool WalReader::is_at_end() const {
   return config_.log.stop_at_end && (past_end_ || reached_ >= source_.end);
 }
 
-bool LogPass::is_out_of_time() const {
+bool WalReader::is_out_of_time() const {
   const auto now = Clock::now();
   return (config_.log.max_run && now - started_ >= *config_.log.max_run) ||
          (config_.log.max_idle && now - last_news_ >= *config_.log.max_idle);
 }
 
-bool LogPass::is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
-                            bool is_idle) const {
+bool WalReader::is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
+                              bool is_idle) const {
   const std::size_t retained = std::max(connection.retained_memory(), log.retained_memory());
   const auto now = Clock::now();
   if (in_transaction_ || retained <= pg::Connection::kMostRetained ||
@@ -154,7 +154,7 @@ bool LogPass::is_memory_due(const pg::Connection& connection, const pg::Replicat
   return is_idle || reconnections_.any() || now - started_ >= kFirstReconnection;
 }
 
-void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
+void WalReader::follow(pg::Connection& connection, pg::ReplicationStream& log) {
   messages_ = 0;
   bool look_at_clock = true;
   // Made once: to make it takes memory, which a message must not.
@@ -165,7 +165,7 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
       if (std::exchange(any_news_, false)) {
         last_news_ = Clock::now();
       }
-      if (const auto flushed = acknowledgement_.flushed(safe_)) {
+      if (const auto flushed = flush_tracker_.flushed(safe_)) {
         log.set_flushed(*flushed);
       }
       progress_.look(Clock::now(), records_.count(), [&] {
@@ -190,7 +190,7 @@ void LogPass::follow(pg::Connection& connection, pg::ReplicationStream& log) {
   }
 }
 
-pg::ReplicationStream::Event LogPass::next_event(pg::ReplicationStream& log, milliseconds patience) {
+pg::ReplicationStream::Event WalReader::next_event(pg::ReplicationStream& log, milliseconds patience) {
   try {
     return log.next(patience);
   } catch (const pg::ServerError&) {
@@ -199,8 +199,8 @@ pg::ReplicationStream::Event LogPass::next_event(pg::ReplicationStream& log, mil
   }
 }
 
-void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
-                       const change::Decoder::Sink& sink) {
+void WalReader::on_event(pg::Connection& connection, pg::ReplicationStream& log,
+                         const change::Decoder::Sink& sink) {
   using Event = pg::ReplicationStream::Event;
   const bool impatient = config_.log.stop_at_end || records_.holds_any();
   switch (next_event(log, impatient ? kAskEvery : kFollowPatience)) {
@@ -230,13 +230,13 @@ void LogPass::on_event(pg::Connection& connection, pg::ReplicationStream& log,
   }
 }
 
-void LogPass::on_change(pg::Connection& connection, const Change& change, Lsn lsn) {
+void WalReader::on_change(pg::Connection& connection, const Change& change, Lsn lsn) {
   switch (change.kind) {
     case Change::Kind::begin:
       // What was committed after the run began is the next one's.
       in_transaction_ = !config_.log.stop_at_end || change.commit_end <= source_.end;
       commit_end_ = change.commit_end;
-      unseen_.begin(change.xid);
+      visibility_.begin(change.xid);
       past_end_ = past_end_ || !in_transaction_;
       break;
     case Change::Kind::commit:
@@ -254,8 +254,8 @@ void LogPass::on_change(pg::Connection& connection, const Change& change, Lsn ls
   }
 }
 
-void LogPass::on_row(pg::Connection& connection, const Change& change, Lsn lsn) {
-  for (LogStream* const stream : routes_->find(connection, change)) {
+void WalReader::on_row(pg::Connection& connection, const Change& change, Lsn lsn) {
+  for (WalStream* const stream : routes_->find(connection, change)) {
     if (stream->failed || commit_end_ <= stream->bookmark) {
       continue;
     }
@@ -274,22 +274,22 @@ void LogPass::on_row(pg::Connection& connection, const Change& change, Lsn lsn) 
   }
 }
 
-void LogPass::reach(Lsn lsn) {
+void WalReader::reach(Lsn lsn) {
   reached_ = std::max(reached_, lsn);
   if (!records_.holds_any()) {
     safe_ = reached_;
   }
 }
 
-void LogPass::release(pg::Connection& connection) {
+void WalReader::release(pg::Connection& connection) {
   records_.release(connection);
   if (!in_transaction_) {
     safe_ = reached_;
   }
 }
 
-void LogPass::note_positions(std::optional<std::uint64_t> next_transaction) {
-  for (LogStream& stream : streams_) {
+void WalReader::note_positions(std::optional<std::uint64_t> next_transaction) {
+  for (WalStream& stream : streams_) {
     Json& bookmark = state_.bookmark(stream.plan.stream.id);
     if (!stream.failed) {
       stream.bookmark = std::max(stream.bookmark, safe_);
@@ -308,9 +308,9 @@ void LogPass::note_positions(std::optional<std::uint64_t> next_transaction) {
   }
 }
 
-void LogPass::write_state(pg::Connection& connection) {
+void WalReader::write_state(pg::Connection& connection) {
   release(connection);
-  const bool is_needed = std::ranges::any_of(streams_, [](const LogStream& stream) {
+  const bool is_needed = std::ranges::any_of(streams_, [](const WalStream& stream) {
     return needs_next_transaction(stream.relation, stream.partitions);
   });
   note_positions(is_needed ? std::optional(next_transaction(connection)) : std::nullopt);
@@ -320,7 +320,7 @@ void LogPass::write_state(pg::Connection& connection) {
   state_needed_ = false;
 }
 
-bool LogPass::state_is_due(bool look_at_clock) const {
+bool WalReader::state_is_due(bool look_at_clock) const {
   return state_needed_ || records_.count() - records_at_state_ >= config_.state_every_rows ||
          (look_at_clock && Clock::now() - last_state_ >= config_.state_every_time);
 }

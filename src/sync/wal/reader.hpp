@@ -22,7 +22,7 @@
 namespace tap::sync {
 
 /// Where a database's log is read: settled before anything is written.
-struct LogSource {
+struct WalSource {
   std::string database;
   std::string slot;
   std::string server_encoding;
@@ -33,10 +33,10 @@ struct LogSource {
 ///
 /// Positions: what the server has sent moves `reached_`, from the end of one transaction to the next; `safe_`
 /// follows once all before it has been written. STATEs say `safe_`, and never more.
-class LogPass {
+class WalReader {
  public:
-  LogPass(const config::Config& config, const LogSource& source, std::vector<const StreamPlan*> streams,
-          Acknowledgement& acknowledgement, singer::State& state, singer::Writer& writer);
+  WalReader(const config::Config& config, const WalSource& source, std::vector<const StreamPlan*> streams,
+            FlushTracker& flush_tracker, singer::State& state, singer::Writer& writer);
 
   /// Reads from the bookmarks to the end. After TransientError another attempt goes on from where this one
   /// came to. Throws what FullTable::attempt() does, Interrupted after a last STATE; Error
@@ -49,7 +49,7 @@ class LogPass {
 
   /// The streams that had a fault of their own, which the others have gone on without.
   [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
-  [[nodiscard]] const std::deque<LogStream>& streams() const { return streams_; }
+  [[nodiscard]] const std::deque<WalStream>& streams() const { return streams_; }
   /// True if the last attempt has read all WAL that there was at its start, and waited for more.
   [[nodiscard]] bool was_at_end() const { return was_at_end_; }
 
@@ -69,7 +69,7 @@ class LogPass {
   void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
-  void fail(LogStream& stream, const StreamError& error);
+  void fail(WalStream& stream, const StreamError& error);
   void fail(const StreamPlan& stream, const StreamError& error);
 
   [[nodiscard]] bool is_at_end() const;
@@ -86,9 +86,9 @@ class LogPass {
   [[nodiscard]] bool state_is_due(bool look_at_clock) const;
 
   const config::Config& config_;
-  const LogSource& source_;
+  const WalSource& source_;
   std::vector<const StreamPlan*> plans_;
-  Acknowledgement& acknowledgement_;
+  FlushTracker& flush_tracker_;
   singer::State& state_;
   singer::Writer& writer_;
 
@@ -96,11 +96,11 @@ class LogPass {
   bool old_format_;  ///< the config, or the server's wal2json, knows format 1 only
   std::vector<std::string> unknown_options_;
   std::unique_ptr<change::Decoder> decoder_;
-  std::deque<LogStream> streams_;  ///< looked up by the first attempt; they do not move
+  std::deque<WalStream> streams_;  ///< looked up by the first attempt; they do not move
   std::vector<std::string> failed_;
-  UnseenCommits unseen_;
-  std::optional<LogRoutes> routes_;
-  LogRecords records_;
+  CommitVisibility visibility_;
+  std::optional<Router> routes_;
+  RecordWriter records_;
   Progress progress_;
 
   bool in_transaction_ = false;

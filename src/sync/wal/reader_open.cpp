@@ -44,10 +44,10 @@ bool can_do_without(const std::string& option) {
 
 }  // namespace
 
-void LogPass::look_up_streams(pg::Connection& connection) {
+void WalReader::look_up_streams(pg::Connection& connection) {
   if (streams_.empty()) {
     failed_.clear();
-    std::deque<LogStream> found;
+    std::deque<WalStream> found;
     for (const StreamPlan* plan : plans_) {
       try {
         pg::in_one_snapshot(connection, [&] {
@@ -69,15 +69,15 @@ void LogPass::look_up_streams(pg::Connection& connection) {
     if (old_format_ && !streams_.empty()) {
       log::info("by wal2json's format 1, which does not tell of TRUNCATE");
     }
-    for (const LogStream& stream : streams_) {
+    for (const WalStream& stream : streams_) {
       stream.warn_of_gaps();
       writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
     }
   }
-  routes_.emplace(streams_, unseen_);
+  routes_.emplace(streams_, visibility_);
 }
 
-pg::ReplicationStream::Options LogPass::plugin_options() const {
+pg::ReplicationStream::Options WalReader::plugin_options() const {
   pg::ReplicationStream::Options options = {{"format-version", old_format_ ? "1" : "2"},
                                             {"include-lsn", "true"},
                                             {"include-timestamp", "true"},
@@ -101,7 +101,7 @@ pg::ReplicationStream::Options LogPass::plugin_options() const {
 /// The server has failed to decode a transaction, and would again. If it is for a row of a table that is not
 /// selected, it is left out: a run to the end of WAL knows all partitions up to there. One that follows WAL
 /// without end would miss those that are still to be made.
-void LogPass::leave_out_other_tables(const pg::Connection& connection, const pg::ServerError& error) {
+void WalReader::leave_out_other_tables(const pg::Connection& connection, const pg::ServerError& error) {
   const std::string failed = fmt::format("the server cannot decode the transaction after {} in WAL ({})",
                                          to_text(reached_), error.what());
   if (!routes_->has_partitions() || only_known_tables_) {
@@ -133,7 +133,7 @@ void LogPass::leave_out_other_tables(const pg::Connection& connection, const pg:
 }
 
 /// The server may have ended the stream by now, for a change that it cannot decode: throws that error if so.
-void LogPass::throw_error_of(pg::ReplicationStream& log) {
+void WalReader::throw_error_of(pg::ReplicationStream& log) {
   constexpr std::chrono::seconds patience{1};
   const auto until = Clock::now() + patience;
   while (Clock::now() < until &&
@@ -142,7 +142,7 @@ void LogPass::throw_error_of(pg::ReplicationStream& log) {
 }
 
 /// Others may have read the slot or made it anew since the run began. Now it is ours.
-void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) {
+void WalReader::take_over_slot(pg::Connection& connection, pg::ReplicationStream& log) {
   const auto slot = pg::find_slot(connection, source_.slot);
   if (!slot || !slot->active) {
     throw_error_of(log);
@@ -153,7 +153,7 @@ void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& 
                     source_.slot, connection.description()));
   }
   std::vector<StreamPosition> positions;
-  for (const LogStream& stream : streams_) {
+  for (const WalStream& stream : streams_) {
     if (!stream.failed) {
       positions.push_back({stream.plan.stream.id, stream.bookmark});
     }
@@ -162,10 +162,10 @@ void LogPass::take_over_slot(pg::Connection& connection, pg::ReplicationStream& 
   log.set_confirmed(slot->confirmed_flush);
 }
 
-std::unique_ptr<pg::ReplicationStream> LogPass::open(pg::Connection& connection) {
+std::unique_ptr<pg::ReplicationStream> WalReader::open(pg::Connection& connection) {
   // A failed stream keeps its bookmark: reading from there again would not get any further.
   std::optional<Lsn> least;
-  for (const LogStream& stream : streams_) {
+  for (const WalStream& stream : streams_) {
     if (!stream.failed) {
       least = least ? std::min(*least, stream.bookmark) : stream.bookmark;
     }

@@ -15,9 +15,9 @@ namespace tap::sync {
 
 namespace {
 
-std::uint64_t count_records(const LogPass& pass) {
+std::uint64_t count_records(const WalReader& pass) {
   std::uint64_t records = 0;
-  for (const LogStream& stream : pass.streams()) {
+  for (const WalStream& stream : pass.streams()) {
     records += stream.records;
   }
   return records;
@@ -25,25 +25,25 @@ std::uint64_t count_records(const LogPass& pass) {
 
 }  // namespace
 
-LogReplication::LogReplication(const config::Config& config, const std::vector<StreamPlan>& streams,
+WalReplication::WalReplication(const config::Config& config, const std::vector<StreamPlan>& streams,
                                singer::State& state, const std::optional<std::string>& state_file)
     : config_(config), state_(state) {
   for (const StreamPlan& stream : streams) {
     if (stream.method == Method::log_based) {
       Group& group = groups_[stream.database];
       group.streams.push_back(&stream);
-      if (log_position(state_.bookmark(stream.stream.id))) {
+      if (bookmark_lsn(state_.bookmark(stream.stream.id))) {
         group.to_follow.push_back(&stream);
       }
     }
   }
   for (auto& [database, group] : groups_) {
     group.source.database = database;
-    group.acknowledgement.emplace(group.streams, state_, state_file);
+    group.flush_tracker.emplace(group.streams, state_, state_file);
   }
 }
 
-void LogReplication::prepare(Database& database) {
+void WalReplication::prepare(Database& database) {
   for (auto& [name, group] : groups_) {
     database.use(
         name, fmt::format("log of database {}", name),
@@ -52,7 +52,7 @@ void LogReplication::prepare(Database& database) {
   }
 }
 
-void LogReplication::prepare_group(pg::Connection& connection, Group& group) {
+void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   const pg::DecodingStatus status = pg::decoding_status(connection);
   require_logical_log(status);
   group.source.end = pg::current_wal_lsn(connection);
@@ -64,42 +64,42 @@ void LogReplication::prepare_group(pg::Connection& connection, Group& group) {
   require_readable(connection, group.source.slot, group.source.end, positions(group.streams, state_));
 }
 
-bool LogReplication::follows(const StreamPlan& stream) const {
+bool WalReplication::follows(const StreamPlan& stream) const {
   const auto group = groups_.find(stream.database);
   return group != groups_.end() &&
          std::ranges::find(group->second.to_follow, &stream) != group->second.to_follow.end();
 }
 
-LogStart LogReplication::start_of_copy(const StreamPlan& stream, pg::Connection& connection) {
+InitialSnapshot WalReplication::start_of_copy(const StreamPlan& stream, pg::Connection& connection) {
   const Group& group = groups_.at(stream.database);
   if (config_.secondary.used) {
-    return find_standby_start(connection, group.kept_from);
+    return standby_initial_snapshot(connection, group.kept_from);
   }
   require_primary(connection);
   constexpr std::chrono::seconds patience{10};
   constexpr std::chrono::seconds patience_after_a_failure{1};  // hundreds of streams may follow
-  LogStart start = find_log_start(config_, connection, stream.database, group.source.slot,
-                                  no_snapshot_ ? patience_after_a_failure : patience);
+  InitialSnapshot start = open_initial_snapshot(config_, connection, stream.database, group.source.slot,
+                                                no_snapshot_ ? patience_after_a_failure : patience);
   no_snapshot_ = start.snapshot == nullptr;
   return start;
 }
 
-void LogReplication::note_copy(const StreamPlan& stream, bool is_complete) {
+void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
   if (stream.method != Method::log_based) {
     return;
   }
   Group& group = groups_.at(stream.database);
   const Json& bookmark = state_.bookmark(stream.stream.id);
   if (const auto lsn = needed_from(bookmark)) {
-    group.acknowledgement->hold(stream.stream.id, *lsn);
+    group.flush_tracker->hold(stream.stream.id, *lsn);
   }
-  if (is_complete && !config_.log.stop_at_end && log_position(bookmark)) {
+  if (is_complete && !config_.log.stop_at_end && bookmark_lsn(bookmark)) {
     group.to_follow.push_back(&stream);
     group.copied.insert(&stream);
   }
 }
 
-std::vector<std::string> LogReplication::follow(Database& database, singer::Writer& writer, Totals& totals) {
+std::vector<std::string> WalReplication::follow(Database& database, singer::Writer& writer, Totals& totals) {
   std::vector<std::string> failed;
   const auto is_followed = [](const auto& entry) { return !entry.second.to_follow.empty(); };
   if (!config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle &&
@@ -117,11 +117,11 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
     }
     const std::string subject = fmt::format("log of database {}", name);
     const Progress progress(subject);
-    LogPass pass(config_, group.source, group.to_follow, *group.acknowledgement, state_, writer);
+    WalReader pass(config_, group.source, group.to_follow, *group.flush_tracker, state_, writer);
     LogAdvance advance(positions(group.to_follow, state_));
     const auto tell = [&](bool whole) {
       std::uint64_t records = 0;
-      for (const LogStream& stream : pass.streams()) {
+      for (const WalStream& stream : pass.streams()) {
         log_metrics(stream.plan.name, stream.records, stream.bytes, progress.took(), whole && !stream.failed);
         records += stream.records;
         totals.bytes += stream.bytes;
@@ -150,7 +150,7 @@ std::vector<std::string> LogReplication::follow(Database& database, singer::Writ
             });
       } while (pass.wants_new_connections());
     } catch (...) {
-      if (std::ranges::any_of(pass.streams(), [](const LogStream& stream) { return stream.records > 0; })) {
+      if (std::ranges::any_of(pass.streams(), [](const WalStream& stream) { return stream.records > 0; })) {
         tell(false);
       }
       throw;

@@ -21,10 +21,10 @@
 namespace tap::sync {
 
 /// The log-based streams of a run, by database.
-class LogReplication {
+class WalReplication {
  public:
   /// `state` is as it was given, once the plan is made; `state_file` is where it came from.
-  LogReplication(const config::Config& config, const std::vector<StreamPlan>& streams, singer::State& state,
+  WalReplication(const config::Config& config, const std::vector<StreamPlan>& streams, singer::State& state,
                  const std::optional<std::string>& state_file);
 
   /// Checks that each database's log can be read from where its streams are. Throws Error
@@ -35,7 +35,7 @@ class LogReplication {
   /// True if the stream's initial snapshot is complete: follow() reads its changes.
   [[nodiscard]] bool follows(const StreamPlan& stream) const;
   /// Where the log takes over from the first copy of a stream, which is about to be made by `connection`.
-  [[nodiscard]] LogStart start_of_copy(const StreamPlan& stream, pg::Connection& connection);
+  [[nodiscard]] InitialSnapshot start_of_copy(const StreamPlan& stream, pg::Connection& connection);
   /// Call after each stream's copy, complete or not: WAL is needed from where the copy began. If the run
   /// follows WAL without end, follow() reads the stream's changes once the copy is complete.
   void note_copy(const StreamPlan& stream, bool is_complete);
@@ -49,9 +49,9 @@ class LogReplication {
     std::vector<const StreamPlan*> streams;    ///< all of them
     std::vector<const StreamPlan*> to_follow;  ///< whose initial snapshot is complete
     std::set<const StreamPlan*> copied;        ///< in this run, of these
-    LogSource source;
+    WalSource source;
     Lsn kept_from;  ///< where the slot's log begins
-    std::optional<Acknowledgement> acknowledgement;
+    std::optional<FlushTracker> flush_tracker;
   };
 
   void prepare_group(pg::Connection& connection, Group& group);

@@ -21,7 +21,7 @@ Json nullable_text() {
 
 }  // namespace
 
-LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config)
+ChangeSchema::ChangeSchema(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config)
     : table_(fmt::format("{}.{}", plan.stream.schema_name, plan.stream.table)) {
   const singer::Stream& stream = plan.stream;
   const bool takes_new_columns = !config.log.tap_id.empty();
@@ -57,7 +57,7 @@ LogShape::LogShape(const StreamPlan& plan, const pg::Relation& relation, const c
   }
 }
 
-LogColumn* LogShape::find(std::string_view name, std::size_t& hint) {
+ChangeColumn* ChangeSchema::find(std::string_view name, std::size_t& hint) {
   if (hint >= columns_.size() || columns_[hint].name != name) {
     const auto found = by_name_.find(name);
     if (found == by_name_.end()) {
@@ -68,22 +68,22 @@ LogColumn* LogShape::find(std::string_view name, std::size_t& hint) {
   return &columns_[hint++];
 }
 
-void LogShape::append(LogColumn& column, std::string_view value, Buffer& out) {
+void ChangeSchema::append(ChangeColumn& column, std::string_view value, Buffer& out) {
   if (column.is_bytea && value.data() != nullptr) {
     scratch_.clear();
     scratch_.append("\\x");
     scratch_.append(value);
     value = scratch_.view();
   }
-  append(column, value, out, takes_any_);
+  append(column, value, out, accepts_untyped_);
   scratch_.clear_large();
 }
 
-void LogShape::append_from_server(LogColumn& column, std::string_view value, Buffer& out) {
+void ChangeSchema::append_from_server(ChangeColumn& column, std::string_view value, Buffer& out) {
   append(column, value, out, true);
 }
 
-void LogShape::append(LogColumn& column, std::string_view value, Buffer& out, bool any) {
+void ChangeSchema::append(ChangeColumn& column, std::string_view value, Buffer& out, bool any) {
   out.append(column.key);
   if (value.data() == nullptr) {
     out.append("null");
@@ -106,7 +106,7 @@ void LogShape::append(LogColumn& column, std::string_view value, Buffer& out, bo
   }
 }
 
-Json LogShape::schema(const Json& catalog, const config::Config& config) const {
+Json ChangeSchema::schema(const Json& catalog, const config::Config& config) const {
   const bool all = config.values.schema_dialect == value::Options::Dialect::singer_io;
   Json properties = Json::object();
   for (const auto& [name, property] : catalog["properties"].items()) {
@@ -117,7 +117,7 @@ Json LogShape::schema(const Json& catalog, const config::Config& config) const {
       properties[name] = retyped ? columns_[column->second].schema : property;
     }
   }
-  for (const LogColumn& column : columns_) {
+  for (const ChangeColumn& column : columns_) {
     if (column.is_new && column.synced) {
       properties[column.name] = column.schema;
     }

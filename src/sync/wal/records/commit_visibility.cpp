@@ -28,27 +28,27 @@ SELECT 1
 
 }  // namespace
 
-void UnseenCommits::note_row() {
+void CommitVisibility::note_row() {
   if (!in_hand_.empty() && (of_rows_.empty() || of_rows_.back() != in_hand_)) {
     of_rows_.push_back(in_hand_);
   }
 }
 
-void UnseenCommits::await_in_hand(pg::Connection& connection) {
+void CommitVisibility::await_in_hand(pg::Connection& connection) {
   if (!in_hand_.empty()) {
     await(connection, {in_hand_});
     in_hand_.clear();
   }
 }
 
-void UnseenCommits::await_rows(pg::Connection& connection) {
+void CommitVisibility::await_rows(pg::Connection& connection) {
   if (!of_rows_.empty()) {
     await(connection, of_rows_);
     of_rows_.clear();
   }
 }
 
-void UnseenCommits::await(pg::Connection& connection, const std::vector<std::string>& xids) const {
+void CommitVisibility::await(pg::Connection& connection, const std::vector<std::string>& xids) const {
   const std::string list = fmt::format("{{{}}}", fmt::join(xids, ","));
   const auto began = std::chrono::steady_clock::now();
   bool has_warned = false;

@@ -12,7 +12,7 @@ namespace tap::sync {
 
 /// A transaction is in the log a moment before others see what it has done; where commits wait for a standby
 /// the moment may be long. A table must not be looked at before, for what the log does not say.
-class UnseenCommits {
+class CommitVisibility {
  public:
   /// A transaction's changes begin; `xid` is its number as text.
   void begin(std::string_view xid) { in_hand_ = xid; }

@@ -34,7 +34,7 @@ bool is_same(std::string_view a, std::string_view b) {
 }
 
 /// The row has another key now: the target knows it by the old one.
-bool changes_key(const LogStream& stream, const Change& change) {
+bool changes_key(const WalStream& stream, const Change& change) {
   return std::ranges::any_of(stream.plan.stream.key_properties, [&](const std::string& name) {
     const Field* const before = find_field(change.identity, name);
     const Field* const now = find_field(change.columns, name);
@@ -43,24 +43,24 @@ bool changes_key(const LogStream& stream, const Change& change) {
 }
 
 /// Its value in a change is the one that the record gets.
-bool is_written(const LogColumn* column) {
+bool is_written(const ChangeColumn* column) {
   return column != nullptr && column->synced && column->in_wal;
 }
 
 /// Once a stream for each of the two causes.
-void warn_of_left_out(LogStream& stream, const std::vector<LogColumn*>& columns, const Change& change) {
+void warn_of_left_out(WalStream& stream, const std::vector<ChangeColumn*>& columns, const Change& change) {
   const auto first = [&](bool in_wal) {
-    const auto column = std::ranges::find(columns, in_wal, &LogColumn::in_wal);
+    const auto column = std::ranges::find(columns, in_wal, &ChangeColumn::in_wal);
     return column == columns.end() ? nullptr : *column;
   };
-  if (const LogColumn* const column = first(false);
+  if (const ChangeColumn* const column = first(false);
       column != nullptr && !std::exchange(stream.warned_of_virtual, true)) {
     log::warn(
         "{}: virtual generated column {} is left out of records, since WAL does not have it and the row "
         "cannot be read by its key",
         stream.plan.stream.id, column->name);
   }
-  if (const LogColumn* const column = first(true);
+  if (const ChangeColumn* const column = first(true);
       column != nullptr && !std::exchange(stream.warned_of_unchanged, true)) {
     log::warn(
         "{}: column {} is left out of records of updates that do not change it, since WAL does not have it: "
@@ -70,7 +70,7 @@ void warn_of_left_out(LogStream& stream, const std::vector<LogColumn*>& columns,
 }
 
 /// How to find a row in its table by what the log has of it; empty if there is no way.
-std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const std::vector<Field>& fields,
+std::vector<std::pair<std::string, std::string>> key_of(WalStream& stream, const std::vector<Field>& fields,
                                                         const std::vector<Field>& others) {
   std::vector<std::pair<std::string, std::string>> key;
   for (const std::string& name : stream.key) {
@@ -80,7 +80,7 @@ std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const
       return {};
     }
     std::size_t hint = 0;
-    const LogColumn* const column = stream.shape.find(name, hint);
+    const ChangeColumn* const column = stream.shape.find(name, hint);
     const bool is_bytea = column != nullptr && column->is_bytea;
     key.emplace_back(name, (is_bytea ? "\\x" : "") + std::string(field->value));
   }
@@ -89,16 +89,16 @@ std::vector<std::pair<std::string, std::string>> key_of(LogStream& stream, const
 
 }  // namespace
 
-LogRecords::LogRecords(const config::Config& config, singer::Writer& writer, UnseenCommits& unseen,
-                       std::string time_extracted, HeldRecords::OnFault on_fault)
+RecordWriter::RecordWriter(const config::Config& config, singer::Writer& writer, CommitVisibility& visibility,
+                           std::string time_extracted, ToastBackfill::OnFault on_fault)
     : config_(config),
       writer_(writer),
-      unseen_(unseen),
+      visibility_(visibility),
       time_extracted_(std::move(time_extracted)),
       commit_time_(timestamptz_encoder(config)),
-      held_(std::move(on_fault)) {}
+      backfill_(std::move(on_fault)) {}
 
-void LogRecords::write(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+void RecordWriter::write(pg::Connection& connection, WalStream& stream, const Change& change, Lsn lsn) {
   try {
     write_change(connection, stream, change, lsn);
   } catch (const value::Malformed&) {
@@ -106,16 +106,17 @@ void LogRecords::write(pg::Connection& connection, LogStream& stream, const Chan
     try {
       write_change(connection, stream, change, lsn);
     } catch (const value::Malformed&) {
-      stream.shape.take_any();
+      stream.shape.accept_untyped();
       write_change(connection, stream, change, lsn);
     }
   }
-  if (held_.is_full()) {
+  if (backfill_.is_full()) {
     release(connection);
   }
 }
 
-void LogRecords::write_change(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+void RecordWriter::write_change(pg::Connection& connection, WalStream& stream, const Change& change,
+                                Lsn lsn) {
   if (change.kind == Change::Kind::remove) {
     write_delete(stream, change, lsn);
   } else if (change.kind == Change::Kind::truncate) {
@@ -126,21 +127,21 @@ void LogRecords::write_change(pg::Connection& connection, LogStream& stream, con
   }
 }
 
-void LogRecords::release(pg::Connection& connection) {
-  unseen_.await_rows(connection);
-  held_.release(connection, writer_);
+void RecordWriter::release(pg::Connection& connection) {
+  visibility_.await_rows(connection);
+  backfill_.release(connection, writer_);
 }
 
-void LogRecords::restart() {
-  held_.forget();
-  unseen_.forget_rows();
+void RecordWriter::restart() {
+  backfill_.forget();
+  visibility_.forget_rows();
   truncated_.clear();
   renewed_.clear();
 }
 
 template <class Fill>
-void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view deleted_at, const RowToFetch* row,
-                              Fill fill) {
+void RecordWriter::write_record(WalStream& stream, Lsn lsn, std::string_view deleted_at,
+                                const RowToFetch* row, Fill fill) {
   if (config_.log.sequence) {
     sequence_ = next_version(sequence_);
     stream.set_sequence(sequence_);
@@ -158,38 +159,39 @@ void LogRecords::write_record(LogStream& stream, Lsn lsn, std::string_view delet
       out.append(fmt::format(R"(,"_sdc_lsn":"{}")", lsn.value));
     }
   };
-  if (row == nullptr && held_.empty()) {
+  if (row == nullptr && backfill_.empty()) {
     stream.bytes += writer_.record(stream.frame, fill_all);
   } else {
-    stream.bytes += held_.record(stream.frame, fill_all, row);
+    stream.bytes += backfill_.record(stream.frame, fill_all, row);
     if (row != nullptr) {
-      unseen_.note_row();
+      visibility_.note_row();
     }
   }
   ++stream.records;
   ++count_;
 }
 
-void LogRecords::look_again(pg::Connection& connection, LogStream& stream) {
+void RecordWriter::look_again(pg::Connection& connection, WalStream& stream) {
   release(connection);  // what is held points at the columns as they were
-  unseen_.await_in_hand(connection);
+  visibility_.await_in_hand(connection);
   if (stream.look_again(connection, config_)) {
     log::info("{}: the table has other columns now", stream.plan.stream.id);
     writer_.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
   }
   // Columns come and go: what is settled now may be asked again later.
   const auto is_there = [&](const std::string& name) {
-    return std::ranges::find(stream.shape.columns(), name, &LogColumn::name) != stream.shape.columns().end();
+    return std::ranges::find(stream.shape.columns(), name, &ChangeColumn::name) !=
+           stream.shape.columns().end();
   };
   std::erase_if(stream.unknown, is_there);
   std::erase_if(stream.missing, std::not_fn(is_there));
 }
 
-void LogRecords::resolve(pg::Connection& connection, LogStream& stream, const std::vector<Field>& fields) {
+void RecordWriter::resolve(pg::Connection& connection, WalStream& stream, const std::vector<Field>& fields) {
   columns_.clear();
   std::size_t hint = 0;
   for (const Field& field : fields) {
-    LogColumn* const column = stream.shape.find(field.name, hint);
+    ChangeColumn* const column = stream.shape.find(field.name, hint);
     if (column == nullptr && stream.unknown.insert(std::string(field.name)).second) {
       look_again(connection, stream);
       resolve(connection, stream, fields);
@@ -199,11 +201,12 @@ void LogRecords::resolve(pg::Connection& connection, LogStream& stream, const st
   }
 }
 
-void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+void RecordWriter::write_new_row(pg::Connection& connection, WalStream& stream, const Change& change,
+                                 Lsn lsn) {
   RowToFetch row{.stream = &stream};
-  std::vector<std::pair<LogColumn*, std::string_view>> unchanged;
+  std::vector<std::pair<ChangeColumn*, std::string_view>> unchanged;
   if (static_cast<std::size_t>(std::ranges::count_if(columns_, is_written)) < stream.shape.synced()) {
-    for (LogColumn& column : stream.shape.columns()) {
+    for (ChangeColumn& column : stream.shape.columns()) {
       if (!column.synced || (column.in_wal && std::ranges::find(columns_, &column) != columns_.end())) {
         continue;
       }
@@ -233,7 +236,7 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
   }
   write_record(stream, lsn, "", row.key.empty() ? nullptr : &row, [&](Buffer& out) {
     bool first = true;
-    const auto append = [&](LogColumn& column, std::string_view value) {
+    const auto append = [&](ChangeColumn& column, std::string_view value) {
       if (!first) {
         out.push(',');
       }
@@ -251,12 +254,12 @@ void LogRecords::write_new_row(pg::Connection& connection, LogStream& stream, co
   });
 }
 
-void LogRecords::write_delete(LogStream& stream, const Change& change, Lsn lsn) {
+void RecordWriter::write_delete(WalStream& stream, const Change& change, Lsn lsn) {
   write_record(stream, lsn, change.commit_time, nullptr, [&](Buffer& out) {
     std::size_t hint = 0;
     bool first = true;
     for (const Field& field : change.identity) {
-      LogColumn* const column = stream.shape.find(field.name, hint);
+      ChangeColumn* const column = stream.shape.find(field.name, hint);
       if (is_written(column)) {
         if (!first) {
           out.push(',');
@@ -273,12 +276,12 @@ void LogRecords::write_delete(LogStream& stream, const Change& change, Lsn lsn) 
 
 /// Another row may have come to the key before this one left it: `UPDATE t SET id = id + 1`. The target would
 /// lose it by the delete, so that what has the key now follows.
-void LogRecords::write_row_again(LogStream& stream, const Change& change, Lsn lsn) {
+void RecordWriter::write_row_again(WalStream& stream, const Change& change, Lsn lsn) {
   RowToFetch row{.stream = &stream, .key = key_of(stream, change.identity, change.identity), .is_all = true};
   if (row.key.empty()) {
     return;
   }
-  for (LogColumn& column : stream.shape.columns()) {
+  for (ChangeColumn& column : stream.shape.columns()) {
     if (column.synced) {
       row.columns.push_back(&column);
     }
@@ -287,20 +290,20 @@ void LogRecords::write_row_again(LogStream& stream, const Change& change, Lsn ls
 }
 
 /// By one command: the log has all tables of it at one position. What came between two commands must stay.
-bool LogRecords::is_emptied(pg::Connection& connection, const LogStream& stream, Lsn lsn) {
+bool RecordWriter::is_emptied(pg::Connection& connection, const WalStream& stream, Lsn lsn) {
   if (stream.tables.front().is_partitioned || !stream.has_partitions()) {
     return truncated_.back().table == stream.own_name();
   }
   const auto is_truncated = [&](const pg::TableName& table) {
     return std::ranges::find(truncated_, Truncated{&stream, lsn, table}) != truncated_.end();
   };
-  unseen_.await_in_hand(connection);
+  visibility_.await_in_hand(connection);
   const auto now =
       pg::replica_identities(connection, {stream.own_name()}).front();  // others may be its heirs now
   return !now.empty() && std::ranges::all_of(now, is_truncated, &pg::ReplicaIdentity::name);
 }
 
-void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const Change& change, Lsn lsn) {
+void RecordWriter::truncate(pg::Connection& connection, WalStream& stream, const Change& change, Lsn lsn) {
   truncated_.push_back({&stream, lsn, {std::string(change.schema), std::string(change.table)}});
   if (!stream.version || !is_emptied(connection, stream, lsn)) {
     return;
@@ -311,7 +314,7 @@ void LogRecords::truncate(pg::Connection& connection, LogStream& stream, const C
   writer_.activate_version(stream.plan.name, *stream.version);
 }
 
-bool LogRecords::end_transaction() {
+bool RecordWriter::end_transaction() {
   for (const auto& [stream, lsn, table] : truncated_) {
     if (!renewed_.contains(stream)) {
       log::warn(

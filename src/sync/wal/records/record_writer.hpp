@@ -20,22 +20,22 @@
 namespace tap::sync {
 
 /// Turns changes into messages.
-class LogRecords {
+class RecordWriter {
  public:
-  LogRecords(const config::Config& config, singer::Writer& writer, UnseenCommits& unseen,
-             std::string time_extracted, HeldRecords::OnFault on_fault);
+  RecordWriter(const config::Config& config, singer::Writer& writer, CommitVisibility& visibility,
+               std::string time_extracted, ToastBackfill::OnFault on_fault);
 
   /// Writes the messages of an insert, update, delete or truncate of `stream`; `lsn` is the change's. The
   /// connection is for looking things up. Throws StreamError for a fault of the stream alone, TransientError
   /// and ServerError of that connection, and what Writer throws.
-  void write(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
+  void write(pg::Connection& connection, WalStream& stream, const change::Change& change, Lsn lsn);
   /// The transaction in hand is complete. True if a stream has begun a new version in it: a STATE should
   /// follow.
   bool end_transaction();
 
   /// Writes what is held back till now. A fault of a stream alone goes to `on_fault`.
   void release(pg::Connection& connection);
-  [[nodiscard]] bool holds_any() const { return !held_.empty(); }
+  [[nodiscard]] bool holds_any() const { return !backfill_.empty(); }
   /// Forgets what is held, and the transaction in hand: they come again.
   void restart();
 
@@ -46,34 +46,34 @@ class LogRecords {
 
  private:
   struct Truncated {
-    const LogStream* stream;
+    const WalStream* stream;
     Lsn lsn;
     pg::TableName table;
 
     bool operator==(const Truncated&) const = default;
   };
 
-  void write_change(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
-  void write_new_row(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
-  void write_delete(LogStream& stream, const change::Change& change, Lsn lsn);
-  void write_row_again(LogStream& stream, const change::Change& change, Lsn lsn);
-  void truncate(pg::Connection& connection, LogStream& stream, const change::Change& change, Lsn lsn);
-  bool is_emptied(pg::Connection& connection, const LogStream& stream, Lsn lsn);
+  void write_change(pg::Connection& connection, WalStream& stream, const change::Change& change, Lsn lsn);
+  void write_new_row(pg::Connection& connection, WalStream& stream, const change::Change& change, Lsn lsn);
+  void write_delete(WalStream& stream, const change::Change& change, Lsn lsn);
+  void write_row_again(WalStream& stream, const change::Change& change, Lsn lsn);
+  void truncate(pg::Connection& connection, WalStream& stream, const change::Change& change, Lsn lsn);
+  bool is_emptied(pg::Connection& connection, const WalStream& stream, Lsn lsn);
   /// Finds the columns of a row; looks at the table again for one that is not known.
-  void resolve(pg::Connection& connection, LogStream& stream, const std::vector<change::Field>& fields);
-  void look_again(pg::Connection& connection, LogStream& stream);
+  void resolve(pg::Connection& connection, WalStream& stream, const std::vector<change::Field>& fields);
+  void look_again(pg::Connection& connection, WalStream& stream);
   template <class Fill>
-  void write_record(LogStream& stream, Lsn lsn, std::string_view deleted_at, const RowToFetch* row,
+  void write_record(WalStream& stream, Lsn lsn, std::string_view deleted_at, const RowToFetch* row,
                     Fill fill);
 
   const config::Config& config_;
   singer::Writer& writer_;
-  UnseenCommits& unseen_;
+  CommitVisibility& visibility_;
   std::string time_extracted_;
   value::Encoder commit_time_;
-  HeldRecords held_;
-  std::vector<LogColumn*> columns_;     ///< of the row in hand; null for one that is left out
-  std::set<const LogStream*> renewed_;  ///< emptied in the transaction in hand
+  ToastBackfill backfill_;
+  std::vector<ChangeColumn*> columns_;  ///< of the row in hand; null for one that is left out
+  std::set<const WalStream*> renewed_;  ///< emptied in the transaction in hand
   std::vector<Truncated> truncated_;    ///< in it, too: streams or parts of them
   std::int64_t sequence_ = 0;
   std::uint64_t count_ = 0;

@@ -27,11 +27,11 @@ std::string escaped(const std::string& name) {
 
 }  // namespace
 
-LogRoutes::LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen) : unseen_(unseen) {
-  for (LogStream& stream : streams) {
+Router::Router(std::deque<WalStream>& streams, CommitVisibility& visibility) : visibility_(visibility) {
+  for (WalStream& stream : streams) {
     by_table_[stream.own_name()].push_back(&stream);
   }
-  for (LogStream& stream : streams) {
+  for (WalStream& stream : streams) {
     any_partitions_ = any_partitions_ || stream.has_partitions();
     for (const pg::ReplicaIdentity& table : stream.tables) {
       Streams& known = by_table_[table.name];
@@ -42,7 +42,7 @@ LogRoutes::LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen) : un
   }
 }
 
-std::string LogRoutes::known_tables() const {
+std::string Router::known_tables() const {
   std::string tables;
   for (const auto& [name, streams] : by_table_) {
     tables += fmt::format("{}{}.{}", tables.empty() ? "" : ",", escaped(name.schema), escaped(name.table));
@@ -50,7 +50,7 @@ std::string LogRoutes::known_tables() const {
   return tables;
 }
 
-const LogRoutes::Streams& LogRoutes::find(pg::Connection& connection, const change::Change& change) {
+const Router::Streams& Router::find(pg::Connection& connection, const change::Change& change) {
   if (change.table != table_.table || change.schema != table_.schema) {
     table_ = {std::string(change.schema), std::string(change.table)};
     const auto known = by_table_.find(table_);
@@ -68,9 +68,9 @@ const LogRoutes::Streams& LogRoutes::find(pg::Connection& connection, const chan
 }
 
 /// The table is not there any more. What a partition of a selected table looks like may have been one.
-void LogRoutes::warn_of_lost_partition(const change::Change& change) {
+void Router::warn_of_lost_partition(const change::Change& change) {
   for (const auto& [name, streams] : by_table_) {
-    const LogStream& stream = *streams.front();
+    const WalStream& stream = *streams.front();
     const auto is_known = [&](const change::Field& field) {
       return std::ranges::find(stream.relation.columns, field.name, &pg::TableColumn::name) !=
              stream.relation.columns.end();
@@ -85,12 +85,12 @@ void LogRoutes::warn_of_lost_partition(const change::Change& change) {
   }
 }
 
-bool LogRoutes::Unrouted::holds_for(const change::Change& change) const {
+bool Router::Unrouted::holds_for(const change::Change& change) const {
   return change.xid.empty() ? change.commit_end <= written : seen.have(change.xid);
 }
 
-void LogRoutes::look_up(pg::Connection& connection, const change::Change& change) {
-  unseen_.await_in_hand(connection);
+void Router::look_up(pg::Connection& connection, const change::Change& change) {
+  visibility_.await_in_hand(connection);
   // A table that belongs to no stream now did so in each transaction that is over by now: the
   // rest of the log that had been written by now needs no other look.
   const pg::Result seen = connection.query("SELECT pg_catalog.txid_current_snapshot() AS seen");
@@ -106,7 +106,7 @@ void LogRoutes::look_up(pg::Connection& connection, const change::Change& change
     warn_of_lost_partition(change);
   }
   current_unrouted_ =
-      &unrouted_tables_.insert_or_assign(table_, Unrouted{SeenTransactions(seen.view(0, 0)), written})
+      &unrouted_tables_.insert_or_assign(table_, Unrouted{TxidSnapshot(seen.view(0, 0)), written})
            .first->second;
 }
 

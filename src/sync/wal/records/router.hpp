@@ -15,11 +15,11 @@
 namespace tap::sync {
 
 /// Whose a change is: the log names tables and partitions, the user has selected tables and roots.
-class LogRoutes {
+class Router {
  public:
-  LogRoutes(std::deque<LogStream>& streams, UnseenCommits& unseen);
+  Router(std::deque<WalStream>& streams, CommitVisibility& visibility);
 
-  using Streams = std::vector<LogStream*>;
+  using Streams = std::vector<WalStream*>;
 
   /// The streams that the change's table belongs to: a partition may be one itself besides being a part of
   /// others. One that was attached while we read is looked up.
@@ -36,13 +36,13 @@ class LogRoutes {
   void look_up(pg::Connection& connection, const change::Change& change);
   void warn_of_lost_partition(const change::Change& change);
 
-  UnseenCommits& unseen_;
+  CommitVisibility& visibility_;
   std::map<pg::TableName, Streams> by_table_;
   bool any_partitions_ = false;
   /// Tables that belonged to no stream, and the transactions for whose changes this holds. They may become a
   /// partition later.
   struct Unrouted {
-    SeenTransactions seen;
+    TxidSnapshot seen;
     Lsn written;  ///< takes the place of `seen` for changes without a transaction number
     [[nodiscard]] bool holds_for(const change::Change& change) const;
   };

@@ -48,7 +48,7 @@ std::string condition_of(const RowToFetch& row) {
 /// SQL for what a row's columns take, without reading their values: what they unfold to where it is known.
 std::string size_of(const RowToFetch& row) {
   std::string size;
-  for (const LogColumn* column : row.columns) {
+  for (const ChangeColumn* column : row.columns) {
     const bool is_plain = column->type_name == "text" || column->type_name == "bytea";
     size += fmt::format("{}coalesce(pg_catalog.{}({}), 0)::pg_catalog.int8",
                         size.empty() ? "" : " OPERATOR(pg_catalog.+) ",
@@ -66,25 +66,25 @@ bool is_of_another_shape(const pg::ServerError& error) {
 
 }  // namespace
 
-bool HeldRecords::is_full() const {
-  return holes_.size() >= batch_ || text_.size() >= kMostBytes;
+bool ToastBackfill::is_full() const {
+  return pending_rows_.size() >= batch_ || text_.size() >= kMostBytes;
 }
 
-void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most) {
-  const RowToFetch& like = holes.front()->row;
+void ToastBackfill::fill(pg::Connection& connection, const std::vector<PendingRow*>& rows, std::size_t most) {
+  const RowToFetch& like = rows.front()->row;
   if (like.stream->failed) {
     return;
   }
   try {
-    read(connection, holes, most);
+    read(connection, rows, most);
   } catch (const pg::ServerError& error) {
     if (error.is_transient()) {
       throw;
     }
     if (!is_of_another_shape(error)) {
       on_fault_(*like.stream, error);
-    } else if (leave_out_dropped(connection, holes)) {
-      fill(connection, holes, most);
+    } else if (leave_out_dropped(connection, rows)) {
+      fill(connection, rows, most);
     } else {
       log::warn("{}: columns that an update did not send are left out, since they cannot be read: {}",
                 like.stream->plan.stream.id, error.what());
@@ -93,14 +93,14 @@ void HeldRecords::fill(pg::Connection& connection, const std::vector<Hole*>& hol
 }
 
 /// True if some columns are no longer there, and others are.
-bool HeldRecords::leave_out_dropped(pg::Connection& connection, const std::vector<Hole*>& holes) {
-  const pg::TableName name = holes.front()->row.stream->own_name();
-  const std::vector<LogColumn*> before = holes.front()->row.columns;
-  std::vector<LogColumn*> now;
+bool ToastBackfill::leave_out_dropped(pg::Connection& connection, const std::vector<PendingRow*>& rows) {
+  const pg::TableName name = rows.front()->row.stream->own_name();
+  const std::vector<ChangeColumn*> before = rows.front()->row.columns;
+  std::vector<ChangeColumn*> now;
   try {
     const pg::Relation relation = pg::in_one_snapshot(
         connection, [&] { return pg::find_relation(connection, name.schema, name.table); });
-    std::ranges::copy_if(before, std::back_inserter(now), [&](const LogColumn* column) {
+    std::ranges::copy_if(before, std::back_inserter(now), [&](const ChangeColumn* column) {
       return std::ranges::find(relation.columns, column->name, &pg::TableColumn::name) !=
              relation.columns.end();
     });
@@ -109,83 +109,83 @@ bool HeldRecords::leave_out_dropped(pg::Connection& connection, const std::vecto
   } catch (const StreamError&) {
     return false;  // dropped, with all of its rows
   }
-  for (Hole* hole : holes) {
-    hole->row.columns = now;
+  for (PendingRow* row : rows) {
+    row->row.columns = now;
   }
   return !now.empty() && now.size() < before.size();
 }
 
-void HeldRecords::read(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most) {
-  const RowToFetch& like = holes.front()->row;
+void ToastBackfill::read(pg::Connection& connection, const std::vector<PendingRow*>& rows, std::size_t most) {
+  const RowToFetch& like = rows.front()->row;
   const pg::TableName name = like.stream->own_name();
   const std::string table = pg::quote_qualified(name.schema, name.table);
   const std::string is_large = fmt::format("({}) OPERATOR(pg_catalog.>) {}", size_of(like), most);
   std::string columns;
-  for (const LogColumn* column : like.columns) {
+  for (const ChangeColumn* column : like.columns) {
     columns +=
         fmt::format(", CASE WHEN {} THEN NULL ELSE {} END", is_large, pg::quote_identifier(column->name));
   }
   std::string query;
-  for (std::size_t i = 0; i < holes.size(); ++i) {
-    query += fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
-                         i == 0 ? "" : " UNION ALL ", i + 1, is_large, columns, table,
-                         condition_of(holes[i]->row));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    query +=
+        fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
+                    i == 0 ? "" : " UNION ALL ", i + 1, is_large, columns, table, condition_of(rows[i]->row));
   }
   const pg::Result rows = connection.read_table(query);
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    Hole& hole = *holes[rows.index(i, 0, holes.size())];
-    hole.is_large = rows.number(i, 1) != 0;
-    Buffer& filling = hole.filling;
+    PendingRow& row = *rows[rows.index(i, 0, rows.size())];
+    row.is_large = rows.number(i, 1) != 0;
+    Buffer& filling = row.filling;
     filling.clear();
-    for (std::size_t column = 0; column < like.columns.size() && !hole.is_large; ++column) {
+    for (std::size_t column = 0; column < like.columns.size() && !row.is_large; ++column) {
       filling.push(',');
       like.stream->shape.append_from_server(*like.columns[column], rows.view(i, column + 2), filling);
     }
   }
 }
 
-void HeldRecords::release(pg::Connection& connection, singer::Writer& writer) {
-  std::map<std::pair<LogStream*, std::vector<LogColumn*>>, std::vector<Hole*>> alike;
-  for (Hole& hole : holes_) {
-    alike[{hole.row.stream, hole.row.columns}].push_back(&hole);
+void ToastBackfill::release(pg::Connection& connection, singer::Writer& writer) {
+  std::map<std::pair<WalStream*, std::vector<ChangeColumn*>>, std::vector<PendingRow*>> alike;
+  for (PendingRow& row : pending_rows_) {
+    alike[{row.row.stream, row.row.columns}].push_back(&row);
   }
-  for (const auto& [what, holes] : alike) {
-    fill(connection, holes, kMostBytes / holes.size() * kGrowth);
+  for (const auto& [what, rows] : alike) {
+    fill(connection, rows, kMostBytes / rows.size() * kGrowth);
   }
   const std::string_view text = text_.view();
   std::size_t written = 0;
   std::size_t read = 0;
-  for (Hole& hole : holes_) {
-    if (hole.is_large) {  // whole lines are out if this fails
-      fill(connection, {&hole}, std::numeric_limits<std::int32_t>::max());
+  for (PendingRow& row : pending_rows_) {
+    if (row.is_large) {  // whole lines are out if this fails
+      fill(connection, {&row}, std::numeric_limits<std::int32_t>::max());
     }
-    writer.part(text.substr(written, hole.start - written));
-    written = hole.end;
-    LogStream& stream = *hole.row.stream;
-    if (stream.failed || (hole.row.is_all && hole.filling.empty())) {
-      stream.bytes -= hole.end - hole.start;
+    writer.part(text.substr(written, row.start - written));
+    written = row.end;
+    WalStream& stream = *row.row.stream;
+    if (stream.failed || (row.row.is_all && row.filling.empty())) {
+      stream.bytes -= row.end - row.start;
       --stream.records;
       continue;
     }
-    writer.part(text.substr(hole.start, hole.at - hole.start));
-    writer.part(hole.filling.view());
-    writer.part(text.substr(hole.at, hole.end - hole.at));
+    writer.part(text.substr(row.start, row.at - row.start));
+    writer.part(row.filling.view());
+    writer.part(text.substr(row.at, row.end - row.at));
     writer.end_of_line();
-    stream.bytes += hole.filling.size();
-    read += std::exchange(hole.filling, Buffer()).size();
+    stream.bytes += row.filling.size();
+    read += std::exchange(row.filling, Buffer()).size();
   }
   writer.part(text.substr(written));
   writer.end_of_line();
-  if (!holes_.empty()) {
-    const std::size_t affordable = kMostBytes / (read / holes_.size() + 1);
+  if (!pending_rows_.empty()) {
+    const std::size_t affordable = kMostBytes / (read / pending_rows_.size() + 1);
     batch_ = std::clamp(affordable, std::size_t{1}, std::min(kMostRows, batch_ * kGrowth));
   }
   forget();
 }
 
-void HeldRecords::forget() {
+void ToastBackfill::forget() {
   text_.shrink(2 * kMostBytes);
-  holes_.clear();
+  pending_rows_.clear();
 }
 
 }  // namespace tap::sync

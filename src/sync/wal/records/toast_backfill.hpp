@@ -17,20 +17,20 @@ namespace tap::sync {
 
 /// A row that is to be read again: columns of a stream's table, by key (names, and values as text).
 struct RowToFetch {
-  LogStream* stream = nullptr;
-  std::vector<LogColumn*> columns{};
+  WalStream* stream = nullptr;
+  std::vector<ChangeColumn*> columns{};
   std::vector<std::pair<std::string, std::string>> key{};
   bool is_all = false;  ///< the record has nothing else: without the row there is none
 };
 
 /// Records that wait for columns which the log does not have, and those that come after them, in order. The
 /// columns are read from the table, many rows at a time: newer values are fine, since their change follows.
-class HeldRecords {
+class ToastBackfill {
  public:
   /// Told of a fault that is one stream's alone, and makes it a failed one.
-  using OnFault = std::function<void(LogStream&, const StreamError&)>;
+  using OnFault = std::function<void(WalStream&, const StreamError&)>;
 
-  explicit HeldRecords(OnFault on_fault) : on_fault_(std::move(on_fault)) {}
+  explicit ToastBackfill(OnFault on_fault) : on_fault_(std::move(on_fault)) {}
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
   /// Enough is held to be read.
@@ -47,7 +47,7 @@ class HeldRecords {
       const std::size_t at = text_.size();
       text_.append(frame.after);
       if (row != nullptr) {
-        holes_.push_back({start, at, text_.size(), *row, {}});
+        pending_rows_.push_back({start, at, text_.size(), *row, {}});
       }
     } catch (...) {
       text_.truncate(start);
@@ -63,7 +63,7 @@ class HeldRecords {
   void forget();
 
  private:
-  struct Hole {
+  struct PendingRow {
     std::size_t start;  ///< of the record in the text
     std::size_t at;     ///< behind its last column
     std::size_t end;
@@ -73,13 +73,13 @@ class HeldRecords {
   };
 
   /// Reads the columns of rows that ask for the same ones, but of no row with more than `most` bytes in them.
-  void fill(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most);
-  static void read(pg::Connection& connection, const std::vector<Hole*>& holes, std::size_t most);
-  static bool leave_out_dropped(pg::Connection& connection, const std::vector<Hole*>& holes);
+  void fill(pg::Connection& connection, const std::vector<PendingRow*>& rows, std::size_t most);
+  static void read(pg::Connection& connection, const std::vector<PendingRow*>& rows, std::size_t most);
+  static bool leave_out_dropped(pg::Connection& connection, const std::vector<PendingRow*>& rows);
 
   OnFault on_fault_;
   Buffer text_;
-  std::vector<Hole> holes_;
+  std::vector<PendingRow> pending_rows_;
   std::size_t batch_ = 8;  ///< rows to read at once: few, until it is known how large they are
 };
 

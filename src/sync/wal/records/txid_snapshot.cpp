@@ -27,7 +27,7 @@ std::uint64_t take_number(std::string_view& text) {
 
 }  // namespace
 
-SeenTransactions::SeenTransactions(std::string_view snapshot) {
+TxidSnapshot::TxidSnapshot(std::string_view snapshot) {
   take_number(snapshot);
   next_ = take_number(snapshot);
   while (!snapshot.empty()) {
@@ -35,7 +35,7 @@ SeenTransactions::SeenTransactions(std::string_view snapshot) {
   }
 }
 
-bool SeenTransactions::have(std::string_view xid) const {
+bool TxidSnapshot::have(std::string_view xid) const {
   std::uint32_t number = 0;
   const auto [end, problem] = std::from_chars(xid.data(), xid.data() + xid.size(), number);
   if (problem != std::errc() || end != xid.data() + xid.size()) {

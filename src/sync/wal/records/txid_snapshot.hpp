@@ -9,10 +9,10 @@ namespace tap::sync {
 
 /// The transactions whose work a query has seen, from the text of txid_current_snapshot(),
 /// "xmin:xmax:xip,xip" (manual, "Transaction ID and Snapshot Information Functions").
-class SeenTransactions {
+class TxidSnapshot {
  public:
   /// Throws Error if the text is no snapshot.
-  explicit SeenTransactions(std::string_view snapshot);
+  explicit TxidSnapshot(std::string_view snapshot);
 
   /// Whether the transaction of this number, as the log has it (32 bits), was over by then. False if it is no
   /// number.

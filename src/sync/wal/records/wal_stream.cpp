@@ -14,10 +14,10 @@
 
 namespace tap::sync {
 
-LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
+WalStream::WalStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
                      const Json& state, const std::string& time_extracted)
     : plan(stream),
-      bookmark(log_position(state).value_or(Lsn())),
+      bookmark(bookmark_lsn(state).value_or(Lsn())),
       version(version_of(state)),
       relation(pg::find_relation(connection, stream.stream.schema_name, stream.stream.table)),
       partitions(partitions_of(relation)),
@@ -40,7 +40,7 @@ LogStream::LogStream(const StreamPlan& stream, pg::Connection& connection, const
   });
 }
 
-bool LogStream::look_again(pg::Connection& connection, const config::Config& config) {
+bool WalStream::look_again(pg::Connection& connection, const config::Config& config) {
   const Oid before = relation.oid;
   try {
     relation = pg::in_one_snapshot(connection, [&] {
@@ -51,7 +51,7 @@ bool LogStream::look_again(pg::Connection& connection, const config::Config& con
   } catch (const StreamError&) {
     return false;  // dropped meanwhile: what the log has of it goes out as it was
   }
-  shape = LogShape(plan, relation, config);
+  shape = ChangeSchema(plan, relation, config);
   warn_if_another(before);
   warn_of_new_columns();
   Json now = shape.schema(plan.stream.schema, config);
@@ -59,17 +59,17 @@ bool LogStream::look_again(pg::Connection& connection, const config::Config& con
   return schema != now;
 }
 
-void LogStream::start_new_version(const std::string& time_extracted) {
+void WalStream::start_new_version(const std::string& time_extracted) {
   version = next_version(*version);
   frame = singer::RecordFrame(plan.name, version, time_extracted);
   closing = frame.after;
 }
 
-void LogStream::set_sequence(std::int64_t sequence) {
+void WalStream::set_sequence(std::int64_t sequence) {
   frame.after = fmt::format("}},\"sequence\":{}{}", sequence, std::string_view(closing).substr(1));
 }
 
-void LogStream::warn_if_another(Oid before) const {
+void WalStream::warn_if_another(Oid before) const {
   if (before != relation.oid) {
     log::warn(
         "{0}: the table is another one than before (made anew, or swapped by renaming): the log has what has "
@@ -79,8 +79,8 @@ void LogStream::warn_if_another(Oid before) const {
   }
 }
 
-void LogStream::warn_of_new_columns() {
-  for (const LogColumn& column : shape.columns()) {
+void WalStream::warn_of_new_columns() {
+  for (const ChangeColumn& column : shape.columns()) {
     if (column.is_new && !column.synced && left_out.insert(column.name).second) {
       log::warn("{}: column {} is not in the catalog, it is left out: run discovery again to sync it",
                 plan.stream.id, column.name);
@@ -88,15 +88,15 @@ void LogStream::warn_of_new_columns() {
   }
 }
 
-pg::TableName LogStream::own_name() const {
+pg::TableName WalStream::own_name() const {
   return {plan.stream.schema_name, plan.stream.table};
 }
 
-bool LogStream::has_partitions() const {
+bool WalStream::has_partitions() const {
   return tables.size() > 1 || tables.front().is_partitioned;
 }
 
-void LogStream::warn_of_gaps() const {
+void WalStream::warn_of_gaps() const {
   sync::warn_of_gaps(plan, tables, [&](const Complaint& complaint) {
     log::warn("{}: {}", plan.stream.id, to_text(complaint));
   });

@@ -16,9 +16,9 @@
 namespace tap::sync {
 
 /// A stream whose changes are read from the log.
-struct LogStream {
+struct WalStream {
   /// Looks the table up. Throws StreamError if it is not there.
-  LogStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
+  WalStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
             const Json& bookmark, const std::string& time_extracted);
 
   /// Looks the table up again: the log has a column that it had not. True if its SCHEMA is another now.
@@ -42,7 +42,7 @@ struct LogStream {
   std::optional<std::int64_t> version;
   pg::Relation relation;
   Json partitions;  ///< when it was looked up first, see log_partitions.hpp
-  LogShape shape;
+  ChangeSchema shape;
   Json schema;  ///< as it was sent
   singer::RecordFrame frame;
   std::string closing;                      ///< the frame's end without a sequence

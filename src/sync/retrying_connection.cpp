@@ -25,7 +25,7 @@ milliseconds wait_before(unsigned retry) {
 
 }  // namespace
 
-pg::Connection& Database::connect(const std::string& name) {
+pg::Connection& RetryingConnection::connect(const std::string& name) {
   if (!connection_ || name_ != name) {
     connection_.reset();
     connection_.emplace(server_, name);
@@ -38,13 +38,13 @@ pg::Connection& Database::connect(const std::string& name) {
   return *connection_;
 }
 
-void Database::drop_if_large() {
+void RetryingConnection::drop_if_large() {
   if (connection_ && connection_->retained_memory() > pg::Connection::kMostRetained) {
     drop();
   }
 }
 
-void Database::wait_or_give_up(const Error& fault, const std::string& stream, bool has_advanced) {
+void RetryingConnection::wait_or_give_up(const Error& fault, const std::string& stream, bool has_advanced) {
   drop();
   if (has_advanced) {
     retries_ = 0;

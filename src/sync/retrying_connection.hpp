@@ -11,9 +11,9 @@ namespace tap::sync {
 
 /// The connection in use, to one of a server's databases. Streams of one database share it as long as it is
 /// good; after a fault that may pass, a new one is made.
-class Database {
+class RetryingConnection {
  public:
-  Database(const config::Config& config, pg::ConnectionSettings server)
+  RetryingConnection(const config::Config& config, pg::ConnectionSettings server)
       : config_(config), server_(std::move(server)) {}
 
   /// Calls `work` with a connection to the database `name`, again after each transient fault, with growing

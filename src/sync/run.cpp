@@ -24,8 +24,8 @@ namespace {
 /// Copies one stream, in as many attempts as it takes. A database that lets us not in is the fault of its
 /// streams, unless it is the config's; a malformed answer is the fault of the stream that it is for.
 template <class Copy>
-void attempt(Database& database, const StreamPlan& stream, const config::Config& config, StreamOutput& output,
-             Copy copy) {
+void attempt(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
+             StreamOutput& output, Copy copy) {
   BookmarkProgress progress(output.bookmark());
   try {
     database.use(
@@ -41,7 +41,7 @@ void attempt(Database& database, const StreamPlan& stream, const config::Config&
   }
 }
 
-void copy_stream(Database& database, const StreamPlan& stream, const config::Config& config,
+void copy_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
                  WalReplication& logs, StreamOutput& output) {
   if (stream.method == Method::incremental) {
     attempt(database, stream, config, output, Incremental(stream, config, output));
@@ -55,7 +55,7 @@ void copy_stream(Database& database, const StreamPlan& stream, const config::Con
   }
 }
 
-void sync_stream(Database& database, const StreamPlan& stream, const config::Config& config,
+void sync_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
                  WalReplication& logs, singer::State& state, singer::Writer& writer, Totals& totals) {
   StreamOutput output(stream, config, state, writer);
   try {
@@ -84,12 +84,12 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   }
   const bool any_log_based = std::ranges::any_of(
       streams, [](const StreamPlan& stream) { return stream.method == Method::log_based; });
-  Database primary(config, any_log_based ? pg::primary_of(config.server) : config.server);
-  std::optional<Database> secondary;
+  RetryingConnection primary(config, any_log_based ? pg::primary_of(config.server) : config.server);
+  std::optional<RetryingConnection> secondary;
   if (config.secondary.used) {
     secondary.emplace(config, config.copy_server());
   }
-  Database& copies = secondary ? *secondary : primary;
+  RetryingConnection& copies = secondary ? *secondary : primary;
   WalReplication logs(config, streams, state, state_file);
   logs.prepare(primary);
   std::vector<std::string> failed;

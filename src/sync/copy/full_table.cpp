@@ -58,11 +58,11 @@ void FullTable::attempt(pg::Connection& connection) {
 void FullTable::read_all(pg::Connection& connection) {
   past_ = false;
   pg::Relation relation = open_snapshot(connection);
-  RowShape shape(plan_, relation, config_.values);
+  RowProjection shape(plan_, relation, config_.values);
   if (!find_start(connection, relation, shape)) {
     connection.execute("ROLLBACK");
     relation = open_snapshot(connection);
-    shape = RowShape(plan_, relation, config_.values);
+    shape = RowProjection(plan_, relation, config_.values);
     find_start(connection, relation, shape);
   }
   const auto xmin = python_xmin(output_.bookmark());
@@ -99,7 +99,8 @@ void FullTable::read_all(pg::Connection& connection) {
   output_.end();
 }
 
-bool FullTable::find_start(pg::Connection& connection, const pg::Relation& relation, const RowShape& shape) {
+bool FullTable::find_start(pg::Connection& connection, const pg::Relation& relation,
+                           const RowProjection& shape) {
   reached_ = {};
   reached_.origin = read_origin(connection);
   reached_.columns = columns_read(relation, shape);
@@ -130,7 +131,7 @@ void FullTable::forget_copy() {
   }
 }
 
-std::map<std::string, int> FullTable::columns_read(const pg::Relation& relation, const RowShape& shape) {
+std::map<std::string, int> FullTable::columns_read(const pg::Relation& relation, const RowProjection& shape) {
   std::map<std::string, int> columns;
   for (const pg::TableColumn& column : relation.columns) {
     if (std::ranges::find(shape.columns(), column.name) != shape.columns().end()) {
@@ -166,7 +167,7 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   return relation;
 }
 
-void FullTable::begin(const RowShape& shape, bool resumes) {
+void FullTable::begin(const RowProjection& shape, bool resumes) {
   Json& bookmark = output_.bookmark();
   const bool first_run = !bookmark.contains("version");
   // What an earlier attempt of this run has sent without a place to go on from must not outlive it.
@@ -193,7 +194,7 @@ void FullTable::begin(const RowShape& shape, bool resumes) {
 }
 
 void FullTable::read_partition(pg::Connection& connection, const pg::Partition& partition,
-                               const pg::Relation& relation, const RowShape& shape,
+                               const pg::Relation& relation, const RowProjection& shape,
                                const singer::RecordFrame& frame) {
   // A parent's rows are its own here, its heirs' come as their own partitions.
   const bool only =
@@ -213,7 +214,7 @@ void FullTable::read_partition(pg::Connection& connection, const pg::Partition& 
 }
 
 void FullTable::read_rows(pg::Connection& connection, const std::string& query,
-                          const pg::Partition* partition, const RowShape& shape,
+                          const pg::Partition* partition, const RowProjection& shape,
                           const singer::RecordFrame& frame) {
   // The position follows the rows only where they have not been read before, and not through a copy of
   // Python's, whose own position is all that can be said.

@@ -38,16 +38,17 @@ class FullTable {
   pg::Relation open_snapshot(pg::Connection& connection);
   /// Finds out where the copy resumes, and what its own position is to say. False if the bookmark has a
   /// position that cannot be used: it is gone from there, and another snapshot is needed.
-  bool find_start(pg::Connection& connection, const pg::Relation& relation, const RowShape& shape);
+  bool find_start(pg::Connection& connection, const pg::Relation& relation, const RowProjection& shape);
   /// Takes an interrupted copy that cannot be resumed out of the bookmark.
   void forget_copy();
   /// The columns of the table that are read, see CopyPosition.
-  static std::map<std::string, int> columns_read(const pg::Relation& relation, const RowShape& shape);
-  void begin(const RowShape& shape, bool resumes);
+  static std::map<std::string, int> columns_read(const pg::Relation& relation, const RowProjection& shape);
+  void begin(const RowProjection& shape, bool resumes);
   void read_partition(pg::Connection& connection, const pg::Partition& partition,
-                      const pg::Relation& relation, const RowShape& shape, const singer::RecordFrame& frame);
+                      const pg::Relation& relation, const RowProjection& shape,
+                      const singer::RecordFrame& frame);
   void read_rows(pg::Connection& connection, const std::string& query, const pg::Partition* partition,
-                 const RowShape& shape, const singer::RecordFrame& frame);
+                 const RowProjection& shape, const singer::RecordFrame& frame);
   void note_position();
 
   const StreamPlan& plan_;

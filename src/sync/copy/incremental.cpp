@@ -69,7 +69,7 @@ void Incremental::read_all(pg::Connection& connection) {
   operators_ = operator_schema(relation.types, key.type);
   is_infinite_ = infinity_test(relation.types, key.type);
 
-  const RowShape shape(plan_, relation, config_.values);
+  const RowProjection shape(plan_, relation, config_.values);
   begin(shape);
   const singer::RecordFrame frame(plan_.name, version_of(output_.bookmark()), time_extracted_);
   const auto bookmark = bookmark_text(output_.bookmark());
@@ -97,7 +97,7 @@ void Incremental::read_all(pg::Connection& connection) {
   output_.end();
 }
 
-void Incremental::begin(const RowShape& shape) {
+void Incremental::begin(const RowProjection& shape) {
   if (output_.has_begun()) {
     return;
   }
@@ -161,7 +161,7 @@ std::string Incremental::up_to_limit(pg::Connection& connection, const std::stri
   return " AND " + compare_key("<=", pg::quote_literal(*greatest_));
 }
 
-void Incremental::read_part(pg::Connection& connection, const Part& part, const RowShape& shape,
+void Incremental::read_part(pg::Connection& connection, const Part& part, const RowProjection& shape,
                             const singer::RecordFrame& frame) {
   const auto field = shape.position(*plan_.stream.replication_key);
   std::string query = fmt::format("SELECT {} FROM {} WHERE {}", shape.select_list(), table_, part.condition);
@@ -190,7 +190,7 @@ void Incremental::read_part(pg::Connection& connection, const Part& part, const 
   }
 }
 
-void Incremental::warn_of_infinite_key(Cursor row, const RowShape& shape, std::string_view key) {
+void Incremental::warn_of_infinite_key(Cursor row, const RowProjection& shape, std::string_view key) {
   if (std::exchange(has_warned_of_infinity_, true)) {
     return;
   }

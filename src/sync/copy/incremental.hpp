@@ -33,16 +33,16 @@ class Incremental {
   };
 
   void read_all(pg::Connection& connection);
-  void begin(const RowShape& shape);
+  void begin(const RowProjection& shape);
   /// `key >= literal`. The server gives the literal the key's own type.
   std::string compare_key(const char* comparison, const std::string& literal) const;
   std::vector<Part> parts(pg::Connection& connection, const pg::Relation& relation);
   std::string up_to_limit(pg::Connection& connection, const std::string& above);
-  void read_part(pg::Connection& connection, const Part& part, const RowShape& shape,
+  void read_part(pg::Connection& connection, const Part& part, const RowProjection& shape,
                  const singer::RecordFrame& frame);
   void note_key();
   /// Says, once, that a key has no place in the order of keys to come. `row` stands before its first field.
-  void warn_of_infinite_key(Cursor row, const RowShape& shape, std::string_view key);
+  void warn_of_infinite_key(Cursor row, const RowProjection& shape, std::string_view key);
 
   const StreamPlan& plan_;
   const config::Config& config_;

@@ -44,11 +44,12 @@ std::optional<std::string_view> nth_field(Cursor row, std::size_t position) {
   return size < 0 ? std::nullopt : std::optional(row.bytes(static_cast<std::size_t>(size)));
 }
 
-std::size_t RowShape::position(const std::string& column) const {
+std::size_t RowProjection::position(const std::string& column) const {
   return static_cast<std::size_t>(std::ranges::find(columns_, column) - columns_.begin());
 }
 
-RowShape::RowShape(const StreamPlan& plan, const pg::Relation& relation, const value::Options& options) {
+RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relation,
+                             const value::Options& options) {
   const singer::Stream& stream = plan.stream;
   const auto warn = [&](const Complaint& complaint) { log::warn("{}: {}", stream.id, to_text(complaint)); };
   for (const pg::TableColumn* column : synced_columns(plan, relation.columns, warn)) {
@@ -66,7 +67,7 @@ RowShape::RowShape(const StreamPlan& plan, const pg::Relation& relation, const v
   }
 }
 
-void RowShape::append(Cursor& row, Buffer& out) const {
+void RowProjection::append(Cursor& row, Buffer& out) const {
   for (const Field& field : fields_) {
     out.append(field.key);
     const std::int32_t size = row.i32();
@@ -83,7 +84,7 @@ void RowShape::append(Cursor& row, Buffer& out) const {
   }
 }
 
-void RowShape::append_column(Cursor row, std::size_t position, Buffer& out) const {
+void RowProjection::append_column(Cursor row, std::size_t position, Buffer& out) const {
   const Field& field = fields_[position];
   const std::string_view key = field.key;
   out.append(key.substr(position == 0 ? 0 : 1));  // without the comma
@@ -94,7 +95,7 @@ void RowShape::append_column(Cursor row, std::size_t position, Buffer& out) cons
   }
 }
 
-void RowShape::throw_malformed_row() const {
+void RowProjection::throw_malformed_row() const {
   throw StreamError(
       fmt::format("the server sent a malformed row: expected {} columns ({}); please report this with the "
                   "server's version",

@@ -22,11 +22,11 @@ std::optional<std::string_view> nth_field(Cursor row, std::size_t position);
 
 /// How the rows of a stream are asked for and turned into records: its synced columns in the order of a
 /// record, each with the encoder that its type calls for.
-class RowShape {
+class RowProjection {
  public:
   /// A synced column that the table no longer has is left out with a warning; a key column that is gone is a
   /// StreamError.
-  RowShape(const StreamPlan& stream, const pg::Relation& relation, const value::Options& options);
+  RowProjection(const StreamPlan& stream, const pg::Relation& relation, const value::Options& options);
 
   /// The SELECT list: `"id", "name"`.
   [[nodiscard]] const std::string& select_list() const { return select_list_; }

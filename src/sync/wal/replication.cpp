@@ -43,7 +43,7 @@ WalReplication::WalReplication(const config::Config& config, const std::vector<S
   }
 }
 
-void WalReplication::prepare(Database& database) {
+void WalReplication::prepare(RetryingConnection& database) {
   for (auto& [name, group] : groups_) {
     database.use(
         name, fmt::format("log of database {}", name),
@@ -99,7 +99,8 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
   }
 }
 
-std::vector<std::string> WalReplication::follow(Database& database, singer::Writer& writer, Totals& totals) {
+std::vector<std::string> WalReplication::follow(RetryingConnection& database, singer::Writer& writer,
+                                                Totals& totals) {
   std::vector<std::string> failed;
   const auto is_followed = [](const auto& entry) { return !entry.second.to_follow.empty(); };
   if (!config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle &&

@@ -30,7 +30,7 @@ class WalReplication {
   /// Checks that each database's log can be read from where its streams are. Throws Error
   /// (log_based_unprepared) with the remedy: before anything is written, and before a first copy whose
   /// changes would not be kept.
-  void prepare(Database& database);
+  void prepare(RetryingConnection& database);
 
   /// True if the stream's initial snapshot is complete: follow() reads its changes.
   [[nodiscard]] bool follows(const StreamPlan& stream) const;
@@ -42,7 +42,7 @@ class WalReplication {
 
   /// Reads WAL for the streams whose initial snapshot was complete when the run began, or is complete now if
   /// the run follows WAL without end. Returns those that failed.
-  std::vector<std::string> follow(Database& database, singer::Writer& writer, Totals& totals);
+  std::vector<std::string> follow(RetryingConnection& database, singer::Writer& writer, Totals& totals);
 
  private:
   struct Group {

@@ -239,8 +239,9 @@ Config load(const std::vector<std::string>& sources) {
     }
   }
   config.tunnel_enabled = config.tunnel_enabled.value_or(has_tunnel);
-  if (config.values.schema_dialect == value::Options::Dialect::singer_io && !merged.contains("other_types")) {
-    config.values.other_types = value::Options::OtherTypes::unsupported;
+  if (config.values.schema_dialect == value::EncodingOptions::Dialect::singer_io &&
+      !merged.contains("other_types")) {
+    config.values.other_types = value::EncodingOptions::OtherTypes::unsupported;
   }
   require(config, names);
   require_safe(config, given, names);

@@ -13,7 +13,7 @@ namespace {
 
 template <class Choice>
 using Choices = std::vector<std::pair<std::string_view, Choice>>;
-using value::Options;
+using value::EncodingOptions;
 
 void set_keyword(Config& config, const char* keyword, const Reader& value) {
   config.server.keywords[keyword] = value.text();
@@ -194,14 +194,16 @@ const auto kSettings = std::to_array<Setting>({
      "form of the JSON schema: `portable`, valid in every draft, or `singer-io`, the Python tap's to the "
      "letter",
      [](Config& c, const Reader& v) {
-       c.values.schema_dialect = v.one_of(Choices<Options::Dialect>{
-           {"portable", Options::Dialect::portable}, {"singer-io", Options::Dialect::singer_io}});
+       c.values.schema_dialect =
+           v.one_of(Choices<EncodingOptions::Dialect>{{"portable", EncodingOptions::Dialect::portable},
+                                                      {"singer-io", EncodingOptions::Dialect::singer_io}});
      }},
     {"numeric_as", "", "text", "number",
      "numeric columns as JSON numbers, or as `decimal-string` with `format: x-singer.decimal`",
      [](Config& c, const Reader& v) {
-       c.values.numeric_as = v.one_of(Choices<Options::NumericAs>{
-           {"number", Options::NumericAs::number}, {"decimal-string", Options::NumericAs::decimal_string}});
+       c.values.numeric_as = v.one_of(Choices<EncodingOptions::NumericAs>{
+           {"number", EncodingOptions::NumericAs::number},
+           {"decimal-string", EncodingOptions::NumericAs::decimal_string}});
      }},
     {"json_as_object", "", "boolean", "false", "json and jsonb as JSON values, not as strings",
      [](Config& c, const Reader& v) { c.values.json_as_object = v.flag(); }},
@@ -210,22 +212,23 @@ const auto kSettings = std::to_array<Setting>({
      "with "
      "`schema_dialect: singer-io` the default is `unsupported`",
      [](Config& c, const Reader& v) {
-       c.values.other_types = v.one_of(Choices<Options::OtherTypes>{
-           {"string", Options::OtherTypes::string}, {"unsupported", Options::OtherTypes::unsupported}});
+       c.values.other_types = v.one_of(
+           Choices<EncodingOptions::OtherTypes>{{"string", EncodingOptions::OtherTypes::string},
+                                                {"unsupported", EncodingOptions::OtherTypes::unsupported}});
      }},
     {"non_finite_numbers", "", "text", "null", "NaN and infinities: `null`, or `string`",
      [](Config& c, const Reader& v) {
-       c.values.non_finite_numbers = v.one_of(Choices<Options::NonFinite>{
-           {"null", Options::NonFinite::null}, {"string", Options::NonFinite::string}});
+       c.values.non_finite_numbers = v.one_of(Choices<EncodingOptions::NonFinite>{
+           {"null", EncodingOptions::NonFinite::null}, {"string", EncodingOptions::NonFinite::string}});
      }},
     {"out_of_range_dates", "", "text", "clamp",
      "dates before year 1 or after 9999, and infinity: `clamp`, `null`, `string` or `error`",
      [](Config& c, const Reader& v) {
        c.values.out_of_range_dates =
-           v.one_of(Choices<Options::OutOfRange>{{"clamp", Options::OutOfRange::clamp},
-                                                 {"null", Options::OutOfRange::null},
-                                                 {"string", Options::OutOfRange::string},
-                                                 {"error", Options::OutOfRange::error}});
+           v.one_of(Choices<EncodingOptions::OutOfRange>{{"clamp", EncodingOptions::OutOfRange::clamp},
+                                                         {"null", EncodingOptions::OutOfRange::null},
+                                                         {"string", EncodingOptions::OutOfRange::string},
+                                                         {"error", EncodingOptions::OutOfRange::error}});
      }},
     {"limit", "max_record_count", "integer", "0",
      "rows of one incremental run, ties of the last included; 0: all", set_limit},

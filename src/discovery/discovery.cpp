@@ -15,7 +15,7 @@ namespace tap::discovery {
 
 namespace {
 
-using value::Options;
+using value::EncodingOptions;
 
 constexpr Oid kBit = 1560;
 

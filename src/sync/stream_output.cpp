@@ -13,9 +13,9 @@ namespace {
 /// The catalog's schema as it stands, with the properties of `columns` only; in the singer_io dialect with
 /// all of them, as the Python tap sends it.
 Json schema_of(const singer::Stream& stream, const std::vector<std::string>& columns,
-               const value::Options& options) {
+               const value::EncodingOptions& options) {
   Json schema = stream.schema;
-  if (options.schema_dialect == value::Options::Dialect::singer_io) {
+  if (options.schema_dialect == value::EncodingOptions::Dialect::singer_io) {
     return schema;
   }
   const std::set<std::string> synced(columns.begin(), columns.end());

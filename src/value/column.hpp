@@ -22,7 +22,7 @@ struct Column {
   std::string name;
   const Kind& kind;
   Wire wire;
-  Options options;
+  EncodingOptions options;
   std::unique_ptr<const Encoder> element;  ///< for arrays
   char delimiter;                          ///< for arrays: between the elements in the text form
   mutable Buffer scratch;  ///< for arrays: an element's text without its escapes; for json: its open brackets
@@ -56,7 +56,7 @@ inline std::optional<std::string_view> read_sized(const Column& column, std::str
 
 /// JSON has no number for NaN and the infinities.
 inline void write_non_finite(const Column& column, std::string_view name, Buffer& out) {
-  if (column.options.non_finite_numbers == Options::NonFinite::string) {
+  if (column.options.non_finite_numbers == EncodingOptions::NonFinite::string) {
     append_json_string(out, name);
   } else {
     out.append("null");

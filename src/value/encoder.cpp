@@ -10,7 +10,7 @@
 
 namespace tap::value {
 
-Encoder::Encoder(const Type& type, Wire wire, const Options& options, std::string column)
+Encoder::Encoder(const Type& type, Wire wire, const EncodingOptions& options, std::string column)
     : encode_(wire == Wire::binary ? type.kind->binary : type.kind->text) {
   if (wire == Wire::binary && !has_binary(type)) {
     throw std::logic_error(fmt::format("{}: {} has no binary form", column, type.kind->name));

@@ -25,22 +25,23 @@ bool is_bit_string(const Type& type) {
 }
 
 /// True if the options make values other than what the Python tap sends, so that its schema cannot fit.
-bool is_sent_otherwise(const Type& type, const Options& options) {
-  return (type.kind->family == Family::numeric && options.numeric_as == Options::NumericAs::decimal_string) ||
+bool is_sent_otherwise(const Type& type, const EncodingOptions& options) {
+  return (type.kind->family == Family::numeric &&
+          options.numeric_as == EncodingOptions::NumericAs::decimal_string) ||
          (type.kind->family == Family::json && options.json_as_object);
 }
 
 /// A number, and what it may be instead: the Python tap knows no numbers as strings.
-std::vector<std::string> number_types(const Options& options) {
-  if (options.schema_dialect == Options::Dialect::portable &&
-      options.non_finite_numbers == Options::NonFinite::string) {
+std::vector<std::string> number_types(const EncodingOptions& options) {
+  if (options.schema_dialect == EncodingOptions::Dialect::portable &&
+      options.non_finite_numbers == EncodingOptions::NonFinite::string) {
     return {"number", "string"};
   }
   return {"number"};
 }
 
 /// The JSON types of a value that is not NULL, of a type that is not an array.
-std::vector<std::string> json_types(const Type& type, const Options& options) {
+std::vector<std::string> json_types(const Type& type, const EncodingOptions& options) {
   switch (type.kind->family) {
     case Family::int2:
     case Family::int4:
@@ -78,7 +79,7 @@ std::vector<std::string> type_list(bool nullable, std::vector<std::string> types
 }
 
 /// What a schema says of a value besides its type, alone or in an array.
-void add_format(Json& schema, const Type& type, const Options& options) {
+void add_format(Json& schema, const Type& type, const EncodingOptions& options) {
   if (type.kind->family == Family::date_time) {
     schema["format"] = "date-time";
   } else if (type.kind->family == Family::hstore) {
@@ -117,7 +118,7 @@ void add_limits(Json& schema, const Type& type) {
   }
 }
 
-Json portable(const Type& type, bool is_key, const Options& options) {
+Json portable(const Type& type, bool is_key, const EncodingOptions& options) {
   Json schema;
   if (!type.element) {
     schema["type"] = type_list(!is_key, json_types(type, options));
@@ -172,7 +173,7 @@ Json reference(const std::string& name) {
   return {{"$ref", "#/definitions/" + name}};
 }
 
-Json singer_io(const Type& type, bool is_key, const Options& options) {
+Json singer_io(const Type& type, bool is_key, const EncodingOptions& options) {
   if (is_other(type)) {
     return Json::object();
   }
@@ -208,9 +209,9 @@ Json singer_io(const Type& type, bool is_key, const Options& options) {
 
 }  // namespace
 
-Json json_schema(const Type& type, bool is_key, const Options& options) {
-  return options.schema_dialect == Options::Dialect::singer_io ? singer_io(type, is_key, options)
-                                                               : portable(type, is_key, options);
+Json json_schema(const Type& type, bool is_key, const EncodingOptions& options) {
+  return options.schema_dialect == EncodingOptions::Dialect::singer_io ? singer_io(type, is_key, options)
+                                                                       : portable(type, is_key, options);
 }
 
 Json fixed_definitions() {

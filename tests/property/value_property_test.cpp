@@ -18,7 +18,7 @@
 using namespace tap;
 using namespace tap::test;
 using value::Encoder;
-using value::Options;
+using value::EncodingOptions;
 using value::Wire;
 
 namespace {
@@ -29,16 +29,16 @@ constexpr int kRandomValues = 300;
 using WideJson =
     nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, long double>;
 
-const std::vector<Options> kOptions = {
+const std::vector<EncodingOptions> kOptions = {
     {},
-    {.non_finite_numbers = Options::NonFinite::string,
-     .out_of_range_dates = Options::OutOfRange::null,
-     .numeric_as = Options::NumericAs::decimal_string},
-    {.non_finite_numbers = Options::NonFinite::string,
-     .out_of_range_dates = Options::OutOfRange::string,
+    {.non_finite_numbers = EncodingOptions::NonFinite::string,
+     .out_of_range_dates = EncodingOptions::OutOfRange::null,
+     .numeric_as = EncodingOptions::NumericAs::decimal_string},
+    {.non_finite_numbers = EncodingOptions::NonFinite::string,
+     .out_of_range_dates = EncodingOptions::OutOfRange::string,
      .json_as_object = true},
-    {.out_of_range_dates = Options::OutOfRange::error},
-    {.schema_dialect = Options::Dialect::singer_io},
+    {.out_of_range_dates = EncodingOptions::OutOfRange::error},
+    {.schema_dialect = EncodingOptions::Dialect::singer_io},
 };
 
 /// The run's, printed once.
@@ -119,7 +119,7 @@ void check_values(Database& database, const TypeRows& types) {
   // Types without a binary encoder may have no binary form at all.
   const Answer binaries = database.query(
       has_binary(type) ? "SELECT v FROM pg_temp.sample ORDER BY i" : "SELECT WHERE false", true);
-  for (const Options& options : kOptions) {
+  for (const EncodingOptions& options : kOptions) {
     const Json schema = json_schema(type, false, options);
     Json definitions = value::fixed_definitions();
     add_definitions(definitions, type);

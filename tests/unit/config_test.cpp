@@ -138,11 +138,12 @@ TEST_CASE("later config files win key by key, ENV reads the environment") {
 }
 
 TEST_CASE("the singer-io dialect partitions other types out unless they are asked for") {
-  using value::Options;
-  CHECK(load("").values.other_types == Options::OtherTypes::string);
-  CHECK(load(R"(, "schema_dialect": "singer-io")").values.other_types == Options::OtherTypes::unsupported);
+  using value::EncodingOptions;
+  CHECK(load("").values.other_types == EncodingOptions::OtherTypes::string);
+  CHECK(load(R"(, "schema_dialect": "singer-io")").values.other_types ==
+        EncodingOptions::OtherTypes::unsupported);
   CHECK(load(R"(, "schema_dialect": "singer-io", "other_types": "string")").values.other_types ==
-        Options::OtherTypes::string);
+        EncodingOptions::OtherTypes::string);
 }
 
 TEST_CASE("a wrong config is refused by file, key and what is wanted") {

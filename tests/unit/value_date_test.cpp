@@ -14,7 +14,7 @@ constexpr std::int64_t kDay = 24 * kHour;
 constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kInt64Min = std::numeric_limits<std::int64_t>::min();
 
-constexpr Options on_out_of_range(Options::OutOfRange choice) {
+constexpr EncodingOptions on_out_of_range(EncodingOptions::OutOfRange choice) {
   return {.out_of_range_dates = choice};
 }
 
@@ -80,13 +80,13 @@ TEST_CASE("a date out of range is clamped, null or the server's text") {
   const Log quiet;
   for (const auto& [type, binary, text, early] : kOutOfRange) {
     check_both(type, binary, text, early ? kEarliest : kLatest);
-    check_both(type, binary, text, "null", on_out_of_range(Options::OutOfRange::null));
-    check_both(type, binary, text, '"' + text + '"', on_out_of_range(Options::OutOfRange::string));
+    check_both(type, binary, text, "null", on_out_of_range(EncodingOptions::OutOfRange::null));
+    check_both(type, binary, text, '"' + text + '"', on_out_of_range(EncodingOptions::OutOfRange::string));
   }
 }
 
 TEST_CASE("a date out of range can end the stream with the column, the value and the remedy") {
-  const Options options = on_out_of_range(Options::OutOfRange::error);
+  const EncodingOptions options = on_out_of_range(EncodingOptions::OutOfRange::error);
   const std::string message =
       "t.c: 0044-03-15 BC is outside the years 1 to 9999; set out_of_range_dates to clamp, null or string to "
       "send "
@@ -110,7 +110,7 @@ TEST_CASE("a date that is changed is told once per column") {
 
 TEST_CASE("a date that is sent as the server's text is not told") {
   const Log log;
-  from_text("date", "infinity", on_out_of_range(Options::OutOfRange::string));
+  from_text("date", "infinity", on_out_of_range(EncodingOptions::OutOfRange::string));
   CHECK(log.text().empty());
 }
 

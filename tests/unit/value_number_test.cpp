@@ -29,8 +29,8 @@ const std::string kNan = numeric(0, 0xC000, 0, {});
 const std::string kInfinity = numeric(0, 0xD000, 0, {});
 const std::string kMinusInfinity = numeric(0, 0xF000, 0, {});
 
-constexpr Options kNonFiniteAsStrings = {.non_finite_numbers = Options::NonFinite::string};
-constexpr Options kDecimalStrings = {.numeric_as = Options::NumericAs::decimal_string};
+constexpr EncodingOptions kNonFiniteAsStrings = {.non_finite_numbers = EncodingOptions::NonFinite::string};
+constexpr EncodingOptions kDecimalStrings = {.numeric_as = EncodingOptions::NumericAs::decimal_string};
 
 }  // namespace
 

@@ -8,11 +8,11 @@ using namespace tap::value;
 
 namespace {
 
-constexpr Options kSingerIo = {.schema_dialect = Options::Dialect::singer_io};
-constexpr Options kDecimalStrings = {.numeric_as = Options::NumericAs::decimal_string};
-constexpr Options kJsonAsObject = {.json_as_object = true};
+constexpr EncodingOptions kSingerIo = {.schema_dialect = EncodingOptions::Dialect::singer_io};
+constexpr EncodingOptions kDecimalStrings = {.numeric_as = EncodingOptions::NumericAs::decimal_string};
+constexpr EncodingOptions kJsonAsObject = {.json_as_object = true};
 
-std::string portable(std::string_view type, std::int32_t modifier = -1, const Options& options = {}) {
+std::string portable(std::string_view type, std::int32_t modifier = -1, const EncodingOptions& options = {}) {
   return to_text(json_schema(type_of(type, modifier), false, options));
 }
 std::string portable_key(std::string_view type, std::int32_t modifier = -1) {
@@ -159,11 +159,12 @@ TEST_CASE("numerics as decimal strings say their precision and scale if they hav
 TEST_CASE("options that change values change the schema with them") {
   CHECK(portable("jsonb", -1, kJsonAsObject) ==
         R"({"type":["null","object","array","string","number","boolean"]})");
-  const Options strings = {.non_finite_numbers = Options::NonFinite::string};
+  const EncodingOptions strings = {.non_finite_numbers = EncodingOptions::NonFinite::string};
   CHECK(portable("float8", -1, strings) == R"({"type":["null","number","string"]})");
   CHECK(portable("numeric[]", -1, strings) ==
         R"({"type":["null","array"],"items":{"type":["null","number","string","array"]}})");
-  const Options singer_io_objects = {.schema_dialect = Options::Dialect::singer_io, .json_as_object = true};
+  const EncodingOptions singer_io_objects = {.schema_dialect = EncodingOptions::Dialect::singer_io,
+                                             .json_as_object = true};
   CHECK(portable("json", -1, singer_io_objects) == portable("json", -1, kJsonAsObject));
 }
 

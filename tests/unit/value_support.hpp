@@ -91,21 +91,24 @@ inline std::int32_t numeric_modifier(int precision, int scale) {
 }
 
 /// The JSON of a value of column "t.c".
-inline std::string encode(const Type& type, Wire wire, std::string_view value, const Options& options = {}) {
+inline std::string encode(const Type& type, Wire wire, std::string_view value,
+                          const EncodingOptions& options = {}) {
   Buffer out;
   Encoder(type, wire, options, "t.c")(value, out);
   return std::string(out.view());
 }
-inline std::string from_binary(std::string_view type, std::string_view value, const Options& options = {}) {
+inline std::string from_binary(std::string_view type, std::string_view value,
+                               const EncodingOptions& options = {}) {
   return encode(type_of(type), Wire::binary, value, options);
 }
-inline std::string from_text(std::string_view type, std::string_view value, const Options& options = {}) {
+inline std::string from_text(std::string_view type, std::string_view value,
+                             const EncodingOptions& options = {}) {
   return encode(type_of(type), Wire::text, value, options);
 }
 
 /// Checks that a value given in both forms makes the same JSON.
 inline void check_both(std::string_view type, std::string_view binary, std::string_view text,
-                       const std::string& json, const Options& options = {}) {
+                       const std::string& json, const EncodingOptions& options = {}) {
   CAPTURE(type, text);
   CHECK(from_binary(type, binary, options) == json);
   CHECK(from_text(type, text, options) == json);
@@ -113,7 +116,7 @@ inline void check_both(std::string_view type, std::string_view binary, std::stri
 
 /// Checks that no beginning of the value passes for a whole one in binary, and that in text none does harm.
 inline void check_cuts(std::string_view type, Wire wire, std::string_view value,
-                       const Options& options = {}) {
+                       const EncodingOptions& options = {}) {
   for (std::size_t size = 0; size < value.size(); ++size) {
     CAPTURE(type, size);
     // A copy of its own, so that the sanitizer sees a read beyond it.

@@ -6,7 +6,7 @@ using namespace tap::value;
 
 namespace {
 
-constexpr Options kJsonAsObject = {.json_as_object = true};
+constexpr EncodingOptions kJsonAsObject = {.json_as_object = true};
 
 std::string jsonb(const std::string& document) {
   return '\1' + document;

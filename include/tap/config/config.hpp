@@ -45,7 +45,7 @@ struct Config {
 
   std::vector<std::string> filter_dbs;      ///< discover only these; empty: all
   std::vector<std::string> filter_schemas;  ///< discover only these; empty: all
-  value::Options values;
+  value::EncodingOptions values;
 
   std::optional<std::string> default_replication_method;
   bool schema_in_stream_name = false;  ///< streams are called <schema>_<table>

@@ -14,7 +14,7 @@ namespace tap::discovery {
 
 /// The catalog entry of one table, as the Python tap writes it (design 11 aside).
 Json catalog_entry(const std::string& database, const pg::Table& table, const TypeRows& types,
-                   const value::Options& options);
+                   const value::EncodingOptions& options);
 
 /// A stream that was found, and what kind of relation it reads.
 struct DiscoveredStream {

@@ -33,7 +33,7 @@ class Encoder {
  public:
   /// `column` names the column in warnings and errors ("public.orders.placed_at"). Throws std::logic_error if
   /// the wire is binary and the type has no binary form.
-  Encoder(const Type& type, Wire wire, const Options& options, std::string column);
+  Encoder(const Type& type, Wire wire, const EncodingOptions& options, std::string column);
   Encoder(Encoder&& other) noexcept;
   Encoder& operator=(Encoder&& other) noexcept;
   ~Encoder();

@@ -4,7 +4,7 @@
 namespace tap::value {
 
 /// What the user may choose about values and their JSON schema. The config keys have the same names.
-struct Options {
+struct EncodingOptions {
   enum class NonFinite { null, string };
   enum class OutOfRange { clamp, null, string, error };
   enum class Dialect { portable, singer_io };

@@ -8,9 +8,9 @@
 namespace tap::value {
 
 /// The JSON schema of a column: `{"type": ["null", "integer"], ...}`; a key column's is without "null"
-/// (arrays keep it in the singer_io dialect, as the Python tap does). Options::schema_dialect chooses between
-/// the portable form, valid in every draft, and the Python tap's.
-Json json_schema(const Type& type, bool is_key, const Options& options);
+/// (arrays keep it in the singer_io dialect, as the Python tap does). EncodingOptions::schema_dialect chooses
+/// between the portable form, valid in every draft, and the Python tap's.
+Json json_schema(const Type& type, bool is_key, const EncodingOptions& options);
 
 /// The `definitions` of a stream's schema in the singer_io dialect: the six fixed ones, then one for each
 /// distinct numeric array among the columns, in column order. The portable dialect has none.

@@ -21,10 +21,10 @@ namespace tap::sync {
 namespace {
 
 /// The bookmark's own values: what the user may ask of a record's would lose digits, or days.
-value::Options bookmark_options() {
-  value::Options options;
-  options.non_finite_numbers = value::Options::NonFinite::string;
-  options.out_of_range_dates = value::Options::OutOfRange::string;
+value::EncodingOptions bookmark_options() {
+  value::EncodingOptions options;
+  options.non_finite_numbers = value::EncodingOptions::NonFinite::string;
+  options.out_of_range_dates = value::EncodingOptions::OutOfRange::string;
   return options;
 }
 

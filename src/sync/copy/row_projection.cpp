@@ -49,7 +49,7 @@ std::size_t RowProjection::position(const std::string& column) const {
 }
 
 RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relation,
-                             const value::Options& options) {
+                             const value::EncodingOptions& options) {
   const singer::Stream& stream = plan.stream;
   const auto warn = [&](const Complaint& complaint) { log::warn("{}: {}", stream.id, to_text(complaint)); };
   for (const pg::TableColumn* column : synced_columns(plan, relation.columns, warn)) {

@@ -26,7 +26,8 @@ class RowProjection {
  public:
   /// A synced column that the table no longer has is left out with a warning; a key column that is gone is a
   /// StreamError.
-  RowProjection(const StreamPlan& stream, const pg::Relation& relation, const value::Options& options);
+  RowProjection(const StreamPlan& stream, const pg::Relation& relation,
+                const value::EncodingOptions& options);
 
   /// The SELECT list: `"id", "name"`.
   [[nodiscard]] const std::string& select_list() const { return select_list_; }

@@ -86,7 +86,7 @@ pg::ReplicationStream::Options WalReader::plugin_options() const {
   if (old_format_) {
     options.emplace_back("write-in-chunks", "true");
   }
-  if (config_.values.non_finite_numbers == value::Options::NonFinite::string) {
+  if (config_.values.non_finite_numbers == value::EncodingOptions::NonFinite::string) {
     options.emplace_back("numeric-data-types-as-string", "true");
   }
   std::string tables = only_known_tables_ ? routes_->known_tables() : routes_->tables_to_send();

@@ -92,17 +92,17 @@ void write_out_of_range(const Column& column, std::string_view text, Buffer& out
   const bool early = text.starts_with('-') || text.ends_with("BC");
   std::string_view instead = early ? kEarliest : kLatest;
   switch (column.options.out_of_range_dates) {
-    case Options::OutOfRange::string:
+    case EncodingOptions::OutOfRange::string:
       return append_json_string(out, text);
-    case Options::OutOfRange::error:
+    case EncodingOptions::OutOfRange::error:
       throw StreamError(
           fmt::format("{}: {} is outside the years 1 to 9999; set out_of_range_dates to clamp, null "
                       "or string to send such rows",
                       column.name, text));
-    case Options::OutOfRange::null:
+    case EncodingOptions::OutOfRange::null:
       instead = "null";
       break;
-    case Options::OutOfRange::clamp:
+    case EncodingOptions::OutOfRange::clamp:
       break;
   }
   if (!column.warned) {

@@ -106,7 +106,7 @@ bool is_plain_number(std::string_view text) {
 }
 
 bool as_string(const Column& column) {
-  return column.options.numeric_as == Options::NumericAs::decimal_string;
+  return column.options.numeric_as == EncodingOptions::NumericAs::decimal_string;
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ void ChangeSchema::append(ChangeColumn& column, std::string_view value, Buffer& 
 }
 
 Json ChangeSchema::schema(const Json& catalog, const config::Config& config) const {
-  const bool all = config.values.schema_dialect == value::Options::Dialect::singer_io;
+  const bool all = config.values.schema_dialect == value::EncodingOptions::Dialect::singer_io;
   Json properties = Json::object();
   for (const auto& [name, property] : catalog["properties"].items()) {
     const auto column = by_name_.find(name);

@@ -55,8 +55,8 @@ Json table_metadata(const std::string& database, const pg::Table& table) {
   return metadata_entry(Json::array(), std::move(about));
 }
 
-Json column_metadata(const pg::TableColumn& column, const value::Type& type, const Options& options) {
-  const bool unsupported = value::is_other(type) && options.other_types == Options::OtherTypes::unsupported;
+Json column_metadata(const pg::TableColumn& column, const value::Type& type, const EncodingOptions& options) {
+  const bool unsupported = value::is_other(type) && options.other_types == EncodingOptions::OtherTypes::unsupported;
   const bool long_bit = column.type == kBit && column.modifier > 1;
   Json about = Json::object();
   about["sql-datatype"] = long_bit ? fmt::format("bit({})", column.modifier) : column.type_name;
@@ -83,11 +83,11 @@ std::size_t discover_database(const config::Config& config, pg::CatalogSession& 
 }  // namespace
 
 Json catalog_entry(const std::string& database, const pg::Table& table, const TypeRows& types,
-                   const Options& options) {
+                   const EncodingOptions& options) {
   Json metadata = Json::array();
   metadata.push_back(table_metadata(database, table));
   Json properties = Json::object();
-  const bool definitions = options.schema_dialect == Options::Dialect::singer_io;
+  const bool definitions = options.schema_dialect == EncodingOptions::Dialect::singer_io;
   Json defined = definitions ? value::fixed_definitions() : Json();
   for (const pg::TableColumn& column : table.columns) {
     const value::Type type = value::resolve(types, column.type, column.modifier);

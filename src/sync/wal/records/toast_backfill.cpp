@@ -115,8 +115,8 @@ bool ToastBackfill::leave_out_dropped(pg::Connection& connection, const std::vec
   return !now.empty() && now.size() < before.size();
 }
 
-void ToastBackfill::read(pg::Connection& connection, const std::vector<PendingRow*>& rows, std::size_t most) {
-  const RowToFetch& like = rows.front()->row;
+void ToastBackfill::read(pg::Connection& connection, const std::vector<PendingRow*>& pending, std::size_t most) {
+  const RowToFetch& like = pending.front()->row;
   const pg::TableName name = like.stream->own_name();
   const std::string table = pg::quote_qualified(name.schema, name.table);
   const std::string is_large = fmt::format("({}) OPERATOR(pg_catalog.>) {}", size_of(like), most);
@@ -126,20 +126,20 @@ void ToastBackfill::read(pg::Connection& connection, const std::vector<PendingRo
         fmt::format(", CASE WHEN {} THEN NULL ELSE {} END", is_large, pg::quote_identifier(column->name));
   }
   std::string query;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  for (std::size_t i = 0; i < pending.size(); ++i) {
     query +=
         fmt::format("{}(SELECT {}, CASE WHEN {} THEN 1 ELSE 0 END{} FROM {} WHERE {} LIMIT 1)",
-                    i == 0 ? "" : " UNION ALL ", i + 1, is_large, columns, table, condition_of(rows[i]->row));
+                    i == 0 ? "" : " UNION ALL ", i + 1, is_large, columns, table, condition_of(pending[i]->row));
   }
-  const pg::Result rows = connection.read_table(query);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    PendingRow& row = *rows[rows.index(i, 0, rows.size())];
-    row.is_large = rows.number(i, 1) != 0;
+  const pg::Result found = connection.read_table(query);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    PendingRow& row = *pending[found.index(i, 0, pending.size())];
+    row.is_large = found.number(i, 1) != 0;
     Buffer& filling = row.filling;
     filling.clear();
     for (std::size_t column = 0; column < like.columns.size() && !row.is_large; ++column) {
       filling.push(',');
-      like.stream->shape.append_from_server(*like.columns[column], rows.view(i, column + 2), filling);
+      like.stream->shape.append_from_server(*like.columns[column], found.view(i, column + 2), filling);
     }
   }
 }

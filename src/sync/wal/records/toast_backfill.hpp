@@ -73,8 +73,8 @@ class ToastBackfill {
   };
 
   /// Reads the columns of rows that ask for the same ones, but of no row with more than `most` bytes in them.
-  void fill(pg::Connection& connection, const std::vector<PendingRow*>& rows, std::size_t most);
-  static void read(pg::Connection& connection, const std::vector<PendingRow*>& rows, std::size_t most);
+  void fill(pg::Connection& connection, const std::vector<PendingRow*>& pending, std::size_t most);
+  static void read(pg::Connection& connection, const std::vector<PendingRow*>& pending, std::size_t most);
   static bool leave_out_dropped(pg::Connection& connection, const std::vector<PendingRow*>& rows);
 
   OnFault on_fault_;

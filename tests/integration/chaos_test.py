@@ -17,7 +17,7 @@ import unittest
 
 import psycopg2
 
-from support import compare, log_workload, pipeline, tap, workload
+from support import compare, wal_workload, pipeline, tap, workload
 from support.proxy import Proxy
 from support.server import SUPERUSER, Server
 
@@ -34,11 +34,11 @@ EVENTS = {
     "reset the network": (2, set(), {0}),
     "crash the server": (1, set(), {0}),
 }
-KEYS = {**workload.KEYS, **log_workload.KEYS}
+KEYS = {**workload.KEYS, **wal_workload.KEYS}
 WRITERS = {
     **dict.fromkeys(workload.FULL + workload.INCREMENTAL, workload.Writer),
-    **dict.fromkeys(log_workload.LOGGED, log_workload.Writer),
-    "overlapping": log_workload.Overlapping,
+    **dict.fromkeys(wal_workload.LOGGED, wal_workload.Writer),
+    "overlapping": wal_workload.Overlapping,
 }
 
 
@@ -147,7 +147,7 @@ class Round:
             cursor.execute(f"CREATE SCHEMA {self.schema}; SET search_path TO {self.schema}")
             rows = self.rng.choice((50, 150, 300))
             workload.setup(cursor, rows)
-            log_workload.setup(cursor, rows, random.Random)
+            wal_workload.setup(cursor, rows, random.Random)
             cursor.execute(
                 "SELECT pg_create_logical_replication_slot(%s, 'wal2json')", (self.schema,)
             )
@@ -161,7 +161,7 @@ class Round:
             }
             catalog = tap.select(tap.discover(config), *workload.FULL)
             catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
-            catalog = tap.select(catalog, *log_workload.LOGGED, method="LOG_BASED")
+            catalog = tap.select(catalog, *wal_workload.LOGGED, method="LOG_BASED")
             tap.metadata(tap.stream(catalog, "part"))["table-key-properties"] = workload.KEYS[
                 "part"
             ]
@@ -176,7 +176,7 @@ class Round:
             # A resumed copy has every row that there is, and perhaps some that are no more; the log tells of these then.
             copied = {
                 *workload.FULL,
-                *(table for table in log_workload.LOGGED if not self.is_followed(state, table)),
+                *(table for table in wal_workload.LOGGED if not self.is_followed(state, table)),
             }
             state = self.to_the_end(config, catalog, state)
             self.check(extra_allowed=copied)

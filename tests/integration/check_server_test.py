@@ -15,7 +15,7 @@ from support.tunnel_case import TunnelTest
 HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
-class EnteringTest(unittest.TestCase):
+class LoginTest(unittest.TestCase):
     """The one finding on a connection that is not had, with what to do about it, which is then done."""
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import unittest
 
-from support import log_case
+from support import wal_case
 from support.incremental import IncrementalTest
 
 # type, a finite key, keys after which no finite one sorts, a later finite key, the bookmark of each finite key
@@ -47,7 +47,7 @@ KEYS = [
 
 def warnings(result):
     """Those about keys, not those about dates in records."""
-    return [warning for warning in log_case.warnings(result) if " key " in warning]
+    return [warning for warning in wal_case.warnings(result) if " key " in warning]
 
 
 class InfinityTest(IncrementalTest):

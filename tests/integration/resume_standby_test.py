@@ -3,7 +3,7 @@
 import unittest
 
 from support.pipeline import until
-from support.log_case import LogTest
+from support.wal_case import WalTest
 from support.resume import BEHIND, EVERY, ROWS, TABLE, ResumeTest
 from support.server import Server
 
@@ -161,7 +161,7 @@ class FailoverTest(ResumeTest):
             self.assertEqual(sorted(self.ids(result)), list(range(1, ROWS + 1)))
 
 
-class InitialSnapshotTest(Standbys, LogTest):
+class InitialSnapshotTest(Standbys, WalTest):
     database = "resume_standby_log"
 
     def test_restart_takes_changes_from_its_own_snapshot_on(self):

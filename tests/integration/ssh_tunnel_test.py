@@ -13,7 +13,7 @@ import unittest
 
 from support import tap
 from support.check import ADVICE, without_advice
-from support.log_case import LogTest
+from support.wal_case import WalTest
 from support.pipeline import until
 from support.proxy import Proxy
 from support.server import Server, free_port
@@ -123,7 +123,7 @@ class SyncTest(TunnelTest):
             )
 
 
-class LogBasedTest(TunnelTest, LogTest):
+class LogBasedTest(TunnelTest, WalTest):
     def test_log_based(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, large text);"

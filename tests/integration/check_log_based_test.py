@@ -1,0 +1,387 @@
+"""`tap-postgres check`: what it finds of all that log-based streams need."""
+
+import json
+import unittest
+
+from support import tap
+from support.check import about, look
+from support.pipeline import until
+from support.server import Server, shared
+from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
+
+
+class CheckLogBasedTest(SlotTest):
+    def look(self, catalog=None, state=None, *args, expect=0, **extra):
+        return look({**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect)
+
+    def about_slot(self, *args, **options):
+        return about(self.look(*args, **options), f"slot {self.slot}")
+
+
+class SlotFindingsTest(CheckLogBasedTest):
+    def setUp(self):
+        super().setUp()
+        self.sql(ONE_TABLE)
+        self.selected = self.catalog("t")
+        self.missing = (
+            f"no replication slot {self.slot} with wal2json in database slots; create it with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true"
+        )
+
+    def test_all_is_well(self):
+        self.make_slot()
+        [(used,)] = self.sql("SELECT count(*) FROM pg_replication_slots")
+        findings = self.look(self.selected)
+        self.assertEqual(
+            [
+                f["level"]
+                for f in findings
+                if f["subject"] not in ("max_slot_wal_keep_size", "database slots")
+            ],
+            ["ok"] * (len(findings) - 2),
+        )
+        for subject, found in (
+            ("log of database slots", "ok wal_level is logical"),
+            ("replication", "ok tap may replicate"),
+            ("plugin", "ok the server may load wal2json"),
+            ("free slots", f"ok {used} of 10 replication slots are in use"),
+            ("free senders", "ok 0 of 10 WAL senders are in use"),
+            (
+                "max_slot_wal_keep_size",
+                "note it is -1: a slot that nobody reads keeps log until the disk is full; a "
+                "limit that leaves room for a few days without a run: ALTER SYSTEM SET max_slot_wal_keep_size = "
+                "'50GB'; SELECT pg_reload_conf()",
+            ),
+        ):
+            self.assertEqual(about(findings, subject), [found])
+        [slot] = about(findings, f"slot {self.slot}")
+        self.assertRegex(
+            slot,
+            r"\Aok plugin wal2json, database slots, not read, confirmed 0/[0-9A-F]+, restart 0/[0-9A-F]+, keeps "
+            r"0\.0 MB, wal_status reserved\Z",
+        )
+
+    def test_no_slot(self):
+        self.assertEqual(self.about_slot(self.selected, expect=4), [f"error {self.missing}"])
+        self.assertEqual(
+            self.about_slot(self.selected, create_replication_slot=True),
+            ["note it is not there, the run makes it"],
+        )
+        self.assertNotIn(self.slot, self.slots())
+        self.sql(
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')"
+        )  # as it says
+        self.addCleanup(self.drop_slot)
+        [found] = self.about_slot(self.selected)
+        self.assertRegex(found, r"\Aok ")
+
+    def test_without_catalog_the_log_may_not_be_needed(self):
+        self.assertEqual(self.about_slot(), [f"note {self.missing}"])
+        self.assertEqual(
+            self.about_slot(default_replication_method="LOG_BASED", expect=4),
+            [f"error {self.missing}"],
+        )
+
+    def test_a_slot_of_another_plugin(self):
+        self.make_slot(plugin="pgoutput")
+        self.assertEqual(
+            self.about_slot(self.selected, expect=4),
+            [
+                f"error replication slot {self.slot} uses the plugin pgoutput, not wal2json; name another by replication_slot, or make one: "
+                f"SELECT pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')"
+            ],
+        )
+
+    def test_a_slot_of_another_database(self):
+        self.make_slot(database="postgres")
+        self.assertEqual(
+            self.about_slot(self.selected, expect=4),
+            [
+                f"error replication slot {self.slot} is of database postgres, not slots; a slot reads one database; name another by "
+                "replication_slot, or create it in slots: SELECT pg_create_logical_replication_slot('stitch_slots', 'wal2json')"
+            ],
+        )
+
+    def test_a_slot_in_use(self):
+        self.make_slot()
+        with self.consumer(application="nightly export") as pid:
+            self.assertEqual(
+                self.about_slot(self.selected, expect=4),
+                [
+                    f"error replication slot {self.slot} is in use by PID {pid} (application nightly export); two runs must not read one "
+                    f"slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})"
+                ],
+            )
+
+    def test_a_slot_that_has_moved_on(self):
+        self.make_slot()
+        catalog, state = self.selected, self.sync(self.selected).last_state
+        self.assertRegex(self.about_slot(catalog, state)[0], r"\Aok ")
+        self.sql(
+            f"INSERT INTO {self.schema}.t VALUES (4); SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())"
+        )
+        self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
+        self.assertEqual(
+            self.about_slot(catalog, state, expect=4),
+            [
+                f"error the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has moved "
+                f"on to {as_text(self.confirmed())} (made anew, or read by somebody else); the changes between are gone; sync the stream "
+                f"anew with --full-refresh {self.id_of('t')}"
+            ],
+        )
+        self.assertRegex(
+            self.about_slot(catalog, state, "--full-refresh", self.id_of("t"))[0], r"\Aok "
+        )
+
+    def test_a_state_of_another_server(self):
+        self.make_slot()
+        state = json.loads(self.sync(self.selected).last_state)
+        state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
+        [found] = self.about_slot(self.selected, state, expect=4)
+        self.assertRegex(
+            found,
+            rf"\Aerror the state of stream {self.id_of('t')} is at 100/0, but the server's log ends at "
+            "0/[0-9A-F]+; it is another server, or one that was restored from a backup; sync the stream anew with "
+            rf"--full-refresh {self.id_of('t')}\Z",
+        )
+
+    def test_what_an_unprivileged_role_lacks(self):
+        self.make_slot()
+        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+        self.addCleanup(self.sql, "DROP ROLE reader")
+        findings = self.look(self.selected, user="reader", expect=4)
+        fix = 'ALTER ROLE "reader" REPLICATION'
+        [right] = about(findings, "replication")
+        self.assertRegex(
+            right,
+            rf"\Aerror cannot connect \(.*\(SQLSTATE 42501\); give the role the right to replicate: {fix}\Z",
+        )
+        if self.server.plugins_allowed():
+            self.assertEqual(
+                about(findings, "plugin"),
+                [
+                    "note only an administrator may read output_plugin_libraries, which must have "
+                    "wal2json; SHOW output_plugin_libraries"
+                ],
+            )
+        self.sql(fix)
+        self.assertEqual(
+            about(self.look(self.selected, user="reader"), "replication"),
+            ["ok reader may replicate"],
+        )
+
+
+class LogBasedTablesTest(CheckLogBasedTest):
+    def of_stream(self, *tables, expect=0):
+        self.make_slot()
+        findings = self.look(self.catalog(*tables), expect=expect)
+        return [
+            line
+            for table in tables
+            for line in about(findings, f"stream {self.id_of(table)}", "warning")
+            + about(findings, f"stream {self.id_of(table)}", "error")
+        ]
+
+    def test_changes_that_the_log_will_not_have(self):
+        self.sql(
+            """CREATE TABLE {s}.u (id int); CREATE UNLOGGED TABLE {s}.v (id int PRIMARY KEY);
+                    CREATE TABLE {s}.w (id int PRIMARY KEY, k int NOT NULL UNIQUE);
+                    ALTER TABLE {s}.w REPLICA IDENTITY USING INDEX w_k_key;
+                    CREATE TABLE {s}.x (id int PRIMARY KEY); ALTER TABLE {s}.x REPLICA IDENTITY FULL"""
+        )
+        u, v, w = (f'"{self.schema}"."{table}"' for table in "uvw")
+        found = self.of_stream("u", "v", "w", "x")
+        self.assertEqual(
+            found,
+            [
+                f"warning updates and deletes of {u} are not in the log, since it has no replica identity; give it a primary key, or ALTER "
+                f"TABLE {u} REPLICA IDENTITY FULL",
+                f"warning {v} is UNLOGGED, none of its changes are in the log; ALTER TABLE {v} SET LOGGED",
+                f"warning deletes of {w} come without a column of the stream's key, and updates that change it leave the old row, since it is "
+                f"not in the replica identity; ALTER TABLE {w} REPLICA IDENTITY FULL",
+            ],
+        )
+        for line in found:
+            self.sql(line[line.index("ALTER") :])
+        self.drop_slot()
+        self.assertEqual(self.of_stream("u", "v", "w"), [])
+
+    def test_foreign_tables_are_in_no_log(self):
+        self.sql(
+            """CREATE FOREIGN DATA WRAPPER none; CREATE SERVER none FOREIGN DATA WRAPPER none;
+                    CREATE FOREIGN TABLE {s}.f (id int) SERVER none"""
+        )
+        self.addCleanup(self.sql, "DROP FOREIGN DATA WRAPPER IF EXISTS none CASCADE")
+        self.assertEqual(
+            self.of_stream("f", expect=1),
+            ["error it is no longer a table whose changes are logged; run discovery again"],
+        )
+
+
+class ServersTest(CheckLogBasedTest):
+    """Each test starts its own."""
+
+    database = "check_servers"
+
+    @classmethod
+    def setUpClass(cls):
+        """Below."""
+
+    def setUp(self):
+        """Below."""
+
+    def use(self, settings):
+        self.server = Server(settings)
+        self.addCleanup(self.server.close)
+        self.server.create_database(self.database)
+        shared().create_database(self.destination)
+        super().setUp()
+        self.sql(ONE_TABLE)
+        return self.catalog("t")
+
+    def test_wal_level_is_replica(self):
+        catalog = self.use({"wal_level": "replica"})
+        findings = self.look(catalog, expect=4)
+        self.assertEqual(
+            about(findings, f"log of database {self.database}"),
+            [
+                "error log-based replication needs wal_level=logical, the server has replica; ALTER SYSTEM SET wal_level = 'logical', then "
+                "restart it"
+            ],
+        )
+        self.assertEqual(len(about(findings, f"slot {self.slot}", "error")), 1)  # it goes on
+        self.sql("ALTER SYSTEM SET wal_level = 'logical'")
+        self.server.configure({"wal_level": "logical"})
+        self.server.restart()
+        self.make_slot()
+        self.assertEqual(
+            about(self.look(catalog), f"log of database {self.database}"),
+            ["ok wal_level is logical"],
+        )
+
+    def test_a_server_that_does_not_tell_where_its_log_ends(self):
+        """As Aurora, as long as its wal_level is not logical."""
+        catalog = self.use({"wal_level": "replica"})
+        self.sql(
+            "CREATE ROLE reader LOGIN REPLICATION IN ROLE pg_read_all_data;"
+            "REVOKE EXECUTE ON FUNCTION pg_current_wal_flush_lsn() FROM PUBLIC"
+        )
+        well = (
+            "server",
+            "tls",
+            "clock",
+            "timeouts",
+            f"stream {self.id_of('t')}",
+            "replication",
+            "free slots",
+            "free senders",
+        )
+
+        def check(expected):
+            findings = self.look(catalog, user="reader", expect=4)
+            self.assertEqual(
+                [f["subject"] for f in findings if f["level"] == "ok" and f["subject"] in well],
+                list(well),
+            )
+            self.assertEqual(about(findings, f"log of database {self.database}"), [expected])
+
+        check(
+            "error log-based replication needs wal_level=logical, the server has replica; ALTER SYSTEM SET wal_level = 'logical', then "
+            "restart it"
+        )
+        self.server.configure({"wal_level": "logical"})
+        self.server.restart()
+        # A slot is missing besides: the code is of that.
+        check("error permission denied for function pg_current_wal_flush_lsn (SQLSTATE 42501)")
+
+    def test_a_plugin_list_of_amazon_s(self):
+        catalog = self.use({"rds.logical_replication": "on"})
+        if not self.server.plugins_allowed():
+            self.skipTest("this server loads any plugin")
+        self.server.configure({"output_plugin_libraries": "pgoutput"})
+        self.server.restart()
+        self.assertEqual(
+            about(self.look(catalog, expect=4), "plugin"),
+            [
+                "error wal2json is not in output_plugin_libraries; add wal2json to output_plugin_libraries in its parameter group"
+            ],
+        )
+
+    def test_no_free_slots_and_senders(self):
+        catalog = self.use({"max_replication_slots": 1, "max_wal_senders": 1})
+        used = "1 of 1 replication slots are in use"
+        remedy = (
+            "raise max_replication_slots (a restart), or drop a slot that nobody reads: ALTER SYSTEM SET max_replication_slots = "
+            "6"
+        )
+        self.make_slot("other")
+        self.assertEqual(
+            about(self.look(catalog, expect=4, create_replication_slot=True), "free slots"),
+            [f"error {used}; {remedy}"],
+        )
+        self.drop_slot("other")
+        self.make_slot()
+        self.assertEqual(
+            about(self.look(catalog), "free slots"),
+            [f"warning {used}: changes during first copies will come twice; {remedy}"],
+        )
+        state = self.sync(catalog).last_state
+        self.assertEqual(about(self.look(catalog, state), "free slots"), [f"note {used}; {remedy}"])
+        with self.consumer():
+            self.assertEqual(
+                about(self.look(catalog, state, expect=4), "free senders"),
+                [
+                    "error 1 of 1 WAL senders are in use; raise max_wal_senders (a restart): ALTER SYSTEM SET max_wal_senders = 6"
+                ],
+            )
+
+    def test_a_plugin_that_is_not_listed(self):
+        catalog = self.use({})
+        if not self.server.plugins_allowed():
+            self.skipTest("this server loads any plugin")
+        self.make_slot()
+        self.assertEqual(about(self.look(catalog), "plugin"), ["ok the server may load wal2json"])
+        self.sql("ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', 'theirs'")
+        self.sql("SELECT pg_reload_conf()")
+        until(
+            lambda: self.sql("SHOW output_plugin_libraries") == [("pgoutput, theirs",)],
+            "the setting is not taken over",
+        )
+        [found] = about(self.look(catalog, expect=4), "plugin")
+        fix = "ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', 'theirs', 'wal2json'"
+        self.assertEqual(
+            found,
+            "error wal2json is not in output_plugin_libraries; add wal2json to the setting output_plugin_libraries: "
+            f"{fix}, then SELECT pg_reload_conf()",
+        )
+        self.sql(fix)
+        self.sql("SELECT pg_reload_conf()")
+        until(
+            lambda: self.sql("SHOW output_plugin_libraries") == [("pgoutput, theirs, wal2json",)],
+            "the setting is not taken over",
+        )
+        self.assertEqual(about(self.look(catalog), "plugin"), ["ok the server may load wal2json"])
+
+    def test_a_slot_that_keeps_too_much(self):
+        catalog = self.use({"max_slot_wal_keep_size": "20MB", "max_wal_size": "1GB"})
+        self.make_slot()
+        self.sql("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 60000)")
+        findings = self.look(catalog)
+        self.assertEqual(
+            about(findings, f"slot {self.slot}"),
+            [
+                f"warning slot {self.slot} is about to be lost; it keeps more log than max_slot_wal_keep_size; run the tap, or drop it"
+            ],
+        )
+        self.assertEqual(about(findings, "max_slot_wal_keep_size"), [])
+        self.sql("DROP TABLE more")
+        self.remove_wal()
+        cause, prevention = removed_wal(self.server)
+        self.assertEqual(
+            self.about_slot(catalog, expect=4),
+            [f"error replication slot {self.slot} is lost; {cause}: {self.to_replace(prevention)}"],
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

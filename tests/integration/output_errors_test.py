@@ -1,0 +1,87 @@
+"""A target or a disk that takes no more."""
+
+import json
+import os
+import unittest
+
+from support.interruption import BACKENDS, ROWS, TABLE, InterruptionTest
+from support.pipeline import until
+
+
+def complaints(log):
+    return [line for line in log.splitlines() if not line.startswith("INFO")]
+
+
+class OutputErrorsTest(InterruptionTest):
+    def test_a_closed_output_ends_the_run_quietly(self):
+        self.sql(TABLE)
+        for catalog in self.catalogs():
+            running = self.start(catalog)
+            running.read(100)
+            running.output.close()
+            self.assertEqual(running.wait(), 1)
+            self.assertEqual(complaints(running.log), [])
+
+    def test_an_output_that_is_closed_from_the_start(self):
+        self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
+        reading, writing = os.pipe()
+        os.close(reading)
+        running = self.start(self.only_catalog(), stdout=writing)
+        os.close(writing)
+        self.assertEqual(running.wait(), 1)
+        self.assertEqual(complaints(running.log), [])
+
+    def test_a_full_disk(self):
+        self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
+        with open("/dev/full", "wb") as full:
+            for args in (
+                (self.only_catalog(),),
+                (None, None, "--discover"),
+                (None, None, "check"),
+                (None, None, "slot", "status"),
+            ):
+                running = self.start(*args, stdout=full)
+                self.assertEqual(running.wait(), 1)
+                self.assertEqual(
+                    complaints(running.log),
+                    ["CRITICAL cannot write to stdout: No space left on device"],
+                )
+
+    def test_non_blocking_stdout(self):
+        """A process that shares the pipe, such as one run by Node.js, may have made it non-blocking."""
+        self.sql(TABLE)
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        running = self.start(self.only_catalog(), stdout=writing)
+        os.close(writing)
+        with open(reading, "rb") as output:
+            self.backend_waits_for_tap()  # the pipe is full
+            lines = output.read().splitlines()
+        self.assertEqual((running.wait(), complaints(running.log)), (0, []))
+        self.assertEqual(
+            [json.loads(line)["record"]["id"] for line in lines if b'"RECORD"' in line],
+            list(range(1, ROWS + 1)),
+        )
+
+    def backend_waits_for_tap(self):
+        until(
+            lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'ClientWrite'"),
+            "the tap keeps reading",
+        )
+
+    def test_a_target_that_is_killed(self):
+        self.sql(TABLE)
+        for catalog in self.catalogs():
+            running = self.pipeline(catalog)
+            running.relay(432)
+            running.kill_target()
+            outcome = running.finish()
+            self.assertEqual(
+                (outcome.tap_code, outcome.target_code, complaints(outcome.tap_log)), (1, -9, [])
+            )
+            self.pipe(catalog, outcome.state)
+            self.check_equal("t")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,262 @@
+"""A network that swallows everything, without a word: in a network namespace whose cable is pulled."""
+
+import os
+import subprocess
+import time
+import unittest
+
+from support.wal_case import WalTest
+from support.pipeline import Tap, until
+from support.proxy import Proxy
+
+FAST = {
+    "keepalives_idle": 1,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 3000,
+    "connect_timeout": 2,
+    "max_retries": 1,
+}
+
+
+MAC = "02:00:00:00:00:01"  # known over there, so that nobody asks for it in vain
+
+
+class Cable:
+    """Between us and a network namespace of its own."""
+
+    def __init__(self):
+        self.name = f"tap{os.getpid()}"
+        number = os.getpid() % 250
+        self.here, self.there = f"10.213.{number}.1", f"10.213.{number}.2"
+        self.ip("netns", "add", self.name)
+        try:
+            self.ip(
+                "link",
+                "add",
+                f"{self.name}a",
+                "address",
+                MAC,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                f"{self.name}b",
+                "netns",
+                self.name,
+            )
+            self.ip("addr", "add", f"{self.here}/30", "dev", f"{self.name}a")
+            self.ip("link", "set", f"{self.name}a", "up")
+            self.ip("-n", self.name, "addr", "add", f"{self.there}/30", "dev", f"{self.name}b")
+            self.ip("-n", self.name, "link", "set", f"{self.name}b", "up")
+            self.ip(
+                "-n",
+                self.name,
+                "neigh",
+                "replace",
+                self.here,
+                "lladdr",
+                MAC,
+                "dev",
+                f"{self.name}b",
+                "nud",
+                "permanent",
+            )
+        except subprocess.CalledProcessError:
+            self.close()
+            raise
+
+    def pull(self):
+        """From now on nothing gets through; the end that is over there does not notice."""
+        self.ip("addr", "flush", "dev", f"{self.name}a")
+
+    def close(self):
+        self.ip("netns", "del", self.name)
+
+    @staticmethod
+    def ip(*args):
+        subprocess.run(["ip", *args], check=True, capture_output=True)
+
+
+class PacketLossTest(WalTest):
+    database = "packet_loss"
+
+    def setUp(self):
+        super().setUp()
+        try:
+            self.cable = Cable()
+        except (OSError, subprocess.CalledProcessError) as fault:
+            self.skipTest(f"no network namespaces here: {fault}")
+        self.addCleanup(self.cable.close)
+        self.proxy = Proxy(self.server.port, self.cable.here)
+        self.addCleanup(self.proxy.__exit__)
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i"
+        )
+
+    def over_there(self, catalog, state=None, **extra):
+        """A tap at the other end of the cable."""
+        config = {**self.config, "host": self.cable.here, "port": self.proxy.port, **FAST, **extra}
+        running = Tap(
+            config, catalog=catalog, state=state, prefix=("ip", "netns", "exec", self.cable.name)
+        )
+        self.addCleanup(running.close)
+        return running
+
+    def ends(self, running):
+        """It is over in bounded time, and says what was lost."""
+        pulled = time.monotonic()
+        running.read_rest()
+        self.assertEqual(running.wait(), 3, running)
+        self.assertLess(time.monotonic() - pulled, 30)
+        where = f"{self.cable.here}:{self.proxy.port}, database packet_loss, user tap"
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost \({where}\): .*(timed out|not receive data).*; "
+            r"trying again in 0\.5 s \(1 of 1\)$",
+        )
+        self.assertRegex(
+            running.log.splitlines()[-1],
+            rf"^CRITICAL cannot connect \({where}\): no answer in 2 seconds; run: tap-postgres check$",
+        )
+
+    def test_in_the_middle_of_a_copy(self):
+        running = self.over_there(self.catalog("t"))
+        running.read(100)
+        self.cable.pull()
+        self.ends(running)
+
+    def test_while_nothing_comes_from_the_log(self):
+        self.first_copy("t")
+        running = self.over_there(self.selected, self.state, break_at_end_lsn=False)
+        self.sql("INSERT INTO {s}.t VALUES (0, '')")
+        running.read_until(lambda message: message["type"] == "RECORD")
+        self.cable.pull()
+        self.ends(running)
+
+
+class ProxiedPacketLossTest(WalTest):
+    """Something in between keeps the connection up, and passes nothing on."""
+
+    database = "silence"
+
+    def setUp(self):
+        super().setUp()
+        self.proxy = Proxy(self.server.port)
+        self.addCleanup(self.proxy.__exit__)
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i;"
+            "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
+        )
+
+    def behind_the_proxy(self, catalog, *args, state=None, **extra):
+        config = {
+            **self.config,
+            "port": self.proxy.port,
+            "silence_timeout": 2,
+            "connect_timeout": 2,
+            "max_retries": 1,
+            **extra,
+        }
+        running = Tap(config, *args, catalog=catalog, state=state)
+        self.addCleanup(running.close)
+        return running
+
+    def where(self):
+        return rf"\(127\.0\.0\.1:{self.proxy.port}, database silence, user tap\)"
+
+    def test_a_copy_through_a_dead_network_ends(self):
+        running = self.behind_the_proxy(self.catalog("t"))
+        running.read(100)
+        self.proxy.freeze()
+        running.read_rest()
+        self.assertEqual(running.wait(), 3, running)
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and a "
+            rf"second try: cannot connect {self.where()}: no answer in 2 seconds; trying again in 0\.5 s "
+            r"\(1 of 1\)$",
+        )
+        self.assertRegex(
+            running.log.splitlines()[-1],
+            rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres check$",
+        )
+
+    def test_a_copy_goes_on_by_another_connection(self):
+        running = self.behind_the_proxy(self.catalog("t"))
+        messages = running.read(100)
+        self.proxy.freeze_present()
+        messages += running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
+            r"server waits for us, too \(Client: Client(Read|Write)\): what is sent does not arrive; trying again in "
+            r"0\.5 s \(1 of 1\)$",
+        )
+        found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
+        self.assertEqual(found, set(range(1, 20001)))
+
+    def check_log_goes_on(self, why, happens=lambda: None):
+        """A log that is followed comes by another connection; `why` is how the run says that the first one is dead."""
+        self.first_copy("t")
+        running = self.behind_the_proxy(self.selected, state=self.state, break_at_end_lsn=False)
+        self.sql("INSERT INTO {s}.t VALUES (0, '')")
+        running.read_until(lambda message: message["type"] == "RECORD")
+        self.proxy.freeze_present()
+        happens()
+        self.sql("INSERT INTO {s}.t VALUES (-1, '')")
+        running.read_until(lambda message: message.get("record", {}).get("id") == -1)
+        running.signal(15)
+        running.read_rest()
+        self.assertEqual(running.wait(), 143, running)
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the server "
+            rf"{why}; trying again in 0\.5 s \(1 of 1\)$",
+        )
+
+    def test_a_log_goes_on_by_another_connection(self):
+        self.check_log_goes_on(r"waits for us, too \(.*\): what is sent does not arrive")
+
+    def test_a_session_that_is_gone_without_a_word(self):
+        self.check_log_goes_on(
+            "has no such session any more",
+            lambda: self.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'"
+            ),
+        )
+
+    def test_a_discovery_through_a_dead_network_ends(self):
+        self.sql(
+            "\n".join(
+                f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"
+                for i in range(50)
+            )
+        )
+        self.proxy.freeze_after(100_000)  # in the middle of the columns
+        running = self.behind_the_proxy(None, "--discover")
+        self.assertEqual(running.wait(), 1, running)
+        self.assertEqual(
+            running.log.splitlines()[-1],
+            f"CRITICAL the connection was lost (127.0.0.1:{self.proxy.port}, database silence, user tap): nothing has come for "
+            f"2 s, and a second try: cannot connect (127.0.0.1:{self.proxy.port}, database silence, user tap): no answer in 2 "
+            "seconds",
+        )
+
+    def test_a_server_at_work_is_waited_for_and_said_to_be(self):
+        with self.session() as session, session.cursor() as cursor:
+            cursor.execute(f"LOCK {self.schema}.t")
+            running = self.behind_the_proxy(self.catalog("t"))
+            until(lambda: "at work" in running.log, "no word")
+        running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertRegex(
+            running.log,
+            rf"(?m)^INFO nothing has come for 2 s from the server {self.where()}, which is at work, waiting for "
+            r"Lock: relation$",
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

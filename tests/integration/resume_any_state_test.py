@@ -1,0 +1,92 @@
+"""Every STATE that a run writes can be relied on."""
+
+import itertools
+import os
+import random
+import unittest
+
+from support import tap, workload
+from support.case import SchemaTest
+
+
+class ResumeAnyStateTest(SchemaTest):
+    """The promise itself: a target that has got what came before a STATE, and goes on from it, ends up complete."""
+
+    database = "resume_any_state"
+
+    def setUp(self):
+        super().setUp()
+        seed = os.environ.get("TAP_SEED") or str(random.randrange(10**6))
+        self.rng = random.Random(seed)
+        self.addCleanup(lambda: self._outcome.success or print(f"TAP_SEED={seed}"))
+        self.cursor = self.session().cursor()
+        self.cursor.execute(f"SET search_path TO {self.schema}")
+        workload.setup(self.cursor, rows=45)
+        self.writers = [
+            workload.Writer(table, self.cursor, random.Random(f"{seed} {table}"))
+            for table in workload.FULL + workload.INCREMENTAL
+        ]
+        catalog = tap.select(tap.discover(self.config), *workload.FULL)
+        self.catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
+        tap.metadata(tap.stream(self.catalog, "part"))["table-key-properties"] = ["id"]
+
+    def change(self):
+        for writer in self.writers:
+            for _ in range(self.rng.randint(1, 6)):
+                writer.step()
+
+    def begin(self, result, number):
+        """A new target gets a run's lines up to this STATE, and a few more that it does not confirm."""
+        lines = result.stdout.splitlines(keepends=True)
+        ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
+        states = self.give_target(lines[: ends[number] + 1 + self.rng.choice((0, 1, 5))])
+        self.assertEqual(states[number], result.state_texts[number])
+        return states[number]
+
+    def check_complete(self, extra_allowed):
+        for table in workload.FULL:
+            self.check_equal(table, extra_allowed, workload.KEYS[table])
+        for table in workload.INCREMENTAL:
+            self.check_equal(table)
+
+    def test_every_state_of_a_run_leads_to_a_complete_destination(self):
+        first = self.sync(self.catalog, state_every_rows=7)
+        self.assertGreater(len(first.states), 40)
+        for number, state in enumerate(first.states):
+            with self.subTest(state=state):
+                self.forget_destination()
+                given = self.begin(first, number)
+                self.change()
+                second = self.sync(self.catalog, given, state_every_rows=7)
+                if number % 3 == 0:  # cut that one off, too
+                    given = self.begin(second, self.rng.randrange(len(second.states)))
+                    self.change()
+                    second = self.sync(self.catalog, given)
+                self.give_target(second.stdout.splitlines(keepends=True))
+                self.check_complete(extra_allowed=True)
+                if number % 5 == 0:
+                    self.change()
+                    last = self.sync(self.catalog, second.last_state)
+                    self.give_target(last.stdout.splitlines(keepends=True))
+                    self.check_complete(extra_allowed=False)
+
+    def test_a_state_of_long_ago_still_leads_there(self):
+        runs = [self.sync(self.catalog, state_every_rows=20)]
+        for _ in range(4):
+            self.change()
+            runs.append(self.sync(self.catalog, runs[-1].last_state, state_every_rows=20))
+        for run, later in itertools.combinations(range(len(runs)), 2):
+            # The target has got all of `later`, but its state was lost: the one of `run` is used again.
+            with self.subTest(run=run, later=later):
+                self.forget_destination()
+                for result in runs[: later + 1]:
+                    self.give_target(result.stdout.splitlines(keepends=True))
+                last = self.sync(self.catalog, self.rng.choice(runs[run].state_texts))
+                self.give_target(last.stdout.splitlines(keepends=True))
+                last = self.sync(self.catalog, last.last_state)
+                self.give_target(last.stdout.splitlines(keepends=True))
+                self.check_complete(extra_allowed=False)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,170 @@
+"""A full-table copy of a table in several parts goes on, leaf by leaf."""
+
+import unittest
+
+from support.resume import EVERY, PARTITIONED, REWRITTEN, ResumeTest
+
+
+class PartitionsTest(ResumeTest):
+    """Partitions are read in the order of their OIDs: t1, t2, t3 of 333 rows each; `early` is older than them."""
+
+    def setUp(self):
+        super().setUp()
+        self.sql(PARTITIONED)
+
+    def in_t2(self):
+        """Cut off when t1 is done and t2 is not."""
+        state = self.cut_off(10)
+        copy = self.bookmark(state, "t")["copy"]
+        oids = dict(
+            self.sql(
+                "SELECT relname, oid::bigint FROM pg_class WHERE relnamespace = '{s}'::regnamespace"
+            )
+        )
+        self.assertEqual((copy["leaf"], copy["done"]), (oids["t2"], [oids["t1"]]))
+        self.assertLess(oids["early"], oids["t1"])
+        return state
+
+    def check(self, *statements, extra_allowed=False, resumed=True, why=None):
+        state = self.in_t2()
+        for statement in statements:
+            self.sql(statement)
+        result = self.go_on(state)
+        if resumed:
+            self.check_resumed(result, state, extra_allowed)
+        else:
+            self.check_restarted(result, state, why)
+        return result
+
+    def test_only_the_rest_comes_if_nothing_has_changed(self):
+        result = self.check()
+        self.assertEqual(len(self.ids(result)), 999 - 9 * EVERY)
+
+    def test_changes_in_every_leaf(self):
+        self.check(
+            "UPDATE {s}.t SET n = 1 WHERE id % 10 = 0",
+            "INSERT INTO {s}.t SELECT i, 1 + i % 3, 5 FROM generate_series(2000, 2050) i",
+            "DELETE FROM {s}.t WHERE id % 10 = 1",
+            extra_allowed=True,
+        )
+
+    def test_rows_that_move_between_leaves(self):
+        self.sql("ALTER TABLE {s}.t DROP CONSTRAINT t_pkey")
+        self.check(
+            "UPDATE {s}.t SET part = 1, n = 1 WHERE id BETWEEN 900 AND 950",
+            "UPDATE {s}.t SET part = 3, n = 2 WHERE id BETWEEN 1 AND 50",
+            "UPDATE {s}.t SET part = 2, n = 3 WHERE id BETWEEN 800 AND 850",
+            extra_allowed=True,
+        )
+
+    def test_a_leaf_attached_that_is_older_than_the_position(self):
+        result = self.check("ALTER TABLE {s}.t ATTACH PARTITION {s}.early FOR VALUES IN (0)")
+        self.assertLessEqual(set(range(1001, 1021)), set(self.ids(result)))
+
+    def test_a_new_leaf(self):
+        self.check(
+            "CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4); INSERT INTO {s}.t VALUES (4000, 4, 4)"
+        )
+
+    def test_a_leaf_split_in_two(self):
+        self.check(
+            """BEGIN; ALTER TABLE {s}.t DETACH PARTITION {s}.t3;
+                      CREATE TABLE {s}.t3a PARTITION OF {s}.t FOR VALUES IN (3) PARTITION BY RANGE (id);
+                      CREATE TABLE {s}.t3a1 PARTITION OF {s}.t3a FOR VALUES FROM (0) TO (500);
+                      CREATE TABLE {s}.t3a2 PARTITION OF {s}.t3a FOR VALUES FROM (500) TO (5000);
+                      INSERT INTO {s}.t SELECT * FROM {s}.t3; COMMIT"""
+        )
+
+    def test_a_leaf_that_is_done_is_detached(self):
+        self.check("ALTER TABLE {s}.t DETACH PARTITION {s}.t1", extra_allowed=True)
+
+    def test_a_leaf_that_is_done_is_dropped(self):
+        self.check("DROP TABLE {s}.t1", extra_allowed=True)
+
+    def test_a_leaf_that_is_done_is_changed_while_detached(self):
+        self.check(
+            "ALTER TABLE {s}.t DETACH PARTITION {s}.t1",
+            "UPDATE {s}.t1 SET n = 5 WHERE id < 100",
+            "INSERT INTO {s}.t1 VALUES (5000, 1, 5)",
+            "ALTER TABLE {s}.t ATTACH PARTITION {s}.t1 FOR VALUES IN (1)",
+        )
+
+    def test_a_leaf_that_is_done_is_rewritten(self):
+        self.check("UPDATE {s}.t1 SET n = 5 WHERE id < 100", "VACUUM FULL {s}.t1")
+
+    def test_a_leaf_that_is_done_is_loaded_anew(self):
+        self.check(
+            "TRUNCATE {s}.t1",
+            "INSERT INTO {s}.t1 SELECT i, 1, 5 FROM generate_series(1, 300) i",
+            extra_allowed=True,
+        )
+
+    def test_a_leaf_that_is_to_come_is_rewritten(self):
+        self.check("UPDATE {s}.t3 SET n = 5 WHERE id < 100", "VACUUM FULL {s}.t3")
+
+    def test_the_leaf_of_the_position_is_rewritten(self):
+        self.check("VACUUM FULL {s}.t2", resumed=False, why=REWRITTEN)
+
+    def test_the_leaf_of_the_position_is_detached(self):
+        self.check(
+            "ALTER TABLE {s}.t DETACH PARTITION {s}.t2",
+            resumed=False,
+            why="the part of the table that it had come to is gone",
+        )
+
+    def test_the_leaf_of_the_position_is_dropped(self):
+        self.check(
+            "DROP TABLE {s}.t2",
+            resumed=False,
+            why="the part of the table that it had come to is gone",
+        )
+
+    def test_cut_off_in_each_leaf(self):
+        state, versions = None, set()
+        for n in range(6):
+            state = self.cut_off(4, state=state)
+            versions.add(self.bookmark(state, "t")["version"])
+            self.sql(
+                f"UPDATE {{s}}.t SET n = {n} WHERE id % 100 = {n};"
+                f"INSERT INTO {{s}}.t SELECT 3000 + {n}, p, 0 FROM generate_series(1, 3) p"
+            )
+        result = self.go_on(state)
+        self.assertEqual(len(versions), 1)
+        self.check_resumed(result, state, extra_allowed=False)
+
+    def test_a_foreign_leaf_comes_whole_again(self):
+        self.sql(
+            r"""CREATE EXTENSION file_fdw SCHEMA {s};
+                     CREATE SERVER files_of_resume FOREIGN DATA WRAPPER file_fdw;
+                     ALTER TABLE {s}.t DROP CONSTRAINT t_pkey;
+                     CREATE FOREIGN TABLE {s}.far (id int NOT NULL, part int NOT NULL, n int)
+                         SERVER files_of_resume OPTIONS (program 'printf "8000,9,1\n8001,9,1\n"', format 'csv');
+                     ALTER TABLE {s}.t ATTACH PARTITION {s}.far FOR VALUES IN (9);
+                     CREATE TABLE {s}.t5 PARTITION OF {s}.t FOR VALUES IN (5);
+                     INSERT INTO {s}.t SELECT i, 5, 0 FROM generate_series(6000, 6199) i"""
+        )
+        state = self.cut_off(-3)  # in t5, the last leaf
+        self.sql(
+            r"""ALTER FOREIGN TABLE {s}.far OPTIONS (SET program 'printf "8000,9,1\n8001,9,2\n8002,9,1\n"')"""
+        )
+        result = self.go_on(state)
+        self.assertLessEqual({8000, 8001, 8002}, set(self.ids(result)))
+        self.check_resumed(result, state)
+
+    def test_heirs(self):
+        self.sql(
+            """DROP TABLE {s}.t; CREATE TABLE {s}.t (id int, n int);
+                    CREATE TABLE {s}.heir (more int) INHERITS ({s}.t);
+                    INSERT INTO {s}.t SELECT i, 0 FROM generate_series(1, 300) i;
+                    INSERT INTO {s}.heir SELECT i, 0, 0 FROM generate_series(301, 600) i"""
+        )
+        state = self.cut_off(9)
+        self.sql(
+            "UPDATE {s}.t SET n = 1 WHERE id IN (1, 299, 301, 600); INSERT INTO {s}.heir VALUES (601, 0, 0)"
+        )
+        result = self.go_on(state)
+        self.check_resumed(result, state, extra_allowed=True)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,135 @@
+"""A full-table copy whose table is in another file when it should go on starts anew."""
+
+import unittest
+
+from support.pipeline import until
+from support.resume import BEHIND, PARTITIONED, REWRITTEN, TABLE, ResumeTest
+
+
+class RewrittenTableTest(ResumeTest):
+    """Positions are void when the table is in another file."""
+
+    def setUp(self):
+        super().setUp()
+        self.sql(TABLE)
+
+    def check_starts_anew(self, *statements, why=REWRITTEN):
+        state = self.cut_off(9)
+        for statement in statements:
+            self.sql(statement)
+        self.check_restarted(self.go_on(state), state, why)
+
+    def test_vacuum_full(self):
+        self.check_starts_anew("DELETE FROM {s}.t WHERE id < 200", "VACUUM FULL {s}.t")
+
+    def test_cluster(self):
+        self.sql("CREATE INDEX backwards ON {s}.t ((-id))")
+        self.check_starts_anew("CLUSTER {s}.t USING backwards")
+
+    def test_truncate(self):
+        self.check_starts_anew(
+            "TRUNCATE {s}.t", "INSERT INTO {s}.t SELECT i, 1, '' FROM generate_series(500, 1500) i"
+        )
+
+    def test_truncate_and_nothing_after_it(self):
+        self.check_starts_anew("TRUNCATE {s}.t")
+
+    def test_alter_table(self):
+        self.check_starts_anew("ALTER TABLE {s}.t ALTER n TYPE bigint")
+
+    def test_dropped_and_made_again(self):
+        self.check_starts_anew(
+            "DROP TABLE {s}.t",
+            TABLE,
+            "DELETE FROM {s}.t WHERE id < 100",
+            why="the part of the table that it had come to is gone",
+        )
+
+    def test_swapped_for_another_table(self):
+        self.check_starts_anew(
+            "CREATE TABLE {s}.u (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.u SELECT id + 5, n, pad FROM {s}.t;"
+            "ALTER TABLE {s}.t RENAME TO old; ALTER TABLE {s}.u RENAME TO t",
+            why="the part of the table that it had come to is gone",
+        )
+
+    def test_a_server_with_another_history(self):
+        state = self.cut_off(9)
+        bookmark = self.bookmark(state, "t")
+        bookmark["copy"]["snapshot"] = "4000000000:4000000000:"
+        state = {"bookmarks": {self.id_of("t"): bookmark}}
+        self.check_restarted(self.go_on(state), state, BEHIND)
+
+    def test_a_position_that_is_none(self):
+        good = self.bookmark(self.cut_off(9), "t")
+        for wrong in (
+            5,
+            None,
+            [],
+            {},
+            {**good["copy"], "snapshot": "x"},
+            {**good["copy"], "position": "here"},
+            {**good["copy"], "leaf": "t"},
+            {**good["copy"], "relfilenode": -1},
+            {**good["copy"], "done": [None]},
+            {**good["copy"], "position": "(1,99999999)"},
+        ):
+            with self.subTest(copy=wrong):
+                state = {"bookmarks": {self.id_of("t"): {**good, "copy": wrong}}}
+                self.check_restarted(self.go_on(state), state)
+
+
+class WaitingForTheLockTest(ResumeTest):
+    """Another session holds the table when the tap gets to it, and leaves another file behind."""
+
+    def setUp(self):
+        super().setUp()
+        self.sql(TABLE + "CREATE INDEX backwards ON {s}.t ((-id))")
+
+    def run_behind(self, statements, state=None, table="t"):
+        """A run that has to wait until another session has done this."""
+        catalog = self.catalog("t")
+        with self.session().cursor() as holder:
+            holder.execute(f"BEGIN; LOCK TABLE {self.schema}.{table}")
+            running = self.pipeline(catalog, state)
+            until(
+                lambda: self.sql(
+                    "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '{s}.%s'::regclass"
+                    % table
+                ),
+                "the tap does not wait for the table",
+            )
+            holder.execute(statements.replace("{s}", self.schema))
+            holder.execute("COMMIT")
+            outcome = running.finish()
+        self.assertEqual(
+            (outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log + outcome.target_log
+        )
+        self.check_equal("t", extra_allowed=state is not None)
+
+    def test_a_table_that_is_loaded_anew(self):
+        self.run_behind(
+            "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 7, 'new' FROM generate_series(1, 500) i"
+        )
+
+    def test_a_table_that_is_altered(self):
+        self.run_behind("ALTER TABLE {s}.t ALTER n TYPE bigint")
+
+    def test_a_resumed_copy_of_a_table_that_is_clustered(self):
+        self.run_behind("CLUSTER {s}.t USING backwards", self.cut_off(9))
+
+    def test_a_resumed_copy_of_a_table_that_is_loaded_anew(self):
+        self.run_behind(
+            "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 7, 'new' FROM generate_series(1, 500) i",
+            self.cut_off(9),
+        )
+
+    def test_a_leaf_that_is_loaded_anew(self):
+        self.sql("DROP TABLE {s}.t;" + PARTITIONED)
+        self.run_behind(
+            "TRUNCATE {s}.t2; INSERT INTO {s}.t2 SELECT i, 2, 7 FROM generate_series(2000, 2500) i",
+            table="t2",
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,104 @@
+"""The probe of a stalled connection, which terminates our own session and no other."""
+
+import struct
+import unittest
+
+from support.wal_case import WalTest
+from support.pipeline import Tap
+from support.proxy import Proxy
+
+
+class SessionTerminationTest(WalTest):
+    """A proxy passes nothing on for connections that exist, and lets new ones through."""
+
+    database = "session_termination"
+
+    def setUp(self):
+        super().setUp()
+        self.proxy = Proxy(self.server.port)
+        self.addCleanup(self.proxy.__exit__)
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i"
+        )
+        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+        self.addCleanup(self.sql, "DROP OWNED BY reader; DROP ROLE reader")
+
+    def behind_the_proxy(self, catalog, *args, **extra):
+        config = {
+            **self.config,
+            "port": self.proxy.port,
+            "silence_timeout": 2,
+            "connect_timeout": 2,
+            "max_retries": 1,
+            **extra,
+        }
+        running = Tap(config, *args, catalog=catalog)
+        self.addCleanup(running.close)
+        return running
+
+    def where(self, user="tap"):
+        return rf"\(127\.0\.0\.1:{self.proxy.port}, database {self.database}, user {user}\)"
+
+    def test_a_session_of_another_role_with_our_pid_is_not_terminated(self):
+        """After a failover behind one address our process number can belong to anyone."""
+        catalog = self.catalog("t")
+        stranger = self.session()
+        key_data = b"K\0\0\0\x0c"  # BackendKeyData
+        ours = key_data + struct.pack(">i", stranger.info.backend_pid)
+        self.proxy.rewrite_once(key_data + rb"....", lambda _: ours)
+        running = self.behind_the_proxy(catalog)
+        messages = running.read(100)
+        self.proxy.freeze_present()
+        messages += running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertRegex(
+            running.log,
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
+            r"server has no such session any more; trying again in 0\.5 s \(1 of 1\)$",
+        )
+        with stranger.cursor() as cursor:
+            cursor.execute("SELECT 1")  # still connected
+        found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
+        self.assertEqual(found, set(range(1, 20001)))
+
+    def deny_terminate(self):
+        self.sql("REVOKE EXECUTE ON FUNCTION pg_terminate_backend FROM PUBLIC")
+        self.addCleanup(self.sql, "GRANT EXECUTE ON FUNCTION pg_terminate_backend TO PUBLIC")
+
+    DENIED = (
+        r"(?m)^WARNING cannot terminate the session of PID [0-9]+, which keeps its locks and its slot until the server notices "
+        r"that the connection is dead: permission denied for function pg_terminate_backend \(SQLSTATE 42501\)$"
+    )
+
+    def test_a_copy_resumes_where_the_session_cannot_be_terminated(self):
+        catalog = self.catalog("t")
+        self.deny_terminate()
+        running = self.behind_the_proxy(catalog, user="reader")
+        running.read(100)
+        self.proxy.freeze_present()
+        running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertRegex(running.log, self.DENIED)
+
+    def test_a_discovery_ends_where_the_session_cannot_be_terminated(self):
+        self.sql(
+            "\n".join(
+                f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"
+                for i in range(50)
+            )
+        )
+        self.deny_terminate()
+        self.proxy.freeze_after(100_000, self.proxy.freeze_present)  # in the middle of the columns
+        running = self.behind_the_proxy(None, "--discover", user="reader")
+        self.assertEqual(running.wait(), 1, running)
+        self.assertRegex(running.log, self.DENIED)
+        self.assertRegex(
+            running.log.splitlines()[-1],
+            rf"^CRITICAL the connection was lost {self.where('reader')}: nothing has come "
+            r"for 2 s, and the server waits for us, too \(Client: Client(Read|Write)\): "
+            r"what is sent does not arrive$",
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

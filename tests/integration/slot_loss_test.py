@@ -1,0 +1,127 @@
+"""A replication slot that somebody takes away while a run reads it: exit code 4, the cure, and a last STATE that holds."""
+
+import unittest
+
+from support.check import ADVICE
+from support.pipeline import until
+from support.slots import SlotTest, removed_wal
+
+
+class SlotLossTest(SlotTest):
+    database = "slot_loss"
+    settings = {"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}
+
+    def setUp(self):
+        super().setUp()
+        self.make_slot()
+        self.catalog_of_t, self.state = self.first_copy()
+        self.running = self.start(
+            self.catalog_of_t, self.state, break_at_end_lsn=False, state_every_rows=1
+        )
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        self.running.read_until(lambda m: m["type"] == "STATE")
+
+    def between(self, *statements):
+        """Something done before the tap is back; 'slot' stands for the slot's name."""
+        self.sql(
+            f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+        )
+        for statement in statements:
+            self.sql(statement.replace("'slot'", f"'{self.slot}'"))
+
+    def ends(self):
+        """Returns the last line of its log."""
+        messages = self.running.read_rest()
+        self.assertEqual((self.running.wait(), messages[-1]["type"]), (4, "STATE"), self.running)
+        self.state = messages[-1]["value"]
+        return self.running.log.splitlines()[-1]
+
+    def ends_with(self, text):
+        """`text`, or what makes it of the last state."""
+        last = self.ends()
+        self.assertEqual(last, f"CRITICAL {text(self.state) if callable(text) else text}{ADVICE}")
+
+    def where(self):
+        return f"replication slot {self.slot} (127.0.0.1:{self.server.port}, database slot_loss, user tap)"
+
+    def made_anew(self):
+        return (
+            f"create it again with SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full "
+            "refresh with --full-refresh"
+        )
+
+    def test_it_is_dropped(self):
+        self.between("SELECT pg_drop_replication_slot('slot')")
+        self.ends_with(
+            f'{self.where()}: replication slot "{self.slot}" does not exist (SQLSTATE 42704): it has been dropped: '
+            + self.made_anew()
+        )
+
+    def test_it_is_dropped_and_made_anew(self):
+        self.between(
+            "INSERT INTO {s}.t VALUES (11)",
+            "SELECT pg_drop_replication_slot('slot')",
+            "SELECT pg_create_logical_replication_slot('slot', 'wal2json')",
+        )
+        self.ends_with(self.moved_on)
+
+    def test_it_is_moved_on(self):
+        self.between(
+            "INSERT INTO {s}.t VALUES (11)",
+            "SELECT pg_replication_slot_advance('slot', pg_current_wal_lsn())",
+        )
+        self.ends_with(self.moved_on)
+
+    def test_its_log_is_removed(self):
+        self.sql(
+            "INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(100, 60000) i"
+        )  # more than the tap holds
+        self.remove_wal()
+        last = self.ends()
+        cause, prevention = removed_wal(self.server)
+        self.assertEqual(  # the server's words differ from version to version
+            last.partition("(SQLSTATE 55000): ")[2],
+            f"{cause}: {self.to_replace(prevention)}{ADVICE}",
+        )
+        self.refused(self.lost(cause, prevention), self.catalog_of_t, self.state)
+
+
+class RemovedSegmentTest(SlotTest):
+    database = "removed_segment"
+
+    def test_wal_segment_that_is_gone_is_no_decoding_failure(self):
+        """Somebody has removed a file of WAL, or it was not restored, while the slot still stands."""
+        self.make_slot()
+        catalog, state = self.first_copy()
+        [(segment,)] = self.sql(
+            "SELECT pg_walfile_name(restart_lsn) FROM pg_replication_slots WHERE slot_name = "
+            f"'{self.slot}'"
+        )
+        self.sql("INSERT INTO {s}.t VALUES (10); SELECT pg_switch_wal()")
+        self.sql("INSERT INTO {s}.t VALUES (11)")
+        (self.server.data / "pg_wal" / segment).rename(self.server.data / segment)
+        self.addCleanup(
+            lambda: (self.server.data / segment).rename(self.server.data / "pg_wal" / segment)
+        )
+        result = self.sync(catalog, state, expect=4)
+        self.assertEqual(
+            result.stderr.splitlines()[-1],
+            f"CRITICAL replication slot {self.slot} ({self.place()}): requested WAL segment {segment} has already been removed "
+            f"(SQLSTATE 58P01): drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full refresh with "
+            f"--full-refresh{ADVICE}",
+        )
+
+    def place(self):
+        return f"127.0.0.1:{self.server.port}, database removed_segment, user tap"
+
+
+class SlotLossOn18Test(SlotLossTest):
+    """A server that says why."""
+
+    database = "slot_loss"
+    major = "18"
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,70 @@
+"""A test case for log-based streams: each test has a replication slot of its own besides its schema."""
+
+import re
+
+from support import tap
+from support.case import SchemaTest
+from support.pipeline import until
+
+
+class WalTest(SchemaTest):
+    """The usual course: tables, first_copy(), changes, follow(), check_equal()."""
+
+    def setUp(self):
+        super().setUp()
+        self.slot = self.schema
+        self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
+        self.addCleanup(self.drop_slot, self.slot)
+        self.config["replication_slot"] = self.slot
+        self.selected = self.state = None
+
+    def drop_slot(self, slot):
+        """A server takes a moment to see that a tap that was killed is gone."""
+        until(
+            lambda: not self.sql(
+                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+            ),
+            "the slot is in use",
+        )
+        self.sql(f"SELECT pg_drop_replication_slot('{slot}')")
+
+    def first_copy(self, *names, **config):
+        """Selects the tables (all without names), all log based, and copies them into the destination."""
+        self.config.update(config)
+        self.selected = self.catalog(*names, method="LOG_BASED")
+        return self.follow()
+
+    def follow(self, *args, expect=0, **extra):
+        """A run that goes on from the last one and is taken in by the target."""
+        result = self.sync(self.selected, self.state, *args, expect=expect, **extra)
+        states = self.give_target(result.stdout.splitlines(keepends=True))
+        self.assertEqual(states, result.state_texts)
+        self.state = states[-1] if states else self.state
+        return result
+
+    def lsn(self, state, table):
+        return self.bookmark(state, table)["lsn"]
+
+    def check_followed(self, *tables, **extra):
+        """One run, after which the destination is what the tables are."""
+        result = self.follow(**extra)
+        for table in tables:
+            self.check_equal(table)
+        return result
+
+
+def warnings(result):
+    """The warnings of a run, without the times."""
+    text = result.stderr if isinstance(result, tap.Result) else result.log
+    return re.findall(r"^WARNING (.*)$", text, re.MULTILINE)
+
+
+def changes(result, stream=None):
+    """The records without what differs from run to run: the delete times are 'D'."""
+    return [
+        {
+            name: "D" if name == "_sdc_deleted_at" and value else value
+            for name, value in record.items()
+        }
+        for record in result.records(stream)
+    ]

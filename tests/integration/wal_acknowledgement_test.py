@@ -1,0 +1,217 @@
+"""A slot is told what the target has, by the state that comes in: not what was read, not what was written."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import tempfile
+import threading
+import unittest
+
+from support.pipeline import until
+from support.proxy import Proxy
+from support.slots import ONE_TABLE, SlotTest, as_text
+
+
+class WalAcknowledgementTest(SlotTest):
+    database = "acknowledgement"
+
+    def setUp(self):
+        super().setUp()
+        self.make_slot()
+
+    def test_nothing_without_a_state(self):
+        self.sql(ONE_TABLE)
+        before = self.confirmed()
+        for state in (None, {}, {"bookmarks": {}}):
+            self.sync(self.catalog("t"), state)
+            self.assertEqual(self.confirmed(), before)
+
+    def test_nothing_but_what_the_state_has(self):
+        catalog, state = self.first_copy()
+        for i in range(10, 13):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
+            given = state
+            result = self.sync(catalog, given)
+            state = result.last_state
+            self.assertEqual([r["id"] for r in result.records()], [i])
+            self.assertGreater(self.lsn(state), self.lsn(given))
+            self.assertEqual(self.confirmed(), self.lsn(given))
+
+    def test_no_position_below_the_confirmed_one_is_sent(self):
+        catalog, state = self.first_copy()
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        state = self.sync(catalog, state).last_state
+        self.sql("INSERT INTO {s}.t VALUES (11)")
+        before = self.confirmed()
+        with Proxy(self.server.port) as proxy:
+            self.sync(catalog, state, port=proxy.port)
+            sent = re.findall(
+                rb"d\0\0\0\x26r.{8}(.{8})", bytes(proxy.sent), re.DOTALL
+            )  # flushed, in Standby status updates
+        flushed = [int.from_bytes(position, "big") for position in sent]
+        self.assertEqual(max(flushed), self.lsn(state))
+        self.assertEqual([position for position in flushed if 0 < position < before], [])
+
+    def test_nothing_for_a_run_whose_target_died(self):
+        catalog, state = self.first_copy()
+        self.sql("INSERT INTO {s}.t VALUES (4)")
+        for _ in range(3):
+            self.assertEqual([r["id"] for r in self.sync(catalog, state).records()], [4])
+            self.assertEqual(self.confirmed(), self.lsn(state))
+
+    def test_the_least_of_the_streams(self):
+        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        both = self.catalog("t", "u")
+        state = json.loads(self.sync(both).last_state)
+        self.sql("INSERT INTO {s}.t VALUES (4); INSERT INTO {s}.u VALUES (4)")
+        later = json.loads(self.sync(both, state).last_state)
+        state["bookmarks"][self.id_of("t")] = later["bookmarks"][self.id_of("t")]
+        result = self.sync(both, state)
+        self.assertEqual((result.records("t"), [r["id"] for r in result.records("u")]), ([], [4]))
+        self.assertEqual(self.confirmed(), self.lsn(json.dumps(state), "u"))
+
+    def test_a_copy_that_was_cut_off_holds_the_slot_where_it_began(self):
+        self.sql(
+            ONE_TABLE
+            + "CREATE TABLE {s}.u AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
+            "ALTER TABLE {s}.u ADD PRIMARY KEY (id)"
+        )
+        running = self.start(self.catalog("t", "u"), state_every_rows=100)
+        state = running.read_until(
+            lambda m: m["type"] == "STATE"
+            and m["value"]["bookmarks"].get(self.id_of("u"), {}).get("copy")
+        )[-1]["value"]
+        running.close()
+        begun = state["bookmarks"][self.id_of("u")]["copy"]["lsn"]
+        for _ in range(3):
+            self.sql("INSERT INTO {s}.t SELECT max(id) + 1 FROM {s}.t")
+        state["bookmarks"][self.id_of("t")] = {
+            **self.bookmark(self.sync(self.catalog("t")).last_state, "t")
+        }
+        self.sql("DELETE FROM {s}.u WHERE id = 1")
+        after = self.sync(self.catalog("t", "u"), json.dumps(state)).last_state
+        self.assertLess(begun, self.lsn(json.dumps(state)))
+        self.assertEqual(self.confirmed(), begun)
+        self.assertEqual(self.lsn(after, "u"), begun)
+        deleted = self.sync(self.catalog("t", "u"), after).records("u")
+        self.assertEqual([r["id"] for r in deleted], [1])
+
+    def test_a_stream_that_is_not_selected_holds_nothing_back(self):
+        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        both, one = self.catalog("t", "u"), self.catalog("t")
+        state = self.sync(both).last_state
+        left_out = self.lsn(state, "u")
+        for i in (4, 5):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
+            state = self.sync(one, state).last_state
+        self.assertGreater(self.confirmed(), left_out)
+        self.assertEqual(self.lsn(state, "u"), left_out)
+        self.refused(
+            f"the state of stream {self.id_of('u')} is at {as_text(left_out)}, but replication slot {self.slot} has "
+            f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are "
+            f"gone; sync the stream anew with --full-refresh {self.id_of('u')}",
+            both,
+            state,
+        )
+        self.sql("INSERT INTO {s}.u VALUES (7)")
+        result = self.sync(both, state, "--full-refresh", self.id_of("u"))
+        self.assertEqual([r["id"] for r in result.records("u")], [7])
+
+    def test_the_state_file_is_read_again_while_the_run_goes_on(self):
+        catalog, state = self.first_copy()
+        running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
+        file = pathlib.Path(running.folder.name, "state.json")
+        given = self.lsn(state)
+        for i in (10, 11):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
+            [*_, record, state] = running.read_until(
+                lambda m: m["type"] == "STATE"
+                and m["value"]["bookmarks"][self.id_of("t")]["lsn"] > given
+            )
+            self.assertEqual(record["record"]["id"], i)
+            self.assertEqual(self.confirmed(), given)
+            given = state["value"]["bookmarks"][self.id_of("t")]["lsn"]
+            file.write_text("half of a sta")
+            self.replace(file, state["value"])
+            self.wait_until_confirmed(given)
+        self.assertIsNone(running.process.poll(), running)
+
+    def test_a_state_file_that_is_ahead_of_the_run_does_not_count(self):
+        catalog, state = self.first_copy()
+        running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
+        file = pathlib.Path(running.folder.name, "state.json")
+        until(self.is_active, "nobody reads the slot")
+        ahead = json.loads(state)
+        ahead["bookmarks"][self.id_of("t")]["lsn"] += 10**9
+        self.replace(file, ahead)
+        os.utime(file, (1, 1))
+        until(lambda: file.stat().st_atime > 1, "it is not read", patience=30)
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        [*_, state] = running.read_until(
+            lambda m: m["type"] == "STATE"
+            and m["value"]["bookmarks"][self.id_of("t")]["lsn"] > self.lsn(state)
+        )
+        self.assertLess(self.confirmed(), self.lsn(state["value"]))
+        self.replace(file, state["value"])
+        self.wait_until_confirmed(self.lsn(state["value"]))
+
+    def test_a_state_from_a_pipe_is_read_once(self):
+        """A second reading of `--state <(...)` would wait forever for a writer."""
+        catalog, state = self.first_copy()
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "state")
+            os.mkfifo(pipe)
+            running = self.start(catalog, None, "-v", "--state", pipe, break_at_end_lsn=False)
+            pathlib.Path(pipe).write_text(state)
+            watchdog = threading.Timer(60, running.process.kill)
+            watchdog.start()
+            self.addCleanup(watchdog.cancel)
+            passed_over = f"the state is not read again: {pipe} is not a regular file\n"
+            row = 10
+            while passed_over not in running.log:
+                self.sql(f"INSERT INTO {{s}}.t VALUES ({row})")
+                [*_, record] = running.read_until(lambda m: m["type"] == "RECORD")
+                self.assertEqual(record["record"]["id"], row)
+                row += 1
+            self.sql("INSERT INTO {s}.t VALUES (0)")
+            [*_, record] = running.read_until(lambda m: m["type"] == "RECORD")
+            self.assertEqual(record["record"]["id"], 0)
+
+    def replace(self, file, state):
+        """As a careful orchestrator does."""
+        beside = file.with_suffix(".new")
+        beside.write_text(json.dumps(state))
+        os.replace(beside, file)
+
+    def wait_until_confirmed(self, lsn):
+        with (
+            contextlib.closing(self.server.connect(self.database)) as connection,
+            connection.cursor() as cursor,
+        ):
+
+            def is_there():
+                cursor.execute(
+                    "SELECT confirmed_flush_lsn = '0/0'::pg_lsn + %s FROM pg_replication_slots WHERE slot_name = %s",
+                    (lsn, self.slot),
+                )
+                return cursor.fetchone()[0]
+
+            until(is_there, "the slot does not follow the state file", patience=30)
+
+    def test_log_of_other_tables_is_let_go(self):
+        """1 GB of it would take long here; what matters is that the slot is past it by the second run."""
+        catalog, state = self.first_copy()
+        self.sql(
+            "CREATE TABLE {s}.other AS SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i"
+        )
+        end = self.end_of_log()
+        state = self.sync(catalog, state).last_state
+        self.assertGreaterEqual(self.lsn(state), end)
+        self.sync(catalog, state)
+        self.assertEqual(self.confirmed(), self.lsn(state))
+
+
+if __name__ == "__main__":
+    unittest.main()

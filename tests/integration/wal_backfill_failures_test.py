@@ -1,0 +1,124 @@
+"""Rows that are read again for what the log does not have of them, when they cannot be read."""
+
+import unittest
+
+from support.check import ADVICE
+from support.wal_case import WalTest, changes, warnings
+
+BIG = "repeat('x', {length})"
+
+
+class BackfillFailuresTest(WalTest):
+    database = "wal_backfill_failures"
+
+    def setUp(self):
+        super().setUp()
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text, small text); CREATE TABLE {s}.u (id int PRIMARY KEY);"
+            "ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL, ALTER small SET STORAGE EXTERNAL"
+        )
+
+    def make_reader(self):
+        """A role that may read the tables, until it may not."""
+        reader = f"{self.schema}_reader"
+        self.sql(
+            f"CREATE ROLE {reader} LOGIN REPLICATION; GRANT USAGE ON SCHEMA {{s}} TO {reader};"
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA {{s}} TO {reader}"
+        )
+        self.addCleanup(self.sql, f"DROP OWNED BY {reader}; DROP ROLE {reader}")
+        self.config["user"] = reader
+        return reader
+
+    def check_stream_fails_alone(self, reader):
+        """t may not be read any more: u goes on, and what t has not sent comes once it may."""
+        before = self.lsn(self.state, "t")
+        self.sql(f"REVOKE SELECT ON {{s}}.t FROM {reader}")
+        result = self.follow(expect=1)
+        self.assertEqual(
+            changes(result, "u"), [{"id": i, "_sdc_deleted_at": None} for i in range(1, 301)]
+        )
+        self.assertIn(
+            f"ERROR stream {self.id_of('t')}: permission denied for table t (SQLSTATE 42501){ADVICE}\n",
+            result.stderr,
+        )
+        self.assertEqual(result.stderr.count("ERROR "), 1)
+        self.assertIn(
+            f"CRITICAL these streams failed, the others are done: {self.id_of('t')}\n",
+            result.stderr,
+        )
+        self.assertEqual(self.lsn(self.state, "t"), before)
+        self.assertGreater(self.lsn(self.state, "u"), before)
+        self.sql(f"GRANT SELECT ON {{s}}.t TO {reader}")
+        self.check_followed("t", "u")
+
+    def check_columns(self, length):
+        self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=length)})")
+        reader = self.make_reader()
+        self.first_copy()
+        self.sql("UPDATE {s}.t SET n = 2; INSERT INTO {s}.u SELECT generate_series(1, 300)")
+        self.check_stream_fails_alone(reader)
+
+    def test_columns_that_may_not_be_read(self):
+        self.check_columns(3_000)
+
+    def test_large_columns_that_may_not_be_read(self):
+        self.check_columns(5_000_000)
+
+    def test_whole_rows_that_may_not_be_read(self):
+        self.sql(
+            "ALTER TABLE {s}.t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) DEFERRABLE, REPLICA IDENTITY FULL;"
+            "INSERT INTO {s}.t SELECT generate_series(1, 5)"
+        )
+        reader = self.make_reader()
+        self.first_copy()
+        self.sql("UPDATE {s}.t SET id = id + 1; INSERT INTO {s}.u SELECT generate_series(1, 300)")
+        self.check_stream_fails_alone(reader)
+
+    def test_a_column_that_was_dropped_leaves_the_others(self):
+        self.sql(
+            f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=3000)}, {BIG.format(length=3001)})"
+        )
+        self.first_copy()
+        self.sql("UPDATE {s}.t SET n = 2")
+        running = self.start(self.selected, self.state, break_at_end_lsn=False)
+        running.read_until(lambda message: message.get("record", {}).get("n") == 2)
+        self.sql("BEGIN; UPDATE {s}.t SET n = 3; ALTER TABLE {s}.t DROP big; COMMIT")
+        records = running.read_until(lambda message: message.get("record", {}).get("n") == 3)
+        running.signal(15)
+        running.read_rest()
+        self.assertEqual(running.wait(), 128 + 15)
+        self.assertEqual(
+            {
+                name: len(value)
+                for name, value in records[-1]["record"].items()
+                if name in ("big", "small")
+            },
+            {"small": 3001},
+        )
+        self.assertEqual(
+            warnings(running), ["stopped by signal 15: the next run goes on from the last STATE"]
+        )
+
+    def test_a_table_that_was_dropped_leaves_them_out(self):
+        self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=3000)})")
+        self.first_copy()
+        running = self.start(self.selected, self.state, break_at_end_lsn=False)
+        running.read_until(lambda message: message["type"] == "SCHEMA" and message["stream"] == "u")
+        self.sql("BEGIN; UPDATE {s}.t SET n = 3; DROP TABLE {s}.t; COMMIT")
+        records = running.read_until(lambda message: message["type"] == "RECORD")
+        running.signal(15)
+        running.read_rest()
+        self.assertEqual(running.wait(), 128 + 15)
+        self.assertEqual(
+            records[-1]["record"], {"id": 1, "n": 3, "small": None, "_sdc_deleted_at": None}
+        )
+        [warning, _] = warnings(running)
+        self.assertEqual(
+            warning,
+            f"{self.id_of('t')}: columns that an update did not send are left out, since they cannot be "
+            f'read: relation "{self.schema}.t" does not exist (SQLSTATE 42P01)',
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,99 @@
+"""A transaction is in the log a moment before others can see what it has done. Where commits wait for a standby the moment is
+long; the tap, which looks at tables for what the log does not have, must not look too early."""
+
+import contextlib
+import threading
+import unittest
+
+from support.wal_case import WalTest
+from support.pipeline import until
+
+
+class CommitVisibilityTest(WalTest):
+    database = "wal_commit_visibility"
+    # There is no such standby. Only sessions that ask for it wait.
+    settings = {"synchronous_standby_names": "nobody", "synchronous_commit": "local"}
+
+    def check(self, statements, expected, told=None):
+        """A run that meets the transaction while its commit waits gives these records; and tells that, if it takes long."""
+        connection = self.session()
+        cursor = connection.cursor()
+        cursor.execute(f"SET search_path TO {self.schema}; SET synchronous_commit TO on")
+        pid = connection.get_backend_pid()
+        writer = threading.Thread(target=cursor.execute, args=(f"BEGIN; {statements}; COMMIT",))
+        writer.start()
+        try:
+            until(
+                lambda: self.sql(
+                    f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'SyncRep'"
+                ),
+                "no wait",
+            )
+            running = self.start(self.selected, self.state)
+            if told:
+                running.wait_for_log(told)
+            else:
+                with contextlib.suppress(AssertionError):  # it has a second in which to go wrong
+                    until(lambda: running.process.poll() is not None, "", patience=1)
+        finally:
+            self.sql(f"SELECT pg_cancel_backend({pid})")
+            writer.join()
+        found = [
+            message["record"] for message in running.read_rest() if message["type"] == "RECORD"
+        ]
+        self.assertEqual(running.wait(), 0, running)
+        self.assertEqual(
+            [
+                [record.get(name) for name in names]
+                for record in found
+                for names in [list(expected[0])]
+            ],
+            [list(record.values()) for record in expected],
+        )
+
+    def test_a_large_value_of_a_row_made_in_the_transaction(self):
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL"
+        )
+        self.first_copy()
+        big = "x" * 3000
+        self.check(
+            f"INSERT INTO t VALUES (1, 1, '{big}'); UPDATE t SET n = 2",
+            [{"id": 1, "n": 1, "big": big}, {"id": 1, "n": 2, "big": big}],
+        )
+
+    def test_a_large_value_changed_in_the_transaction(self):
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
+            "INSERT INTO {s}.t VALUES (1, 0, repeat('o', 3000))"
+        )
+        self.first_copy()
+        big = "x" * 3000
+        self.check(
+            f"UPDATE t SET big = '{big}'; UPDATE t SET n = 2",
+            [{"id": 1, "n": 0, "big": big}, {"id": 1, "n": 2, "big": big}],
+        )
+
+    def test_a_partition_made_in_the_transaction(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+        self.first_copy()
+        self.check("CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)", [{"id": 1}])
+
+    def test_a_column_made_in_the_transaction(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
+        self.first_copy(tap_id="x")
+        self.check("ALTER TABLE t ADD n int; INSERT INTO t VALUES (1, 1)", [{"id": 1, "n": 1}])
+
+    def test_a_long_wait_is_told(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+        self.first_copy()
+        self.check(
+            "CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)",
+            [{"id": 1}],
+            r"(?m)^WARNING waiting for transactions \d+: they are in the log, but nobody sees them yet; does the server wait "
+            r"for a standby \(synchronous_standby_names\)\?$",
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,263 @@
+"""Runs that follow the log for long: how they end, and what befalls them on the way."""
+
+import concurrent.futures
+import signal
+import time
+import unittest
+
+from support.pipeline import until
+from support.proxy import Proxy
+from support.slots import SlotTest
+
+PATIENCE_OF_SERVER = 2  # seconds
+
+
+class ContinuousTest(SlotTest):
+    database = "wal_continuous"
+    settings = {"wal_sender_timeout": f"{PATIENCE_OF_SERVER}s"}
+
+    def setUp(self):
+        super().setUp()
+        self.make_slot()
+        self.catalog_of_t, self.state = self.first_copy()
+
+    def follow(self, **extra):
+        """A tap that follows the log until it is told to end."""
+        return self.start(self.catalog_of_t, self.state, **{"break_at_end_lsn": False, **extra})
+
+    def record(self, running, number):
+        """Reads up to the record of an id; returns what came before it."""
+        *before, last = running.read_until(lambda m: m["type"] == "RECORD")
+        self.assertEqual(last["record"]["id"], number)
+        return before
+
+    def ids(self, messages):
+        return [m["record"]["id"] for m in messages if m["type"] == "RECORD"]
+
+    def check_rest(self, state, expected):
+        """The run after has what was not confirmed, and nothing else."""
+        self.assertEqual(self.ids(self.sync(self.catalog_of_t, state).messages), expected)
+
+    def test_changes_arrive_as_they_are_committed(self):
+        running = self.follow()
+        for number in range(10, 15):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
+            before = self.record(running, number)
+            self.assertEqual([m["type"] for m in before], ["SCHEMA"] if number == 10 else [])
+
+    def test_it_ends_after_max_run_seconds(self):
+        began = time.monotonic()
+        running = self.follow(max_run_seconds=2)
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertLess(1.9, time.monotonic() - began)
+        self.assertLess(time.monotonic() - began, 6)
+        self.assertEqual(self.ids(messages), [10])
+        self.assertEqual(messages[-1]["type"], "STATE")
+        self.check_rest(messages[-1]["value"], [])
+
+    def test_it_ends_after_max_run_seconds_in_spite_of_changes(self):
+        running = self.follow(max_run_seconds=2)
+        number = 10
+        with (
+            concurrent.futures.ThreadPoolExecutor() as reader
+        ):  # a full pipe would keep the run from ending
+            rest = reader.submit(running.read_rest)
+            while running.process.poll() is None:
+                self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
+                number += 1
+            messages = rest.result()
+        self.assertEqual(running.wait(), 0, running)
+        found = self.ids(messages)
+        self.assertEqual(found, list(range(10, 10 + len(found))))
+        self.check_rest(messages[-1]["value"], list(range(10 + len(found), number)))
+
+    def test_it_ends_when_nothing_has_come_for_logical_poll_total_seconds(self):
+        running = self.follow(logical_poll_total_seconds=3)
+        for number in range(10, 15):
+            began = time.monotonic()
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
+            self.record(running, number)
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertLess(2.9, time.monotonic() - began)
+        self.assertLess(time.monotonic() - began, 8)
+        self.assertEqual([m["type"] for m in messages], ["STATE"])
+        self.check_rest(messages[-1]["value"], [])
+
+    def end(self, running, number=signal.SIGTERM):
+        """Sends the signal; returns the messages that come then."""
+        sent = time.monotonic()
+        running.signal(number)
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 128 + number, running)
+        self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
+        self.assertEqual(
+            running.log.splitlines()[-1],
+            f"WARNING stopped by signal {int(number)}: the next run goes on from the " "last STATE",
+        )
+        self.assertEqual(messages[-1]["type"], "STATE")
+        return messages
+
+    def test_a_signal_while_nothing_comes(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running = self.follow()
+            until(self.is_active, "nobody reads the slot")
+            self.sql("INSERT INTO {s}.t SELECT max(id) + 1 FROM {s}.t")
+            running.read_until(lambda m: m["type"] == "RECORD")
+            self.state = self.end(running, number)[-1]["value"]
+            until(lambda: not self.is_active(), "the slot is in use")
+            self.check_rest(self.state, [])
+
+    def test_a_signal_in_the_middle_of_a_transaction(self):
+        self.sql(
+            "INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(11, 100000) i"
+        )
+        for extra in ({}, {"break_at_end_lsn": True}):
+            running = self.follow(**extra)
+            before = running.read(5000)
+            after = self.end(running)
+            found = self.ids(before + after)
+            self.assertEqual(found, list(range(10, 10 + len(found))))
+            self.assertLess(len(found), 100000 - 10)
+        # The transaction's end has not come: it comes again as a whole.
+        self.check_rest(after[-1]["value"], list(range(10, 100001)))
+
+    def test_progress_says_how_much_log_is_to_go(self):
+        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
+        running = self.follow(break_at_end_lsn=True)
+        until(
+            lambda: running.read(1) and "rows/s" in running.log, running
+        )  # a target that takes its time
+        self.assertRegex(
+            running.log,
+            r"(?m)^INFO log of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d MB of log to go$",
+        )
+        running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+
+    def test_the_server_is_restarted(self):
+        running = self.follow(state_every_rows=1)
+        self.sql("INSERT INTO {s}.t VALUES (10)")
+        self.assertEqual([m["type"] for m in self.record(running, 10)], ["SCHEMA"])
+        for number, mode in ((11, "fast"), (12, "immediate")):
+            self.server.restart(mode)
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
+            between = running.read_until(
+                lambda m, n=number: m["type"] == "RECORD" and m["record"]["id"] == n
+            )[:-1]
+            self.assertEqual(
+                {m["type"] for m in between}
+                - {"STATE"}
+                - ({"RECORD"} if mode == "immediate" else set()),
+                set(),
+            )
+        state = self.end(running)[-1]["value"]
+        self.assertRegex(
+            running.log,
+            r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying again in 0.5 s "
+            r"\(1 of 5\)$",
+        )
+        self.check_rest(state, [])
+
+    def test_the_server_is_restarted_while_the_target_takes_nothing(self):
+        """A server that shuts down waits for who reads its log, as long as that gives a sign of life."""
+        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
+        running = self.follow(break_at_end_lsn=True)
+        first = running.read(100)
+        self.server.restart("fast")
+        messages = first + running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        found = self.ids(messages)
+        again = found.index(10, 1)
+        self.assertEqual(found[:again], list(range(10, 10 + again)))
+        self.assertEqual(found[again:], list(range(10, 60001)))
+        self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
+
+    def test_the_connection_is_reset_in_the_middle_of_a_transaction(self):
+        self.sql(
+            "INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 20000) i;"
+            "DELETE FROM {s}.t WHERE id = 10"
+        )
+        for bytes_between in (100_000, 1_000_000, 2_000_000):
+            with Proxy(self.server.port) as proxy:
+                proxy.reset_after(bytes_between)
+                running = self.follow(port=proxy.port, break_at_end_lsn=True, state_every_rows=1000)
+                messages = running.read_rest()
+                self.assertEqual(running.wait(), 0, running)
+            self.assertRegex(
+                running.log,
+                r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying again in "
+                r"0.5 s \(1 of 5\)$",
+            )
+            self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
+            found, whole = self.ids(messages), [*range(10, 20001), 10]
+            before = len(found) - len(
+                whole
+            )  # what had come to the tap when the connection broke: perhaps nothing
+            self.assertEqual(found, [*range(10, 10 + before), *whole])
+            positions = [
+                self.bookmark({"bookmarks": m["value"]["bookmarks"]}, "t")["lsn"]
+                for m in messages
+                if m["type"] == "STATE"
+            ]
+            self.assertEqual(positions, sorted(positions))
+        self.check_rest(messages[-1]["value"], [])
+
+    def test_retries_count_since_the_bookmark_advanced(self):
+        running = self.follow(max_retries=1, state_every_rows=1)
+        messages = []
+        for number in range(10, 13):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
+            messages += running.read_until(lambda m, n=number: m.get("record", {}).get("id") == n)
+            messages += running.read_until(lambda m: m["type"] == "STATE")
+            self.sql(
+                f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+            )
+            until(
+                lambda n=number: running.log.count("trying again in 0.5 s (1 of 1)") == n - 9,
+                lambda: f"no retry\n{running}",
+            )
+        until(self.is_active, "nobody reads the slot")
+        running.signal(signal.SIGTERM)
+        messages += running.read_rest()
+        self.assertEqual(running.wait(), 128 + signal.SIGTERM, running)
+        self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
+        self.check_rest(messages[-1]["value"], [])
+
+    def test_server_that_stays_away(self):
+        with Proxy(self.server.port) as proxy:
+            running = self.follow(max_retries=2, port=proxy.port)
+            until(self.is_active, "nobody reads the slot")
+            self.sql("INSERT INTO {s}.t VALUES (10)")
+            self.record(running, 10)
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 3, running)
+        self.assertIn(
+            "giving up: 2 retries have not advanced the bookmark (max_retries)\n", running.log
+        )
+        rest = self.ids(self.sync(self.catalog_of_t, messages[-1]["value"]).messages)
+        self.assertIn(rest, ([], [10]))
+
+    def test_a_target_that_takes_nothing_for_longer_than_the_server_waits(self):
+        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
+        running = self.follow(break_at_end_lsn=True)
+        [(pid,)] = until(self.is_active, "nobody reads the slot")
+        until(
+            lambda: self.sql(
+                f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND "
+                f"backend_start < now() - {3 * PATIENCE_OF_SERVER} * interval '1 s'"
+            ),
+            lambda: f"the server has ended the stream\n{running}",
+            patience=5 * PATIENCE_OF_SERVER,
+        )
+        self.assertEqual(self.is_active(), [(pid,)])
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertNotIn("WARNING", running.log)
+        self.assertEqual(self.ids(messages), list(range(10, 60001)))
+
+
+if __name__ == "__main__":
+    unittest.main()

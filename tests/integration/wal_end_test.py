@@ -1,0 +1,211 @@
+"""A run reads up to where the log ended when it began, and then stops: at once, whatever the log ends with."""
+
+import contextlib
+import threading
+import time
+import unittest
+
+from support.pipeline import until
+from support.slots import SlotTest
+
+AT_ONCE = 60  # seconds that a run with next to nothing to read never takes, on the slowest machine; it takes 0.1 here
+
+
+class WalEndTest(SlotTest):
+    database = "wal_end"
+
+    def setUp(self):
+        super().setUp()
+        self.make_slot()
+        self.catalog_of_t, self.state = self.first_copy()
+
+    def follow(self, *, at_once=True, **extra):
+        """A run that goes on from the last one; returns the ids that came."""
+        began = time.monotonic()
+        result = self.sync(self.catalog_of_t, self.state, **extra)
+        if at_once:
+            self.assertLess(time.monotonic() - began, AT_ONCE, result)
+        self.assertGreaterEqual(self.lsn(result.last_state), self.lsn(self.state))
+        self.state = result.last_state
+        return [r["id"] for r in result.records()]
+
+    def test_nothing_has_happened(self):
+        for _ in range(5):
+            end = self.end_of_log()
+            self.assertEqual(self.follow(), [])
+            self.assertGreaterEqual(
+                self.lsn(self.state), end - 16384
+            )  # the log of the run itself may be unwritten
+
+    def test_nothing_but_changes_of_other_tables(self):
+        self.sql("CREATE TABLE {s}.other (id int)")
+        for _ in range(3):
+            self.sql("INSERT INTO {s}.other SELECT generate_series(1, 10000)")
+            end = self.end_of_log()
+            self.assertEqual(self.follow(), [])
+            self.assertGreaterEqual(self.lsn(self.state), end)
+
+    def test_changes_of_other_tables_all_the_time(self):
+        self.sql("CREATE TABLE {s}.other (id int)")
+        over = threading.Event()
+
+        def write():
+            with (
+                contextlib.closing(self.server.connect(self.database)) as connection,
+                connection.cursor() as cursor,
+            ):
+                while not over.is_set():
+                    cursor.execute(f"INSERT INTO {self.schema}.other SELECT generate_series(1, 10)")
+
+        threads = [threading.Thread(target=write) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for i in range(10, 15):
+                self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
+                end = self.end_of_log()
+                given = self.lsn(self.state)
+                self.assertEqual(self.follow(), [i])
+                self.assertGreaterEqual(self.lsn(self.state), end)
+                self.assertEqual(self.confirmed(), given)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+    def test_a_switch_of_the_log_s_file(self):
+        for i in range(10, 13):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
+            self.sql("SELECT pg_switch_wal()")
+            self.assertEqual(self.follow(), [i])
+            self.sql("SELECT pg_switch_wal()")
+            self.assertEqual(self.follow(), [])
+            self.sql("SELECT txid_current(); SELECT pg_switch_wal()")
+            self.assertEqual(self.follow(), [])
+
+    def test_a_checkpoint(self):
+        for i in range(10, 13):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
+            self.sql("CHECKPOINT")
+            self.assertEqual(self.follow(), [i])
+            self.sql("SELECT pg_switch_wal()")
+            self.sql("CHECKPOINT")
+            self.assertEqual(self.follow(), [])
+
+    def test_inside_of_a_huge_transaction(self):
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                f"BEGIN; INSERT INTO {self.schema}.t SELECT i, repeat('x', 100) FROM generate_series(10, 50009) i"
+            )
+            self.assertEqual(self.follow(), [])
+            self.sql("INSERT INTO {s}.t VALUES (4)")
+            self.assertEqual(self.follow(), [4])
+            cursor.execute(
+                f"INSERT INTO {self.schema}.t SELECT i FROM generate_series(50010, 60000) i"
+            )
+            self.assertEqual(self.follow(), [])
+            cursor.execute("COMMIT")
+        self.assertEqual(self.follow(at_once=False), list(range(10, 60001)))
+        self.assertEqual(self.follow(), [])
+
+    def test_two_open_transactions_that_end_crosswise(self):
+        first, second = (self.session().cursor() for _ in range(2))
+        first.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (10)")
+        second.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (20)")
+        self.assertEqual(self.follow(), [])
+        first.execute(f"INSERT INTO {self.schema}.t VALUES (11)")
+        second.execute("COMMIT")
+        self.assertEqual(self.follow(), [20])
+        self.assertEqual(self.follow(), [])
+        first.execute("COMMIT")
+        self.assertEqual(self.follow(), [10, 11])
+
+    def test_commits_that_do_not_wait_for_the_disk(self):
+        found = []
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit TO off")
+            for i in range(10, 40):
+                cursor.execute(f"INSERT INTO {self.schema}.t VALUES ({i})")
+                found += self.follow()
+        self.sql("INSERT INTO {s}.t VALUES (40)")
+        found += self.follow()
+        self.assertEqual(found, list(range(10, 41)))
+
+    def test_rolled_back_work(self):
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                f"BEGIN; INSERT INTO {self.schema}.t SELECT i FROM generate_series(10, 20000) i; ROLLBACK"
+            )
+        self.assertEqual(self.follow(), [])
+        self.assertEqual(self.follow(), [])
+
+    def test_at_every_offset_in_a_page(self):
+        """Commits of many lengths, so that the log ends all over its 8 KiB pages."""
+        for i in range(10, 50):
+            self.sql(f"INSERT INTO {{s}}.t VALUES ({i}, repeat('x', {i * 37}))")
+            self.assertEqual(self.follow(), [i])
+
+
+class PageEdgeTest(SlotTest):
+    """A server writes its log by whole pages, so that it may end inside a commit that does not wait for the disk."""
+
+    database = "page_edge"
+    page = 8192
+    before_the_edge = 16  # bytes: the head of a record is longer
+
+    settings = {"wal_writer_delay": "3s", "synchronous_commit": "off", "autovacuum": "off"}
+
+    def pad(self, cursor):
+        """Fills the log up to shortly before the end of a page, by messages that nobody reads."""
+
+        def here():
+            cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+            return cursor.fetchone()[0]
+
+        def write(size):
+            cursor.execute(f"SELECT pg_logical_emit_message(true, '', repeat('x', {size}))")
+
+        for _ in range(100):
+            start = here()
+            write(1000)
+            if here() // self.page != start // self.page:
+                continue  # pages have heads, too
+            head = here() - start - 1000  # of a message
+            left = self.page - self.before_the_edge - here() % self.page
+            if left >= head + 300:
+                write(left - head)
+                if here() % self.page == self.page - self.before_the_edge:
+                    return here() + self.before_the_edge
+            else:
+                write(2000)
+        self.fail("the end of a page was never met")
+
+    def test_a_commit_across_the_end_comes_in_the_next_run(self):
+        self.make_slot()
+        selected, state = self.first_copy()
+        found = []
+        with self.session() as connection, connection.cursor() as cursor:
+            for i in range(10, 13):
+                cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES ({i})")
+                edge = self.pad(cursor)
+                cursor.execute("COMMIT")
+                until(
+                    lambda edge=edge: self.sql(
+                        f"SELECT pg_current_wal_flush_lsn() - '0/0' >= {edge}"
+                    )
+                    == [(True,)],
+                    "no page",
+                )
+                for _ in range(2):
+                    result = self.sync(selected, state)
+                    found += [record["id"] for record in result.records()]
+                    state = result.last_state
+                self.sql(
+                    "SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE {s}.u"
+                )  # flushes
+        result = self.sync(selected, state)
+        self.assertEqual(found + [record["id"] for record in result.records()], [10, 11, 12])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,249 @@
+"""A log-based stream's first copy, and the place at which the log takes over from it."""
+
+import contextlib
+import json
+import random
+import signal
+import threading
+import time
+import unittest
+
+from support import wal_workload, tap
+from support.check import ADVICE
+from support.pipeline import until
+from support.server import in_older_words
+from support.slots import ONE_TABLE, SlotTest, as_text
+
+
+@contextlib.contextmanager
+def writers(server, database, schema, seed):
+    """Changes to the tables of wal_workload, table by table at once, while the block runs."""
+    over = threading.Event()
+    faults = []
+
+    def write(table):
+        kind = wal_workload.Overlapping if table == "overlapping" else wal_workload.Writer
+        try:
+            with (
+                contextlib.closing(server.connect(database)) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(f"SET search_path TO {schema}")
+                writer = kind(table, cursor, random.Random(f"{seed} {table}"))
+                writer.key = -seed * 10**6  # of Overlapping: keys that no earlier one has used
+                while not over.wait(0.03):  # a slow machine's tap must be able to keep up
+                    writer.step()
+        except Exception as fault:  # told to the test below
+            faults.append(fault)
+
+    threads = [
+        threading.Thread(target=write, args=(table,))
+        for table in (*wal_workload.LOGGED, "overlapping")
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    if faults:
+        raise faults[0]
+
+
+class InitialSnapshotTest(SlotTest):
+    database = "wal_initial_snapshot"
+
+    def test_while_tables_are_written(self):
+        self.make_slot()
+        with (
+            contextlib.closing(self.server.connect(self.database)) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(f"SET search_path TO {self.schema}")
+            wal_workload.setup(cursor, 200, random.Random)
+        catalog = self.catalog(*wal_workload.LOGGED)
+        with writers(self.server, self.database, self.schema, 1):
+            state = self.pipe(catalog).state
+            state = self.pipe(catalog, state).state
+        self.pipe(catalog, state)
+        for table in wal_workload.LOGGED:
+            self.check_equal(table)
+
+    def test_no_change_comes_twice(self):
+        """The copy's snapshot and its position in the log belong to each other."""
+        self.make_slot()
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        stop = threading.Event()
+
+        def insert():
+            with (
+                contextlib.closing(self.server.connect(self.database)) as connection,
+                connection.cursor() as cursor,
+            ):
+                while not stop.wait(0.01):
+                    cursor.execute(
+                        f"INSERT INTO {self.schema}.t SELECT max(id) + 1 FROM {self.schema}.t"
+                    )
+
+        thread = threading.Thread(target=insert)
+        thread.start()
+        try:
+            copies = [self.sync(catalog) for _ in range(3)]
+        finally:
+            stop.set()
+            thread.join()
+        [(last,)] = self.sql("SELECT max(id) FROM {s}.t")
+        for copy in copies:
+            followed = self.sync(catalog, copy.last_state)
+            self.assertEqual(
+                [r["id"] for r in copy.records() + followed.records()], list(range(1, last + 1))
+            )
+
+    def test_a_transaction_that_stays_open_is_waited_for_ten_seconds(self):
+        self.make_slot()
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        self.sql("INSERT INTO {s}.t VALUES (4)")
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (5)")
+            copied = self.sync(catalog)
+            cursor.execute("COMMIT")
+        self.assertIn(
+            "WARNING no snapshot for the first copy could be had (canceling statement due to lock timeout (SQLSTATE "
+            f"55P03)): changes since {as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
+            copied.stderr,
+        )
+        self.assertEqual([r["id"] for r in copied.records()], [1, 2, 3, 4])
+        self.assertEqual(self.lsn(copied.last_state), self.confirmed())
+        self.assertEqual(
+            [r["id"] for r in self.sync(catalog, copied.last_state).records()], [1, 2, 3, 4, 5]
+        )
+
+    @contextlib.contextmanager
+    def first_copy_behind_a_transaction(self):
+        """The table's catalog, the tap as it waits for an open transaction, and that one's cursor."""
+        self.make_slot()
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (5)")
+            running = self.start(catalog)
+            until(
+                lambda: self.sql(
+                    "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"
+                ),
+                "the tap does not wait for the transaction",
+            )
+            yield catalog, running, cursor
+
+    def test_a_transaction_that_ends_soon_is_waited_for(self):
+        with self.first_copy_behind_a_transaction() as (catalog, running, cursor):
+            cursor.execute("COMMIT")
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertNotIn("WARNING", running.log)
+        self.assertEqual(
+            [m["record"]["id"] for m in messages if m["type"] == "RECORD"], [1, 2, 3, 5]
+        )
+        self.assertEqual(self.sync(catalog, messages[-1]["value"]).records(), [])
+
+    def test_a_signal_while_it_waits_for_a_transaction(self):
+        with self.first_copy_behind_a_transaction() as (_, running, _):
+            sent = time.monotonic()
+            running.signal(signal.SIGTERM)
+            self.assertEqual(running.wait(), 143, running)
+            self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
+        self.assertEqual(running.read_rest(), [])
+        self.assertEqual(
+            running.log, "WARNING stopped by signal 15: the next run goes on from the last STATE\n"
+        )
+
+    def test_streams_that_join_later(self):
+        self.make_slot()
+        self.sql(
+            ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)"
+        )
+        state = self.sync(self.catalog("t")).last_state
+        self.sql("INSERT INTO {s}.t VALUES (4); INSERT INTO {s}.u VALUES (2)")
+        joined = self.sync(self.catalog("t", "u"), state)
+        self.assertEqual([r["id"] for r in joined.records("t")], [4])
+        self.assertEqual([r["id"] for r in joined.records("u")], [1, 2])
+        self.assertEqual(self.confirmed(), self.lsn(state))
+        self.sql(
+            "INSERT INTO {s}.t VALUES (5); INSERT INTO {s}.u VALUES (3); DELETE FROM {s}.u WHERE id = 1"
+        )
+        after = self.sync(self.catalog("t", "u"), joined.last_state)
+        self.assertEqual([r["id"] for r in after.records("t")], [5])
+        self.assertEqual(
+            [(r["id"], r["_sdc_deleted_at"] is not None) for r in after.records("u")],
+            [(3, False), (1, True)],
+        )
+        self.assertEqual(
+            self.confirmed(),
+            min(self.lsn(joined.last_state, "t"), self.lsn(joined.last_state, "u")),
+        )
+
+    def test_databases_with_their_own_slots_in_one_run(self):
+        names = ("log_copy_a", "log_copy_b")
+        for name in names:
+            self.server.create_database(name)
+            self.addCleanup(self.server.sql, f"DROP DATABASE {name} WITH (FORCE)")
+            self.server.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)", name)
+            self.make_slot(f"stitch_{name}", database=name)
+        config = self.server.config(names[0], filter_dbs=",".join(names))
+        catalog = tap.select(tap.discover(config), method="LOG_BASED")
+        state = tap.run(config, catalog=catalog).last_state
+        for name in names:
+            self.server.sql(f"INSERT INTO t VALUES ({names.index(name) + 7})", name)
+        result = tap.run(config, catalog=catalog, state=state)
+        self.assertEqual([r["id"] for r in result.records()], [7, 8])
+        for name in names:
+            given = json.loads(state)["bookmarks"][f"{name}-public-t"]["lsn"]
+            self.assertEqual(self.confirmed(f"stitch_{name}"), given)
+        self.server.sql("SELECT pg_drop_replication_slot('stitch_log_copy_b')", names[1])
+        failed = tap.run(config, catalog=catalog, state=result.last_state, expect=4)
+        self.assertEqual(
+            (failed.stdout, failed.stderr),
+            (
+                b"",
+                "CRITICAL no replication slot stitch_log_copy_b or stitch with wal2json in database log_copy_b: create it with "
+                "SELECT pg_create_logical_replication_slot('stitch_log_copy_b', 'wal2json') or set create_replication_slot to "
+                f"true{ADVICE}\n",
+            ),
+        )
+
+
+class FewSlotsTest(SlotTest):
+    """A server that has one slot, and no spare one for a snapshot."""
+
+    database = "few_slots"
+    settings = {"max_replication_slots": 1}
+
+    def test_the_copy_goes_by_where_the_slot_is(self):
+        self.make_slot()
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        copied = self.sync(catalog)
+        self.assertIn(
+            "WARNING no snapshot for the first copy could be had (all replication slots are in use; Free one or "
+            "increase max_replication_slots. (SQLSTATE 53400)): changes since "
+            f"{as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
+            in_older_words(copied.stderr),
+        )
+        self.assertEqual(self.lsn(copied.last_state), self.confirmed())
+        self.sql("DELETE FROM {s}.t WHERE id = 2")
+        records = self.sync(catalog, copied.last_state).records()
+        self.assertEqual(
+            [(r["id"], r["_sdc_deleted_at"] is not None) for r in records],
+            [(1, False), (2, False), (3, False), (2, True)],
+        )
+        self.assertEqual(self.confirmed(), self.lsn(copied.last_state))
+        self.pipe(catalog, self.pipe(catalog).state)
+        self.check_equal("t")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,75 @@
+"""Logical messages in WAL (pg_logical_emit_message): heartbeats of other programs. No message stops a stream."""
+
+import unittest
+
+from support.wal_case import WalTest, changes, warnings
+
+# Prefix and content: what JSON must escape, what looks like the end of something, what is not text.
+MESSAGES = [
+    ("'heartbeat'", "'beat'"),
+    ("''", "''"),
+    ("E'a \"quoted\" \\\\ prefix'", "E'line\\nand \"quote\" \\\\ and tab\\t'"),
+    ("'brackets'", "'{\"change\":['"),
+    ("'comma'", "'[,{'"),
+    ("'end'", "']}'"),
+    ("'binary'", "'\\xff00fe225c7d'::bytea"),
+    ("'cut character'", "'\\xf09f98'::bytea"),
+    ("'long'", "repeat('x', 100000)"),
+]
+
+
+class LogicalMessagesTest(WalTest):
+    database = "wal_logical_messages"
+
+    def check_messages(self, **extra):
+        """Messages of all kinds, between and inside transactions; every change arrives and the slot moves on."""
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, v text); CREATE TABLE {s}.unselected (id int PRIMARY KEY)"
+        )
+        self.first_copy("t")
+        expected = []
+        for number, (prefix, content) in enumerate(MESSAGES):
+            for flag in ("false", "true"):
+                emit = f"SELECT pg_logical_emit_message({flag}, {prefix}, {content})"
+                base = 100 * number + (50 if flag == "true" else 0)
+                # As the last change of a transaction, alone after several changes, alone after one, inside, and first.
+                self.sql(f"INSERT INTO {{s}}.t VALUES ({base}, 'a'), ({base + 1}, 'b'); {emit}")
+                self.sql(emit)
+                self.sql(f"INSERT INTO {{s}}.t VALUES ({base + 2}, 'c')")
+                self.sql(emit)
+                self.sql(f"INSERT INTO {{s}}.unselected VALUES ({base}), ({base + 1})")
+                self.sql(emit)
+                self.sql(
+                    f"{emit}; INSERT INTO {{s}}.t VALUES ({base + 3}, 'd'); {emit}; INSERT INTO {{s}}.t VALUES ({base + 4}, 'e')"
+                )
+                expected += [base + i for i in range(5)]
+        result = self.check_followed("t", **extra)
+        self.assertEqual([record["id"] for record in changes(result, "t")], expected)
+        self.assertEqual(warnings(result), [])
+        self.assertEqual(changes(self.follow(**extra)), [])
+
+    def test_format_1(self):
+        self.check_messages(wal2json_message_format=1)
+
+    def test_format_2(self):
+        self.check_messages(wal2json_message_format=2)
+
+    def test_rolled_back_transaction(self):
+        """A message that is not transactional stays in WAL when its transaction is rolled back."""
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, v text)")
+        self.first_copy("t")
+        self.sql("INSERT INTO {s}.t VALUES (1, 'a'), (2, 'b')")
+        session = self.session()
+        session.autocommit = False
+        session.cursor().execute(
+            f"INSERT INTO {self.schema}.t VALUES (3, 'c'), (4, 'd');"
+            "SELECT pg_logical_emit_message(false, 'p', 'c')"
+        )
+        session.rollback()
+        self.sql("INSERT INTO {s}.t VALUES (5, 'e')")
+        result = self.check_followed("t", wal2json_message_format=1)
+        self.assertEqual([record["id"] for record in changes(result)], [1, 2, 5])
+
+
+if __name__ == "__main__":
+    unittest.main()

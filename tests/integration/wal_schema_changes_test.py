@@ -1,0 +1,373 @@
+"""Tables that change their shape, between runs and while their changes are being read."""
+
+import signal
+import unittest
+
+from support import tap
+from support.check import ADVICE
+from support.wal_case import WalTest, changes, warnings
+
+BOTH = (1, 2)  # wal2json's formats
+INTEGER = {"type": ["null", "integer"], "minimum": -2147483648, "maximum": 2147483647}
+TEXT = {"type": ["null", "string"]}
+
+
+class SchemaChangesTest(WalTest):
+    def setUp(self):
+        super().setUp()
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, a text, n int); INSERT INTO {s}.t VALUES (1, 'a', 1);"
+            "CREATE TABLE {s}.other (id int PRIMARY KEY)"
+        )
+        self.first_copy()
+
+    def properties(self, message):
+        return {
+            name: kind
+            for name, kind in message["schema"]["properties"].items()
+            if name not in ("id", "_sdc_deleted_at")
+        }
+
+    def warning(self, text):
+        return f"{self.id_of('t')}: {text}"
+
+
+class BetweenRunsTest(SchemaChangesTest):
+    """The log has changes of before and of after; the table is as it is now."""
+
+    database = "wal_schema_changes"
+
+    def check(self, expected, properties, *expected_warnings, **config):
+        for form in BOTH:
+            result = self.sync(self.selected, self.state, wal2json_message_format=form, **config)
+            self.assertEqual(
+                changes(result, "t"), [{**record, "_sdc_deleted_at": None} for record in expected]
+            )
+            self.assertEqual(warnings(result), list(expected_warnings))
+            [schema] = result.of_type("SCHEMA", "t")
+            self.assertEqual(self.properties(schema), properties)
+        self.follow(**config)
+
+    def test_a_column_added_is_left_out_with_one_warning(self):
+        self.sql("INSERT INTO {s}.t VALUES (2)")
+        self.sql(
+            "ALTER TABLE {s}.t ADD new int DEFAULT 7; INSERT INTO {s}.t VALUES (3), (4);"
+            "UPDATE {s}.t SET n = 0 WHERE id = 1"
+        )
+        self.check(
+            [
+                {"id": 2, "a": None, "n": None},
+                {"id": 3, "a": None, "n": None},
+                {"id": 4, "a": None, "n": None},
+                {"id": 1, "a": "a", "n": 0},
+            ],
+            {"a": TEXT, "n": INTEGER},
+            self.warning(
+                "column new is not in the catalog, it is left out: run discovery again to sync it"
+            ),
+        )
+
+    def test_a_column_added_is_taken_where_the_fork_does(self):
+        self.sql("INSERT INTO {s}.t VALUES (2)")
+        self.sql("ALTER TABLE {s}.t ADD new int DEFAULT 7; INSERT INTO {s}.t VALUES (3, 'x', 3, 8)")
+        self.check(
+            [{"id": 2, "a": None, "n": None, "new": 7}, {"id": 3, "a": "x", "n": 3, "new": 8}],
+            {"a": TEXT, "n": INTEGER, "new": INTEGER},
+            tap_id="x",
+        )
+
+    def test_a_column_dropped_is_left_out(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
+        self.sql(
+            "ALTER TABLE {s}.t DROP a; INSERT INTO {s}.t VALUES (3, 3); UPDATE {s}.t SET n = 4 WHERE id = 2"
+        )
+        self.check([{"id": 2, "n": 2}, {"id": 3, "n": 3}, {"id": 2, "n": 4}], {"n": INTEGER})
+
+    def test_a_column_dropped_and_made_anew(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
+        self.sql("ALTER TABLE {s}.t DROP a, ADD a int; INSERT INTO {s}.t VALUES (3, 3, 33)")
+        for form in BOTH:
+            result = self.sync(self.selected, self.state, wal2json_message_format=form)
+            self.assertEqual([record["a"] for record in result.records("t")], ["b", 33])
+            self.assertEqual(result.schemas()["t"]["schema"]["properties"]["a"], INTEGER)
+
+    def test_a_column_renamed_is_a_new_one(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
+        self.sql("ALTER TABLE {s}.t RENAME a TO b; INSERT INTO {s}.t VALUES (3, 'c', 3)")
+        self.check(
+            [{"id": 2, "n": 2}, {"id": 3, "n": 3}],
+            {"n": INTEGER},
+            self.warning(
+                "column b is not in the catalog, it is left out: run discovery again to sync it"
+            ),
+        )
+
+    def test_a_column_renamed_is_taken_where_the_fork_does(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
+        self.sql("ALTER TABLE {s}.t RENAME a TO b; INSERT INTO {s}.t VALUES (3, 'c', 3)")
+        self.check(
+            [{"id": 2, "n": 2, "b": "b"}, {"id": 3, "n": 3, "b": "c"}],
+            {"n": INTEGER, "b": TEXT},
+            tap_id="x",
+        )
+
+    def test_columns_that_change_names(self):
+        self.sql("ALTER TABLE {s}.t ADD b text")
+        self.first_copy()
+        self.sql("INSERT INTO {s}.t VALUES (2, 'a2', 2, 'b2')")
+        self.sql(
+            "ALTER TABLE {s}.t RENAME a TO x; ALTER TABLE {s}.t RENAME b TO a; ALTER TABLE {s}.t RENAME x TO b;"
+            "INSERT INTO {s}.t VALUES (3, 'b3', 3, 'a3')"
+        )
+        self.check(
+            [{"id": 2, "a": "a2", "n": 2, "b": "b2"}, {"id": 3, "b": "b3", "n": 3, "a": "a3"}],
+            {"a": TEXT, "n": INTEGER, "b": TEXT},
+        )
+
+    def test_a_column_retyped_whose_old_values_are_none_of_the_type(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2), (3, 'three', 3), (4, '44', 4)")
+        self.sql(
+            "ALTER TABLE {s}.t ALTER a TYPE int USING length(a); INSERT INTO {s}.t VALUES (5, 55, 5)"
+        )
+        self.check(
+            [
+                {"id": 2, "a": "two", "n": 2},
+                {"id": 3, "a": "three", "n": 3},
+                {"id": 4, "a": 44, "n": 4},
+                {"id": 5, "a": 55, "n": 5},
+            ],
+            {"a": INTEGER, "n": INTEGER},
+            f"{self.schema}.t.a: values that were written when the column was not yet integer go out as text",
+        )
+
+    def test_a_column_retyped_to_text(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2)")
+        self.sql("ALTER TABLE {s}.t ALTER n TYPE text; INSERT INTO {s}.t VALUES (3, 'x', 'three')")
+        self.check(
+            [{"id": 2, "a": "two", "n": "2"}, {"id": 3, "a": "x", "n": "three"}],
+            {"a": TEXT, "n": TEXT},
+        )
+
+    def test_the_key_column_dropped(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2); INSERT INTO {s}.other VALUES (1)")
+        self.sql("ALTER TABLE {s}.t DROP id")
+        result = self.follow(expect=1)
+        self.assertEqual(changes(result), [{"id": 1, "_sdc_deleted_at": None}])
+        self.assertIn(
+            f"ERROR stream {self.id_of('t')}: key column id is no longer in the table: run discovery again{ADVICE}\n",
+            result.stderr,
+        )
+
+    def test_a_table_dropped_fails_alone_and_loses_nothing_of_the_others(self):
+        for form in BOTH:
+            with self.subTest(form=form):
+                self.sql(f"INSERT INTO {{s}}.other VALUES ({form}); DROP TABLE IF EXISTS {{s}}.t")
+                before = self.bookmark(self.state, "t")
+                result = self.follow(expect=1, wal2json_message_format=form)
+                self.assertEqual(changes(result), [{"id": form, "_sdc_deleted_at": None}])
+                self.assertIn(
+                    f"ERROR stream {self.id_of('t')}: table \"{self.schema}\".\"t\" is not in the database (",
+                    result.stderr,
+                )
+                self.assertIn(
+                    f"): run discovery again, or take the stream out of the catalog{ADVICE}\n",
+                    result.stderr,
+                )
+                self.assertIn(
+                    f"CRITICAL these streams failed, the others are done: {self.id_of('t')}\n",
+                    result.stderr,
+                )
+                self.assertEqual(self.bookmark(self.state, "t"), before)
+                self.check_equal("other")
+
+    def test_a_table_renamed_is_gone(self):
+        self.sql(
+            "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES (3);"
+            "INSERT INTO {s}.other VALUES (1)"
+        )
+        result = self.follow(expect=1)
+        self.assertEqual(changes(result), [{"id": 1, "_sdc_deleted_at": None}])
+        self.sql("ALTER TABLE {s}.u RENAME TO t; INSERT INTO {s}.t VALUES (4)")
+        self.assertEqual([record["id"] for record in self.follow().records("t")], [2, 4])
+
+    def test_a_table_made_anew(self):
+        self.sql("INSERT INTO {s}.t VALUES (2, 'old', 2)")
+        self.sql(
+            "DROP TABLE {s}.t; CREATE TABLE {s}.t (n text, id int PRIMARY KEY, a text);"
+            "INSERT INTO {s}.t VALUES ('x', 3, 'new')"
+        )
+        self.check(
+            [{"id": 2, "a": "old", "n": "2"}, {"n": "x", "id": 3, "a": "new"}],
+            {"a": TEXT, "n": TEXT},
+            self.another(),
+        )
+        self.check_equal("t", extra_allowed=True)
+        self.assertEqual(warnings(self.follow()), [])
+
+    def another(self):
+        return self.warning(
+            "the table is another one than before (made anew, or swapped by renaming): the log has what has changed in it since "
+            f"it got the name; for rows of before, and those that went with the other one: --full-refresh {self.id_of('t')}"
+        )
+
+    def test_a_table_swapped_for_another(self):
+        self.sql(
+            "CREATE TABLE {s}.new (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.new VALUES (1, 'b', 2), (2, 'b', 2)"
+        )
+        self.sql("BEGIN; ALTER TABLE {s}.t RENAME TO old; ALTER TABLE {s}.new RENAME TO t; COMMIT")
+        self.sql("INSERT INTO {s}.t VALUES (3, 'c', 3)")
+        result = self.follow()
+        self.assertEqual(changes(result), [{"id": 3, "a": "c", "n": 3, "_sdc_deleted_at": None}])
+        self.assertEqual(warnings(result), [self.another()])
+        self.assertEqual(warnings(self.follow("--full-refresh", self.id_of("t"))), [])
+        self.check_followed("t")
+
+    def test_a_schema_renamed_and_back(self):
+        self.sql(
+            "INSERT INTO {s}.t VALUES (2); ALTER SCHEMA {s} RENAME TO elsewhere; INSERT INTO elsewhere.t VALUES (3)"
+        )
+        result = self.follow(expect=1)
+        self.assertEqual(result.records(), [])
+        self.sql("ALTER SCHEMA elsewhere RENAME TO {s}; INSERT INTO {s}.t VALUES (4)")
+        self.assertEqual([record["id"] for record in self.follow().records("t")], [2, 4])
+
+    def test_all_at_once(self):
+        """Whatever the log has of all the shapes that a table had, its columns of now are right in the end."""
+        self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2)")
+        self.sql("ALTER TABLE {s}.t ADD x int DEFAULT 5; UPDATE {s}.t SET a = 'x' WHERE id = 1")
+        self.sql("ALTER TABLE {s}.t DROP a; INSERT INTO {s}.t VALUES (3, 3, 3)")
+        self.sql(
+            "ALTER TABLE {s}.t RENAME n TO m; ALTER TABLE {s}.t ALTER x TYPE text;"
+            "INSERT INTO {s}.t VALUES (4, 4, 'four')"
+        )
+        self.sql(
+            "ALTER TABLE {s}.t ADD a numeric; UPDATE {s}.t SET a = id + 0.5; DELETE FROM {s}.t WHERE id = 3"
+        )
+        self.check_followed("t", tap_id="x")
+
+
+class WhileFollowingTest(SchemaChangesTest):
+    """The tap has looked at the table before it changes."""
+
+    database = "log_drift_following"
+
+    def setUp(self):
+        super().setUp()
+        self.marks = 0
+
+    def follow_on(self, **config):
+        self.running = self.start(self.selected, self.state, break_at_end_lsn=False, **config)
+        self.arrive()
+
+    def arrive(self):
+        """What has come for the stream until all that is committed now has been read."""
+        self.marks += 1
+        self.sql(f"INSERT INTO {{s}}.other VALUES ({self.marks})")
+        found = self.running.read_until(lambda m: m["type"] == "RECORD" and m["stream"] == "other")
+        return [m for m in found if m.get("stream") == "t"]
+
+    def stop(self):
+        self.running.signal(signal.SIGTERM)
+        last = self.running.read_rest()[-1]
+        self.assertEqual(self.running.wait(), 128 + 15)
+        return last["value"]
+
+    def records(self, messages):
+        return [
+            {name: value for name, value in m["record"].items() if name != "_sdc_deleted_at"}
+            for m in messages
+            if m["type"] == "RECORD"
+        ]
+
+    def test_a_column_added_is_left_out_with_one_warning(self):
+        self.follow_on()
+        self.sql(
+            "ALTER TABLE {s}.t ADD new int; INSERT INTO {s}.t VALUES (2, 'b', 2, 2), (3, 'c', 3, 3)"
+        )
+        self.sql("ALTER TABLE {s}.t ADD newer int; INSERT INTO {s}.t VALUES (4)")
+        found = self.arrive()
+        self.assertEqual([m["type"] for m in found], ["RECORD"] * 3)
+        self.assertEqual(self.records(found)[0], {"id": 2, "a": "b", "n": 2})
+        self.assertEqual(
+            warnings(self.running),
+            [
+                self.warning(
+                    f"column {name} is not in the catalog, it is left out: run discovery again to sync it"
+                )
+                for name in ("new", "newer")
+            ],
+        )
+
+    def test_a_column_added_is_taken_where_the_fork_does(self):
+        for form in BOTH:
+            with self.subTest(form=form):
+                self.follow_on(tap_id="x", wal2json_message_format=form)
+                self.sql(
+                    f"INSERT INTO {{s}}.t VALUES ({form}1); ALTER TABLE {{s}}.t ADD new{form} int;"
+                    f"INSERT INTO {{s}}.t (id, new{form}) VALUES ({form}2, 2)"
+                )
+                found = self.arrive()
+                self.assertEqual([m["type"] for m in found], ["RECORD", "SCHEMA", "RECORD"])
+                self.assertEqual(self.properties(found[1])[f"new{form}"], INTEGER)
+                self.assertEqual(self.records(found)[1][f"new{form}"], 2)
+                self.state = self.stop()
+
+    def test_a_column_dropped(self):
+        self.follow_on()
+        self.sql(
+            "ALTER TABLE {s}.t DROP n; INSERT INTO {s}.t VALUES (2, 'b'), (3, 'c');"
+            "UPDATE {s}.t SET a = 'x' WHERE id = 1"
+        )
+        found = self.arrive()
+        self.assertEqual([m["type"] for m in found], ["SCHEMA", "RECORD", "RECORD", "RECORD"])
+        self.assertEqual(self.properties(found[0]), {"a": TEXT})
+        self.assertEqual(
+            self.records(found), [{"id": 2, "a": "b"}, {"id": 3, "a": "c"}, {"id": 1, "a": "x"}]
+        )
+        self.assertEqual(warnings(self.running), [])
+
+    def test_a_column_renamed(self):
+        self.follow_on(tap_id="x")
+        self.sql("ALTER TABLE {s}.t RENAME n TO m; INSERT INTO {s}.t VALUES (2, 'b', 2)")
+        found = self.arrive()
+        self.assertEqual([m["type"] for m in found], ["SCHEMA", "RECORD"])
+        self.assertEqual(self.properties(found[0]), {"a": TEXT, "m": INTEGER})
+        self.assertEqual(self.records(found), [{"id": 2, "a": "b", "m": 2}])
+
+    def test_a_column_retyped(self):
+        for form in BOTH:
+            with self.subTest(form=form):
+                self.follow_on(wal2json_message_format=form)
+                self.sql("ALTER TABLE {s}.t ALTER n TYPE text")
+                self.sql(f"INSERT INTO {{s}}.t VALUES ({form}1, 'x', 'one'), ({form}2, 'x', '2')")
+                found = self.arrive()
+                self.assertEqual([m["type"] for m in found], ["SCHEMA", "RECORD", "RECORD"])
+                self.assertEqual(self.properties(found[0])["n"], TEXT)
+                self.assertEqual([record["n"] for record in self.records(found)], ["one", "2"])
+                self.assertEqual(warnings(self.running), [])
+                self.state = self.stop()
+                self.sql("ALTER TABLE {s}.t ALTER n TYPE int USING id")
+                self.state = tap.load_strict(self.follow().last_state.encode())
+
+    def test_a_table_dropped_and_made_anew(self):
+        self.follow_on()
+        self.sql("INSERT INTO {s}.t VALUES (2); DROP TABLE {s}.t")
+        self.assertEqual(self.records(self.arrive()), [{"id": 2, "a": None, "n": None}])
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, b int, a text); INSERT INTO {s}.t VALUES (3, 3, 'c')"
+        )
+        self.assertEqual(self.records(self.arrive()), [{"id": 3, "a": "c"}])
+        self.stop()
+
+    def test_a_table_renamed(self):
+        self.follow_on()
+        self.sql(
+            "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES (3)"
+        )
+        self.assertEqual([record["id"] for record in self.records(self.arrive())], [2])
+        self.sql("ALTER TABLE {s}.u RENAME TO t; INSERT INTO {s}.t VALUES (4)")
+        self.assertEqual([record["id"] for record in self.records(self.arrive())], [4])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -186,7 +186,8 @@ class Pass {
         copies.push_back(&stream);
       }
     }
-    const bool by_default = !request_.catalog && config_.default_replication_method == "LOG_BASED";
+    const bool by_default =
+        !request_.catalog && config_.default_replication_method == singer::ReplicationMethod::log_based;
     const bool for_first_copies = by_default || std::ranges::any_of(copies, is_log_based);
     const std::string database = copies.empty() ? config_.server.database() : copies.front()->database;
     const std::string subject = "connection to secondary_host";
@@ -233,11 +234,11 @@ class Pass {
   /// As a run of these streams would.
   [[nodiscard]] bool reads_wal(const Streams& streams) const {
     return std::ranges::any_of(streams, is_log_based) ||
-           (!request_.catalog && config_.default_replication_method == "LOG_BASED");
+           (!request_.catalog && config_.default_replication_method == singer::ReplicationMethod::log_based);
   }
 
   static bool is_log_based(const sync::StreamPlan* stream) {
-    return stream->method == sync::Method::log_based;
+    return stream->method == singer::ReplicationMethod::log_based;
   }
 
   const Request& request_;

@@ -14,7 +14,7 @@ namespace tap::check {
 
 namespace {
 
-using sync::Method;
+using singer::ReplicationMethod;
 using sync::StreamPlan;
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
@@ -41,10 +41,10 @@ class StreamCheck {
       }
       check_privileges();
       sync::synced_columns(plan_, table_.columns, warn());
-      if (plan_.method == Method::incremental) {
+      if (plan_.method == ReplicationMethod::incremental) {
         check_replication_key();
       }
-      if (plan_.method == Method::log_based && connection.version() >= pg::kOldestForLogBased) {
+      if (plan_.method == ReplicationMethod::log_based && connection.version() >= pg::kOldestForLogBased) {
         sync::require_logged(table_.logged);
         sync::warn_of_gaps(plan_, table_.logged, warn());
       }
@@ -63,9 +63,8 @@ class StreamCheck {
   }
 
   [[nodiscard]] std::string method() const {
-    return plan_.method == Method::incremental ? "INCREMENTAL by " + *stream_.replication_key
-           : plan_.method == Method::log_based ? "LOG_BASED"
-                                               : "FULL_TABLE";
+    const std::string name(singer::method_name(plan_.method));
+    return plan_.method == ReplicationMethod::incremental ? name + " by " + *stream_.replication_key : name;
   }
 
   void check_privileges() {

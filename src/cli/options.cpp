@@ -19,6 +19,14 @@ namespace tap::cli {
 
 namespace {
 
+std::vector<std::string> replication_method_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, method] : singer::kReplicationMethods) {
+    names.emplace_back(name);
+  }
+  return names;
+}
+
 /// A long option may be cut short as far as it stays unmistakable: the Python taps' command line allows it.
 std::string complete(const CLI::App& app, const std::string& argument) {
   const auto end = std::min(argument.find('='), argument.size());
@@ -82,10 +90,13 @@ std::optional<Options> parse(int argc, const char* const* argv) {
              "With --discover: select schema.table or schema.table.column (globs; ! in front excludes)")
           ->type_name("PATTERN")
           ->allow_extra_args(false);
-  auto* const method = app.add_option("--replication-method", options.replication_method,
-                                      "With --discover: method of the selected streams")
-                           ->check(CLI::IsMember({"FULL_TABLE", "INCREMENTAL", "LOG_BASED"}))
-                           ->type_name("METHOD");
+  auto* const method =
+      app.add_option_function<std::string>(
+             "--replication-method",
+             [&](const std::string& name) { options.replication_method = singer::find_method(name); },
+             "With --discover: method of the selected streams")
+          ->check(CLI::IsMember(replication_method_names()))
+          ->type_name("METHOD");
   auto* const key = app.add_option("--replication-key", options.replication_key,
                                    "With --discover: replication key of the selected streams")
                         ->type_name("COLUMN");

@@ -95,8 +95,8 @@ void set_limit(Config& config, const Reader& value) {
 
 void set_default_method(Config& config, const Reader& value) {
   if (const std::string method = value.text(); !method.empty()) {
-    config.default_replication_method = value.one_of(Choices<std::string>{
-        {"FULL_TABLE", "FULL_TABLE"}, {"INCREMENTAL", "INCREMENTAL"}, {"LOG_BASED", "LOG_BASED"}});
+    config.default_replication_method = value.one_of(Choices<singer::ReplicationMethod>(
+        singer::kReplicationMethods.begin(), singer::kReplicationMethods.end()));
   }
 }
 

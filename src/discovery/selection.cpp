@@ -148,7 +148,7 @@ std::string short_id(Json& stream) {
 std::string obstacle(const DiscoveredStream& stream, const Selection& selection) {
   const bool changes_are_logged =
       stream.kind == pg::RelationKind::table || stream.kind == pg::RelationKind::partitioned;
-  if (selection.replication_method == "LOG_BASED" && !changes_are_logged) {
+  if (selection.replication_method == singer::ReplicationMethod::log_based && !changes_are_logged) {
     return "views and foreign tables cannot be log based";
   }
   if (selection.replication_key &&
@@ -207,7 +207,7 @@ void Selector::apply(DiscoveredStream& stream) {
     return;
   }
   if (selection_.replication_method) {
-    own["replication-method"] = *selection_.replication_method;
+    own["replication-method"] = singer::method_name(*selection_.replication_method);
   }
   if (selection_.replication_key) {
     own["replication-key"] = *selection_.replication_key;

@@ -13,41 +13,25 @@ namespace tap::sync {
 
 namespace {
 
-Method method_of(const singer::Stream& stream, const config::Config& config) {
-  const auto& chosen =
-      stream.replication_method ? stream.replication_method : config.default_replication_method;
-  if (chosen == "FULL_TABLE") {
-    return Method::full_table;
+using singer::ReplicationMethod;
+
+ReplicationMethod method_of(const singer::Stream& stream, const config::Config& config) {
+  const auto method = stream.replication_method ? singer::find_method(*stream.replication_method)
+                                                : config.default_replication_method;
+  if (!method) {
+    throw Error(ExitCode::usage,
+                fmt::format("Unrecognized replication_method {} for stream {}: set replication-method in the "
+                            "stream's metadata, or default_replication_method in the config, to FULL_TABLE, "
+                            "INCREMENTAL or LOG_BASED",
+                            stream.replication_method.value_or("None"), stream.id));
   }
-  if (chosen == "INCREMENTAL") {
-    return Method::incremental;
-  }
-  if (chosen == "LOG_BASED" && stream.is_view) {
+  if (method == ReplicationMethod::log_based && stream.is_view) {
     throw Error(ExitCode::usage,
                 fmt::format("Logical Replication is NOT supported for views. Please change the "
                             "replication method for {}",
                             stream.id));
   }
-  if (chosen == "LOG_BASED") {
-    return Method::log_based;
-  }
-  throw Error(ExitCode::usage,
-              fmt::format("Unrecognized replication_method {} for stream {}: set replication-method in the "
-                          "stream's metadata, or default_replication_method in the config, to FULL_TABLE, "
-                          "INCREMENTAL or LOG_BASED",
-                          chosen ? *chosen : "None", stream.id));
-}
-
-const char* name_of(Method method) {
-  switch (method) {
-    case Method::full_table:
-      return "FULL_TABLE";
-    case Method::incremental:
-      return "INCREMENTAL";
-    case Method::log_based:
-      return "LOG_BASED";
-  }
-  return "";
+  return *method;
 }
 
 /// The replication key of an incremental stream, which must be one of its columns.
@@ -88,11 +72,13 @@ std::string reset_reason(const Json& bookmark, const StreamPlan& planned, bool r
     return "--full-refresh";
   }
   const auto method = bookmark.find("last_replication_method");
-  if (method != bookmark.end() && *method != name_of(planned.method)) {
-    return fmt::format("the replication method was {}, is {} now", to_text(*method), name_of(planned.method));
+  if (method != bookmark.end() && *method != singer::method_name(planned.method)) {
+    return fmt::format("the replication method was {}, is {} now", to_text(*method),
+                       singer::method_name(planned.method));
   }
   const auto key = bookmark.find("replication_key");
-  const bool keyed = planned.method == Method::incremental && bookmark.contains("replication_key_value");
+  const bool keyed =
+      planned.method == ReplicationMethod::incremental && bookmark.contains("replication_key_value");
   if (keyed && (key == bookmark.end() || *key != *stream.replication_key)) {
     return fmt::format("the replication key was {}, is {} now",
                        key == bookmark.end() ? "unknown" : to_text(*key), to_text(*stream.replication_key));
@@ -142,13 +128,13 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std
     log::info("{}: starting anew: {}", planned.stream.id, why);
     reset_bookmark(bookmark);
   }
-  if (planned.method == Method::log_based) {
+  if (planned.method == ReplicationMethod::log_based) {
     read_log_bookmark(bookmark, planned.stream.id);
   }
   // The SDK's notes on a run of its own, which are not true of ours.
   bookmark.erase("starting_replication_value");
   bookmark.erase("progress_markers");
-  bookmark["last_replication_method"] = name_of(planned.method);
+  bookmark["last_replication_method"] = singer::method_name(planned.method);
 }
 
 /// Marks which of the streams are to be refreshed; complains of a name that none of them has.
@@ -177,11 +163,12 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
       config.schema_in_stream_name ? fmt::format("{}_{}", stream.schema_name, stream.name) : stream.name;
   planned.database = stream.database.empty() ? config.server.database() : stream.database;
   planned.method = method_of(stream, config);
-  if (planned.method == Method::incremental) {
+  if (planned.method == ReplicationMethod::incremental) {
     check_key(stream);
   }
   for (const singer::Column& column : stream.columns) {
-    const bool is_key = planned.method == Method::incremental && column.name == *stream.replication_key;
+    const bool is_key =
+        planned.method == ReplicationMethod::incremental && column.name == *stream.replication_key;
     if (column.synced || is_key) {
       planned.columns.push_back(column.name);
     }

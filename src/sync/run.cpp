@@ -43,9 +43,9 @@ void attempt(RetryingConnection& database, const StreamPlan& stream, const confi
 
 void copy_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
                  WalReplication& logs, StreamOutput& output) {
-  if (stream.method == Method::incremental) {
+  if (stream.method == singer::ReplicationMethod::incremental) {
     attempt(database, stream, config, output, Incremental(stream, config, output));
-  } else if (stream.method == Method::full_table) {
+  } else if (stream.method == singer::ReplicationMethod::full_table) {
     attempt(database, stream, config, output, FullTable(stream, config, output));
   } else {
     const auto initial_snapshot = [&](pg::Connection& connection) {
@@ -82,8 +82,9 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
     return ExitCode::done;
   }
-  const bool any_log_based = std::ranges::any_of(
-      streams, [](const StreamPlan& stream) { return stream.method == Method::log_based; });
+  const bool any_log_based = std::ranges::any_of(streams, [](const StreamPlan& stream) {
+    return stream.method == singer::ReplicationMethod::log_based;
+  });
   RetryingConnection primary(config, any_log_based ? pg::primary_of(config.server) : config.server);
   std::optional<RetryingConnection> secondary;
   if (config.secondary.used) {

@@ -35,7 +35,8 @@ void StreamOutput::begin(const std::vector<std::string>& columns,
                          const std::vector<std::string>& bookmark_properties) {
   begun_ = true;
   log::info("{}: {}", plan_.stream.id,
-            plan_.method == Method::incremental ? "reading rows with new keys" : "copying the table");
+            plan_.method == singer::ReplicationMethod::incremental ? "reading rows with new keys"
+                                                                   : "copying the table");
   state_.set_currently_syncing(plan_.stream.id);
   writer_.schema(plan_.name, schema_of(plan_.stream, columns, config_.values), plan_.stream.key_properties,
                  bookmark_properties);

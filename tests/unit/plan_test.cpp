@@ -119,9 +119,10 @@ TEST_CASE("the schema goes in front of the stream's name on demand") {
 
 TEST_CASE("a stream without its own method takes the default one") {
   auto with_default = shop();
-  with_default.default_replication_method = "FULL_TABLE";
+  with_default.default_replication_method = singer::ReplicationMethod::full_table;
   singer::State state;
-  CHECK(sync::plan(with_default, {stream("a", "")}, {}, state)[0].method == sync::Method::full_table);
+  CHECK(sync::plan(with_default, {stream("a", "")}, {}, state)[0].method ==
+        singer::ReplicationMethod::full_table);
 }
 
 TEST_CASE("an unknown method is refused with the stream and the remedy") {

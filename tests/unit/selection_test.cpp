@@ -102,18 +102,18 @@ TEST_CASE("a pattern that matches nothing is refused") {
 
 TEST_CASE("method and key go to the selected streams that can have them") {
   auto streams = shop();
-  select(streams, {{"*"}, "LOG_BASED", std::nullopt});
+  select(streams, {{"*"}, singer::ReplicationMethod::log_based, std::nullopt});
   CHECK(selected(streams) == "public.orders(a,b,c) public.items(a,b,c) audit.orders(a,b,c) ");
   CHECK(singer::metadata(streams[0].entry, "")["replication-method"] == "LOG_BASED");
 
   streams = shop();
-  select(streams, {{"public.report"}, "INCREMENTAL", "b"});
+  select(streams, {{"public.report"}, singer::ReplicationMethod::incremental, "b"});
   CHECK(selected(streams) == "public.report(a,b,c) ");
   CHECK(singer::metadata(streams[3].entry, "")["replication-key"] == "b");
   CHECK_FALSE(singer::metadata(streams[0].entry, "").contains("replication-key"));
 
   streams = shop();
-  select(streams, {{"*"}, "INCREMENTAL", "updated_at"});
+  select(streams, {{"*"}, singer::ReplicationMethod::incremental, "updated_at"});
   CHECK(selected(streams).empty());
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
   for (const char* id : {"db-public-orders", "public-orders"}) {
     auto before = shop();
     before.erase(before.begin() + 1, before.end());
-    select(before, {{"public.orders", "!public.orders.c"}, "INCREMENTAL", "b"});
+    select(before, {{"public.orders", "!public.orders.c"}, singer::ReplicationMethod::incremental, "b"});
     before[0].entry["tap_stream_id"] = id;
     singer::metadata(before[0].entry, "")["view-key-properties"] = {"a"};
     singer::metadata(before[0].entry, "")["row-count"] = 12345;
@@ -141,7 +141,7 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
 
 TEST_CASE("metadata of an earlier catalog that is about nothing is passed over") {
   auto before = shop();
-  select(before, {{"public.orders"}, "FULL_TABLE", std::nullopt});
+  select(before, {{"public.orders"}, singer::ReplicationMethod::full_table, std::nullopt});
   Json& metadata = before[0].entry["metadata"];
   for (const char* odd : {R"({"breadcrumb": ["properties", 5], "metadata": {}})", R"({"metadata": {}})",
                           R"({"breadcrumb": 5, "metadata": {}})",

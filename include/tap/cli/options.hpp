@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tap/base/log.hpp>
+#include <tap/singer/replication_method.hpp>
 
 namespace tap::cli {
 
@@ -30,7 +31,7 @@ struct Options {
   bool json = false;   ///< what these two write is JSON
 
   std::vector<std::string> select;
-  std::optional<std::string> replication_method;
+  std::optional<singer::ReplicationMethod> replication_method;
   std::optional<std::string> replication_key;
 };
 

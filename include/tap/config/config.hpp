@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/pg/connection_settings.hpp>
+#include <tap/singer/replication_method.hpp>
 #include <tap/ssh/tunnel.hpp>
 #include <tap/value/options.hpp>
 
@@ -47,7 +48,7 @@ struct Config {
   std::vector<std::string> filter_schemas;  ///< discover only these; empty: all
   value::EncodingOptions values;
 
-  std::optional<std::string> default_replication_method;
+  std::optional<singer::ReplicationMethod> default_replication_method;
   bool schema_in_stream_name = false;  ///< streams are called <schema>_<table>
 
   std::uint64_t limit = 0;              ///< rows of one incremental run, about; 0: no limit

@@ -8,6 +8,7 @@
 
 #include <tap/base/json.hpp>
 #include <tap/discovery/discovery.hpp>
+#include <tap/singer/replication_method.hpp>
 
 namespace tap::discovery {
 
@@ -25,7 +26,7 @@ struct Pattern {
 /// What the command line says of the discovered streams.
 struct Selection {
   std::vector<std::string> patterns;  ///< of --select, as typed
-  std::optional<std::string> replication_method;
+  std::optional<singer::ReplicationMethod> replication_method;
   std::optional<std::string> replication_key;
 };
 

@@ -33,7 +33,7 @@ struct Stream {
   bool selected = false;
   bool is_view = false;
   std::vector<std::string> key_properties;
-  std::optional<std::string> replication_method;
+  std::optional<std::string> replication_method;  ///< as the catalog has it: any text
   std::optional<std::string> replication_key;
   std::vector<Column> columns;  ///< in the order of the schema's properties
   Json schema;

@@ -6,18 +6,17 @@
 
 #include <tap/config/config.hpp>
 #include <tap/singer/catalog.hpp>
+#include <tap/singer/replication_method.hpp>
 #include <tap/singer/state.hpp>
 
 namespace tap::sync {
-
-enum class Method { full_table, incremental, log_based };
 
 /// What a run does with one stream.
 struct StreamPlan {
   singer::Stream stream;
   std::string name;      ///< the stream's name in messages
   std::string database;  ///< where it is read
-  Method method = Method::full_table;
+  singer::ReplicationMethod method = singer::ReplicationMethod::full_table;
   std::vector<std::string> columns;  ///< the synced ones, by name: their order in a record
 };
 

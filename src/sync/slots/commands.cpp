@@ -35,10 +35,11 @@ bool is_of_another(const std::string& stream, const std::vector<std::string>& da
 /// The least position over the log-based streams of a database.
 std::optional<Lsn> least_position(const singer::State& state, const std::vector<std::string>& databases,
                                   const std::string& ours) {
+  constexpr std::string_view log_based = singer::method_name(singer::ReplicationMethod::log_based);
   std::optional<Lsn> least;
   for (const auto& [stream, bookmark] : state.document()["bookmarks"].items()) {
     const auto lsn = needed_from(bookmark);
-    const bool is_log_based = bookmark.value("last_replication_method", Json("LOG_BASED")) == "LOG_BASED";
+    const bool is_log_based = bookmark.value("last_replication_method", Json(log_based)) == log_based;
     if (lsn && is_log_based && !is_of_another(stream, databases, ours)) {
       least = least ? std::min(*least, *lsn) : *lsn;
     }

@@ -29,7 +29,7 @@ WalReplication::WalReplication(const config::Config& config, const std::vector<S
                                singer::State& state, const std::optional<std::string>& state_file)
     : config_(config), state_(state) {
   for (const StreamPlan& stream : streams) {
-    if (stream.method == Method::log_based) {
+    if (stream.method == singer::ReplicationMethod::log_based) {
       Group& group = groups_[stream.database];
       group.streams.push_back(&stream);
       if (bookmark_lsn(state_.bookmark(stream.stream.id))) {
@@ -85,7 +85,7 @@ InitialSnapshot WalReplication::start_of_copy(const StreamPlan& stream, pg::Conn
 }
 
 void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
-  if (stream.method != Method::log_based) {
+  if (stream.method != singer::ReplicationMethod::log_based) {
     return;
   }
   Group& group = groups_.at(stream.database);

@@ -29,4 +29,4 @@ def known_messages():
     """The messages of docs/troubleshooting.md as regular expressions: `...` is any text."""
     rows = tables(read("docs/troubleshooting.md"), "| message | what to do |")
     texts = [text for row in rows for text in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
-    return [".*".join(map(re.escape, text.split("..."))) for text in texts]
+    return [".*".join(re.escape(part.strip()) for part in text.split("...")) for text in texts]

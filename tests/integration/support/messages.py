@@ -1,0 +1,37 @@
+"""The errors, warnings and findings that the sources can report."""
+
+import re
+
+from support.tap import ROOT
+
+# Where a message begins: what is thrown or logged, and the complaints of a run and of `check`.
+SITE = re.compile(
+    r"throw (?:pg::|tap::)?\w+\("
+    r"|log::(?:warn|error|critical)\("
+    r"|\bComplaint\b(?: \w+)?[({]"
+    r"|\b(?:unprepared|warn)\(\s*\{"
+    r"|\breport\w*\.(?:note|warning|error)\([^{;]*\{"
+)
+COMMENT = re.compile(r"^\s*//.*$|\s// [^\"\n]*$", re.MULTILINE)
+STRING = r'"(?:[^"\\\n]|\\.)*"'
+STATEMENT = re.compile(rf"(?:[^;\"]|{STRING})*")
+LITERAL = re.compile(rf'R"\((?P<raw>.*?)\)"|(?:{STRING}\s*)+', re.DOTALL)
+
+
+def text_of(literal):
+    """What the compiler makes of string literals next to each other."""
+    if literal["raw"] is not None:
+        return literal["raw"]
+    parts = re.findall(STRING, literal[0])
+    return "".join(part[1:-1] for part in parts).replace('\\"', '"').replace("\\\\", "\\")
+
+
+def message_patterns():
+    """(file, message) of each message with words of its own; {} is what varies."""
+    for path in sorted([*ROOT.glob("src/**/*.[ch]pp"), *ROOT.glob("include/**/*.hpp")]):
+        code = COMMENT.sub("", path.read_text(encoding="utf-8"))
+        for site in SITE.finditer(code):
+            literal = LITERAL.search(STATEMENT.match(code, site.end())[0])
+            message = literal and re.sub(r"\{[^{}]*\}", "{}", text_of(literal))
+            if message and len(re.findall(r"\w{2,}", message)) > 1:  # else it is composed of others
+                yield str(path.relative_to(ROOT)), message

@@ -136,7 +136,7 @@ def log_based(demo, server):
     records = show_records(demo, "first.jsonl", 1)
     say(f"\n{records:,} rows in {seconds:.2f} s")
 
-    heading("Somebody works on the table")
+    heading("Changes to the table")
     for statement in (
         "INSERT INTO customers (id, name) VALUES (1000001, 'Ada')",
         "UPDATE customers SET name = 'Ada Lovelace' WHERE id = 1000001",

@@ -38,7 +38,7 @@ need() {
   apt-get update -qq
   forbid_main_cluster
   apt_install "${missing[@]}"
-  # Nor is this machine to have servers of ours from now on.
+  # These packages start servers at boot; this machine should not.
   [[ " ${missing[*]} " != *" openssh-server "* ]] || switch_off ssh
   [[ " ${missing[*]} " != *" pgbouncer "* ]] || switch_off pgbouncer
 }

@@ -1,9 +1,10 @@
 """An Airflow DAG: one task for each folder of streams, all at a time.
 
-A folder is as examples/pipeline wants it: config.json, catalog.json with the group's streams, target.json; it keeps state.json from
-run to run, so it must be on a disk that outlives the worker. Log-based streams of one database share a slot: keep them in one folder.
-Airflow stops a task by SIGTERM to all of its processes; the target goes on until it has what the tap has sent (unless it minds
-SIGTERM itself), and what it has is not sent again.
+A folder contains what examples/pipeline needs: config.json, catalog.json with the streams of the
+group, and target.json. It keeps state.json from run to run, so it must be on a disk that outlives
+the worker. Log-based streams of one database share a slot: keep them in one folder.
+Airflow stops a task by SIGTERM to all of its processes. The target finishes what the tap has sent
+(unless it handles SIGTERM itself), and that is not sent again.
 """
 
 import datetime

@@ -114,7 +114,7 @@ std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& 
     probe.emplace(plain, database);
     probe->asks_after_another_ = true;
     const Result own = probe->query("SELECT pg_catalog.pg_backend_pid() AS pid");
-    if (own.number(0, 0) != PQbackendPID(probe->connection_.get()) || probe->place_ != place) {
+    if (own.first().number("pid") != PQbackendPID(probe->connection_.get()) || probe->place_ != place) {
       return std::nullopt;  // a pool's, or another host's: it is reached, and knows nothing of this session
     }
     found = probe->query(fmt::format(kSession, probe->version().has_wait_events() ? kWaitEvents : kWaiting),
@@ -128,11 +128,12 @@ std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& 
     log::debug("{}, and a second connection cannot ask why: {}", since, error.what());
     return std::nullopt;
   }
-  if (found->size() == 0) {
+  if (found->is_empty()) {
     return since + ", and the server has no such session any more";
   }
-  const std::string waits_for = found->text(0, found->column("waits_for"));
-  if (!found->flag(0, found->column("waits_for_us"))) {
+  const Row row = found->first();
+  const std::string waits_for = row.text("waits_for");
+  if (!row.flag("waits_for_us")) {
     log::info("{} from the server ({}), which is at work{}{}", since, probe->description(),
               waits_for.empty() ? "" : ", waiting for ", waits_for);
     return std::nullopt;
@@ -149,7 +150,7 @@ std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& 
         session.pid, error.what());
   }
   return fmt::format("{}, and the server waits for us, too ({}): what is sent does not arrive", since,
-                     waits_for.empty() ? found->text(0, found->column("state")) : waits_for);
+                     waits_for.empty() ? row.text("state") : waits_for);
 }
 
 }  // namespace tap::pg

@@ -67,10 +67,10 @@ std::uint64_t server_time() {
 
 /// A server that has not heard of us for wal_sender_timeout (60 s by default; 0: none) ends the stream.
 milliseconds status_interval(Connection& connection) {
-  const Result row = connection.simple_query(
-      "SELECT setting AS patience FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
-  const milliseconds patience(row.number(0, row.column("patience")));
-  return patience.count() > 0 ? std::min(kStatusEvery, patience / 4) : kStatusEvery;
+  const Result result = connection.simple_query(
+      "SELECT setting AS timeout FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
+  const milliseconds timeout(result.first().number("timeout"));
+  return timeout.count() > 0 ? std::min(kStatusEvery, timeout / 4) : kStatusEvery;
 }
 
 /// True once the server has said all about a stream that is ended: only then has it released the slot.

@@ -60,7 +60,7 @@ bool Connection::is_pooled() {
         fmt::format("SELECT pg_catalog.set_config('search_path', '{}', false) "
                     "WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {}",
                     kCatalogPath, PQbackendPID(connection_.get())));
-    is_pooled_ = receive_rows().size() == 0;
+    is_pooled_ = receive_rows().is_empty();
   }
   return *is_pooled_;
 }
@@ -163,7 +163,7 @@ void Connection::pin_settings(bool local, const std::string& before) {
   const std::string sql = before + tap::pg::pin_settings(server_.timeouts, version(), local);
   if (session_start_.empty()) {
     const Result own = simple_query(sql + kSessionStart);
-    session_start_ = own.size() > 0 ? own.text(0, 0) : "";
+    session_start_ = own.is_empty() ? "" : own.first().text("session_start");
   } else {
     execute(sql);
   }

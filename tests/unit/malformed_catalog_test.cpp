@@ -76,37 +76,51 @@ TEST_CASE("a type that is not in pg_type is an error") {
 
 TEST_CASE("a value that is not what a catalog column holds is an error") {
   const pg::Result one = rows({"", {}});
-  CHECK_THROWS_WITH(one.character(0, 0), kMalformed + "\"a\" is '', not one character");
-  CHECK_THROWS_WITH(one.character(0, 1), kMalformed + "\"b\" is NULL, not one character");
-  CHECK_THROWS_WITH(one.number(0, 0), kMalformed + "\"a\" is '', not a number");
-  CHECK(one.number(0, 1) == 0);
-  CHECK(one.oid(0, 1) == 0);
-  CHECK(one.text(0, 1).empty());
-  CHECK_THROWS_WITH(one.text(1, 0), kMalformed + "a value is missing");
-  CHECK_THROWS_WITH(one.text(0, 2), kMalformed + "a value is missing");
-  CHECK_THROWS_WITH(rows({}).flag(0, 0), kMalformed + "a value is missing");
+  CHECK_THROWS_WITH(one[0].character("a"), kMalformed + "\"a\" is '', not one character");
+  CHECK_THROWS_WITH(one[0].character("b"), kMalformed + "\"b\" is NULL, not one character");
+  CHECK_THROWS_WITH(one[0].number("a"), kMalformed + "\"a\" is '', not a number");
+  CHECK(one[0].number("b") == 0);
+  CHECK(one[0].oid("b") == 0);
+  CHECK(one[0].text("b").empty());
+  CHECK_THROWS_WITH(one[1].text("a"), kMalformed + "a value is missing");
+  CHECK_THROWS_WITH(one.first().text("c"), "a catalog query has no column \"c\"");
+  CHECK_THROWS_WITH(one.first().view(2), kMalformed + "a value is missing");
+  const pg::Result none = rows({});
+  CHECK_THROWS_WITH(none.first().flag("a"), kMalformed + "a value is missing");
 
   const pg::Result other = rows({"rr", "4294967296", "-1", "4294967295"});
-  CHECK_THROWS_WITH(other.character(0, 0), kMalformed + "\"a\" is 'rr', not one character");
-  CHECK_THROWS_WITH(other.oid(0, 1), kMalformed + "\"b\" is '4294967296', not an OID");
-  CHECK_THROWS_WITH(other.oid(1, 0), kMalformed + "\"a\" is '-1', not an OID");
-  CHECK(other.oid(1, 1) == 4294967295U);
+  CHECK_THROWS_WITH(other[0].character("a"), kMalformed + "\"a\" is 'rr', not one character");
+  CHECK_THROWS_WITH(other[0].oid("b"), kMalformed + "\"b\" is '4294967296', not an OID");
+  CHECK_THROWS_WITH(other[1].oid("a"), kMalformed + "\"a\" is '-1', not an OID");
+  CHECK(other[1].oid("b") == 4294967295U);
 }
 
 TEST_CASE("a position in a list that was not given is an error") {
   const pg::Result positions = rows({"1", "2", "0", "3"});
-  CHECK(positions.index(0, 0, 2) == 0);
-  CHECK(positions.index(0, 1, 2) == 1);
-  CHECK_THROWS_WITH(positions.index(1, 0, 2), kMalformed + "\"a\" is '0', not a number from 1 to 2");
-  CHECK_THROWS_WITH(positions.index(1, 1, 2), kMalformed + "\"b\" is '3', not a number from 1 to 2");
-  CHECK_THROWS_AS(rows({{}, {}}).index(0, 0, 2), Error);
+  CHECK(positions[0].index("a", 2) == 0);
+  CHECK(positions[0].index("b", 2) == 1);
+  CHECK_THROWS_WITH(positions[1].index("a", 2), kMalformed + "\"a\" is '0', not a number from 1 to 2");
+  CHECK_THROWS_WITH(positions[1].index("b", 2), kMalformed + "\"b\" is '3', not a number from 1 to 2");
+  const pg::Result nulls = rows({{}, {}});
+  CHECK_THROWS_AS(nulls.first().index("a", 2), Error);
 }
 
-TEST_CASE("a list of names that is none is an error") {
-  CHECK(rows({R"(["a","b"])", "[]"}).text_list(0, 0) == std::vector<std::string>{"a", "b"});
-  CHECK(rows({R"(["a","b"])", "[]"}).text_list(0, 1).empty());
+TEST_CASE("a list of names that is malformed is an error") {
+  const pg::Result lists = rows({R"(["a","b"])", "[]"});
+  CHECK(lists.first().text_list("a") == std::vector<std::string>{"a", "b"});
+  CHECK(lists.first().text_list("b").empty());
   for (const char* text : {"", "[1]", "{}", "[", "\"a\"", R"(["a",null])"}) {
-    CHECK_THROWS_WITH(rows({text, "[]"}).text_list(0, 0),
+    const pg::Result malformed = rows({text, "[]"});
+    CHECK_THROWS_WITH(malformed.first().text_list("a"),
                       kMalformed + "\"a\" is '" + text + "', not a JSON array of strings");
   }
+}
+
+TEST_CASE("rows are read by the names of their columns, in any order") {
+  std::string seen;
+  for (const pg::Row row : rows({"1", "2", {}, "4"})) {
+    seen += row.text("b") + (row.is_null("a") ? "-" : row.text("a")) + row.text("b") + ";";
+  }
+  CHECK(seen == "212;4-4;");
+  CHECK(rows({}).is_empty());
 }

@@ -91,7 +91,7 @@ CatalogSession::CatalogSession(const ConnectionSettings& server, const std::stri
       query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " +
             pin_settings(server.timeouts, ServerVersion(parts_->connection.server_version()), true) +
             Connection::kSessionStart);
-  parts_->start = own.size() > 0 ? own.text(0, 0) : "";
+  parts_->start = own.is_empty() ? "" : own.first().text("session_start");
 }
 
 CatalogSession::~CatalogSession() = default;

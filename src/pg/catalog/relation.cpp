@@ -109,27 +109,21 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     refuse_missing_table(connection, schema, table);
   }
   Relation relation;
-  relation.oid = found.oid(0, found.column("oid"));
-  relation.kind = static_cast<RelationKind>(found.character(0, found.column("kind")));
+  relation.oid = found.first().oid("oid");
+  relation.kind = static_cast<RelationKind>(found.first().character("kind"));
   const std::string oid = fmt::to_string(relation.oid);
 
   const Result columns = connection.query(
       fmt::format(kColumns, connection.version().has_virtual_columns() ? kColumnsSince18 : kPlainColumns),
       {oid});
-  const auto name = columns.column("name");
-  const auto number = columns.column("number");
-  const auto type = columns.column("type");
-  const auto modifier = columns.column("modifier");
-  const auto not_null = columns.column("not_null");
-  const auto is_virtual = columns.column("is_virtual");
-  for (std::size_t row = 0; row < columns.size(); ++row) {
+  for (const Row row : columns) {
     TableColumn& column = relation.columns.emplace_back();
-    column.name = columns.text(row, name);
-    column.number = static_cast<int>(columns.number(row, number));
-    column.type = columns.oid(row, type);
-    column.modifier = static_cast<std::int32_t>(columns.number(row, modifier));
-    column.not_null = columns.flag(row, not_null);
-    column.is_virtual = columns.flag(row, is_virtual);
+    column.name = row.text("name");
+    column.number = static_cast<int>(row.number("number"));
+    column.type = row.oid("type");
+    column.modifier = static_cast<std::int32_t>(row.number("modifier"));
+    column.not_null = row.flag("not_null");
+    column.is_virtual = row.flag("is_virtual");
   }
   relation.types = read_types(connection.query(types_query(
       fmt::format("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0", oid))));
@@ -141,21 +135,14 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   const Result partitions = connection.query(
       fmt::format(kLeaves, kInheritance, connection.version().has_row_security() ? kNoRowSecurity : ""),
       {oid});
-  const auto leaf_oid = partitions.column("oid");
-  const auto schema_name = partitions.column("schema_name");
-  const auto table_name = partitions.column("table_name");
-  const auto has_ctid = partitions.column("has_ctid");
-  const auto relfilenode = partitions.column("relfilenode");
-  const auto rows = partitions.column("rows");
-  const auto by_itself = partitions.column("by_itself");
-  for (std::size_t row = 0; row < partitions.size(); ++row) {
+  for (const Row row : partitions) {
     Partition& partition = relation.partitions.emplace_back();
-    partition.oid = partitions.oid(row, leaf_oid);
-    partition.name = quote_qualified(partitions.view(row, schema_name), partitions.view(row, table_name));
-    partition.has_ctid = partitions.flag(row, has_ctid);
-    partition.relfilenode = partitions.oid(row, relfilenode);
-    relation.rows += static_cast<std::uint64_t>(partitions.number(row, rows));
-    relation.reads_each_partition = relation.reads_each_partition && partitions.flag(row, by_itself);
+    partition.oid = row.oid("oid");
+    partition.name = quote_qualified(row.view("schema_name"), row.view("table_name"));
+    partition.has_ctid = row.flag("has_ctid");
+    partition.relfilenode = row.oid("relfilenode");
+    relation.rows += static_cast<std::uint64_t>(row.number("rows"));
+    relation.reads_each_partition = row.flag("by_itself") && relation.reads_each_partition;
   }
   return relation;
 }

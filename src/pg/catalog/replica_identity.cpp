@@ -78,35 +78,23 @@ std::vector<std::vector<ReplicaIdentity>> replica_identities(Connection& connect
   for (const TableName& table : tables) {
     names.push_back(Json::array({table.schema, table.table}));
   }
-  const Result rows = connection.query(fmt::format(kTrees, kInheritance), {to_text(names)});
-  const auto position = rows.column("position");
-  const auto schema_name = rows.column("schema_name");
-  const auto table_name = rows.column("table_name");
-  const auto is_partitioned = rows.column("is_partitioned");
-  const auto is_logged = rows.column("is_logged");
-  const auto is_full = rows.column("is_full");
-  const auto defers_keys = rows.column("defers_keys");
-  const auto identity = rows.column("identity");
   std::vector<std::vector<ReplicaIdentity>> trees(tables.size());
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    ReplicaIdentity& logged = trees[rows.index(row, position, trees.size())].emplace_back();
-    logged.name = {rows.text(row, schema_name), rows.text(row, table_name)};
-    logged.is_partitioned = rows.flag(row, is_partitioned);
-    logged.is_logged = rows.flag(row, is_logged);
-    logged.is_full = rows.flag(row, is_full);
-    logged.defers_keys = rows.flag(row, defers_keys);
-    logged.identity = rows.text_list(row, identity);
+  for (const Row row : connection.query(fmt::format(kTrees, kInheritance), {to_text(names)})) {
+    ReplicaIdentity& table = trees[row.index("position", trees.size())].emplace_back();
+    table.name = {row.text("schema_name"), row.text("table_name")};
+    table.is_partitioned = row.flag("is_partitioned");
+    table.is_logged = row.flag("is_logged");
+    table.is_full = row.flag("is_full");
+    table.defers_keys = row.flag("defers_keys");
+    table.identity = row.text_list("identity");
   }
   return trees;
 }
 
 std::vector<TableName> with_ancestors(Connection& connection, const TableName& table) {
-  const Result rows = connection.query(fmt::format(kAncestors, kInheritance), {table.schema, table.table});
-  const auto schema_name = rows.column("schema_name");
-  const auto table_name = rows.column("table_name");
   std::vector<TableName> names;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    names.push_back({rows.text(row, schema_name), rows.text(row, table_name)});
+  for (const Row row : connection.query(fmt::format(kAncestors, kInheritance), {table.schema, table.table})) {
+    names.push_back({row.text("schema_name"), row.text("table_name")});
   }
   return names;
 }

@@ -53,42 +53,29 @@ constexpr const char* kPlugins = R"sql(
 SELECT pg_catalog.current_setting('output_plugin_libraries', true) AS plugins
 )sql";
 
-Lsn lsn_of(const Result& rows, std::size_t row, std::size_t column) {
-  return read_lsn(rows.view(row, column)).value_or(Lsn());
+Lsn lsn_of(const Row& row, std::string_view column) {
+  return read_lsn(row.view(column)).value_or(Lsn());
 }
 
 }  // namespace
 
 std::vector<Slot> logical_slots(Connection& connection) {
-  const Result rows = connection.query(kSlots);
-  const auto name = rows.column("name");
-  const auto plugin = rows.column("plugin");
-  const auto database = rows.column("database");
-  const auto active = rows.column("active");
-  const auto active_pid = rows.column("active_pid");
-  const auto application = rows.column("application");
-  const auto confirmed_flush = rows.column("confirmed_flush");
-  const auto restart = rows.column("restart");
-  const auto wal_status = rows.column("wal_status");
-  const auto safe_wal_size = rows.column("safe_wal_size");
-  const auto invalidation_reason = rows.column("invalidation_reason");
-  const auto idle_seconds = rows.column("idle_seconds");
   std::vector<Slot> slots;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
+  for (const Row row : connection.query(kSlots)) {
     Slot& slot = slots.emplace_back();
-    slot.name = rows.text(row, name);
-    slot.plugin = rows.text(row, plugin);
-    slot.database = rows.text(row, database);
-    slot.active = rows.flag(row, active);
-    slot.active_pid = rows.text(row, active_pid);
-    slot.application = rows.text(row, application);
-    slot.confirmed_flush = lsn_of(rows, row, confirmed_flush);
-    slot.restart = lsn_of(rows, row, restart);
-    slot.wal_status = rows.text(row, wal_status);
-    slot.safe_wal_size = rows.text(row, safe_wal_size);
-    slot.invalidation_reason = rows.text(row, invalidation_reason);
-    if (!rows.is_null(row, idle_seconds)) {
-      slot.idle = std::chrono::seconds(rows.number(row, idle_seconds));
+    slot.name = row.text("name");
+    slot.plugin = row.text("plugin");
+    slot.database = row.text("database");
+    slot.active = row.flag("active");
+    slot.active_pid = row.text("active_pid");
+    slot.application = row.text("application");
+    slot.confirmed_flush = lsn_of(row, "confirmed_flush");
+    slot.restart = lsn_of(row, "restart");
+    slot.wal_status = row.text("wal_status");
+    slot.safe_wal_size = row.text("safe_wal_size");
+    slot.invalidation_reason = row.text("invalidation_reason");
+    if (!row.is_null("idle_seconds")) {
+      slot.idle = std::chrono::seconds(row.number("idle_seconds"));
     }
   }
   // A server without slots may refuse to tell.
@@ -120,33 +107,34 @@ void drop_slot(Connection& connection, const std::string& name) {
 
 DecodingStatus decoding_status(Connection& connection) {
   const ServerVersion version = connection.version();
-  const Result row =
+  const Result result =
       connection.query(fmt::format(kStatus, version.has_optional_settings() ? kHasRdsSetting : ""));
+  const Row row = result.first();
   DecodingStatus status;
   status.version = version;
-  status.wal_level = row.text(0, row.column("wal_level"));
+  status.wal_level = row.text("wal_level");
   status.has_logical_decoding =
       status.wal_level == "logical" || (status.wal_level == "replica" && version.decodes_at_level_replica());
-  status.server_encoding = row.text(0, row.column("server_encoding"));
-  status.in_recovery = row.flag(0, row.column("in_recovery"));
-  status.role = row.text(0, row.column("role"));
-  status.is_rds = row.flag(0, row.column("is_rds"));
-  status.has_replication = row.flag(0, row.column("has_replication"));
+  status.server_encoding = row.text("server_encoding");
+  status.in_recovery = row.flag("in_recovery");
+  status.role = row.text("role");
+  status.is_rds = row.flag("is_rds");
+  status.has_replication = row.flag("has_replication");
   return status;
 }
 
 Lsn current_wal_lsn(Connection& connection) {
-  const Result row = connection.query(kEnd);
-  return lsn_of(row, 0, row.column("flushed"));
+  const Result result = connection.query(kEnd);
+  return lsn_of(result.first(), "flushed");
 }
 
 std::optional<std::vector<std::string>> allowed_plugins(Connection& connection) {
-  const Result row = connection.query(kPlugins);
-  const auto plugins = row.column("plugins");
-  if (row.is_null(0, plugins)) {
+  const Result result = connection.query(kPlugins);
+  const Row row = result.first();
+  if (row.is_null("plugins")) {
     return std::nullopt;
   }
-  std::string list = row.text(0, plugins);
+  std::string list = row.text("plugins");
   std::erase_if(list, [](char c) { return c == ' ' || c == '"' || c == '\''; });
   std::vector<std::string> names;
   for (const std::string_view name : split(list)) {
@@ -166,11 +154,12 @@ ExportedSnapshot::ExportedSnapshot(const ConnectionSettings& server, const std::
     : connection_(for_replication(server), database) {
   static unsigned number = 0;  // the server may not have seen yet that the one before is gone
   connection_.execute(fmt::format("SET lock_timeout = '{}s'", patience.count()));
-  const Result row = connection_.simple_query(
+  const Result result = connection_.simple_query(
       fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",
                   quote_identifier(fmt::format("tap_postgres_copy_{}_{}", ::getpid(), ++number))));
-  name_ = row.text(0, row.column("snapshot_name"));
-  lsn_ = read_lsn(row.view(0, row.column("consistent_point"))).value_or(Lsn());
+  const Row row = result.first();
+  name_ = row.text("snapshot_name");
+  lsn_ = lsn_of(row, "consistent_point");
 }
 
 }  // namespace tap::pg

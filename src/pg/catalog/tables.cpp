@@ -43,44 +43,32 @@ SELECT datname AS name
 }  // namespace
 
 std::vector<std::string> databases(CatalogSession& session, const std::vector<std::string>& only) {
-  const Result rows = session.query(kDatabases, {array_text(only)});
-  const auto name = rows.column("name");
   std::vector<std::string> names;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    names.push_back(rows.text(row, name));
+  for (const Row row : session.query(kDatabases, {array_text(only)})) {
+    names.push_back(row.text("name"));
   }
   return names;
 }
 
 std::vector<Table> tables(CatalogSession& session, const std::vector<std::string>& schemas,
                           const TypeRows& types) {
-  const Result rows = session.query(kColumns, {array_text(schemas)});
-  const auto schema_name = rows.column("schema_name");
-  const auto table_name = rows.column("table_name");
-  const auto kind = rows.column("kind");
-  const auto row_count = rows.column("row_count");
-  const auto column_name = rows.column("column_name");
-  const auto type = rows.column("type");
-  const auto modifier = rows.column("modifier");
-  const auto key_position = rows.column("key_position");
-
   std::vector<Table> tables;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    const auto schema = rows.view(row, schema_name);
-    const auto name = rows.view(row, table_name);
+  for (const Row row : session.query(kColumns, {array_text(schemas)})) {
+    const auto schema = row.view("schema_name");
+    const auto name = row.view("table_name");
     if (tables.empty() || tables.back().name != name || tables.back().schema != schema) {
       Table& table = tables.emplace_back();
       table.schema = schema;
       table.name = name;
-      table.kind = static_cast<RelationKind>(rows.character(row, kind));
-      table.row_count = rows.number(row, row_count);
+      table.kind = static_cast<RelationKind>(row.character("kind"));
+      table.row_count = row.number("row_count");
     }
     TableColumn& column = tables.back().columns.emplace_back();
-    column.name = rows.text(row, column_name);
-    column.type = rows.oid(row, type);
-    column.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
+    column.name = row.text("column_name");
+    column.type = row.oid("type");
+    column.modifier = static_cast<std::int32_t>(row.number("modifier"));
     column.type_name = display_name(types, column.type);
-    column.key_position = static_cast<int>(rows.number(row, key_position));
+    column.key_position = static_cast<int>(row.number("key_position"));
   }
   return tables;
 }

@@ -35,35 +35,24 @@ SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS k
 }
 
 TypeRows read_types(const Result& rows) {
-  const auto oid = rows.column("oid");
-  const auto name = rows.column("name");
-  const auto schema_name = rows.column("schema_name");
-  const auto kind = rows.column("kind");
-  const auto category = rows.column("category");
-  const auto base = rows.column("base");
-  const auto modifier = rows.column("modifier");
-  const auto element = rows.column("element");
-  const auto delimiter = rows.column("delimiter");
-  const auto is_array = rows.column("is_array");
-  const auto display_name = rows.column("display_name");
-  const auto is_hidden = rows.column("is_hidden");
   TypeRows types;
   std::set<Oid> hidden;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    TypeRow& type = types[rows.oid(row, oid)];
-    type.display_name = rows.text(row, display_name);
-    if (rows.flag(row, is_hidden)) {
-      hidden.insert(rows.oid(row, oid));
+  for (const Row row : rows) {
+    const Oid oid = row.oid("oid");
+    TypeRow& type = types[oid];
+    type.name = row.text("name");
+    type.schema = row.text("schema_name");
+    type.kind = row.character("kind");
+    type.category = row.character("category");
+    type.base = row.oid("base");
+    type.modifier = static_cast<std::int32_t>(row.number("modifier"));
+    type.element = row.oid("element");
+    type.delimiter = row.character("delimiter");
+    type.is_array = row.flag("is_array");
+    type.display_name = row.text("display_name");
+    if (row.flag("is_hidden")) {
+      hidden.insert(oid);
     }
-    type.name = rows.text(row, name);
-    type.schema = rows.text(row, schema_name);
-    type.kind = rows.character(row, kind);
-    type.category = rows.character(row, category);
-    type.base = rows.oid(row, base);
-    type.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
-    type.element = rows.oid(row, element);
-    type.delimiter = rows.character(row, delimiter);
-    type.is_array = rows.flag(row, is_array);
   }
   // Our search path has the server qualify the types of `public`. Catalogs have them as a session with the
   // usual path prints them: qualified only if pg_catalog has another type of that name.

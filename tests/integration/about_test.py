@@ -14,7 +14,7 @@ def about():
 
 
 class AboutTest(unittest.TestCase):
-    def test_as_json(self):
+    def test_json_format(self):
         told = about()
         self.assertEqual(list(told), ["name", "description", "version", "capabilities", "settings"])
         self.assertEqual(
@@ -52,7 +52,7 @@ class AboutTest(unittest.TestCase):
 
 
 class ManualTest(unittest.TestCase):
-    def test_the_manual_page_has_every_option(self):
+    def test_every_option_is_documented(self):
         page = tap.run(None, "--man").stdout
         shown = subprocess.run(
             ["groff", "-ww", "-man", "-Tascii", "-rLL=200n", "-P-cbou"],

@@ -102,7 +102,7 @@ class Writing:
 class ChaosTest(unittest.TestCase):
     source = destination = None  # servers
 
-    def test_source_and_destination_are_equal_after_every_round(self):
+    def test_destination_equals_source_after_every_round(self):
         rounds = [int(FIRST)] if FIRST else range(1, ROUNDS + 1)
         for number in rounds:
             with self.subTest(replay=f"TAP_SEED={SEED}.{number}"):

@@ -28,7 +28,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true"
         )
 
-    def test_all_is_well(self):
+    def test_no_problems(self):
         self.make_slot()
         [(used,)] = self.sql("SELECT count(*) FROM pg_replication_slots")
         findings = self.look(self.selected)
@@ -75,14 +75,14 @@ class SlotFindingsTest(CheckLogBasedTest):
         [found] = self.about_slot(self.selected)
         self.assertRegex(found, r"\Aok ")
 
-    def test_without_catalog_the_log_may_not_be_needed(self):
+    def test_without_catalog_log_based_findings_are_notes(self):
         self.assertEqual(self.about_slot(), [f"note {self.missing}"])
         self.assertEqual(
             self.about_slot(default_replication_method="LOG_BASED", expect=4),
             [f"error {self.missing}"],
         )
 
-    def test_a_slot_of_another_plugin(self):
+    def test_slot_of_another_plugin(self):
         self.make_slot(plugin="pgoutput")
         self.assertEqual(
             self.about_slot(self.selected, expect=4),
@@ -92,7 +92,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             ],
         )
 
-    def test_a_slot_of_another_database(self):
+    def test_slot_of_another_database(self):
         self.make_slot(database="postgres")
         self.assertEqual(
             self.about_slot(self.selected, expect=4),
@@ -102,7 +102,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             ],
         )
 
-    def test_a_slot_in_use(self):
+    def test_slot_in_use(self):
         self.make_slot()
         with self.consumer(application="nightly export") as pid:
             self.assertEqual(
@@ -113,7 +113,7 @@ class SlotFindingsTest(CheckLogBasedTest):
                 ],
             )
 
-    def test_a_slot_that_has_moved_on(self):
+    def test_slot_past_the_bookmark(self):
         self.make_slot()
         catalog, state = self.selected, self.sync(self.selected).last_state
         self.assertRegex(self.about_slot(catalog, state)[0], r"\Aok ")
@@ -133,7 +133,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             self.about_slot(catalog, state, "--full-refresh", self.id_of("t"))[0], r"\Aok "
         )
 
-    def test_a_state_of_another_server(self):
+    def test_state_of_another_server(self):
         self.make_slot()
         state = json.loads(self.sync(self.selected).last_state)
         state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
@@ -145,7 +145,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             rf"--full-refresh {self.id_of('t')}\Z",
         )
 
-    def test_what_an_unprivileged_role_lacks(self):
+    def test_unprivileged_role(self):
         self.make_slot()
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP ROLE reader")
@@ -182,7 +182,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
             + about(findings, f"stream {self.id_of(table)}", "error")
         ]
 
-    def test_changes_that_the_log_will_not_have(self):
+    def test_changes_missing_from_wal(self):
         self.sql(
             """CREATE TABLE {s}.u (id int); CREATE UNLOGGED TABLE {s}.v (id int PRIMARY KEY);
                     CREATE TABLE {s}.w (id int PRIMARY KEY, k int NOT NULL UNIQUE);
@@ -206,7 +206,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
         self.drop_slot()
         self.assertEqual(self.of_stream("u", "v", "w"), [])
 
-    def test_foreign_tables_are_in_no_log(self):
+    def test_foreign_table(self):
         self.sql(
             """CREATE FOREIGN DATA WRAPPER none; CREATE SERVER none FOREIGN DATA WRAPPER none;
                     CREATE FOREIGN TABLE {s}.f (id int) SERVER none"""
@@ -259,7 +259,7 @@ class ServersTest(CheckLogBasedTest):
             ["ok wal_level is logical"],
         )
 
-    def test_a_server_that_does_not_tell_where_its_log_ends(self):
+    def test_unreadable_end_of_wal(self):
         """As Aurora, as long as its wal_level is not logical."""
         catalog = self.use({"wal_level": "replica"})
         self.sql(
@@ -294,7 +294,7 @@ class ServersTest(CheckLogBasedTest):
         # A slot is missing besides: the code is of that.
         check("error permission denied for function pg_current_wal_flush_lsn (SQLSTATE 42501)")
 
-    def test_a_plugin_list_of_amazon_s(self):
+    def test_rds_plugin_list(self):
         catalog = self.use({"rds.logical_replication": "on"})
         if not self.server.plugins_allowed():
             self.skipTest("this server loads any plugin")
@@ -307,7 +307,7 @@ class ServersTest(CheckLogBasedTest):
             ],
         )
 
-    def test_no_free_slots_and_senders(self):
+    def test_no_free_slots_or_wal_senders(self):
         catalog = self.use({"max_replication_slots": 1, "max_wal_senders": 1})
         used = "1 of 1 replication slots are in use"
         remedy = (
@@ -335,7 +335,7 @@ class ServersTest(CheckLogBasedTest):
                 ],
             )
 
-    def test_a_plugin_that_is_not_listed(self):
+    def test_plugin_not_listed(self):
         catalog = self.use({})
         if not self.server.plugins_allowed():
             self.skipTest("this server loads any plugin")
@@ -362,7 +362,7 @@ class ServersTest(CheckLogBasedTest):
         )
         self.assertEqual(about(self.look(catalog), "plugin"), ["ok the server may load wal2json"])
 
-    def test_a_slot_that_keeps_too_much(self):
+    def test_slot_that_retains_too_much_wal(self):
         catalog = self.use({"max_slot_wal_keep_size": "20MB", "max_wal_size": "1GB"})
         self.make_slot()
         self.sql("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 60000)")

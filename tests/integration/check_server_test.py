@@ -59,7 +59,7 @@ class LoginTest(unittest.TestCase):
             ],
         )
 
-    def test_a_server_that_does_not_answer_is_given_up(self):
+    def test_unresponsive_server(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             [found] = about(
@@ -68,7 +68,7 @@ class LoginTest(unittest.TestCase):
             )
         self.assertIn("): no answer in 1 seconds; a server that can be reached from here: ", found)
 
-    def test_a_wrong_password(self):
+    def test_wrong_password(self):
         self.check_refused(
             'password authentication failed for user "newcomer" (SQLSTATE 28P01)',
             "the role's password, which has not "
@@ -77,7 +77,7 @@ class LoginTest(unittest.TestCase):
             password="wrong",
         )
 
-    def test_a_password_that_has_expired_or_is_about_to(self):
+    def test_expired_and_expiring_password(self):
         self.server.sql("ALTER ROLE newcomer VALID UNTIL '2020-01-01'")
         self.check_refused(
             'password authentication failed for user "newcomer" (SQLSTATE 28P01)',
@@ -97,7 +97,7 @@ class LoginTest(unittest.TestCase):
         self.check_mended(fix)
         self.assertEqual(about(look(self.config, expect=1), "login"), [])
 
-    def test_a_role_that_may_not_log_in(self):
+    def test_role_without_login(self):
         self.server.sql("ALTER ROLE newcomer NOLOGIN")
         self.check_refused(
             'role "newcomer" is not permitted to log in (SQLSTATE 28000)',
@@ -109,14 +109,14 @@ class LoginTest(unittest.TestCase):
         )
         self.check_mended('ALTER ROLE "newcomer" LOGIN')
 
-    def test_no_such_database(self):
+    def test_unknown_database(self):
         self.check_refused(
             'database "none" does not exist (SQLSTATE 3D000)',
             "a database that is there: dbname in the config, " "database-name in the catalog",
             dbname="none",
         )
 
-    def test_no_right_to_connect(self):
+    def test_no_connect_privilege(self):
         self.server.sql("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
         fix = 'GRANT CONNECT ON DATABASE "postgres" TO "newcomer"'
         self.check_refused(
@@ -125,7 +125,7 @@ class LoginTest(unittest.TestCase):
         )
         self.check_mended(fix)
 
-    def test_a_database_that_takes_nobody(self):
+    def test_database_without_connections(self):
         self.server.sql("CREATE DATABASE closed ALLOW_CONNECTIONS false")
         self.addCleanup(self.server.sql, "DROP DATABASE closed")
         self.check_refused(
@@ -181,13 +181,13 @@ class TunnelFaultsTest(TunnelTest):
             f"cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user {self.sshd.user}): {why}"
         )
 
-    def test_a_key_that_is_none(self):
+    def test_invalid_key(self):
         self.check_refused(
             "ssh_tunnel.private_key is neither the text of a private key nor the path of a file that can be read",
             private_key="no key",
         )
 
-    def test_a_host_key_that_is_not_known(self):
+    def test_unknown_host_key(self):
         nowhere = str(self.keys / "nowhere")
         self.check_refused(
             self.refusal(
@@ -198,14 +198,14 @@ class TunnelFaultsTest(TunnelTest):
             known_hosts=nowhere,
         )
 
-    def test_a_login_that_is_refused(self):
+    def test_login_rejected(self):
         key = keygen(self.keys / "unknown")
         self.check_refused(
             self.refusal("login refused, tried ssh_tunnel.private_key; the server takes publickey"),
             private_key=str(key),
         )
 
-    def test_a_host_that_no_tunnel_leads_to(self):
+    def test_unreachable_database_host(self):
         self.assertEqual(
             about(
                 look({**self.config, "host": "/tmp"}, expect=2),
@@ -214,7 +214,7 @@ class TunnelFaultsTest(TunnelTest):
             ["error ssh_tunnel leads to a host name or an address, not to a socket folder"],
         )
 
-    def test_it_goes_through(self):
+    def test_working_tunnel(self):
         self.sql("CREATE TABLE {s}.t ()")
         self.assertEqual(
             about(look(self.config), "connection to database check_tunnel"),
@@ -239,7 +239,7 @@ class ServerTest(unittest.TestCase):
         catalog = tap.select(tap.discover(self.config), "t", method=method)
         return about(look(self.config, catalog=catalog, expect=expect), subject)
 
-    def test_timeouts_that_would_cut_a_run(self):
+    def test_short_server_timeouts(self):
         self.use(
             {
                 "statement_timeout": "1s",
@@ -267,7 +267,7 @@ class ServerTest(unittest.TestCase):
         self.server.sql(";".join(line.split("role: ")[1] for line in found))
         self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])
 
-    def test_timeouts_of_the_config(self):
+    def test_config_timeouts(self):
         self.use()
         config = {
             "statement_timeout": "5min",
@@ -295,7 +295,7 @@ class ServerTest(unittest.TestCase):
             ["ok none that would cut a run"],
         )
 
-    def test_a_standby_that_does_not_wait(self):
+    def test_standby_that_cancels_queries(self):
         self.use()
         primary = self.server
         self.use({"max_standby_streaming_delay": "30s"}, primary=primary)
@@ -333,7 +333,7 @@ class ServerTest(unittest.TestCase):
             ],
         )
 
-    def test_the_secondary(self):
+    def test_secondary_host(self):
         self.use()
         primary = self.server
         self.use(
@@ -387,7 +387,7 @@ class ServerTest(unittest.TestCase):
             ["ok"],
         )
 
-    def test_amazon_s(self):
+    def test_rds(self):
         """Known by its settings, roles and functions, which have been made here."""
         self.use(
             {
@@ -420,7 +420,7 @@ class ServerTest(unittest.TestCase):
             self.about("server"), [f"ok PostgreSQL {version} of Amazon Aurora, a primary"]
         )
 
-    def test_amazon_s_parameters_are_set_in_a_group(self):
+    def test_rds_parameter_group(self):
         self.use(
             {
                 "rds.logical_replication": "off",
@@ -477,7 +477,7 @@ class ServerTest(unittest.TestCase):
         until(lambda: self.server.sql("SHOW ssl") == [("on",)], "TLS is not taken over")
         return certificate
 
-    def test_tls_of_a_pooler_is_not_ours(self):
+    def test_tls_behind_a_pooler(self):
         self.use_tls()
         with pgbouncer(self.server, "session", "server_tls_sslmode = require") as port:
             config = self.server.config(port=str(port), filter_dbs="postgres")

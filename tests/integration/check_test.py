@@ -50,7 +50,7 @@ class CheckTest(SchemaTest):
 
 
 class FormTest(CheckTest):
-    def test_text_has_a_line_for_each_finding(self):
+    def test_text_format(self):
         self.sql(
             "CREATE TABLE {s}.hidden (); CREATE VIEW {s}.v AS SELECT 1 AS id; GRANT SELECT ON {s}.v TO checker"
         )
@@ -73,7 +73,7 @@ class FormTest(CheckTest):
             ],
         )
 
-    def test_json_is_one_object_with_the_same_findings(self):
+    def test_json_format(self):
         self.sql("CREATE TABLE {s}.u (id int)")
         catalog = self.catalog("t")
         lines = tap.run(self.config, "check", catalog=catalog).stdout.decode().splitlines()
@@ -93,7 +93,7 @@ class FormTest(CheckTest):
             lines,
         )
 
-    def test_test_is_another_name(self):
+    def test_test_option_is_an_alias(self):
         self.assertEqual(
             tap.run(self.config, "--test").stdout, tap.run(self.config, "check").stdout
         )
@@ -102,7 +102,7 @@ class FormTest(CheckTest):
             tap.run(self.config, "--test", "--format", "json").messages[0]["findings"],
         )
 
-    def test_it_goes_by_itself(self):
+    def test_check_excludes_other_commands(self):
         for args, line in (
             (("--format", "json"), "--format goes with check and --about"),
             (("check", "--discover"), "check goes by itself, without --discover and slot"),
@@ -111,7 +111,7 @@ class FormTest(CheckTest):
             result = tap.run(self.config, *args, expect=2)
             self.assertEqual((result.stdout, result.stderr), (b"", f"CRITICAL {line}\n"))
 
-    def test_names_of_several_lines_make_one_line(self):
+    def test_names_with_newlines_stay_on_one_line(self):
         catalog = self.catalog("t")
         catalog["streams"][0]["tap_stream_id"] = "two\nlines"
         self.assertIn(
@@ -121,7 +121,7 @@ class FormTest(CheckTest):
 
 
 class FilesTest(CheckTest):
-    def test_a_config_that_cannot_be_used(self):
+    def test_unusable_config(self):
         self.assertEqual(
             look({**self.config, "port": "x"}, expect=2),
             [
@@ -135,7 +135,7 @@ class FilesTest(CheckTest):
             ],
         )
 
-    def test_all_mistakes_of_catalog_and_state_are_told_at_once(self):
+    def test_all_errors_in_catalog_and_state_are_reported(self):
         self.sql("CREATE VIEW {s}.v AS SELECT 1 AS id; CREATE TABLE {s}.u (id int)")
         self.allow()
         catalog = tap.select(self.catalog("t"), "v", method="LOG_BASED")
@@ -161,7 +161,7 @@ class FilesTest(CheckTest):
             about(findings, f"stream {self.id_of('t')}"), ["ok FULL_TABLE, 3 columns, key id"]
         )
 
-    def test_no_stream_is_selected(self):
+    def test_no_selected_stream(self):
         self.assertEqual(
             about(self.look({"streams": []}), "catalog"),
             [
@@ -169,13 +169,13 @@ class FilesTest(CheckTest):
             ],
         )
 
-    def test_a_refresh_of_what_is_not_selected(self):
+    def test_full_refresh_of_unselected_stream(self):
         self.assertEqual(
             about(self.look(self.catalog("t"), "--full-refresh", "x", expect=2), "catalog"),
             ["error --full-refresh x: no selected stream has this tap_stream_id or name"],
         )
 
-    def test_mistakes_in_files_come_before_those_of_streams(self):
+    def test_file_errors_precede_stream_errors(self):
         self.sql("CREATE TABLE {s}.u (id int)")
         self.allow()
         catalog = tap.select(self.catalog("t"), "u", method="INCREMENTAL", key="gone")
@@ -191,7 +191,7 @@ class FilesTest(CheckTest):
 
 
 class PrivilegesTest(CheckTest):
-    def test_the_schema(self):
+    def test_no_schema_privilege(self):
         catalog = self.catalog("t")
         self.sql("REVOKE USAGE ON SCHEMA {s} FROM checker")
         self.check_mended(
@@ -201,7 +201,7 @@ class PrivilegesTest(CheckTest):
             1,
         )
 
-    def test_the_table(self):
+    def test_no_table_privilege(self):
         catalog = self.catalog("t")
         self.sql("REVOKE SELECT ON {s}.t FROM checker")
         self.check_mended(
@@ -211,7 +211,7 @@ class PrivilegesTest(CheckTest):
             1,
         )
 
-    def test_some_columns(self):
+    def test_some_columns_unreadable(self):
         catalog = self.catalog("t")
         self.sql("REVOKE SELECT ON {s}.t FROM checker; GRANT SELECT (id) ON {s}.t TO checker")
         self.check_mended(
@@ -222,7 +222,7 @@ class PrivilegesTest(CheckTest):
             1,
         )
 
-    def test_a_column_that_is_not_selected_need_not_be_readable(self):
+    def test_unselected_column_may_be_unreadable(self):
         catalog = self.catalog("t")
         tap.metadata(tap.stream(catalog, "t"), "note")["selected"] = False
         self.sql("REVOKE SELECT ON {s}.t FROM checker; GRANT SELECT (id, k) ON {s}.t TO checker")
@@ -237,7 +237,7 @@ class PrivilegesTest(CheckTest):
             'what you want: ALTER ROLE "checker" BYPASSRLS',
         )
 
-    def test_tables_that_are_out_of_sight(self):
+    def test_tables_hidden_from_discovery(self):
         self.sql("".join(f"CREATE TABLE {{s}}.h{i} ();" for i in range(6)))
         [found] = about(self.look(), "database check_me")
         names = ", ".join(f"{self.schema}.h{i}" for i in range(5))
@@ -265,7 +265,7 @@ class PrivilegesTest(CheckTest):
 class TablesTest(CheckTest):
     """The catalog is as the tables were when it was made."""
 
-    def test_a_table_that_is_gone(self):
+    def test_dropped_table(self):
         catalog = self.catalog("t")
         self.sql("DROP TABLE {s}.t")
         self.assertEqual(
@@ -276,7 +276,7 @@ class TablesTest(CheckTest):
             ],
         )
 
-    def test_columns_that_are_gone_or_of_another_type(self):
+    def test_dropped_and_retyped_columns(self):
         catalog = self.catalog("t")
         self.sql("ALTER TABLE {s}.t DROP note, ALTER k TYPE bigint")
         self.assertEqual(
@@ -292,7 +292,7 @@ class TablesTest(CheckTest):
             "error key column id is no longer in the table; run discovery again",
         )
 
-    def test_a_replication_key_that_is_gone(self):
+    def test_dropped_replication_key(self):
         catalog = self.catalog("t", method="INCREMENTAL", key="k")
         self.assertEqual(self.of_stream("t", catalog), ["ok INCREMENTAL by k, 3 columns, key id"])
         self.sql("ALTER TABLE {s}.t DROP k")
@@ -302,7 +302,7 @@ class TablesTest(CheckTest):
             "again and choose another replication-key",
         )
 
-    def test_a_replication_key_without_an_order(self):
+    def test_unsortable_replication_key(self):
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY, k json)")
         self.allow()
         self.assertEqual(
@@ -313,7 +313,7 @@ class TablesTest(CheckTest):
             ],
         )
 
-    def test_a_replication_key_without_an_index(self):
+    def test_replication_key_without_index(self):
         self.sql(
             """CREATE TABLE {s}.u (id int PRIMARY KEY, k int, other int);
                     CREATE INDEX ON {s}.u (other, k); CREATE INDEX ON {s}.u USING hash (k); CREATE INDEX ON {s}.u (k) WHERE k > 0;
@@ -325,7 +325,7 @@ class TablesTest(CheckTest):
         self.check_mended("u", catalog, none + 'CONCURRENTLY ON "{s}"."u" ("k")')
         self.check_mended("p", catalog, none + 'ON "{s}"."p" ("k")')
 
-    def test_a_table_without_a_key(self):
+    def test_table_without_primary_key(self):
         self.sql("CREATE TABLE {s}.u (id int)")
         self.allow()
         self.assertEqual(
@@ -336,7 +336,7 @@ class TablesTest(CheckTest):
             ],
         )
 
-    def test_a_key_that_is_not_selected(self):
+    def test_unselected_primary_key(self):
         catalog = self.catalog("t")
         tap.metadata(tap.stream(catalog, "t"), "id").update(
             {"inclusion": "available", "selected": False}
@@ -369,7 +369,7 @@ class DatabasesTest(CheckTest):
             'privilege. (SQLSTATE 42501); the right to connect: GRANT CONNECT ON DATABASE "check_away" TO "checker"'
         )
 
-    def test_a_database_that_may_not_be_entered(self):
+    def test_no_connect_privilege(self):
         findings = self.look(self.both, expect=1)
         self.assertEqual(
             about(findings, "connection to database check_away"), ["error " + self.refused]
@@ -384,14 +384,14 @@ class DatabasesTest(CheckTest):
         )
         shared().sql('REVOKE CONNECT ON DATABASE "check_away" FROM "checker"')
 
-    def test_a_log_of_it_ends_the_run(self):
+    def test_log_based_stream_ends_the_run(self):
         catalog = {"streams": tap.select(self.both, "a", method="LOG_BASED")["streams"]}
         self.assertIn(
             "error " + self.refused,
             about(self.look(catalog, expect=3), "connection to database check_away"),
         )
 
-    def test_discovery_leaves_it_out(self):
+    def test_discovery_skips_the_database(self):
         findings = self.look(filter_dbs="check_me,check_away,check_none")
         self.assertEqual(
             about(findings, "connection to database check_away"), ["warning " + self.refused]
@@ -403,7 +403,7 @@ class DatabasesTest(CheckTest):
 
 
 class ManyTablesTest(CheckTest):
-    def test_as_many_as_there_are(self):
+    def test_many_tables(self):
         """A few queries for all of them."""
         self.sql(
             "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE {s}.n%s (id int PRIMARY KEY)', i); END LOOP; END $$"
@@ -426,7 +426,7 @@ class QuietTest(unittest.TestCase):
             tap.discover({**cls.config, "filter_dbs": "postgres"}), method="LOG_BASED"
         )
 
-    def test_it_writes_nothing(self):
+    def test_nothing_is_written(self):
         next_transaction = "SELECT txid_snapshot_xmax(txid_current_snapshot()), (SELECT count(*) FROM pg_replication_slots)"
         before = self.server.sql(next_transaction)
         look(self.config, catalog=self.catalog, expect=4)
@@ -434,7 +434,7 @@ class QuietTest(unittest.TestCase):
         look(self.config)
         self.assertEqual(self.server.sql(next_transaction), before)
 
-    def test_it_waits_for_nobody(self):
+    def test_locks_are_not_waited_for(self):
         holder = self.server.connect()
         self.addCleanup(holder.close)
         with holder.cursor() as cursor:

@@ -45,7 +45,7 @@ class Cases:
         self.assertEqual(sent, [id for (id,) in self.sql("SELECT id FROM {s}.t ORDER BY id")])
         self.assertTrue(sent, "the test is about rows")
 
-    def test_swapped_for_a_table_made_meanwhile(self):
+    def test_swapped_for_a_table_created_meanwhile(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i")
         self.check_complete(
             self.behind_lock(
@@ -69,7 +69,7 @@ class Cases:
             )
         )
 
-    def test_dropped_and_made_again(self):
+    def test_dropped_and_recreated(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i")
         self.check_complete(
             self.behind_lock(
@@ -83,11 +83,11 @@ class Cases:
         self.sql("CREATE UNLOGGED TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i")
         self.check_complete(self.behind_lock("t", "ALTER TABLE {s}.t SET LOGGED"))
 
-    def test_a_leaf_rewritten(self):
+    def test_partition_rewritten(self):
         self.sql(PARTITIONED)
         self.check_complete(self.behind_lock("t2", "ALTER TABLE {s}.t2 SET UNLOGGED"))
 
-    def test_a_leaf_dropped_and_made_again(self):
+    def test_partition_dropped_and_recreated(self):
         self.sql(PARTITIONED)
         self.check_complete(
             self.behind_lock(
@@ -98,7 +98,7 @@ class Cases:
             )
         )
 
-    def test_a_leaf_swapped_for_a_table_filled_meanwhile(self):
+    def test_partition_swapped_for_a_table_filled_meanwhile(self):
         self.sql(PARTITIONED + "CREATE TABLE {s}.t2_new (id int, part int)")
         self.check_complete(
             self.behind_lock(
@@ -110,7 +110,7 @@ class Cases:
             )
         )
 
-    def test_a_leaf_swapped_by_name(self):
+    def test_partition_swapped_by_name(self):
         self.sql(PARTITIONED)
         self.check_complete(
             self.behind_lock(
@@ -123,7 +123,7 @@ class Cases:
             )
         )
 
-    def test_the_table_under_a_view_swapped(self):
+    def test_table_under_a_view_swapped(self):
         self.sql(
             """CREATE TABLE {s}.base AS SELECT i AS id FROM generate_series(1, 100) i;
                     CREATE VIEW {s}.t AS SELECT id FROM {s}.base"""
@@ -137,7 +137,7 @@ class Cases:
             )
         )
 
-    def test_the_table_under_a_view_loaded_anew(self):
+    def test_table_under_a_view_reloaded(self):
         self.sql(
             """CREATE TABLE {s}.base AS SELECT i AS id FROM generate_series(1, 100) i;
                     CREATE VIEW {s}.t AS SELECT id FROM {s}.base"""
@@ -150,7 +150,7 @@ class Cases:
             )
         )
 
-    def test_columns_that_change_names(self):
+    def test_columns_that_swap_names(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 258 AS a, 'x'::text AS b")
         messages = self.behind_lock(
             "t",
@@ -162,7 +162,7 @@ class Cases:
             [{"a": "x", "b": 258, "id": 1}],
         )
 
-    def test_a_domain_is_not_taken_for_a_change(self):
+    def test_domain_column_is_unchanged(self):
         self.sql(
             """CREATE DOMAIN {s}.small AS int; CREATE DOMAIN {s}.smaller AS {s}.small;
                     CREATE TABLE {s}.t AS SELECT 1 AS id, 2::{s}.smaller AS n, ARRAY[3]::{s}.small[] AS l"""

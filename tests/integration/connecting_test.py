@@ -43,7 +43,7 @@ class SeveralHostsTest(ConnectingTest):
             "connect_timeout": 1,
         }
 
-    def test_the_next_host_is_tried_when_one_does_not_answer(self):
+    def test_next_host_after_an_unresponsive_one(self):
         with silent_port() as silent:
             result = self.sync(self.only_t, **self.hosts(silent, self.server.port))
         self.assertEqual(result.records(), [{"id": 1}])
@@ -52,7 +52,7 @@ class SeveralHostsTest(ConnectingTest):
             f"WARNING 127.0.0.1:{silent} has not answered in 1 seconds: trying the other hosts",
         )
 
-    def test_one_that_refuses_one_that_is_silent_and_one_that_is_good(self):
+    def test_refused_then_unresponsive_then_working_host(self):
         refusing = refusing_port()
         with silent_port() as silent:
             result = self.sync(self.only_t, **self.hosts(refusing, silent, self.server.port))
@@ -63,7 +63,7 @@ class SeveralHostsTest(ConnectingTest):
         result = self.sync(self.only_t, host="127.0.0.1,localhost", connect_timeout=1)
         self.assertEqual(result.records(), [{"id": 1}])
 
-    def test_when_none_answers(self):
+    def test_no_host_responds(self):
         with silent_port() as first, silent_port() as second:
             result = self.sync(self.only_t, expect=3, **self.hosts(first, second))
         self.assertEqual(result.stdout, b"")
@@ -73,7 +73,7 @@ class SeveralHostsTest(ConnectingTest):
             f"tap): no answer in 1 seconds{ADVICE}",
         )
 
-    def test_when_the_only_one_does_not_answer(self):
+    def test_only_host_unresponsive(self):
         with silent_port() as silent:
             result = self.sync(self.only_t, expect=3, **self.hosts(silent))
         self.assertEqual(
@@ -82,7 +82,7 @@ class SeveralHostsTest(ConnectingTest):
             f"no answer in 1 seconds{ADVICE}\n",
         )
 
-    def test_of_the_addresses_of_a_host_the_one_that_got_furthest_is_reported(self):
+    def test_most_advanced_address_is_reported(self):
         """Where `localhost` is ::1 first: the server listens on 127.0.0.1."""
         port = self.server.port
         result = self.sync(self.only_t, expect=3, host="localhost", user="missing")
@@ -93,7 +93,7 @@ class SeveralHostsTest(ConnectingTest):
             f"(SQLSTATE 28000){ADVICE}\n",
         )
 
-    def test_of_several_hosts_the_one_that_got_furthest_is_reported_first(self):
+    def test_most_advanced_host_is_reported_first(self):
         port, refusing = self.server.port, refusing_port()
         result = self.sync(
             self.only_t,
@@ -112,7 +112,7 @@ class SeveralHostsTest(ConnectingTest):
 
 
 class HostaddrTest(ConnectingTest):
-    def test_it_does_without_host(self):
+    def test_hostaddr_without_host(self):
         config = {**self.config, "hostaddr": "127.0.0.1"}
         del config["host"]
         self.assertEqual(tap.run(config, catalog=self.only_t).records(), [{"id": 1}])
@@ -153,19 +153,19 @@ class OtherDatabaseTest(ConnectingTest):
             faults[1], "CRITICAL these streams failed, the others are done: away-public-a"
         )
 
-    def test_a_database_that_is_gone(self):
+    def test_dropped_database(self):
         shared().sql("DROP DATABASE away WITH (FORCE)")
         self.check_fails_alone("3D000", 'database "away" does not exist')
 
-    def test_a_database_that_may_not_be_entered(self):
+    def test_no_connect_privilege(self):
         shared().sql("REVOKE CONNECT ON DATABASE away FROM PUBLIC")
         self.check_fails_alone("42501", 'permission denied for database "away"')
 
-    def test_a_database_that_takes_no_connections(self):
+    def test_database_without_connections(self):
         shared().sql("ALTER DATABASE away ALLOW_CONNECTIONS false")
         self.check_fails_alone("55000", 'database "away" is not currently accepting connections')
 
-    def test_the_configs_own_database_ends_the_run(self):
+    def test_refused_config_database_ends_the_run(self):
         shared().sql("REVOKE CONNECT ON DATABASE away FROM PUBLIC")
         result = self.sync(self.both, dbname="away", expect=3)
         self.assertEqual(result.stdout, b"")
@@ -189,18 +189,18 @@ class ClosedFilesTest(ConnectingTest):
                 check=False,
             )
 
-    def test_stdout(self):
+    def test_closed_stdout(self):
         done = self.run_with(">&-")
         self.assertEqual(
             (done.returncode, done.stderr), (1, b"CRITICAL cannot write to stdout: it is closed\n")
         )
 
-    def test_stderr(self):
+    def test_closed_stderr(self):
         done = self.run_with("2>&-")
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertEqual(done.stdout.count(b'"type":"RECORD"'), 1)
 
-    def test_all_of_them(self):
+    def test_all_closed(self):
         done = self.run_with("<&- >&- 2>&-")
         self.assertEqual((done.returncode, done.stderr), (1, b""))
 

@@ -42,32 +42,32 @@ class ConnectionLossTest(InterruptionTest):
             self.assertNotRegex(outcome.tap_log, "ERROR|CRITICAL")
             self.check_equal("t")
 
-    def test_a_terminated_backend(self):
+    def test_terminated_backend(self):
         self.check_goes_on(self.terminate, r"SQLSTATE 57P01|the connection was lost")
 
-    def test_a_backend_terminated_twice(self):
+    def test_backend_terminated_twice(self):
         self.check_goes_on(self.terminate, r"SQLSTATE 57P01|the connection was lost", faults=2)
 
-    def test_a_cancelled_query(self):
+    def test_canceled_query(self):
         self.check_goes_on(
             lambda: self.sql(f"SELECT pg_cancel_backend(pid) {BACKENDS}"), "SQLSTATE 57014"
         )
 
-    def test_a_server_restarted_fast(self):
+    def test_fast_restart(self):
         self.check_goes_on(
             lambda: self.server.restart("fast"), r"SQLSTATE 57P01|the connection was lost"
         )
 
-    def test_a_server_restarted_after_a_crash(self):
+    def test_restart_after_a_crash(self):
         self.check_goes_on(lambda: self.server.restart("immediate"), r"the connection was lost")
 
-    def test_a_connection_reset(self):
+    def test_connection_reset(self):
         with Proxy(self.server.port) as proxy:
             self.check_goes_on(
                 proxy.reset, r"the connection was lost .*", host="127.0.0.1", port=proxy.port
             )
 
-    def test_a_connection_reset_at_any_byte(self):
+    def test_connection_reset_at_any_byte(self):
         self.sql("DELETE FROM {s}.t WHERE id > 300")
         rng = random.Random(os.environ.get("TAP_SEED", "reset"))
         for catalog in self.catalogs():
@@ -89,7 +89,7 @@ class ConnectionLossTest(InterruptionTest):
                     self.assertLessEqual(proxy.accepted, 2)
                     self.check_equal("t")
 
-    def test_changes_while_it_is_gone(self):
+    def test_changes_while_disconnected(self):
         def fault():
             self.sql(
                 f"UPDATE {{s}}.t SET n = n + 1, k = {ROWS} + id WHERE id % 200 = 10;"
@@ -110,7 +110,7 @@ class ConnectionLossTest(InterruptionTest):
                 f"DELETE FROM {{s}}.t WHERE id > {ROWS}; UPDATE {{s}}.t SET k = id WHERE k > {ROWS}"
             )
 
-    def test_a_table_rewritten_while_it_is_gone_is_copied_anew(self):
+    def test_table_rewritten_while_disconnected_is_recopied(self):
         running = self.pipeline(self.only_catalog())
         running.relay(1000)
         self.server.restart("immediate")
@@ -125,7 +125,7 @@ class ConnectionLossTest(InterruptionTest):
         self.assertIn("restarting it", outcome.tap_log)
         self.check_equal("t")
 
-    def test_a_view_starts_anew_in_the_same_run(self):
+    def test_view_restarts_in_the_same_run(self):
         self.sql("CREATE VIEW {s}.v AS SELECT id, k, n, pad FROM {s}.t")
         catalog = self.catalog("v")
         tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
@@ -141,7 +141,7 @@ class ConnectionLossTest(InterruptionTest):
         )
         self.check_equal("v", keys=["id"])
 
-    def test_rows_without_key_come_again_if_they_were_not_all_sent(self):
+    def test_unfinished_rows_without_key_are_resent(self):
         self.sql(
             "ALTER TABLE {s}.t ALTER k DROP NOT NULL; UPDATE {s}.t SET k = NULL WHERE id <= 4000"
         )
@@ -152,7 +152,7 @@ class ConnectionLossTest(InterruptionTest):
         self.assertEqual((outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log)
         self.check_equal("t")
 
-    def test_the_next_stream_of_the_run(self):
+    def test_loss_between_streams(self):
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id; CREATE TABLE {s}.z AS SELECT 1 AS id")
         running = self.pipeline(self.catalog("a", "t", "z"))
         running.relay(500)
@@ -166,7 +166,7 @@ class ConnectionLossTest(InterruptionTest):
         for table in ("a", "t", "z"):
             self.check_equal(table)
 
-    def test_a_place_that_is_free_again_later(self):
+    def test_connection_slot_freed_later(self):
         running = self.pipeline(self.only_catalog())
         running.relay(500)
         self.sql("ALTER ROLE reader CONNECTION LIMIT 0")
@@ -183,7 +183,7 @@ class ConnectionLossTest(InterruptionTest):
 
 
 class LockTimeoutTest(InterruptionTest):
-    def test_it_tries_again_until_the_lock_is_free(self):
+    def test_retries_until_the_lock_is_free(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i AS k FROM generate_series(1, 10) i")
         for catalog in self.catalogs():
             with self.session() as holder, holder.cursor() as cursor:
@@ -202,7 +202,7 @@ class LockTimeoutTest(InterruptionTest):
             )
             self.check_equal("t")
 
-    def test_a_lock_that_is_never_free_is_the_streams_fault(self):
+    def test_lock_that_stays_taken_fails_the_stream(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id; CREATE TABLE {s}.z AS SELECT 1 AS id")
         with self.session() as holder, holder.cursor() as cursor:
             cursor.execute(f"BEGIN; LOCK TABLE {self.schema}.t")
@@ -213,7 +213,7 @@ class LockTimeoutTest(InterruptionTest):
 
 
 class RecoveryConflictTest(InterruptionTest):
-    def test_a_standby_that_must_go_on_replaying(self):
+    def test_standby_recovery_conflict(self):
         self.sql(TABLE)
         primary = type(self).server
         settings = {

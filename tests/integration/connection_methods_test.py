@@ -63,7 +63,7 @@ class ConnectionMethodsTest(SchemaTest):
 
 
 class NamesTest(ConnectionMethodsTest):
-    def test_a_uri(self):
+    def test_uri(self):
         for scheme in ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+psycopg"):
             self.check(
                 {
@@ -76,7 +76,7 @@ class NamesTest(ConnectionMethodsTest):
             }
         )
 
-    def test_a_uri_wins_over_other_keys(self):
+    def test_uri_overrides_other_keys(self):
         self.check(
             {
                 "host": "nowhere.invalid",
@@ -87,7 +87,7 @@ class NamesTest(ConnectionMethodsTest):
             }
         )
 
-    def test_the_environment(self):
+    def test_environment(self):
         self.check(
             {},
             env={
@@ -103,7 +103,7 @@ class NamesTest(ConnectionMethodsTest):
             env={"PGPORT": str(self.server.port), "PGPASSWORD": "op3n s3same"},
         )
 
-    def test_a_service_file(self):
+    def test_service_file(self):
         file = self.write(
             "services",
             f"[shop]\nhost=127.0.0.1\nport={self.server.port}\nuser=known\n"
@@ -114,7 +114,7 @@ class NamesTest(ConnectionMethodsTest):
             env={"PGSERVICEFILE": file},
         )
 
-    def test_a_password_file(self):
+    def test_password_file(self):
         file = self.write("passwords", f"127.0.0.1:{self.server.port}:*:known:op3n s3same\n")
         names = {
             "host": "127.0.0.1",
@@ -125,7 +125,7 @@ class NamesTest(ConnectionMethodsTest):
         self.check(names, env={"PGPASSFILE": file})
         self.check({**names, "passfile": file})
 
-    def test_a_password_file_that_others_can_read(self):
+    def test_world_readable_password_file(self):
         """libpq would print so past the log."""
         file = self.write("passwords", "*:*:*:*:op3n s3same\n")
         names = {
@@ -153,7 +153,7 @@ class NamesTest(ConnectionMethodsTest):
             f"password file {self.folder.name} is not used: it is not a plain file", messages
         )
 
-    def test_a_socket(self):
+    def test_socket(self):
         self.check(
             {
                 "host": str(self.server.folder),
@@ -171,7 +171,7 @@ class PasswordCommandTest(ConnectionMethodsTest):
         self.config = {**self.config, "user": "known"}
         del self.config["password"]
 
-    def test_what_it_prints_is_the_password(self):
+    def test_output_is_the_password(self):
         self.check({**self.config, "password_command": "echo 'op3n s3same'"})
         self.check({**self.config, "password": "wrong", "password_command": "printf 'op3n s3same'"})
         found = tap.discover({**self.config, "password_command": "echo 'op3n s3same'"})
@@ -179,7 +179,7 @@ class PasswordCommandTest(ConnectionMethodsTest):
             [stream["tap_stream_id"] for stream in found["streams"]], [self.id_of("t")]
         )
 
-    def test_it_runs_at_each_connect(self):
+    def test_runs_for_each_connection(self):
         """A token that expires: the second connection of a run needs another one."""
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(2, 200000) i")
         self.addCleanup(self.sql, "ALTER ROLE known PASSWORD 'op3n s3same'")
@@ -204,7 +204,7 @@ class PasswordCommandTest(ConnectionMethodsTest):
         )
         self.assertEqual((result.stderr, result.stdout), (text, b""))
 
-    def test_it_fails(self):
+    def test_failing_command(self):
         self.refused(
             "echo 'no token today' >&2; exit 7",
             "no token today\nCRITICAL password_command failed with exit code 7\n",
@@ -212,7 +212,7 @@ class PasswordCommandTest(ConnectionMethodsTest):
         self.refused("kill -9 $$", "CRITICAL password_command was ended by signal 9\n")
         self.refused("true", "CRITICAL password_command printed nothing\n")
 
-    def test_it_does_not_end(self):
+    def test_command_that_hangs(self):
         started = time.monotonic()
         self.refused(
             "sleep 1000 & sleep 1000",
@@ -221,7 +221,7 @@ class PasswordCommandTest(ConnectionMethodsTest):
         )
         self.assertLess(time.monotonic() - started, 30)
 
-    def test_a_signal_meanwhile(self):
+    def test_signal_while_it_runs(self):
         mark = self.write("mark", "")
         running = self.start(self.only_t, password_command=f"echo $$ > {mark}; exec sleep 1000")
         pid = until(lambda: pathlib.Path(mark).read_text().strip(), "it has not begun")
@@ -252,13 +252,13 @@ class SecondaryTest(ConnectionMethodsTest):
             "the standby is behind",
         )
 
-    def test_copies_come_from_it(self):
+    def test_copies_read_the_secondary(self):
         for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "id")):
             result = self.sync(self.catalog("t", method=method, key=key))
             self.assertEqual(result.records(), [{"id": 1}])
             self.assertIn(f"connected to 127.0.0.1:{self.standby.port}", result.connected)
 
-    def test_of_several_hosts_the_one_that_is_asked_for(self):
+    def test_target_session_attrs(self):
         catalog = self.catalog("t")
         ports = {"primary": self.server.port, "standby": self.standby.port}
         for wanted, found in (
@@ -280,7 +280,7 @@ class SecondaryTest(ConnectionMethodsTest):
                     result = tap.run(config, *what.get("args", ()), catalog=what.get("catalog"))
                     self.assertIn(f"connected to 127.0.0.1:{ports[found]}, ", result.connected)
 
-    def test_a_first_copy_and_then_the_log(self):
+    def test_initial_snapshot_then_wal(self):
         self.sql("SELECT pg_create_logical_replication_slot('secondary', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('secondary')")
         self.config["replication_slot"] = "secondary"
@@ -296,7 +296,7 @@ class SecondaryTest(ConnectionMethodsTest):
         result = self.sync(catalog, result.last_state)
         self.assertEqual([record["id"] for record in result.records()], [2])
 
-    def test_a_standby_that_has_not_come_to_the_slot_is_waited_for(self):
+    def test_waits_for_a_standby_behind_the_slot(self):
         self.standby.sql("SELECT pg_wal_replay_pause()")
         self.sql("INSERT INTO {s}.t VALUES (2)")
         self.sql("SELECT pg_create_logical_replication_slot('late', 'wal2json')")
@@ -315,7 +315,7 @@ class SecondaryTest(ConnectionMethodsTest):
         )
         self.assertEqual(running.wait(), 0, running)
 
-    def test_it_is_no_standby(self):
+    def test_secondary_is_not_a_standby(self):
         self.sql("SELECT pg_create_logical_replication_slot('wrong', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('wrong')")
         result = self.sync(
@@ -341,7 +341,7 @@ class PoolerTest(ConnectionMethodsTest):
         )
         self.sql("ALTER TABLE {s}.v ADD PRIMARY KEY (id)")
 
-    def test_copies_through_it(self):
+    def test_copies_through_a_pooler(self):
         for mode in ("session", "transaction"):
             with pgbouncer(self.server, mode) as port:
                 self.spoil(port)
@@ -356,7 +356,7 @@ class PoolerTest(ConnectionMethodsTest):
                     self.assertEqual(len(result.records()), 20000)
                     self.assertEqual(result.records(), expected.records())
 
-    def test_nothing_stays_behind_in_the_pool(self):
+    def test_pooled_sessions_are_left_clean(self):
         settings = (
             "SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings "
             "WHERE source = 'session' AND name <> 'application_name'"
@@ -394,7 +394,7 @@ class PoolerTest(ConnectionMethodsTest):
                 cursor.execute(HOSTILE)
             connection.close()
 
-    def test_the_log_goes_through_newer_ones_alone(self):
+    def test_replication_needs_a_recent_pooler(self):
         self.sql("SELECT pg_create_logical_replication_slot('pooled', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('pooled')")
         catalog = self.catalog("t", method="LOG_BASED")

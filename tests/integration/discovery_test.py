@@ -48,7 +48,7 @@ class Schema(unittest.TestCase):
 
 
 class DescriptionTest(Schema):
-    def test_a_table_is_described_exactly(self):
+    def test_whole_catalog_entry(self):
         self.sql(
             """
             CREATE TABLE {s}.orders (id int NOT NULL, region varchar(2), total numeric(10,2), "Note" text, raw bytea,
@@ -107,7 +107,7 @@ class DescriptionTest(Schema):
             },
         )
 
-    def test_keys_come_in_the_python_taps_order(self):
+    def test_key_order_of_the_python_tap(self):
         self.sql("CREATE TABLE {s}.t (b int, a int)")
         [entry] = self.discover()["streams"]
         self.assertEqual(
@@ -122,15 +122,15 @@ class DescriptionTest(Schema):
         )
         self.assertEqual(list(properties(entry)), ["b", "a"])
 
-    def test_a_table_never_analyzed_has_row_count_zero(self):
+    def test_row_count_without_analyze(self):
         self.sql("CREATE TABLE {s}.t (a int)")
         self.assertEqual(tap.metadata(tap.stream(self.discover(), "t"))["row-count"], 0)
 
-    def test_dropped_columns_are_gone(self):
+    def test_dropped_columns(self):
         self.sql("CREATE TABLE {s}.t (a int, b int, c int); ALTER TABLE {s}.t DROP COLUMN b")
         self.assertEqual(list(properties(tap.stream(self.discover(), "t"))), ["a", "c"])
 
-    def test_names_that_need_quoting_come_as_they_are(self):
+    def test_names_that_need_quoting(self):
         odd = [
             "with space",
             'with "quotes"',
@@ -161,7 +161,7 @@ class DescriptionTest(Schema):
 
 
 class RelationsTest(Schema):
-    def test_every_kind_of_relation_is_listed_in_order(self):
+    def test_every_kind_of_relation(self):
         self.sql(
             """
             CREATE EXTENSION IF NOT EXISTS file_fdw SCHEMA public;
@@ -204,13 +204,13 @@ class RelationsTest(Schema):
             ["parted", "parted_1", "zebra"],
         )
 
-    def test_temporary_tables_of_other_sessions_are_not_listed(self):
+    def test_temporary_tables_of_other_sessions(self):
         self.sql("CREATE TABLE {s}.lasting (id int)")
         with contextlib.closing(shared().connect(DB)) as session:
             session.cursor().execute("CREATE TEMPORARY TABLE fleeting (id int)")
             self.assertEqual(names(tap.discover(config())), [f"{DB}-{self.schema}-lasting"])
 
-    def test_filter_schemas_takes_a_text_or_a_list(self):
+    def test_filter_schemas_as_string_or_list(self):
         self.sql("CREATE TABLE {s}.t (a int); CREATE SCHEMA other; CREATE TABLE other.o (a int)")
         self.addCleanup(self.sql, "DROP SCHEMA other CASCADE")
         both = [f"{DB}-other-o", f"{DB}-{self.schema}-t"]
@@ -218,7 +218,7 @@ class RelationsTest(Schema):
         self.assertEqual(names(self.discover(filter_schemas=["other", self.schema])), both)
         self.assertEqual(names(self.discover(filter_schemas="other")), both[:1])
 
-    def test_nothing_to_discover_is_an_error(self):
+    def test_nothing_to_discover(self):
         result = tap.run(self.config, "--discover", expect=1)
         self.assertEqual(result.stdout, b"")
         self.assertIn("0 tables were discovered", result.stderr)
@@ -234,7 +234,7 @@ class PrivilegesTest(Schema):
         super().tearDown()
         self.sql("DROP OWNED BY reader; DROP ROLE reader")
 
-    def test_only_columns_that_may_be_read_are_listed(self):
+    def test_only_readable_columns_are_listed(self):
         self.sql(
             """
             CREATE TABLE {s}.hidden (a int);
@@ -265,11 +265,11 @@ class DatabasesTest(unittest.TestCase):
             shared().sql(f'DROP DATABASE "{name}" WITH (FORCE)')
         shared().sql("DROP ROLE visitor")
 
-    def test_every_database_is_discovered_without_filter_dbs(self):
+    def test_all_databases_without_filter_dbs(self):
         found = names(tap.discover(shared().config("archive")))
         self.assertEqual(found, ["Sales 100%-public-t", "archive-public-t", "locked-public-t"])
 
-    def test_filter_dbs_names_the_databases(self):
+    def test_filter_dbs(self):
         result = tap.run(
             shared().config("archive", filter_dbs=" locked , Sales 100%, none such"), "--discover"
         )
@@ -281,10 +281,10 @@ class DatabasesTest(unittest.TestCase):
             result.stderr,
         )
 
-    def test_an_empty_filter_dbs_is_no_filter(self):
+    def test_empty_filter_dbs(self):
         self.assertEqual(len(names(tap.discover(shared().config("archive", filter_dbs="")))), 3)
 
-    def test_a_database_that_cannot_be_reached_is_a_warning(self):
+    def test_unreachable_database_is_a_warning(self):
         result = tap.run(shared().config("archive", user="visitor"), "--discover")
         self.assertEqual(
             names(json.loads(result.stdout)), ["Sales 100%-public-t", "archive-public-t"]
@@ -312,35 +312,35 @@ class SelectTest(Schema):
             if tap.metadata(s).get("selected")
         }
 
-    def test_nothing_is_selected_by_itself(self):
+    def test_nothing_selected_by_default(self):
         self.assertNotIn('"selected":', json.dumps(self.discover()))
 
-    def test_patterns_select_and_exclude(self):
+    def test_patterns(self):
         self.assertEqual(
             self.selected("--select", "*.order*", "--select", f"!{self.schema}.orders"),
             {"order_log": "-"},
         )
 
-    def test_all_is_everything(self):
+    def test_select_all(self):
         self.assertEqual(
             self.selected("--select", "*", "--replication-method", "FULL_TABLE"),
             dict.fromkeys(["order_log", "orders", "people", "report"], "FULL_TABLE"),
         )
 
-    def test_views_cannot_be_log_based(self):
+    def test_views_are_not_log_based(self):
         self.assertEqual(
             self.selected("--select", "*", "--replication-method", "LOG_BASED"),
             dict.fromkeys(["order_log", "orders", "people"], "LOG_BASED"),
         )
 
-    def test_columns_are_excluded(self):
+    def test_excluded_columns(self):
         catalog = self.discover("--select", "*.orders", "--select", "!*.*.secret")
         orders = tap.stream(catalog, "orders")
         self.assertTrue(tap.metadata(orders)["selected"])
         self.assertIs(tap.metadata(orders, "secret")["selected"], False)
         self.assertIsNot(tap.metadata(orders, "total").get("selected"), False)
 
-    def test_a_replication_key_is_noted(self):
+    def test_replication_key(self):
         catalog = self.discover(
             "--select",
             "*.orders",
@@ -354,7 +354,7 @@ class SelectTest(Schema):
             (orders["replication-method"], orders["replication-key"]), ("INCREMENTAL", "total")
         )
 
-    def test_an_earlier_catalog_keeps_its_selections(self):
+    def test_selections_of_an_earlier_catalog_are_kept(self):
         earlier = tap.select(self.discover(), "orders", "people", method="FULL_TABLE")
         tap.metadata(tap.stream(earlier, "orders"), "secret")["selected"] = False
         self.sql(

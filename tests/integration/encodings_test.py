@@ -47,7 +47,7 @@ class EncodingsTest(unittest.TestCase):
             self.synced("EUC_JP", "CREATE TABLE t AS SELECT '日本語' AS a"), [{"a": "日本語"}]
         )
 
-    def test_sql_ascii_keeps_utf8_and_replaces_what_is_not(self):
+    def test_sql_ascii_replaces_invalid_utf8(self):
         self.assertEqual(
             self.synced(
                 "SQL_ASCII",

@@ -56,7 +56,7 @@ class PipelineTest(SchemaTest):
     def state(self):
         return json.loads((self.path / "state.json").read_text())
 
-    def test_runs_follow_one_another(self):
+    def test_consecutive_runs(self):
         self.run_once()
         self.assertEqual(self.bookmark(self.state(), "t")["replication_key_value"], 6000)
         self.check_equal("t")
@@ -68,7 +68,7 @@ class PipelineTest(SchemaTest):
             ["catalog.json", "config.json", "lock", "state.json"],
         )
 
-    def test_two_runs_never_overlap(self):
+    def test_runs_do_not_overlap(self):
         with open(self.path / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.assertEqual(
@@ -76,18 +76,18 @@ class PipelineTest(SchemaTest):
             )
         self.assertFalse((self.path / "state.json").exists())
 
-    def test_the_tap_s_exit_code_is_not_swallowed(self):
+    def test_exit_code_of_the_tap(self):
         (self.path / "catalog.json").unlink()
         log = self.run_once(expect=2)
         self.assertEqual(log.splitlines()[-1], "pipeline: exit code 2 of the tap, 0 of the target")
 
-    def test_a_target_that_fails(self):
+    def test_failing_target(self):
         log = self.run_once("sh", "-c", "read line; exit 7", expect=7)
         self.assertRegex(
             log.splitlines()[-1], r"^pipeline: exit code \d+ of the tap, 7 of the target$"
         )
 
-    def test_half_a_state_is_none(self):
+    def test_truncated_state_is_ignored(self):
         """As a target that is killed while it writes one leaves it."""
         (self.path / "state.json").write_text('{"bookmarks": {}}\n')
         self.run_once(
@@ -95,7 +95,7 @@ class PipelineTest(SchemaTest):
         )
         self.assertEqual((self.path / "state.json").read_text(), '{"bookmarks": {"a": {}}}\n')
 
-    def test_a_signal_lets_the_target_take_in_what_was_sent(self):
+    def test_signal_lets_the_target_finish(self):
         slow = """while IFS= read -r line; do printf '%s\\n' "$line"; done"""
         script, group = subprocess.Popen.send_signal, lambda process, number: os.killpg(
             process.pid, number

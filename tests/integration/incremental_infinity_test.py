@@ -95,7 +95,7 @@ class InfinityTest(IncrementalTest):
             [self.warning('"NaN"', 'the row with {"id":1,"a":1%s,"b":"\\""}' % ("0" * 310))],
         )
 
-    def test_row_whose_key_is_too_long_for_a_message(self):
+    def test_key_too_long_for_a_message(self):
         self.sql(
             "CREATE TABLE {s}.t (id text PRIMARY KEY, k float8); INSERT INTO {s}.t VALUES (repeat('x', 1000), 'NaN')"
         )

@@ -138,7 +138,7 @@ TYPES = """
 
 
 class KeyTypesTest(IncrementalTest):
-    def test_each_type_of_key_over_three_runs(self):
+    def test_every_key_type_over_three_runs(self):
         self.sql(
             TYPES
             + "".join(
@@ -178,7 +178,7 @@ class KeyTypesTest(IncrementalTest):
                 )
                 self.assertCountEqual(self.ids(third, table), [1, 6] if high is None else [4])
 
-    def test_keys_without_an_order_are_refused_and_other_streams_go_on(self):
+    def test_unsortable_key_fails_only_its_stream(self):
         kinds = {
             "array": "int[]",
             "hash": "{s}.hstore",
@@ -207,7 +207,7 @@ class KeyTypesTest(IncrementalTest):
                 result.stderr,
             )
 
-    def test_text_is_compared_in_the_order_of_the_columns_collation(self):
+    def test_column_collation(self):
         self.sql(
             """CREATE COLLATION {s}.german (provider = icu, locale = 'de-DE');
                     CREATE TABLE {s}.t (id int, k text COLLATE {s}.german);
@@ -219,7 +219,7 @@ class KeyTypesTest(IncrementalTest):
         second = self.sync(self.catalog("t"), first.last_state)
         self.assertEqual(self.ids(second), [3, 6, 7])
 
-    def test_what_the_config_makes_of_a_value_does_not_change_the_bookmark(self):
+    def test_value_settings_do_not_affect_the_bookmark(self):
         self.sql(
             """CREATE TABLE {s}.t (id int, k timestamp);
                     INSERT INTO {s}.t VALUES (1, '0044-03-15 BC'), (2, '12000-01-01');
@@ -235,7 +235,7 @@ class KeyTypesTest(IncrementalTest):
                 self.assertEqual((self.ids(second, "n"), self.ids(second, "t")), ([2], [2]))
                 self.sql("DELETE FROM {s}.t WHERE id = 3; DELETE FROM {s}.n WHERE id = 3")
 
-    def test_a_bookmark_survives_a_target_that_reads_numbers_as_doubles(self):
+    def test_bookmark_survives_double_precision_targets(self):
         self.sql(
             """CREATE TABLE {s}.t AS SELECT i AS id, '1234567890123456.01'::numeric + i / 100.0 AS k
                         FROM generate_series(1, 9) i;
@@ -294,7 +294,7 @@ class FaultsTest(IncrementalTest):
         tap.metadata(tap.stream(catalog, "t"))["replication-key"] = None
         self.check_refused(catalog, line)
 
-    def test_a_replication_key_that_is_no_column(self):
+    def test_replication_key_is_not_a_column(self):
         catalog = self.catalog()
         tap.metadata(tap.stream(catalog, "t"))["replication-key"] = "nowhere"
         self.check_refused(
@@ -303,7 +303,7 @@ class FaultsTest(IncrementalTest):
             "the catalog",
         )
 
-    def test_a_key_column_dropped_since_discovery(self):
+    def test_key_column_dropped_since_discovery(self):
         catalog = self.catalog()
         self.sql("ALTER TABLE {s}.t DROP COLUMN k")
         self.check_t_fails_alone(
@@ -313,7 +313,7 @@ class FaultsTest(IncrementalTest):
             f"choose another replication-key{ADVICE}",
         )
 
-    def test_a_bookmark_that_is_no_value_of_the_key(self):
+    def test_bookmark_of_the_wrong_type(self):
         catalog = self.catalog()
         state = {
             "bookmarks": {
@@ -338,7 +338,7 @@ class FaultsTest(IncrementalTest):
             {**self.bookmark(result.states[-1], "t")}, state["bookmarks"][self.id_of("t")]
         )
 
-    def test_a_bookmark_out_of_the_keys_range(self):
+    def test_bookmark_out_of_range(self):
         state = {
             "bookmarks": {
                 self.id_of("t"): {
@@ -352,7 +352,7 @@ class FaultsTest(IncrementalTest):
             self.catalog(), state, "the bookmark 99999999999 does not fit .*SQLSTATE 22003.*"
         )
 
-    def test_a_key_whose_type_has_grown_goes_on(self):
+    def test_widened_key_type_resumes(self):
         first = self.sync(self.catalog("t"))
         self.sql(
             "ALTER TABLE {s}.t ALTER k TYPE bigint; INSERT INTO {s}.t VALUES (2, 5000000000), (3, 1)"
@@ -361,11 +361,11 @@ class FaultsTest(IncrementalTest):
         self.assertEqual(self.ids(second), [1, 2])
         self.assertEqual(self.value_in(second, "t"), 5000000000)
 
-    def test_a_key_without_ordering_operator(self):
+    def test_key_without_ordering_operator(self):
         self.sql("DROP TABLE {s}.t; CREATE TABLE {s}.t (id int, k point)")
         self.check_t_fails_alone(self.catalog(), None, ".*SQLSTATE 42883.*")
 
-    def test_no_privilege_on_the_key(self):
+    def test_no_key_privilege(self):
         catalog = self.catalog()
         self.sql(
             """CREATE ROLE id_reader LOGIN; GRANT USAGE ON SCHEMA {s} TO id_reader;
@@ -375,7 +375,7 @@ class FaultsTest(IncrementalTest):
         self.config["user"] = "id_reader"
         self.check_t_fails_alone(catalog, None, ".*SQLSTATE 42501.*")
 
-    def test_the_table_is_gone(self):
+    def test_dropped_table(self):
         catalog = self.catalog()
         self.sql("DROP TABLE {s}.t")
         self.check_t_fails_alone(

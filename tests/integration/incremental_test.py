@@ -8,7 +8,7 @@ from support.pipeline import until
 
 
 class MessagesTest(IncrementalTest):
-    def test_what_is_written_and_in_which_order(self):
+    def test_message_order(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint); INSERT INTO {s}.t VALUES (1, 20), (2, NULL), (3, 10)"
         )
@@ -49,7 +49,7 @@ class MessagesTest(IncrementalTest):
             },
         )
 
-    def test_every_run_activates_the_version_of_the_first(self):
+    def test_runs_keep_the_version(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 5 AS k")
         first = self.sync(self.catalog("t"))
         second = self.sync(self.catalog("t"), first.last_state)
@@ -70,7 +70,7 @@ class MessagesTest(IncrementalTest):
             [(None, self.id_of("t")), (110, self.id_of("t")), (120, self.id_of("t")), (125, None)],
         )
 
-    def test_no_state_holds_a_key_while_rows_without_key_come(self):
+    def test_no_bookmark_during_rows_without_key(self):
         self.sql(
             "CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, i) AS k FROM generate_series(1, 25) i;"
             "INSERT INTO {s}.t VALUES (26, 1)"
@@ -82,7 +82,7 @@ class MessagesTest(IncrementalTest):
             self.assertNotIn("replication_key_value", bookmark)
         self.assertEqual(bookmarks[-1]["replication_key_value"], 1)
 
-    def test_an_empty_table_leaves_no_bookmark_and_its_first_rows_all_come(self):
+    def test_first_rows_of_an_empty_table(self):
         self.sql("CREATE TABLE {s}.t (id int, k int)")
         first = self.sync(self.catalog("t"))
         self.assertEqual(first.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", "STATE"])
@@ -90,19 +90,19 @@ class MessagesTest(IncrementalTest):
         self.sql("INSERT INTO {s}.t VALUES (1, NULL), (2, -5)")
         self.assertEqual(self.ids(self.sync(self.catalog("t"), first.last_state)), [1, 2])
 
-    def test_a_table_with_no_key_but_null_comes_whole_each_time(self):
+    def test_all_null_keys_resend_the_table(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, NULL::int AS k")
         first = self.sync(self.catalog("t"))
         self.assertEqual(self.ids(first), [1])
         self.assertEqual(self.ids(self.sync(self.catalog("t"), first.last_state)), [1])
 
-    def test_with_a_bookmark_rows_without_key_do_not_come(self):
+    def test_rows_without_key_are_skipped_with_a_bookmark(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 5 AS k")
         first = self.sync(self.catalog("t"))
         self.sql("INSERT INTO {s}.t VALUES (2, NULL)")
         self.assertEqual(self.ids(self.sync(self.catalog("t"), first.last_state)), [1])
 
-    def test_an_empty_increment_keeps_the_bookmark(self):
+    def test_empty_increment_keeps_the_bookmark(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 5 AS k")
         first = self.sync(self.catalog("t"))
         self.sql("DELETE FROM {s}.t")
@@ -110,7 +110,7 @@ class MessagesTest(IncrementalTest):
         self.assertEqual(second.types, ["SCHEMA", "STATE", "ACTIVATE_VERSION", "STATE"])
         self.assertEqual(second.states[-1], first.states[-1])
 
-    def test_the_key_is_selected_by_itself(self):
+    def test_key_is_selected_automatically(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 5 AS k, 7 AS other")
         catalog = self.catalog("t")
         for column in ("k", "other"):
@@ -153,14 +153,14 @@ class RelationsTest(IncrementalTest):
         second = self.sync(catalog, first.last_state)
         self.assertEqual((self.ids(second, table), self.value_in(second, table)), ([2, 3], 30))
 
-    def test_a_view(self):
+    def test_view(self):
         self.sql(
             "CREATE TABLE {s}.t AS SELECT * FROM (VALUES (1, 10), (2, 20)) v(id, k);"
             "CREATE VIEW {s}.v AS SELECT id, k FROM {s}.t"
         )
         self.check_two_runs("v", "INSERT INTO {s}.t VALUES (3, 30)")
 
-    def test_a_materialized_view(self):
+    def test_materialized_view(self):
         self.sql(
             "CREATE TABLE {s}.t AS SELECT * FROM (VALUES (1, 10), (2, 20)) v(id, k);"
             "CREATE MATERIALIZED VIEW {s}.m AS SELECT id, k FROM {s}.t"
@@ -169,7 +169,7 @@ class RelationsTest(IncrementalTest):
             "m", "INSERT INTO {s}.t VALUES (3, 30); REFRESH MATERIALIZED VIEW {s}.m"
         )
 
-    def test_a_partitioned_table_in_the_order_of_the_key_over_all_leaves(self):
+    def test_partitioned_table_in_key_order(self):
         self.sql(
             """CREATE TABLE {s}.p (id int, k int) PARTITION BY LIST (id);
                     CREATE TABLE {s}.p1 PARTITION OF {s}.p FOR VALUES IN (1, 3);
@@ -179,14 +179,14 @@ class RelationsTest(IncrementalTest):
         )
         self.check_two_runs("p", "INSERT INTO {s}.p VALUES (3, 30)")
 
-    def test_a_parent_with_heirs(self):
+    def test_inheritance(self):
         self.sql(
             """CREATE TABLE {s}.parent (id int, k int); CREATE TABLE {s}.heir (more int) INHERITS ({s}.parent);
                     INSERT INTO {s}.parent VALUES (2, 20); INSERT INTO {s}.heir VALUES (1, 10);"""
         )
         self.check_two_runs("parent", "INSERT INTO {s}.heir VALUES (3, 30)")
 
-    def test_a_foreign_table(self):
+    def test_foreign_table(self):
         self.sql(
             r"""CREATE EXTENSION file_fdw SCHEMA {s};
                      CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
@@ -198,7 +198,7 @@ class RelationsTest(IncrementalTest):
             r"""ALTER FOREIGN TABLE {s}.f OPTIONS (SET program 'printf "3,30\n2,20\n1,10\n"')""",
         )
 
-    def test_a_table_that_only_some_columns_of_may_be_read(self):
+    def test_some_columns_readable(self):
         self.sql(
             """CREATE TABLE {s}.t (id int, k int, secret int); INSERT INTO {s}.t VALUES (1, 10, 0), (2, 20, 0);
                     CREATE ROLE key_reader LOGIN; GRANT USAGE ON SCHEMA {s} TO key_reader;
@@ -210,7 +210,7 @@ class RelationsTest(IncrementalTest):
 
 
 class IndexTest(IncrementalTest):
-    def test_a_small_increment_does_not_read_the_table(self):
+    def test_small_increment_uses_the_index(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, k timestamptz NOT NULL, pad text);
                     INSERT INTO {s}.t SELECT i, timestamptz '2020-01-01' + i * interval '1 s', repeat('x', 100)
@@ -260,7 +260,7 @@ class LimitTest(IncrementalTest):
             value = self.bookmark(state, "t").get("replication_key_value")
             yield result
 
-    def test_so_many_rows_a_run(self):
+    def test_rows_per_run(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i AS k FROM generate_series(1, 25) i")
         for name in ("limit", "max_record_count"):
             with self.subTest(name):
@@ -270,7 +270,7 @@ class LimitTest(IncrementalTest):
                     runs, [list(range(1, 11)), list(range(10, 21)), list(range(20, 26))]
                 )
 
-    def test_rows_that_tie_with_the_last_one_are_not_skipped(self):
+    def test_ties_with_the_last_row_are_sent(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i / 8 AS k FROM generate_series(0, 39) i")
         runs = [self.ids(result) for result in self.runs(limit=5)]
         self.assertEqual(
@@ -278,13 +278,13 @@ class LimitTest(IncrementalTest):
             [list(range(8)), *[list(range(8 * n - 8, 8 * n + 8)) for n in range(1, 5)]],
         )
 
-    def test_a_key_of_all_rows_is_passed(self):
+    def test_limit_smaller_than_a_tie(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, 7 AS k FROM generate_series(1, 10) i")
         self.assertEqual([len(self.ids(result)) for result in self.runs(limit=1)], [10])
         self.sql("INSERT INTO {s}.t VALUES (11, 8)")
         self.assertEqual([len(self.ids(result)) for result in self.runs(limit=1)], [10, 11])
 
-    def test_rows_without_key_come_on_the_first_run_and_do_not_count(self):
+    def test_rows_without_key_do_not_count(self):
         self.sql(
             "CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, 100) AS k FROM generate_series(99, 102) i"
         )
@@ -292,14 +292,14 @@ class LimitTest(IncrementalTest):
             [self.ids(result) for result in self.runs(limit=2)], [[100, 99, 101], [101, 102]]
         )
 
-    def test_it_holds_for_text_keys_with_odd_characters(self):
+    def test_text_keys_with_special_characters(self):
         self.sql(
             """CREATE TABLE {s}.t (id int, k text);
                     INSERT INTO {s}.t VALUES (1, 'a'), (2, 'a''\\"%s'), (3, 'b')"""
         )
         self.assertEqual([self.ids(result) for result in self.runs(limit=1)], [[1], [1, 2], [2, 3]])
 
-    def test_full_tables_are_not_cut(self):
+    def test_full_tables_are_not_limited(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i AS k FROM generate_series(1, 25) i")
         self.assertEqual(
             len(self.sync(self.catalog("t", method="FULL_TABLE"), limit=10).records()), 25
@@ -329,7 +329,7 @@ class LookbackTest(IncrementalTest):
                 "the bookmark went back",
             )
 
-    def test_seconds_of_a_timestamp(self):
+    def test_timestamp(self):
         for kind in ("timestamp", "timestamptz"):
             with self.subTest(kind):
                 self.check(
@@ -345,7 +345,7 @@ class LookbackTest(IncrementalTest):
                     10,
                 )
 
-    def test_a_fraction_of_a_second(self):
+    def test_fraction_of_a_second(self):
         self.check(
             "timestamptz",
             ["'2020-01-01 00:00:00.4'", "'2020-01-01 00:00:00.5'", "'2020-01-01 00:00:01'"],
@@ -353,15 +353,15 @@ class LookbackTest(IncrementalTest):
             "0.5",
         )
 
-    def test_seconds_of_a_date(self):
+    def test_date(self):
         self.check("date", ["'2020-02-27'", "'2020-02-28'", "'2020-03-01'"], [2, 3], 2 * 86400)
 
-    def test_a_number(self):
+    def test_number(self):
         for kind in ("smallint", "integer", "bigint", "numeric", "real", "float8"):
             with self.subTest(kind):
                 self.check(kind, ["85", "89", "90", "95", "100"], [3, 4, 5], 10)
 
-    def test_at_the_lower_end_of_the_type(self):
+    def test_lower_bound_of_the_type(self):
         self.check("smallint", ["-32768", "-32767"], [1, 2], 10)
         self.check("bigint", ["-9223372036854775808", "-9223372036854775807"], [1, 2], 10)
         self.check(
@@ -372,7 +372,7 @@ class LookbackTest(IncrementalTest):
         self.check("timestamp", ["'2020-01-01'", "'infinity'"], [1, 2], 10)
         self.check("float8", ["1", "'Infinity'"], [1, 2], 10)
 
-    def test_a_key_without_distance_gets_a_warning(self):
+    def test_key_without_distance_is_a_warning(self):
         self.check("text", ["'a'", "'b'"], [2], 10)
         result = self.sync(
             self.catalog("t"),
@@ -391,7 +391,7 @@ class LookbackTest(IncrementalTest):
             result.stderr, f"WARNING {self.id_of('t')}: .*replication_key_lookback.* text\n"
         )
 
-    def test_a_row_that_was_committed_late_comes(self):
+    def test_late_commit_is_read(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 100 AS k")
         first = self.sync(self.catalog("t"))
         self.sql("INSERT INTO {s}.t VALUES (2, 95)")
@@ -399,7 +399,7 @@ class LookbackTest(IncrementalTest):
         self.assertEqual(self.ids(second), [2, 1])
         self.assertEqual(self.value_in(second, "t"), 100)
 
-    def test_with_a_limit_it_progresses(self):
+    def test_limited_runs_progress(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i AS k FROM generate_series(1, 9) i")
         catalog, state = self.catalog("t"), None
         for expected in ([1, 2, 3], [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7, 8, 9]):

@@ -28,7 +28,7 @@ class LoggingTest(SchemaTest):
         super().setUp()
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 3) i")
 
-    def test_a_run(self):
+    def test_successful_run(self):
         name = self.id_of("t")
         result = self.sync(self.catalog("t"))
         self.assertEqual(
@@ -49,7 +49,7 @@ class LoggingTest(SchemaTest):
         )
         self.assertIn(f'"record_size","value":{size},', result.stderr)
 
-    def test_a_stream_that_fails_in_the_middle(self):
+    def test_stream_that_fails_midway(self):
         self.sql("CREATE VIEW {s}.v AS SELECT 1 / (3 - id) AS x FROM {s}.t")
         result = self.sync(self.catalog("v"), expect=1)
         self.assertIn('"metric":"record_count","value":2,"tags":{"stream":"v"}', result.stderr)
@@ -70,7 +70,7 @@ class LoggingTest(SchemaTest):
         result = self.sync(catalog, None, "--log-level", "loud", expect=2)
         self.assertRegex(result.stderr, r"^CRITICAL --log-level: .*; see tap-postgres --help\n$")
 
-    def test_no_values_in_the_sql(self):
+    def test_sql_is_logged_without_values(self):
         catalog = self.catalog("t", method="INCREMENTAL", key="id")
         state = self.sync(catalog).last_state
         result = self.sync(
@@ -79,7 +79,7 @@ class LoggingTest(SchemaTest):
         self.assertEqual([record["id"] for record in result.records()], [2, 3])
         self.assertRegex(result.stderr, r"(?m)^DEBUG SQL: COPY \(SELECT .*>=\) '\?'")
 
-    def test_as_json(self):
+    def test_json_format(self):
         self.sql('CREATE TABLE {s}."a""b" AS SELECT 1 AS id')
         result = self.sync(self.catalog('a"b'), None, "--log-format", "json")
         lines = [json.loads(line) for line in (result.connected + result.stderr).splitlines()]

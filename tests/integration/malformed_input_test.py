@@ -41,7 +41,7 @@ class NullKeyTest(MalformedInputTest):
             [None, None, 5, 7, 7],
         )
 
-    def test_a_child_whose_key_may_be_null(self):
+    def test_child_table_with_nullable_key(self):
         self.sql(
             """CREATE TABLE {s}.t AS SELECT 1 AS id, 7 AS k; CREATE TABLE {s}.child () INHERITS ({s}.t);
                     INSERT INTO {s}.child VALUES (2, NULL), (3, 5);
@@ -49,7 +49,7 @@ class NullKeyTest(MalformedInputTest):
         )
         self.check_null_first("t")
 
-    def test_a_foreign_table_whose_key_is_null_all_the_same(self):
+    def test_foreign_table_with_null_keys(self):
         if self.server.sql("SELECT current_setting('server_version_num')::int")[0][0] >= 170000:
             self.skipTest(
                 "servers since 17 believe NOT NULL: such rows come last, and only while there is no bookmark"
@@ -64,7 +64,7 @@ class NullKeyTest(MalformedInputTest):
 
 
 class BookmarkTest(MalformedInputTest):
-    def test_a_copy_without_version_starts_anew(self):
+    def test_copy_without_version_restarts(self):
         self.sql("CREATE TABLE {s}.t AS SELECT generate_series(1, 100) AS id")
         catalog = self.catalog("t")
         cut_off = self.sync(catalog, state_every_rows=50).states[1]
@@ -77,7 +77,7 @@ class BookmarkTest(MalformedInputTest):
                 self.assertEqual(len(result.records()), 100, (before, version))
                 self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "ACTIVATE_VERSION"])
 
-    def test_null_method_and_key_are_none(self):
+    def test_null_method_and_key_are_ignored(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, i AS k FROM generate_series(1, 3) i")
         for bookmark in (
             {"last_replication_method": None, "replication_key": "k"},
@@ -88,7 +88,7 @@ class BookmarkTest(MalformedInputTest):
             expected = [3] if "replication_key" in bookmark else [1, 2, 3]
             self.assertEqual([r["id"] for r in result.records()], expected)
 
-    def test_a_lookback_to_before_the_first_date(self):
+    def test_lookback_before_the_first_date(self):
         self.sql(
             """CREATE TABLE {s}.t AS SELECT 1 AS id, '2020-01-01'::timestamptz AS k;
                     CREATE TABLE {s}.d AS SELECT 1 AS id, '2020-01-01'::date AS k"""
@@ -100,7 +100,7 @@ class BookmarkTest(MalformedInputTest):
         second = self.sync(self.incremental(), first.last_state, replication_key_lookback=1e12)
         self.assertEqual([r["id"] for r in second.records("d") + second.records("t")], [2, 1, 2, 1])
 
-    def test_the_greatest_limit(self):
+    def test_maximum_limit(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 1 AS k")
         self.assertEqual(len(self.sync(self.incremental("t"), limit=2**63 - 1).records()), 1)
 
@@ -112,7 +112,7 @@ class TypesTest(MalformedInputTest):
             "CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 AS k"
         )
 
-    def test_bytes_that_are_not_of_the_type(self):
+    def test_invalid_binary_value(self):
         """A type that looks like hstore and is not."""
         self.sql(
             """
@@ -130,7 +130,7 @@ class TypesTest(MalformedInputTest):
             "with the server's version and the column's type",
         )
 
-    def test_a_composite_key(self):
+    def test_composite_key(self):
         self.sql(
             "CREATE TYPE {s}.pair AS (a int, b int); CREATE TABLE {s}.t AS SELECT 1 AS id, '(1,2)'::{s}.pair AS k"
         )
@@ -142,7 +142,7 @@ class TypesTest(MalformedInputTest):
 
 
 class DiscoveryTest(MalformedInputTest):
-    def test_a_type_that_is_made_while_the_catalog_is_read(self):
+    def test_type_created_during_discovery(self):
         self.sql("CREATE TABLE {s}.t (id int)")
         with self.session().cursor() as holder:
             # Of what discovery reads, only the query of columns reads this.

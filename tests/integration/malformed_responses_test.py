@@ -72,7 +72,7 @@ class CatalogTest(MalformedResponsesTest):
 
         return forge
 
-    def test_a_table_without_a_kind(self):
+    def test_table_without_relkind(self):
         self.check(
             self.change("kind", None, kind=b"r"), ANSWER + '"kind" is NULL, not one character'
         )
@@ -105,7 +105,7 @@ class CatalogTest(MalformedResponsesTest):
                     ],
                 )
 
-    def test_a_type_without_delimiter(self):
+    def test_type_without_delimiter(self):
         self.check(
             self.change("delimiter", b"", name=b"price"),
             ANSWER + "\"delimiter\" is '', not one character",
@@ -122,13 +122,13 @@ class CatalogTest(MalformedResponsesTest):
             text.format("pg_catalog._int4"),
         )
 
-    def test_a_type_that_is_not_in_the_answer(self):
+    def test_missing_type(self):
         self.check(
             lambda row: row.get("name") != b"price" or "delimiter" not in row,
             CATALOG + f"pg_type has no row for OID {self.domain}",
         )
 
-    def test_a_number_that_is_none(self):
+    def test_invalid_number(self):
         self.check(
             self.change("base", b"x", name=b"price"), ANSWER + "\"base\" is 'x', not a number"
         )
@@ -137,7 +137,7 @@ class CatalogTest(MalformedResponsesTest):
             ANSWER + "\"base\" is '99999999999', not an OID",
         )
 
-    def test_positions_that_were_not_asked_for(self):
+    def test_unrequested_positions(self):
         self.forger.forge_row = self.change("position", b"7")
         result = self.forged("check", catalog=self.selected)
         self.assertIn(
@@ -174,28 +174,28 @@ class CopyTest(MalformedResponsesTest):
         "server's version"
     )
 
-    def test_fields_that_were_not_asked_for(self):
+    def test_unrequested_fields(self):
         ctid = field(struct.pack(">IH", 0, 2))
         for wrong in ([int4(2)], [int4(2), int4(20), int4(30)], []):
             self.check(row(ctid, *wrong), self.ROW)
             self.check(row(*wrong), self.ROW, view=True)
             self.check(row(*wrong), self.ROW, "INCREMENTAL", "k")
 
-    def test_bytes_behind_the_last_field(self):
+    def test_bytes_after_the_last_field(self):
         ctid = field(struct.pack(">IH", 0, 2))
         self.check(row(ctid, int4(2), int4(20)) + b"\0", self.ROW)
         self.check(row(int4(2), int4(20)) + int4(30), self.ROW, "INCREMENTAL", "k")
 
-    def test_a_length_that_is_none(self):
+    def test_invalid_length(self):
         self.check(row(int4(2), struct.pack(">i", -2)), self.ROW, "INCREMENTAL", "k")
 
-    def test_a_row_that_ends_early(self):
+    def test_truncated_row(self):
         early = "a message of the server ends early: 4 more bytes were due, 0 are left"
         cut_off = int4(2) + struct.pack(">i", 4)
         self.check(struct.pack(">h", 3) + field(struct.pack(">IH", 0, 2)) + cut_off, early)
         self.check(struct.pack(">h", 2) + cut_off, early, "INCREMENTAL", "k")
 
-    def test_a_row_without_its_ctid(self):
+    def test_row_without_ctid(self):
         self.check(
             row(int4(0), int4(2), int4(20)),
             "the server sent a row without its ctid; please report this with the server's "
@@ -204,7 +204,7 @@ class CopyTest(MalformedResponsesTest):
 
 
 class JsonTest(MalformedResponsesTest):
-    def test_a_value_that_would_close_the_record(self):
+    def test_value_that_would_end_the_record(self):
         self.sql("""CREATE TABLE {s}.t AS SELECT 1 AS id, '{"a":1}'::json AS j""")
         catalog = self.catalog("t")
         self.forger.forge_copy = lambda body: body.replace(

@@ -70,7 +70,7 @@ class LostSlotTest(SlotTest):
             status.stdout.decode(), rf"(?m)^{self.slot}: .*, wal_status lost \({reason}\)$"
         )
 
-    def test_no_one_has_read_it(self):
+    def test_idle_slot_invalidated(self):
         self.addCleanup(self.set_timeout, "0")
         self.set_timeout("1s")
 
@@ -83,7 +83,7 @@ class LostSlotTest(SlotTest):
         until(is_lost, "the slot is not lost")
         self.check_told("idle_timeout")
 
-    def test_its_wal_is_removed(self):
+    def test_wal_removed(self):
         self.set_timeout("0")
         self.remove_wal()
         self.check_told("wal_removed")
@@ -94,7 +94,7 @@ class LostSlotTest(SlotTest):
             "idle_replication_slot_timeout",
         )
 
-    def test_check_warns_of_a_slot_that_is_about_to_be_invalidated(self):
+    def test_check_warns_before_invalidation(self):
         off = "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf()"
         self.set_timeout("1d")
         self.assertEqual(
@@ -128,7 +128,7 @@ class ReplicaLevelTest(SlotTest):
     major = "19"
     settings = {"wal_level": "replica"}
 
-    def test_wal_level_replica_will_do(self):
+    def test_wal_level_replica_is_accepted(self):
         self.sql(ONE_TABLE)
         self.make_slot("other", plugin="pgoutput")
         self.drop_slot("other")
@@ -177,7 +177,7 @@ class NotValidTest(SlotTest):
         self.sql("INSERT INTO {s}.t VALUES (4, 30)")
         self.assertEqual([r["id"] for r in self.sync(catalog, result.last_state).records()], [2, 4])
 
-    def test_a_validated_constraint_needs_no_query_for_null_keys(self):
+    def test_validated_not_null_skips_the_null_query(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (2, 20);"
             "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID; ALTER TABLE {s}.t VALIDATE CONSTRAINT k_set"

@@ -13,7 +13,7 @@ def complaints(log):
 
 
 class OutputErrorsTest(InterruptionTest):
-    def test_a_closed_output_ends_the_run_quietly(self):
+    def test_closed_output_is_quiet(self):
         self.sql(TABLE)
         for catalog in self.catalogs():
             running = self.start(catalog)
@@ -22,7 +22,7 @@ class OutputErrorsTest(InterruptionTest):
             self.assertEqual(running.wait(), 1)
             self.assertEqual(complaints(running.log), [])
 
-    def test_an_output_that_is_closed_from_the_start(self):
+    def test_output_closed_at_start(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
         reading, writing = os.pipe()
         os.close(reading)
@@ -31,7 +31,7 @@ class OutputErrorsTest(InterruptionTest):
         self.assertEqual(running.wait(), 1)
         self.assertEqual(complaints(running.log), [])
 
-    def test_a_full_disk(self):
+    def test_full_disk(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
         with open("/dev/full", "wb") as full:
             for args in (
@@ -69,7 +69,7 @@ class OutputErrorsTest(InterruptionTest):
             "the tap keeps reading",
         )
 
-    def test_a_target_that_is_killed(self):
+    def test_killed_target(self):
         self.sql(TABLE)
         for catalog in self.catalogs():
             running = self.pipeline(catalog)

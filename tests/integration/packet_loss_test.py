@@ -120,13 +120,13 @@ class PacketLossTest(WalTest):
             rf"^CRITICAL cannot connect \({where}\): no answer in 2 seconds; run: tap-postgres check$",
         )
 
-    def test_in_the_middle_of_a_copy(self):
+    def test_during_a_copy(self):
         running = self.over_there(self.catalog("t"))
         running.read(100)
         self.cable.pull()
         self.ends(running)
 
-    def test_while_nothing_comes_from_the_log(self):
+    def test_idle_replication(self):
         self.first_copy("t")
         running = self.over_there(self.selected, self.state, break_at_end_lsn=False)
         self.sql("INSERT INTO {s}.t VALUES (0, '')")
@@ -165,7 +165,7 @@ class ProxiedPacketLossTest(WalTest):
     def where(self):
         return rf"\(127\.0\.0\.1:{self.proxy.port}, database silence, user tap\)"
 
-    def test_a_copy_through_a_dead_network_ends(self):
+    def test_copy_fails_on_a_dead_network(self):
         running = self.behind_the_proxy(self.catalog("t"))
         running.read(100)
         self.proxy.freeze()
@@ -182,7 +182,7 @@ class ProxiedPacketLossTest(WalTest):
             rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres check$",
         )
 
-    def test_a_copy_goes_on_by_another_connection(self):
+    def test_copy_resumes_on_a_new_connection(self):
         running = self.behind_the_proxy(self.catalog("t"))
         messages = running.read(100)
         self.proxy.freeze_present()
@@ -216,10 +216,10 @@ class ProxiedPacketLossTest(WalTest):
             rf"{why}; trying again in 0\.5 s \(1 of 1\)$",
         )
 
-    def test_a_log_goes_on_by_another_connection(self):
+    def test_replication_resumes_on_a_new_connection(self):
         self.check_log_goes_on(r"waits for us, too \(.*\): what is sent does not arrive")
 
-    def test_a_session_that_is_gone_without_a_word(self):
+    def test_session_that_vanished(self):
         self.check_log_goes_on(
             "has no such session any more",
             lambda: self.sql(
@@ -227,7 +227,7 @@ class ProxiedPacketLossTest(WalTest):
             ),
         )
 
-    def test_a_discovery_through_a_dead_network_ends(self):
+    def test_discovery_fails_on_a_dead_network(self):
         self.sql(
             "\n".join(
                 f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"
@@ -244,7 +244,7 @@ class ProxiedPacketLossTest(WalTest):
             "seconds",
         )
 
-    def test_a_server_at_work_is_waited_for_and_said_to_be(self):
+    def test_busy_server_is_waited_for(self):
         with self.session() as session, session.cursor() as cursor:
             cursor.execute(f"LOCK {self.schema}.t")
             running = self.behind_the_proxy(self.catalog("t"))

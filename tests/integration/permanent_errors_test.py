@@ -35,7 +35,7 @@ class PermanentErrorsTest(InterruptionTest):
         self.pipe(self.only_catalog(), outcome.state)
         self.check_equal("t")
 
-    def test_a_role_that_may_not_log_in_any_more(self):
+    def test_role_lost_login(self):
         self.addCleanup(self.sql, "ALTER ROLE reader LOGIN")
         outcome = self.interrupted(lambda: self.sql("ALTER ROLE reader NOLOGIN"))
         self.check_ends_the_run(outcome, 3, "SQLSTATE 28000")
@@ -68,11 +68,11 @@ class PermanentErrorsTest(InterruptionTest):
             return True
         return False
 
-    def test_a_host_that_is_shut_out(self):
+    def test_host_rejected_by_pg_hba(self):
         outcome = self.interrupted(lambda: self.rule("host all reader all reject"))
         self.check_ends_the_run(outcome, 3, "SQLSTATE 28000")
 
-    def test_a_password_that_has_changed(self):
+    def test_password_changed(self):
         self.sql("ALTER ROLE reader PASSWORD 'first'")
         self.rule("host all reader all scram-sha-256")
         self.config["password"] = "first"
@@ -80,7 +80,7 @@ class PermanentErrorsTest(InterruptionTest):
         self.check_ends_the_run(outcome, 3, "SQLSTATE 28P01")
         self.assertNotIn("first", outcome.tap_log)
 
-    def test_a_database_that_is_gone(self):
+    def test_database_dropped(self):
         def rename():
             self.terminate()
             self.server.sql(f"ALTER DATABASE {self.database} RENAME TO away")
@@ -94,7 +94,7 @@ class PermanentErrorsTest(InterruptionTest):
             self.server.sql(f"ALTER DATABASE away RENAME TO {self.database}")
         self.check_ends_the_run(outcome, 3, "SQLSTATE 3D000")
 
-    def test_a_privilege_that_is_gone_is_the_streams_fault(self):
+    def test_revoked_privilege_fails_the_stream(self):
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id; CREATE TABLE {s}.z AS SELECT 1 AS id")
         self.addCleanup(self.sql, "GRANT pg_read_all_data TO reader")
         outcome = self.interrupted(
@@ -110,7 +110,7 @@ class PermanentErrorsTest(InterruptionTest):
         self.check_equal("z")
         self.assertIn("copy", outcome.bookmarks[self.id_of("t")])
 
-    def test_a_table_that_is_gone_is_the_streams_fault(self):
+    def test_dropped_table_fails_the_stream(self):
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id; CREATE TABLE {s}.z AS SELECT 1 AS id")
         self.addCleanup(self.sql, "CREATE TABLE {s}.t (id int)")
         dropper = threading.Thread(target=self.sql, args=("DROP TABLE {s}.t",))
@@ -133,7 +133,7 @@ class PermanentErrorsTest(InterruptionTest):
         )
         self.check_equal("z")
 
-    def test_a_server_that_does_not_come_back(self):
+    def test_server_stays_down(self):
         for catalog in self.catalogs():
             running = self.pipeline(catalog, max_retries=2)
             running.relay(500)
@@ -155,7 +155,7 @@ class PermanentErrorsTest(InterruptionTest):
         self.check_ends_the_run(outcome, 1, "the connection was lost", retries=0)
         self.check_complete_after(outcome)
 
-    def test_the_first_connection_of_a_run_is_not_tried_again(self):
+    def test_first_connection_is_not_retried(self):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         result = self.sync(self.only_catalog(), host="127.0.0.1", port=port, expect=3)

@@ -16,7 +16,7 @@ HOSTILE = {
 
 
 class PropertyTest(unittest.TestCase):
-    def test_properties_hold_on_a_server_with_hostile_settings(self):
+    def test_properties_with_unusual_server_settings(self):
         with Server(HOSTILE) as server:
             server.create_database("properties")
             env = {

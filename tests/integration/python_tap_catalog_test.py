@@ -79,12 +79,12 @@ class PythonTapCatalogTest(unittest.TestCase):
         )
         self.assertEqual(list(result.schemas()), ["order lines", "sums"])
 
-    def test_keys_are_the_catalogs(self):
+    def test_key_properties_of_the_catalog(self):
         schemas = self.sync().schemas()
         self.assertEqual(schemas["order lines"]["key_properties"], ["id"])
         self.assertEqual(schemas["sums"]["key_properties"], ["name"])
 
-    def test_schemas_of_what_is_selected_go_out_as_they_stand(self):
+    def test_schemas_of_selected_columns_are_unchanged(self):
         sent = self.sent_schemas(self.sync())
         for entry in as_text(CATALOG)["streams"][:2]:
             schema = entry["schema"]
@@ -93,17 +93,17 @@ class PythonTapCatalogTest(unittest.TestCase):
             self.assertEqual(sent[entry["stream"]], schema)
             self.assertEqual(list(sent[entry["stream"]]["properties"]), list(schema["properties"]))
 
-    def test_whole_schemas_go_out_with_the_singer_io_dialect(self):
+    def test_singer_io_dialect_sends_whole_schemas(self):
         sent = self.sent_schemas(self.sync(schema_dialect="singer-io"))
         for entry in as_text(CATALOG)["streams"][:2]:
             self.assertEqual(json.dumps(sent[entry["stream"]]), json.dumps(entry["schema"]))
 
-    def test_properties_and_catalog_are_two_names_for_one_option(self):
+    def test_properties_is_an_alias_of_catalog(self):
         by_properties, by_catalog = self.sync("-p"), self.sync("--catalog")
         self.assertEqual(by_properties.types, by_catalog.types)
         self.assertEqual(by_properties.records(), by_catalog.records())
 
-    def test_a_catalog_of_ours_in_the_singer_io_dialect_is_the_same(self):
+    def test_own_catalog_in_singer_io_dialect(self):
         config = shared().config(DB, filter_dbs=DB, schema_dialect="singer-io")
         ours = as_text(tap.run(config, "--discover").stdout)
         theirs = as_text(CATALOG)

@@ -38,7 +38,7 @@ class SingerIoStateTest(StateTest):
             },
         )
 
-    def test_a_time_with_the_offset_of_a_session(self):
+    def test_time_with_session_offset(self):
         result = self.sync(
             self.incremental(key="at"),
             self.state(
@@ -56,7 +56,7 @@ class SingerIoStateTest(StateTest):
             "2020-07-01T12:00:05+00:00",
         )
 
-    def test_bookmarks_that_are_false_in_python_are_bookmarks(self):
+    def test_falsy_bookmarks(self):
         self.sql(
             """CREATE TABLE {s}.zero AS SELECT * FROM (VALUES (1, -5), (2, 0), (3, 5)) v(id, k);
                     CREATE TABLE {s}.empty AS SELECT * FROM (VALUES (1, NULL), (2, ''), (3, 'a')) v(id, k);
@@ -77,7 +77,7 @@ class SingerIoStateTest(StateTest):
         for table in ("zero", "empty", "no"):
             self.assertEqual(self.ids(result, table), [2, 3], table)
 
-    def test_a_bookmark_of_null_is_none(self):
+    def test_null_bookmark(self):
         result = self.sync(
             self.incremental(),
             self.state(
@@ -92,7 +92,7 @@ class SingerIoStateTest(StateTest):
         self.assertEqual(len(self.ids(result)), 10)
         self.assertEqual(self.versions(result), {VERSION})
 
-    def test_a_float_as_python_writes_it(self):
+    def test_float_in_python_notation(self):
         self.sql(
             "CREATE TABLE {s}.f AS SELECT i AS id, i * 1e20::float8 AS k FROM generate_series(1, 3) i"
         )
@@ -110,7 +110,7 @@ class SingerIoStateTest(StateTest):
         )
         self.assertEqual(self.ids(result, "f"), [2, 3])
 
-    def test_a_finished_full_table(self):
+    def test_finished_full_table(self):
         result = self.sync(
             self.catalog("t"),
             self.state(
@@ -124,13 +124,13 @@ class SingerIoStateTest(StateTest):
         [version] = self.versions(result)
         self.assertGreater(version, VERSION)
 
-    def test_a_run_that_ended_before_it_began(self):
+    def test_run_that_ended_before_it_started(self):
         """What its first STATE leaves: methods, and no version."""
         result = self.sync(self.catalog("t"), self.state({"last_replication_method": "FULL_TABLE"}))
         self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "ACTIVATE_VERSION"])
         self.assertEqual(len(self.ids(result)), 10)
 
-    def test_the_stream_that_was_in_work_goes_first(self):
+    def test_interrupted_stream_goes_first(self):
         self.sql(
             "CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 AS k"
         )
@@ -144,7 +144,7 @@ class SingerIoStateTest(StateTest):
         result = self.sync(catalog, {"bookmarks": {}, "currently_syncing": "gone"})
         self.assertEqual(list(result.schemas()), ["a", "t", "z"])
 
-    def test_log_based_bookmarks_of_others_are_kept(self):
+    def test_log_based_bookmarks_of_other_streams_are_kept(self):
         other = {
             "last_replication_method": "LOG_BASED",
             "lsn": 108197216,
@@ -201,7 +201,7 @@ class PipelinewiseStateTest(StateTest):
             list(result.states[-1]["bookmarks"]), [self.id_of("t")], "one stream, one bookmark"
         )
 
-    def test_a_full_table_that_was_cut_off(self):
+    def test_interrupted_full_table(self):
         [(xmin,)] = self.sql("SELECT xmin::text::bigint FROM {s}.t LIMIT 1")
         self.sql("INSERT INTO {s}.t VALUES (11)")
         state = {
@@ -219,7 +219,7 @@ class PipelinewiseStateTest(StateTest):
         self.assertEqual(result.types, ["SCHEMA", "STATE", "RECORD", "ACTIVATE_VERSION", "STATE"])
         self.assertEqual(self.versions(result), {VERSION})
 
-    def test_the_stream_that_was_in_work_goes_first(self):
+    def test_interrupted_stream_goes_first(self):
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k")
         result = self.sync(
             self.incremental("a", "t"),
@@ -227,7 +227,7 @@ class PipelinewiseStateTest(StateTest):
         )
         self.assertEqual(list(result.schemas()), ["t", "a"])
 
-    def test_a_stream_without_database_goes_on_from_a_bookmark_with_it(self):
+    def test_bookmark_id_with_database(self):
         catalog = self.incremental()
         entry = tap.stream(catalog, "t")
         entry["tap_stream_id"] = self.short()
@@ -243,7 +243,7 @@ class PipelinewiseStateTest(StateTest):
         self.assertEqual(self.ids(result, self.short()), [9, 10])
         self.assertEqual(list(result.states[-1]["bookmarks"]), [self.short()])
 
-    def test_the_bookmark_under_the_streams_own_id_counts(self):
+    def test_bookmark_under_the_stream_id_wins(self):
         state = {
             "bookmarks": {
                 name: {
@@ -286,14 +286,14 @@ class MeltanoStateTest(StateTest):
             (bookmark["replication_key"], bookmark["replication_key_value"]), ("k", 100)
         )
 
-    def test_nothing_that_the_target_has_is_dropped_later_either(self):
+    def test_rows_in_the_target_are_kept(self):
         first = self.go_on({"replication_key": "k", "replication_key_value": 80})
         second = self.sync(self.incremental(), first.last_state)
         self.assertEqual(self.ids(second), [10])
         self.give_target(second.stdout.splitlines(keepends=True))
         self.check_equal("t")
 
-    def test_a_run_that_was_cut_off(self):
+    def test_interrupted_run(self):
         result = self.go_on(
             {
                 "starting_replication_value": 20,
@@ -311,7 +311,7 @@ class MeltanoStateTest(StateTest):
             self.assertNotIn(name, self.bookmark(result.last_state, "t"))
         self.check_equal("t")
 
-    def test_progress_alone_is_not_gone_on_from(self):
+    def test_progress_markers_alone_are_ignored(self):
         result = self.go_on(
             {
                 "starting_replication_value": None,
@@ -325,13 +325,13 @@ class MeltanoStateTest(StateTest):
         self.assertEqual(len(self.ids(result)), 10)
         self.check_equal("t")
 
-    def test_a_full_table(self):
+    def test_full_table(self):
         for bookmark in ({}, {"starting_replication_value": None}):
             result = self.go_on(bookmark, self.catalog("t"))
             self.assertEqual(len(self.ids(result)), 10)
             self.check_equal("t")
 
-    def test_a_time_without_zone(self):
+    def test_time_without_zone(self):
         result = self.sync(
             self.incremental(key="at"),
             {

@@ -64,7 +64,7 @@ class ResourceLimitsTest(unittest.TestCase):
 
 
 class EndlessFileTest(ResourceLimitsTest):
-    def test_a_device_of_zeros(self):
+    def test_device_of_zeros(self):
         line = "/dev/zero: cannot read: not a text file: it contains a NUL byte"
         self.check(line, "--discover", "--config", "/dev/zero")
         for option in ("--config", "--catalog", "--state"):
@@ -74,7 +74,7 @@ class EndlessFileTest(ResourceLimitsTest):
             f"error   config: {line}\n",
         )
 
-    def test_a_pipe_without_end(self):
+    def test_endless_pipe(self):
         with (
             tempfile.TemporaryDirectory() as folder,
             subprocess.Popen(["yes"], stdout=subprocess.PIPE) as endless,
@@ -94,10 +94,10 @@ class EndlessFileTest(ResourceLimitsTest):
             (2, b"", b"CRITICAL /dev/stdin: cannot read: larger than 64 MiB\n"),
         )
 
-    def test_a_large_file(self):
+    def test_large_file(self):
         self.check("state.json: cannot read: larger than 64 MiB", state=" " * (64 << 20) + "{}")
 
-    def test_a_large_catalog_is_no_mistake(self):
+    def test_large_catalog_is_accepted(self):
         result = tap.run(CONFIG, catalog='{"streams": []}' + " " * (65 << 20))
         self.assertEqual(
             result.stderr,
@@ -107,7 +107,7 @@ class EndlessFileTest(ResourceLimitsTest):
 
 
 class DeepDocumentTest(ResourceLimitsTest):
-    def test_a_hundred_thousand_levels(self):
+    def test_100000_levels_are_rejected(self):
         for name in ("config", "catalog", "state"):
             for deep in (nested(100_000), "[" * 100_000, '{"bookmarks": ' + nested(1000) + "}"):
                 self.check(f"{name}.json: nested more than 1000 levels deep", **{name: deep})
@@ -127,7 +127,7 @@ class DeepDocumentTest(ResourceLimitsTest):
         result = tap.run(CONFIG, "check", state=nested(100_000), expect=None)
         self.assertIn(b"state.json: nested more than 1000 levels deep", result.stdout)
 
-    def test_a_thousand_levels_are_read(self):
+    def test_1000_levels_are_accepted(self):
         state = '{"bookmarks": {"x": ' + nested(997, "1") + "}}"
         result = tap.run(CONFIG, catalog=EMPTY_CATALOG, state=state)
         self.assertIn("No properties were selected", result.stderr)
@@ -180,14 +180,14 @@ class PasswordCommandTest(unittest.TestCase):
         self.refused("yes", "password_command printed more than 64 KiB")
         self.refused("cat /dev/zero", "password_command printed more than 64 KiB")
 
-    def test_it_closes_its_output_and_does_not_exit(self):
+    def test_closed_output_without_exit(self):
         self.refused(
             "echo secret; exec >&-; exec sleep 1000",
             "password_command did not exit within 1 seconds",
             connect_timeout=1,
         )
 
-    def test_a_signal_ends_all_that_it_has_started(self):
+    def test_signal_ends_its_children(self):
         for args in self.COMMANDS:
             for script in (
                 "sleep 1000 & echo $! > mark; wait",
@@ -238,7 +238,7 @@ class FullDiskTest(unittest.TestCase):
             )
         return done.returncode, done.stderr.decode().splitlines()[-1:]
 
-    def test_it_is_an_error(self):
+    def test_full_disk(self):
         for args in self.COMMANDS:
             with self.subTest(args=args), open("/dev/full", "wb") as full:
                 self.assertEqual(
@@ -246,7 +246,7 @@ class FullDiskTest(unittest.TestCase):
                     (1, ["CRITICAL cannot write to stdout: No space left on device"]),
                 )
 
-    def test_a_closed_output_is_quiet(self):
+    def test_closed_output_is_quiet(self):
         for args in self.COMMANDS:
             with self.subTest(args=args):
                 reading, writing = os.pipe()
@@ -257,7 +257,7 @@ class FullDiskTest(unittest.TestCase):
                     (code, [line for line in lines if not line.startswith("INFO")]), (1, [])
                 )
 
-    def test_a_non_blocking_output_gets_the_whole_text(self):
+    def test_non_blocking_output(self):
         expected = subprocess.run([tap.BINARY, "--about"], capture_output=True, check=True).stdout
         reading, writing = os.pipe()
         os.set_blocking(writing, False)

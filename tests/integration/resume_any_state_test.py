@@ -49,7 +49,7 @@ class ResumeAnyStateTest(SchemaTest):
         for table in workload.INCREMENTAL:
             self.check_equal(table)
 
-    def test_every_state_of_a_run_leads_to_a_complete_destination(self):
+    def test_each_state_leads_to_a_complete_destination(self):
         first = self.sync(self.catalog, state_every_rows=7)
         self.assertGreater(len(first.states), 40)
         for number, state in enumerate(first.states):
@@ -70,7 +70,7 @@ class ResumeAnyStateTest(SchemaTest):
                     self.give_target(last.stdout.splitlines(keepends=True))
                     self.check_complete(extra_allowed=False)
 
-    def test_a_state_of_long_ago_still_leads_there(self):
+    def test_old_state_leads_to_a_complete_destination(self):
         runs = [self.sync(self.catalog, state_every_rows=20)]
         for _ in range(4):
             self.change()

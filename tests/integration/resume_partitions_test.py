@@ -36,11 +36,11 @@ class PartitionsTest(ResumeTest):
             self.check_restarted(result, state, why)
         return result
 
-    def test_only_the_rest_comes_if_nothing_has_changed(self):
+    def test_only_the_rest_is_sent(self):
         result = self.check()
         self.assertEqual(len(self.ids(result)), 999 - 9 * EVERY)
 
-    def test_changes_in_every_leaf(self):
+    def test_changes_in_every_partition(self):
         self.check(
             "UPDATE {s}.t SET n = 1 WHERE id % 10 = 0",
             "INSERT INTO {s}.t SELECT i, 1 + i % 3, 5 FROM generate_series(2000, 2050) i",
@@ -48,7 +48,7 @@ class PartitionsTest(ResumeTest):
             extra_allowed=True,
         )
 
-    def test_rows_that_move_between_leaves(self):
+    def test_rows_that_move_between_partitions(self):
         self.sql("ALTER TABLE {s}.t DROP CONSTRAINT t_pkey")
         self.check(
             "UPDATE {s}.t SET part = 1, n = 1 WHERE id BETWEEN 900 AND 950",
@@ -57,16 +57,16 @@ class PartitionsTest(ResumeTest):
             extra_allowed=True,
         )
 
-    def test_a_leaf_attached_that_is_older_than_the_position(self):
+    def test_attached_partition_older_than_the_position(self):
         result = self.check("ALTER TABLE {s}.t ATTACH PARTITION {s}.early FOR VALUES IN (0)")
         self.assertLessEqual(set(range(1001, 1021)), set(self.ids(result)))
 
-    def test_a_new_leaf(self):
+    def test_new_partition(self):
         self.check(
             "CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4); INSERT INTO {s}.t VALUES (4000, 4, 4)"
         )
 
-    def test_a_leaf_split_in_two(self):
+    def test_partition_split(self):
         self.check(
             """BEGIN; ALTER TABLE {s}.t DETACH PARTITION {s}.t3;
                       CREATE TABLE {s}.t3a PARTITION OF {s}.t FOR VALUES IN (3) PARTITION BY RANGE (id);
@@ -75,13 +75,13 @@ class PartitionsTest(ResumeTest):
                       INSERT INTO {s}.t SELECT * FROM {s}.t3; COMMIT"""
         )
 
-    def test_a_leaf_that_is_done_is_detached(self):
+    def test_finished_partition_detached(self):
         self.check("ALTER TABLE {s}.t DETACH PARTITION {s}.t1", extra_allowed=True)
 
-    def test_a_leaf_that_is_done_is_dropped(self):
+    def test_finished_partition_dropped(self):
         self.check("DROP TABLE {s}.t1", extra_allowed=True)
 
-    def test_a_leaf_that_is_done_is_changed_while_detached(self):
+    def test_finished_partition_changed_while_detached(self):
         self.check(
             "ALTER TABLE {s}.t DETACH PARTITION {s}.t1",
             "UPDATE {s}.t1 SET n = 5 WHERE id < 100",
@@ -89,37 +89,37 @@ class PartitionsTest(ResumeTest):
             "ALTER TABLE {s}.t ATTACH PARTITION {s}.t1 FOR VALUES IN (1)",
         )
 
-    def test_a_leaf_that_is_done_is_rewritten(self):
+    def test_finished_partition_rewritten(self):
         self.check("UPDATE {s}.t1 SET n = 5 WHERE id < 100", "VACUUM FULL {s}.t1")
 
-    def test_a_leaf_that_is_done_is_loaded_anew(self):
+    def test_finished_partition_reloaded(self):
         self.check(
             "TRUNCATE {s}.t1",
             "INSERT INTO {s}.t1 SELECT i, 1, 5 FROM generate_series(1, 300) i",
             extra_allowed=True,
         )
 
-    def test_a_leaf_that_is_to_come_is_rewritten(self):
+    def test_pending_partition_rewritten(self):
         self.check("UPDATE {s}.t3 SET n = 5 WHERE id < 100", "VACUUM FULL {s}.t3")
 
-    def test_the_leaf_of_the_position_is_rewritten(self):
+    def test_current_partition_rewritten(self):
         self.check("VACUUM FULL {s}.t2", resumed=False, why=REWRITTEN)
 
-    def test_the_leaf_of_the_position_is_detached(self):
+    def test_current_partition_detached(self):
         self.check(
             "ALTER TABLE {s}.t DETACH PARTITION {s}.t2",
             resumed=False,
             why="the part of the table that it had come to is gone",
         )
 
-    def test_the_leaf_of_the_position_is_dropped(self):
+    def test_current_partition_dropped(self):
         self.check(
             "DROP TABLE {s}.t2",
             resumed=False,
             why="the part of the table that it had come to is gone",
         )
 
-    def test_cut_off_in_each_leaf(self):
+    def test_interrupted_in_each_partition(self):
         state, versions = None, set()
         for n in range(6):
             state = self.cut_off(4, state=state)
@@ -132,7 +132,7 @@ class PartitionsTest(ResumeTest):
         self.assertEqual(len(versions), 1)
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_a_foreign_leaf_comes_whole_again(self):
+    def test_foreign_partition_is_resent(self):
         self.sql(
             r"""CREATE EXTENSION file_fdw SCHEMA {s};
                      CREATE SERVER files_of_resume FOREIGN DATA WRAPPER file_fdw;
@@ -151,7 +151,7 @@ class PartitionsTest(ResumeTest):
         self.assertLessEqual({8000, 8001, 8002}, set(self.ids(result)))
         self.check_resumed(result, state)
 
-    def test_heirs(self):
+    def test_child_tables(self):
         self.sql(
             """DROP TABLE {s}.t; CREATE TABLE {s}.t (id int, n int);
                     CREATE TABLE {s}.heir (more int) INHERITS ({s}.t);

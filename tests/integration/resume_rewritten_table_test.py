@@ -31,13 +31,13 @@ class RewrittenTableTest(ResumeTest):
             "TRUNCATE {s}.t", "INSERT INTO {s}.t SELECT i, 1, '' FROM generate_series(500, 1500) i"
         )
 
-    def test_truncate_and_nothing_after_it(self):
+    def test_truncate_to_empty(self):
         self.check_starts_anew("TRUNCATE {s}.t")
 
     def test_alter_table(self):
         self.check_starts_anew("ALTER TABLE {s}.t ALTER n TYPE bigint")
 
-    def test_dropped_and_made_again(self):
+    def test_dropped_and_recreated(self):
         self.check_starts_anew(
             "DROP TABLE {s}.t",
             TABLE,
@@ -52,14 +52,14 @@ class RewrittenTableTest(ResumeTest):
             why="the part of the table that it had come to is gone",
         )
 
-    def test_a_server_with_another_history(self):
+    def test_another_timeline(self):
         state = self.cut_off(9)
         bookmark = self.bookmark(state, "t")
         bookmark["copy"]["snapshot"] = "4000000000:4000000000:"
         state = {"bookmarks": {self.id_of("t"): bookmark}}
         self.check_restarted(self.go_on(state), state, BEHIND)
 
-    def test_a_position_that_is_none(self):
+    def test_invalid_position(self):
         good = self.bookmark(self.cut_off(9), "t")
         for wrong in (
             5,
@@ -106,24 +106,24 @@ class WaitingForTheLockTest(ResumeTest):
         )
         self.check_equal("t", extra_allowed=state is not None)
 
-    def test_a_table_that_is_loaded_anew(self):
+    def test_reloaded_table(self):
         self.run_behind(
             "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 7, 'new' FROM generate_series(1, 500) i"
         )
 
-    def test_a_table_that_is_altered(self):
+    def test_altered_table(self):
         self.run_behind("ALTER TABLE {s}.t ALTER n TYPE bigint")
 
-    def test_a_resumed_copy_of_a_table_that_is_clustered(self):
+    def test_resume_of_a_clustered_table(self):
         self.run_behind("CLUSTER {s}.t USING backwards", self.cut_off(9))
 
-    def test_a_resumed_copy_of_a_table_that_is_loaded_anew(self):
+    def test_resume_of_a_reloaded_table(self):
         self.run_behind(
             "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 7, 'new' FROM generate_series(1, 500) i",
             self.cut_off(9),
         )
 
-    def test_a_leaf_that_is_loaded_anew(self):
+    def test_reloaded_partition(self):
         self.sql("DROP TABLE {s}.t;" + PARTITIONED)
         self.run_behind(
             "TRUNCATE {s}.t2; INSERT INTO {s}.t2 SELECT i, 2, 7 FROM generate_series(2000, 2500) i",

@@ -164,7 +164,7 @@ class FailoverTest(ResumeTest):
 class InitialSnapshotTest(Standbys, WalTest):
     database = "resume_standby_log"
 
-    def test_restart_takes_changes_from_its_own_snapshot_on(self):
+    def test_restart_reads_changes_after_its_own_snapshot(self):
         self.set_up_table()
         self.move_row_unseen_by_late()
         self.config.update(

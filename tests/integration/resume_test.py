@@ -11,13 +11,13 @@ class OneTableTest(ResumeTest):
         super().setUp()
         self.sql(TABLE)
 
-    def test_only_the_rest_comes_if_nothing_has_changed(self):
+    def test_only_the_rest_is_sent(self):
         state = self.cut_off(6)
         result = self.go_on(state)
         self.assertEqual(self.ids(result), list(range(5 * EVERY + 1, ROWS + 1)))
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_the_position_is_in_the_bookmark_until_the_end(self):
+    def test_position_in_the_bookmark(self):
         result = self.sync(self.catalog("t"))
         bookmarks = [self.bookmark(state, "t") for state in result.states]
         version = bookmarks[0]["version"]
@@ -43,7 +43,7 @@ class OneTableTest(ResumeTest):
         self.assertEqual(len(bookmarks), 1 + ROWS // EVERY + 1)
         self.check_end(result, version)
 
-    def test_at_every_state_of_a_run(self):
+    def test_at_every_state(self):
         result = self.sync(self.catalog("t"), state_every_rows=100)
         for n, state in enumerate(result.state_texts[1:-1], 1):
             with self.subTest(n):
@@ -69,7 +69,7 @@ class OneTableTest(ResumeTest):
         self.assertEqual(sorted(self.ids(result)), [1, 399, *range(400, ROWS + 1)])
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_rows_that_reuse_the_space_of_deleted_ones(self):
+    def test_reused_row_space(self):
         state = self.cut_off(15)
         self.sql("DELETE FROM {s}.t WHERE id < 300")
         self.sql("VACUUM {s}.t")
@@ -81,7 +81,7 @@ class OneTableTest(ResumeTest):
         result = self.go_on(state)
         self.check_resumed(result, state)
 
-    def test_rows_that_move_from_behind_the_position_to_before_it(self):
+    def test_rows_that_move_before_the_position(self):
         self.sql("DELETE FROM {s}.t WHERE id <= 200")
         state = self.cut_off(12)
         self.sql("VACUUM {s}.t")
@@ -99,7 +99,7 @@ class OneTableTest(ResumeTest):
         self.assertEqual(sorted(self.ids(result)), [0, 3, *range(401, ROWS + 1)])
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_a_transaction_that_was_open_when_the_copy_began(self):
+    def test_transaction_open_at_the_start(self):
         with self.session().cursor() as cursor, self.session().cursor() as other:
             cursor.execute("BEGIN; SELECT txid_current()")
             cursor.execute(f"UPDATE {self.schema}.t SET n = 1 WHERE id = 5")
@@ -114,7 +114,7 @@ class OneTableTest(ResumeTest):
         self.assertLessEqual({5, 6, 7}, set(self.ids(result)))
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_an_aborted_transaction_leaves_no_trace(self):
+    def test_aborted_transaction(self):
         with self.session().cursor() as cursor:
             cursor.execute(f"BEGIN; UPDATE {self.schema}.t SET n = 1 WHERE id < 100")
             state = self.cut_off(9)
@@ -123,7 +123,7 @@ class OneTableTest(ResumeTest):
         self.assertEqual(self.ids(result), list(range(401, ROWS + 1)))
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_cut_off_again_and_again(self):
+    def test_repeated_interruptions(self):
         state = self.cut_off(4)
         version = self.bookmark(state, "t")["version"]
         for n in range(1, 5):
@@ -137,7 +137,7 @@ class OneTableTest(ResumeTest):
         self.assertLess(len(self.ids(result)), 600, "it has not come nearer to the end")
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_cut_off_before_it_is_past_the_earlier_position(self):
+    def test_interrupted_before_the_earlier_position(self):
         state = self.cut_off(15)
         self.sql("UPDATE {s}.t SET n = 1 WHERE id <= 600")
         early = self.cut_off(3, state=state)  # still among the changed rows before the position
@@ -146,7 +146,7 @@ class OneTableTest(ResumeTest):
         result = self.go_on(early)
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_a_later_run_that_was_cut_off_leaves_no_old_rows(self):
+    def test_interrupted_later_run_leaves_no_old_rows(self):
         self.go_on(None)
         self.sql("DELETE FROM {s}.t WHERE id % 7 = 0")
         state = self.cut_off(9, state=self.sync(self.catalog("t")).last_state)
@@ -180,7 +180,7 @@ class WithoutPositionTest(ResumeTest):
         self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
         self.check_equal("t")
 
-    def test_a_view(self):
+    def test_view(self):
         self.sql(
             "CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id; CREATE VIEW {s}.t AS SELECT id FROM {s}.base"
         )
@@ -188,14 +188,14 @@ class WithoutPositionTest(ResumeTest):
             "DELETE FROM {s}.base WHERE id < 100; INSERT INTO {s}.base VALUES (1000)"
         )
 
-    def test_a_foreign_table(self):
+    def test_foreign_table(self):
         self.sql(
             """CREATE EXTENSION file_fdw SCHEMA {s}; CREATE SERVER seq FOREIGN DATA WRAPPER file_fdw;
                     CREATE FOREIGN TABLE {s}.t (id int) SERVER seq OPTIONS (program 'seq 600', format 'csv')"""
         )
         self.check_starts_anew("ALTER FOREIGN TABLE {s}.t OPTIONS (SET program 'seq 100 700')")
 
-    def test_a_partitioned_table_of_which_only_the_parent_may_be_read(self):
+    def test_partitioned_table_with_privileges_on_parent_only(self):
         self.sql(
             PARTITIONED
             + "CREATE ROLE resume_parent LOGIN; GRANT USAGE ON SCHEMA {s} TO resume_parent;"
@@ -224,7 +224,7 @@ class MaterializedViewTest(ResumeTest):
             {"last_replication_method": "FULL_TABLE", "version": version},
         )
 
-    def test_it_goes_on(self):
+    def test_resumes(self):
         state = self.cut_off(9, self.catalog_of_t)
         result = self.go_on(state, self.catalog_of_t)
         self.assertEqual(self.ids(result), list(range(401, 601)))
@@ -281,7 +281,7 @@ class PythonXminTest(ResumeTest):
             "currently_syncing": self.id_of("t"),
         }
 
-    def test_rows_from_that_xmin_on_come_in_the_same_version(self):
+    def test_rows_from_xmin_keep_the_version(self):
         state = self.python_run(450)
         result = self.go_on(state)
         self.assertEqual(self.ids(result), list(range(401, 1001)))
@@ -300,7 +300,7 @@ class PythonXminTest(ResumeTest):
         )
         self.check_resumed(result, state)
 
-    def test_cut_off_again(self):
+    def test_interrupted_again(self):
         state = self.python_run(450)
         self.sql("UPDATE {s}.t SET n = 1 WHERE id IN (5, 700)")
         again = self.cut_off(5, state=state)
@@ -309,14 +309,14 @@ class PythonXminTest(ResumeTest):
         result = self.go_on(again)
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_of_a_partitioned_table(self):
+    def test_partitioned_table(self):
         self.sql("DROP TABLE {s}.t;" + PARTITIONED)
         state = self.python_run(999)
         self.sql("UPDATE {s}.t SET n = 1 WHERE id % 100 = 0; INSERT INTO {s}.t VALUES (5000, 2, 2)")
         result = self.go_on(state)
         self.check_resumed(result, state, extra_allowed=False)
 
-    def test_null_is_a_copy_that_was_finished(self):
+    def test_null_xmin_is_a_finished_copy(self):
         state = self.python_run(450)
         state["bookmarks"][self.id_of("t")]["xmin"] = None
         result = self.go_on(state)

@@ -27,14 +27,14 @@ class RetriesTest(InterruptionTest):
         )
         self.assertRegex(result.stderr, rf"(?m)^ERROR stream {stream}: .*SQLSTATE 57014")
 
-    def test_view_that_is_slower_than_statement_timeout(self):
+    def test_view_slower_than_statement_timeout(self):
         self.sql(SLOW)
         catalog = self.catalog("v")
         tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
         result = self.sync(catalog, expect=1, max_retries=2, statement_timeout="500ms")
         self.check_gives_up(result, self.id_of("v"))
 
-    def test_sorted_read_that_is_slower_than_statement_timeout(self):
+    def test_sorted_read_slower_than_statement_timeout(self):
         self.sql(
             "CREATE VIEW {s}.v AS SELECT id, k + (pg_sleep(0.01) IS NULL)::int AS k FROM {s}.t WHERE id <= 300"
         )

@@ -25,7 +25,7 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 class CronTest(SchemaTest):
     database = "schedules"
 
-    def test_the_crontab_runs(self):
+    def test_crontab(self):
         self.sql(TABLE)
         with tempfile.TemporaryDirectory(prefix="tap-postgres-cron-") as folder:
             shop = pathlib.Path(folder)
@@ -96,7 +96,7 @@ def cron(crontab, test):
 
 
 class CheckedOnlyTest(unittest.TestCase):
-    def test_the_systemd_units(self):
+    def test_systemd_units(self):
         with tempfile.TemporaryDirectory(prefix="tap-postgres-units-") as folder:
             for unit in (EXAMPLES / "systemd").iterdir():
                 text = unit.read_text().replace("/usr/share/tap-postgres", str(EXAMPLES))
@@ -115,11 +115,11 @@ class CheckedOnlyTest(unittest.TestCase):
             complaints = [line for line in checked.stderr.splitlines() if "tap-postgres" in line]
             self.assertEqual((complaints, checked.returncode), ([], 0), checked.stderr)
 
-    def test_the_dag_is_python(self):
+    def test_airflow_dag_compiles(self):
         tree = ast.parse((EXAMPLES / "airflow/shop.py").read_text())
         self.assertTrue(any(isinstance(node, ast.With) for node in tree.body))
 
-    def test_the_meltano_project_has_every_setting(self):
+    def test_meltano_project_has_every_setting(self):
         project = yaml.safe_load((EXAMPLES / "meltano/meltano.yml").read_text())
         (extractor,) = project["plugins"]["extractors"]
         about = json.loads(subprocess.check_output([tap.BINARY, "--about", "--format", "json"]))

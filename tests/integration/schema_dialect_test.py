@@ -182,7 +182,7 @@ class DialectTest(unittest.TestCase):
         self.check(entry, [row[2] for row in TYPES])
         self.assertEqual(list(entry["schema"]), ["type", "properties"])
 
-    def test_singer_io_is_the_python_taps_to_the_letter(self):
+    def test_singer_io_equals_the_python_tap(self):
         entry = discovered("everything", schema_dialect="singer-io")
         self.check(entry, [row[3] for row in TYPES], other_inclusion="unsupported")
 
@@ -221,7 +221,7 @@ class DialectTest(unittest.TestCase):
             ["type", "exclusiveMaximum", "maximum", "multipleOf", "exclusiveMinimum", "minimum"],
         )
 
-    def test_a_key_column_is_never_null(self):
+    def test_key_columns_are_not_nullable(self):
         for dialect, array in (("portable", "items"), ("singer-io", "$ref")):
             with self.subTest(dialect):
                 properties = discovered("keyed", schema_dialect=dialect)["schema"]["properties"]
@@ -260,7 +260,7 @@ class DialectTest(unittest.TestCase):
                 {"type": ["null", "object", "array", "string", "number", "boolean"]},
             )
 
-    def test_other_types_can_be_left_out(self):
+    def test_other_types_omitted(self):
         entry = discovered("everything", other_types="unsupported")
         self.assertEqual(
             tap.metadata(entry, COLUMN["interval"]),

@@ -115,10 +115,10 @@ class SchemaValidityTest(unittest.TestCase):
                     for record in records:
                         draft(schema).validate(record)
 
-    def test_by_default(self):
+    def test_default_settings(self):
         self.check()
 
-    def test_with_every_choice_about_values_turned(self):
+    def test_all_value_settings_changed(self):
         self.check(
             numeric_as="decimal-string",
             json_as_object=True,
@@ -126,7 +126,7 @@ class SchemaValidityTest(unittest.TestCase):
             out_of_range_dates="string",
         )
 
-    def test_with_out_of_range_dates_as_null(self):
+    def test_out_of_range_dates_as_null(self):
         self.check(out_of_range_dates="null")
 
 

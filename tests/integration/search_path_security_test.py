@@ -160,7 +160,7 @@ class SearchPathSecurityTest(unittest.TestCase):
     def sql(self, statements):
         return self.server.sql("SET search_path = pg_catalog; " + statements, "shop")
 
-    def test_nothing_that_was_planted_runs(self):
+    def test_planted_objects_do_not_run(self):
         expected = {"": self.everything(self.config), "pooled": None}
         with pgbouncer(self.server, "transaction", users=("tap", "reader")) as port:
             expected["pooled"] = self.copies({**self.config, "port": port})
@@ -177,7 +177,7 @@ class SearchPathSecurityTest(unittest.TestCase):
             [line for line in log if line.startswith("reader ") and "captured" in line], []
         )
 
-    def test_types_of_public_keep_their_names(self):
+    def test_types_in_public_keep_their_names(self):
         """As the usual search path has them, although ours has no `public`."""
         entry = tap.stream(tap.discover(self.config), "t")
         self.assertEqual(
@@ -199,7 +199,7 @@ class SearchPathSecurityTest(unittest.TestCase):
         result = tap.run(self.config, catalog=tap.select({"streams": [entry]}))
         self.assertNotIn("run discovery again", result.stderr)
 
-    def test_functions_of_views_and_policies_find_public(self):
+    def test_views_and_policies_resolve_public(self):
         result = tap.run(
             self.config, catalog=tap.select(tap.discover(self.config), "named", "guarded")
         )

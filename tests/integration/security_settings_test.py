@@ -43,13 +43,13 @@ class SecuritySettingsTest(unittest.TestCase):
 
 
 class SecretsTest(SecuritySettingsTest):
-    def test_what_is_neither_a_file_nor_pem(self):
+    def test_value_that_is_not_a_file_or_pem(self):
         for keyword in ("sslkey", "sslcert", "sslrootcert", "sslcrl"):
             for value in (KEY, KEY + "\n-----END PRIVATE KEY-----", "/nowhere/" + KEY, "x" * 1024):
                 self.refuse(NOT_A_FILE.format(keyword), **{keyword: value})
         self.refuse(NOT_A_FILE.format("sslkey"), sslkey="op3n s3same")
 
-    def test_files_that_libpq_does_not_open(self):
+    def test_files_that_libpq_rejects(self):
         for extra in (
             {"sslmode": "disable", "sslkey": KEY},
             {"sslmode": "disable", "sslrootcert": "/nowhere/ca.crt"},
@@ -66,7 +66,7 @@ class SecretsTest(SecuritySettingsTest):
             env={"PGSSLROOTCERT": "/nowhere/ca.crt", "PGSSLMODE": "disable"},
         )
 
-    def test_in_a_uri_and_the_environment(self):
+    def test_uri_and_environment(self):
         config = shared().config()
         uri = f"postgresql://tap@{config['host']}:{config['port']}/postgres?sslkey={KEY}"
         self.refuse(NOT_A_FILE.format("sslkey"), sqlalchemy_url=uri)
@@ -75,7 +75,7 @@ class SecretsTest(SecuritySettingsTest):
             env={"PGSSLKEY": KEY},
         )
 
-    def test_by_the_meltano_taps_keys(self):
+    def test_meltano_tls_keys(self):
         self.refuse(
             NOT_A_FILE.format("sslkey"),
             ssl_enable=True,
@@ -83,7 +83,7 @@ class SecretsTest(SecuritySettingsTest):
             ssl_client_private_key=KEY,
         )
 
-    def test_a_connection_string_where_a_name_belongs(self):
+    def test_connection_string_as_a_name(self):
         for keyword in ("dbname", "host", "user", "secondary_host", "ssh_tunnel.host"):
             for value in (
                 f"postgresql://tap:{KEY}@localhost/shop",
@@ -94,7 +94,7 @@ class SecretsTest(SecuritySettingsTest):
                     **{keyword: value},
                 )
 
-    def test_a_password_that_a_message_repeats(self):
+    def test_password_in_a_server_message(self):
         config = {
             **shared().config(),
             "password": "op3n s3same",
@@ -105,7 +105,7 @@ class SecretsTest(SecuritySettingsTest):
 
 
 class FailClosedTest(SecuritySettingsTest):
-    def test_keywords_of_a_newer_libpq(self):
+    def test_keywords_of_newer_libpq(self):
         major, version = libpq()
         are_newer = False
         for keyword, value, since in (
@@ -124,12 +124,12 @@ class FailClosedTest(SecuritySettingsTest):
         if not are_newer:
             self.skipTest(f"libpq {version} knows all of these keywords")
 
-    def test_keywords_that_it_knows_are_its_own(self):
+    def test_supported_keywords(self):
         config = {**shared().config(), "channel_binding": "require", "gssencmode": "disable"}
         result = tap.run(config, "--discover", expect=3)
         self.assertIn("channel binding required", result.stderr)
 
-    def test_unknown_keys_of_tls(self):
+    def test_unknown_tls_keys(self):
         self.refuse(
             'CRITICAL config.json: unknown key "sslmod"; did you mean "sslmode"?\n',
             sslmod="verify-full",
@@ -152,7 +152,7 @@ class FailClosedTest(SecuritySettingsTest):
             ssl_something_else_entirely=1,
         )
 
-    def test_the_meltano_taps_keys_without_ssl_enable(self):
+    def test_meltano_tls_keys_without_ssl_enable(self):
         for key, keyword in (
             ("ssl_mode", "sslmode"),
             ("ssl_certificate_authority", "sslrootcert"),
@@ -184,7 +184,7 @@ class FailClosedTest(SecuritySettingsTest):
                 sslmode=mode,
             )
 
-    def test_values_that_are_none(self):
+    def test_invalid_values(self):
         self.refuse('CRITICAL config.json: "ssl" must be true or false, but is "tru"\n', ssl="tru")
         self.refuse(
             'CRITICAL config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full, but is "verify"\n',

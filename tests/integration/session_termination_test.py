@@ -39,7 +39,7 @@ class SessionTerminationTest(WalTest):
     def where(self, user="tap"):
         return rf"\(127\.0\.0\.1:{self.proxy.port}, database {self.database}, user {user}\)"
 
-    def test_a_session_of_another_role_with_our_pid_is_not_terminated(self):
+    def test_session_of_another_role_is_not_terminated(self):
         """After a failover behind one address our process number can belong to anyone."""
         catalog = self.catalog("t")
         stranger = self.session()
@@ -70,7 +70,7 @@ class SessionTerminationTest(WalTest):
         r"that the connection is dead: permission denied for function pg_terminate_backend \(SQLSTATE 42501\)$"
     )
 
-    def test_a_copy_resumes_where_the_session_cannot_be_terminated(self):
+    def test_copy_resumes_without_termination(self):
         catalog = self.catalog("t")
         self.deny_terminate()
         running = self.behind_the_proxy(catalog, user="reader")
@@ -80,7 +80,7 @@ class SessionTerminationTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(running.log, self.DENIED)
 
-    def test_a_discovery_ends_where_the_session_cannot_be_terminated(self):
+    def test_discovery_ends_without_termination(self):
         self.sql(
             "\n".join(
                 f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"

@@ -535,10 +535,10 @@ class SetupErrorsTest(SetupErrorCase):
     def test_streams(self):
         self.check_all(STREAMS)
 
-    def test_log(self):
+    def test_log_based(self):
         self.check_all(LOG)
 
-    def test_a_slot_in_use(self):
+    def test_slot_in_use(self):
         with consume(self.server, "shop", "stitch_shop", "nightly export") as pid:
             mistake = Mistake(
                 "",
@@ -549,7 +549,7 @@ class SetupErrorsTest(SetupErrorCase):
             )
             self.check(mistake, *self.make(mistake))
 
-    def test_a_plugin_that_is_not_listed(self):
+    def test_plugin_not_listed(self):
         if not self.server.plugins_allowed():
             self.skipTest("this server loads any plugin")
         self.server.sql("ALTER SYSTEM SET output_plugin_libraries = 'pgoutput'")
@@ -607,14 +607,14 @@ class OtherServersTest(SetupErrorCase):
             "'logical', then restart it"
         )
 
-    def test_a_parameter_group_without_logical_replication(self):
+    def test_rds_without_logical_replication(self):
         self.start({"wal_level": "replica", "rds.logical_replication": "off"})
         self.check_log_based(
             "log-based replication needs wal_level=logical, the server has replica: set rds.logical_replication to "
             "1 in its parameter group and reboot it"
         )
 
-    def test_a_standby(self):
+    def test_standby(self):
         self.start({})
         standby = Server(primary=self.server)
         self.addCleanup(standby.close)
@@ -624,7 +624,7 @@ class OtherServersTest(SetupErrorCase):
             "(Aurora: the cluster's writer endpoint)"
         )
 
-    def test_a_slot_that_is_lost(self):
+    def test_lost_slot(self):
         self.start(
             {"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}
         )

@@ -36,7 +36,7 @@ class SignalTest(InterruptionTest):
         self.assertNotIn("CRITICAL", running.log)
         return messages
 
-    def test_in_the_middle_of_a_copy(self):
+    def test_during_a_copy(self):
         self.sql(TABLE)
         for number in (signal.SIGTERM, signal.SIGINT):
             for catalog in self.catalogs():
@@ -63,7 +63,7 @@ class SignalTest(InterruptionTest):
             self.pipe(catalog, outcome.state)
             self.check_equal("t")
 
-    def test_while_the_server_is_silent(self):
+    def test_unresponsive_server(self):
         self.sql("CREATE VIEW {s}.t AS SELECT 1 AS id, 2 AS k FROM pg_sleep(3600)")
         for catalog in self.catalogs():
             running = self.start(catalog)
@@ -76,7 +76,7 @@ class SignalTest(InterruptionTest):
             self.assertEqual(messages[-1]["value"]["currently_syncing"], self.id_of("t"))
             self.terminate()
 
-    def test_the_server_does_not_work_on_for_a_tap_that_is_gone(self):
+    def test_server_query_is_canceled(self):
         self.sql("CREATE VIEW {s}.t AS SELECT 1 AS id, 2 AS k FROM pg_sleep(3600)")
         for number in (signal.SIGTERM, signal.SIGKILL):
             running = self.start(self.only_catalog())
@@ -91,7 +91,7 @@ class SignalTest(InterruptionTest):
                 patience=10,
             )
 
-    def test_while_it_waits_for_a_lock(self):
+    def test_waiting_for_a_lock(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
         for catalog in self.catalogs():
             with self.session() as holder, holder.cursor() as cursor:
@@ -101,7 +101,7 @@ class SignalTest(InterruptionTest):
                 self.end(running, signal.SIGTERM)
                 cursor.execute("ROLLBACK")
 
-    def test_while_it_connects(self):
+    def test_connecting(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
         catalog = self.only_catalog()
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -109,7 +109,7 @@ class SignalTest(InterruptionTest):
             with silent.accept()[0]:
                 self.assertEqual(self.end(running, signal.SIGTERM), [])
 
-    def test_while_discovery_connects(self):
+    def test_discovery_connecting(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             running = self.start(
                 None, None, "--discover", host="127.0.0.1", port=silent.getsockname()[1]
@@ -119,7 +119,7 @@ class SignalTest(InterruptionTest):
                 self.assertEqual(running.wait(patience=1), 130)
         self.assertEqual(running.log, "WARNING stopped by a signal\n")
 
-    def test_while_discovery_connects_in_other_formats(self):
+    def test_discovery_connecting_in_other_formats(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             for args in (
                 ("--log-level", "error"),
@@ -145,7 +145,7 @@ class SignalTest(InterruptionTest):
                 self.assertLess(before - datetime.timedelta(milliseconds=1), time_of_line)
                 self.assertLess(time_of_line, datetime.datetime.now(datetime.timezone.utc))
 
-    def test_a_full_stderr_does_not_hold_up_the_end(self):
+    def test_blocked_stderr(self):
         """What the password_command has started ends, too."""
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
@@ -183,7 +183,7 @@ class SignalTest(InterruptionTest):
         os.close(reader)
         os.close(writer)
 
-    def test_while_the_network_is_gone(self):
+    def test_network_down(self):
         self.sql(TABLE)
         with Proxy(self.server.port) as proxy:
             running = self.start(self.only_catalog(), host="127.0.0.1", port=proxy.port)
@@ -205,7 +205,7 @@ class SignalTest(InterruptionTest):
         rest = self.sync(self.only_catalog(), before[-1]["value"]).records()
         self.assertEqual(rest[0]["id"], len(records) + 1)
 
-    def test_while_it_waits_to_try_again(self):
+    def test_waiting_to_retry(self):
         self.sql(TABLE)
         running = self.start(self.only_catalog())
         before = running.read(100)
@@ -226,7 +226,7 @@ class SignalTest(InterruptionTest):
         rest = self.sync(self.only_catalog(), before[-1]["value"]).records()
         self.assertEqual(rest[0]["id"], len(records) + 1)
 
-    def test_while_the_target_does_not_read(self):
+    def test_stalled_target(self):
         self.sql(TABLE)
         running = self.start(self.only_catalog())
         before = running.read(10)
@@ -236,7 +236,7 @@ class SignalTest(InterruptionTest):
         self.assertEqual(running.wait(), 143)
         self.assertEqual(messages[-1]["type"], "STATE")
 
-    def test_with_a_target_that_never_reads_again(self):
+    def test_target_that_never_reads_again(self):
         self.sql(TABLE)
         running = self.start(self.only_catalog())
         running.read(10)

@@ -26,14 +26,14 @@ class SlotCommandTest(SlotTest):
         )
         return position
 
-    def test_status_of_a_server_without_slots(self):
+    def test_status_without_slots(self):
         with Server() as server:
             result = self.slot_command(
                 "status", host=server.host, port=server.port, dbname="postgres"
             )
         self.assertEqual((result.stdout, result.stderr), (b"no logical replication slots\n", ""))
 
-    def test_status_tells_who_reads_what(self):
+    def test_status(self):
         self.make_slot()
         self.make_slot(f"{self.slot}_2", plugin="pgoutput")
         at = f"confirmed {as_text(self.confirmed())}, restart {self.restart_lsn()}"
@@ -53,7 +53,7 @@ class SlotCommandTest(SlotTest):
                 self.slot_command("status").stdout.decode(),
             )
 
-    def test_status_needs_no_right_to_replicate(self):
+    def test_status_without_replication_privilege(self):
         self.make_slot()
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
         self.addCleanup(self.sql, "DROP ROLE reader")
@@ -94,7 +94,7 @@ class SlotCommandTest(SlotTest):
             ),
         )
 
-    def test_a_slot_in_use_is_not_dropped(self):
+    def test_drop_of_a_slot_in_use(self):
         self.make_slot()
         where = f"127.0.0.1:{self.server.port}, database slots, user tap"
         with self.consumer() as pid:
@@ -108,7 +108,7 @@ class SlotCommandTest(SlotTest):
             ),
         )
 
-    def test_ack_moves_the_slot_to_what_the_state_has(self):
+    def test_ack(self):
         self.make_slot()
         catalog, _ = self.first_copy()
         state = self.sync(catalog).last_state
@@ -122,7 +122,7 @@ class SlotCommandTest(SlotTest):
         self.assertEqual(self.confirmed(), self.lsn(state))
         self.assertEqual([r["id"] for r in self.sync(catalog, state).records()], [4])
 
-    def test_ack_goes_by_the_least_of_the_log_based_streams(self):
+    def test_ack_uses_the_lowest_bookmark(self):
         self.make_slot()
         self.sql(
             ONE_TABLE
@@ -146,7 +146,7 @@ class SlotCommandTest(SlotTest):
             self.slot_command("ack", state=dumps(state))
             self.assertEqual(self.confirmed(), least or before)
 
-    def test_ack_of_what_is_behind_the_slot_leaves_it(self):
+    def test_ack_of_an_older_state(self):
         self.make_slot()
         _, state = self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
@@ -162,7 +162,7 @@ class SlotCommandTest(SlotTest):
         self.assertEqual(self.confirmed(), before)
         self.assertNotIn(b"START_REPLICATION", proxy.sent)
 
-    def test_ack_of_a_state_that_is_ahead_of_the_server(self):
+    def test_ack_of_a_state_ahead_of_the_server(self):
         self.make_slot()
         _, state = self.first_copy()
         state = json.loads(state)
@@ -176,7 +176,7 @@ class SlotCommandTest(SlotTest):
         )
         self.assertEqual(self.confirmed(), before)
 
-    def test_ack_of_a_state_without_the_database_s_streams(self):
+    def test_ack_of_a_state_without_streams(self):
         self.make_slot()
         result = self.slot_command(
             "ack", state={"bookmarks": {"postgres-public-t": {"lsn": 5}}}, expect=2
@@ -190,7 +190,7 @@ class SlotCommandTest(SlotTest):
             ),
         )
 
-    def test_ack_while_somebody_reads(self):
+    def test_ack_of_a_slot_in_use(self):
         self.make_slot()
         _, state = self.first_copy()
         with self.consumer(application="nightly export") as pid:
@@ -203,7 +203,7 @@ class SlotCommandTest(SlotTest):
             ),
         )
 
-    def test_ack_frees_log(self):
+    def test_ack_releases_wal(self):
         self.make_slot()
         catalog, _ = self.first_copy()
         before = self.restart_lsn()
@@ -242,7 +242,7 @@ class RunawaySlotTest(SlotTest):
         [(status,)] = self.sql("SELECT wal_status FROM pg_replication_slots")
         return status
 
-    def test_status_warns_of_a_slot_that_is_lost(self):
+    def test_status_of_a_lost_slot(self):
         self.make_slot()
         self.assertRegex(
             self.slot_command("status").stdout.decode(),
@@ -263,7 +263,7 @@ class RunawaySlotTest(SlotTest):
             r"(0/0|-), keeps 0\.0 MB, wal_status lost( \(wal_removed\))?\n\Z",
         )
 
-    def test_status_warns_of_a_slot_that_is_about_to_be_lost(self):
+    def test_status_of_a_slot_about_to_be_lost(self):
         self.make_slot()
         self.sql("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 60000)")
         self.assertEqual(self.sql("SELECT wal_status FROM pg_replication_slots"), [("unreserved",)])

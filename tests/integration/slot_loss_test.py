@@ -50,14 +50,14 @@ class SlotLossTest(SlotTest):
             "refresh with --full-refresh"
         )
 
-    def test_it_is_dropped(self):
+    def test_dropped(self):
         self.between("SELECT pg_drop_replication_slot('slot')")
         self.ends_with(
             f'{self.where()}: replication slot "{self.slot}" does not exist (SQLSTATE 42704): it has been dropped: '
             + self.made_anew()
         )
 
-    def test_it_is_dropped_and_made_anew(self):
+    def test_dropped_and_recreated(self):
         self.between(
             "INSERT INTO {s}.t VALUES (11)",
             "SELECT pg_drop_replication_slot('slot')",
@@ -65,14 +65,14 @@ class SlotLossTest(SlotTest):
         )
         self.ends_with(self.moved_on)
 
-    def test_it_is_moved_on(self):
+    def test_advanced(self):
         self.between(
             "INSERT INTO {s}.t VALUES (11)",
             "SELECT pg_replication_slot_advance('slot', pg_current_wal_lsn())",
         )
         self.ends_with(self.moved_on)
 
-    def test_its_log_is_removed(self):
+    def test_wal_removed(self):
         self.sql(
             "INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(100, 60000) i"
         )  # more than the tap holds
@@ -89,7 +89,7 @@ class SlotLossTest(SlotTest):
 class RemovedSegmentTest(SlotTest):
     database = "removed_segment"
 
-    def test_wal_segment_that_is_gone_is_no_decoding_failure(self):
+    def test_missing_wal_segment_is_not_a_decoding_failure(self):
         """Somebody has removed a file of WAL, or it was not restored, while the slot still stands."""
         self.make_slot()
         catalog, state = self.first_copy()

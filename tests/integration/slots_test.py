@@ -48,20 +48,20 @@ class SlotNameTest(unittest.TestCase):
         )
         return name
 
-    def test_the_one_that_the_config_names(self):
+    def test_slot_named_in_the_config(self):
         self.make_slots("stitch", "stitch_odd_n__me_1", "mine")
         self.assertEqual(self.slot_read(replication_slot="mine"), "mine")
         self.assertEqual(self.slot_read(replication_slot_name="mine"), "mine")
 
-    def test_the_one_of_the_database_before_the_one_of_all(self):
+    def test_database_slot_is_preferred(self):
         self.make_slots("stitch", "stitch_odd_n__me_1")
         self.assertEqual(self.slot_read(), "stitch_odd_n__me_1")
 
-    def test_the_one_of_all(self):
+    def test_common_slot(self):
         self.make_slots("stitch", "other")
         self.assertEqual(self.slot_read(), "stitch")
 
-    def test_one_of_another_plugin_or_database_is_passed_over(self):
+    def test_slots_of_other_plugins_or_databases_are_skipped(self):
         self.make_slots("stitch")
         self.make_slots("stitch_odd_n__me_1", plugin="pgoutput")
         self.assertEqual(self.slot_read(), "stitch")
@@ -72,13 +72,13 @@ class SlotNameTest(unittest.TestCase):
         self.assertEqual(self.slot_read(), "stitch")
         self.sql("SELECT pg_drop_replication_slot('stitch')")
 
-    def test_pipelinewise_s(self):
+    def test_pipelinewise_slot(self):
         self.make_slots("stitch", "pipelinewise_odd_n__me_1_my_tap")
         self.assertEqual(self.slot_read(tap_id="My-Tap"), "pipelinewise_odd_n__me_1_my_tap")
         self.make_slots("pipelinewise_odd_n__me_1")
         self.assertEqual(self.slot_read(tap_id="My-Tap"), "pipelinewise_odd_n__me_1")
 
-    def test_one_is_made_if_the_config_says_so(self):
+    def test_create_slot(self):
         config = self.server.config(self.database, filter_dbs=self.database)
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         for extra, name in (
@@ -103,7 +103,7 @@ class SlotNameTest(unittest.TestCase):
                 )
                 self.assertNotIn("creating", result.stderr)
 
-    def test_none_is_made_under_a_name_that_is_taken(self):
+    def test_create_slot_with_a_taken_name(self):
         self.make_slots("stitch_odd_n__me_1", plugin="pgoutput")
         config = self.server.config(
             self.database, filter_dbs=self.database, create_replication_slot=True
@@ -119,7 +119,7 @@ class SlotNameTest(unittest.TestCase):
             ),
         )
 
-    def test_the_names_that_were_looked_for_are_told(self):
+    def test_error_lists_the_candidate_names(self):
         config = self.server.config(self.database, filter_dbs=self.database)
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         create = "create it with SELECT pg_create_logical_replication_slot('%s', 'wal2json')"
@@ -147,7 +147,7 @@ class SlotNameTest(unittest.TestCase):
 class UnfitSlotTest(SlotTest):
     """Exit code 4, what is wrong, and the cure; not a byte on stdout."""
 
-    def test_it_was_dropped(self):
+    def test_dropped(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.drop_slot()
@@ -158,7 +158,7 @@ class UnfitSlotTest(SlotTest):
             state,
         )
 
-    def test_it_was_dropped_and_made_anew(self):
+    def test_dropped_and_recreated(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.drop_slot()
@@ -166,7 +166,7 @@ class UnfitSlotTest(SlotTest):
         self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
         self.refused(self.moved_on(state), catalog, state)
 
-    def test_it_was_dropped_and_the_run_makes_it_anew(self):
+    def test_dropped_and_recreated_by_the_run(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.drop_slot()
@@ -182,7 +182,7 @@ class UnfitSlotTest(SlotTest):
             self.moved_on(state), catalog, state
         )  # and does not take the new one for good the next time
 
-    def test_full_refresh_goes_on_with_a_new_one(self):
+    def test_full_refresh_with_a_new_slot(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.drop_slot()
@@ -193,14 +193,14 @@ class UnfitSlotTest(SlotTest):
         self.assertEqual([r["id"] for r in result.records()], [1, 2, 3, 4])
         self.assertEqual(self.sync(catalog, result.last_state).records(), [])
 
-    def test_another_consumer_has_advanced_it(self):
+    def test_advanced_by_another_consumer(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (4)")
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
         self.refused(self.moved_on(state), catalog, state)
 
-    def test_a_copy_that_was_cut_off_needs_the_log_from_its_beginning(self):
+    def test_interrupted_copy_needs_wal_from_its_start(self):
         self.make_slot()
         self.sql(
             "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i"
@@ -221,7 +221,7 @@ class UnfitSlotTest(SlotTest):
             state,
         )
 
-    def test_somebody_else_reads_it(self):
+    def test_in_use(self):
         self.make_slot()
         catalog, state = self.first_copy()
         with self.consumer(application="nightly export") as pid:
@@ -239,7 +239,7 @@ class UnfitSlotTest(SlotTest):
                 state,
             )
 
-    def test_somebody_else_reads_it_and_is_done_soon(self):
+    def test_in_use_for_a_moment(self):
         self.make_slot()
         catalog, state = self.first_copy()
         with self.consumer():
@@ -249,7 +249,7 @@ class UnfitSlotTest(SlotTest):
         self.assertEqual([m["type"] for m in running.read_rest()], ["SCHEMA", "STATE"])
         self.assertEqual(running.wait(), 0, running)
 
-    def test_another_run_reads_it(self):
+    def test_in_use_by_another_run(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.start(catalog, state, break_at_end_lsn=False)
@@ -261,7 +261,7 @@ class UnfitSlotTest(SlotTest):
             state,
         )
 
-    def test_it_is_of_another_plugin(self):
+    def test_another_plugin(self):
         self.sql(ONE_TABLE)
         for plugin in ("pgoutput", "test_decoding"):
             self.make_slot(plugin=plugin)
@@ -273,7 +273,7 @@ class UnfitSlotTest(SlotTest):
             )
             self.drop_slot()
 
-    def test_it_is_of_another_database(self):
+    def test_another_database(self):
         self.sql(ONE_TABLE)
         self.make_slot(database="postgres")
         self.refused(
@@ -283,7 +283,7 @@ class UnfitSlotTest(SlotTest):
             self.catalog("t"),
         )
 
-    def test_it_is_a_physical_one(self):
+    def test_physical_slot(self):
         self.sql(ONE_TABLE)
         self.sql(f"SELECT pg_create_physical_replication_slot('{self.slot}')")
         self.addCleanup(self.drop_slot)
@@ -296,7 +296,7 @@ class UnfitSlotTest(SlotTest):
             before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n",
         )
 
-    def test_the_state_is_ahead_of_the_server(self):
+    def test_state_ahead_of_the_server(self):
         self.make_slot()
         catalog, state = self.first_copy()
         state = json.loads(state)
@@ -310,7 +310,7 @@ class UnfitSlotTest(SlotTest):
             rf"with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
         )
 
-    def test_the_role_may_not_replicate(self):
+    def test_role_without_replication(self):
         self.make_slot()
         catalog, state = self.first_copy()
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
@@ -325,7 +325,7 @@ class UnfitSlotTest(SlotTest):
             user="reader",
         )
 
-    def test_the_role_may_not_make_one(self):
+    def test_role_without_replication_cannot_create(self):
         self.sql(ONE_TABLE)
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP ROLE reader")
@@ -379,7 +379,7 @@ class UnfitServerTest(SlotTest):
             self.catalog("t"),
         )
 
-    def test_it_is_a_standby(self):
+    def test_standby(self):
         self.use()
         self.make_slot()
         catalog, state = self.first_copy()
@@ -394,7 +394,7 @@ class UnfitServerTest(SlotTest):
                 port=standby.port,
             )
 
-    def test_the_plugin_is_not_listed(self):
+    def test_plugin_not_listed(self):
         self.use({"max_replication_slots": 3})
         if not self.server.plugins_allowed():
             self.skipTest("this server loads any plugin")
@@ -421,7 +421,7 @@ class UnfitServerTest(SlotTest):
             before="INFO creating replication slot new: this waits for transactions that are open\n",
         )
 
-    def test_the_server_has_no_more_slots(self):
+    def test_no_free_slots(self):
         self.use({"max_replication_slots": 1})
         self.sql(ONE_TABLE)
         self.make_slot("taken")
@@ -434,7 +434,7 @@ class UnfitServerTest(SlotTest):
             before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n",
         )
 
-    def test_its_log_was_removed(self):
+    def test_wal_removed(self):
         self.use({"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"})
         self.make_slot()
         catalog, state = self.first_copy()

@@ -20,7 +20,7 @@ class LoginTest(TunnelTest):
 
 
 class KeyTest(LoginTest):
-    def test_keys_of_each_kind_with_and_without_passphrase(self):
+    def test_all_key_types(self):
         for kind in ("rsa", "ecdsa", "ed25519"):
             for passphrase in ("", PASSPHRASE):
                 with self.subTest(kind, passphrase=passphrase):
@@ -29,7 +29,7 @@ class KeyTest(LoginTest):
                     self.discover(private_key=str(key), private_key_password=passphrase)
                     self.discover(private_key=key.read_text(), private_key_password=passphrase)
 
-    def test_keys_in_the_older_format(self):
+    def test_pem_keys(self):
         for kind in ("rsa", "ecdsa"):
             for passphrase in ("", PASSPHRASE):
                 with self.subTest(kind, passphrase=passphrase):
@@ -42,7 +42,7 @@ class KeyTest(LoginTest):
                     self.sshd.allow(key)
                     self.discover(private_key=key.read_text(), private_key_password=passphrase)
 
-    def test_a_key_that_went_through_the_environment(self):
+    def test_key_with_escaped_newlines(self):
         text = self.key.read_text()
         for mangled in (text.rstrip("\n"), text.replace("\n", "\\n"), text.replace("\n", "\r\n")):
             self.discover(private_key=mangled)
@@ -57,10 +57,10 @@ class KeyTest(LoginTest):
         }
         self.assertEqual(tap.run(None, "--config", "ENV", "--discover", env=variables).code, 0)
 
-    def test_a_key_in_the_home_folder(self):
+    def test_key_in_the_home_folder(self):
         self.discover(private_key="~/ed25519", env={"HOME": str(self.keys)})
 
-    def test_keys_of_an_agent(self):
+    def test_agent(self):
         stranger = keygen(self.keys / "stranger")
         with agent(stranger, self.key) as variables:
             self.discover(private_key=None, env=variables)
@@ -71,7 +71,7 @@ class KeyTest(LoginTest):
                 env=variables,
             )
 
-    def test_a_key_that_the_server_does_not_know(self):
+    def test_unauthorized_key(self):
         key = keygen(self.keys / "unknown")
         self.refused(
             "login refused, tried ssh_tunnel.private_key; the server takes publickey",
@@ -84,7 +84,7 @@ class KeyTest(LoginTest):
             user="no-such-user",
         )
 
-    def test_nothing_to_log_in_with(self):
+    def test_no_credentials(self):
         self.refused(
             "there is nothing to log in with: set ssh_tunnel.private_key or ssh_tunnel.password, or start an SSH "
             "agent",
@@ -96,7 +96,7 @@ class KeyTest(LoginTest):
         result = self.discover(3, private_key=key, **tunnel)
         self.assertEqual(result.stderr, f"CRITICAL ssh_tunnel.private_key {complaint}\n")
 
-    def test_a_wrong_passphrase_or_none(self):
+    def test_wrong_or_missing_passphrase(self):
         for form in ((), ("-m", "PEM")):
             key = keygen(self.keys / f"locked{len(form)}", "ecdsa", PASSPHRASE, form)
             self.check_key(
@@ -106,7 +106,7 @@ class KeyTest(LoginTest):
             )
             self.check_key("is encrypted: set ssh_tunnel.private_key_password", str(key))
 
-    def test_what_is_no_key_is_not_shown(self):
+    def test_invalid_key_is_not_shown(self):
         lines = self.key.read_text().splitlines()
         self.check_key(
             "is not a private key: give the text of one, or the path of its file",
@@ -126,11 +126,11 @@ class HostKeyTest(LoginTest):
     def shown(self):
         return f"{self.sshd.fingerprint} (ssh-ed25519)"
 
-    def test_known_by_a_file(self):
+    def test_known_hosts_file(self):
         for hashed in (False, True):
             self.discover(host_key=None, known_hosts=self.sshd.known_hosts(hashed))
 
-    def test_known_by_its_fingerprint_or_its_key(self):
+    def test_fingerprint_or_key(self):
         for key in (
             self.sshd.fingerprint,
             self.sshd.fingerprint + "=",
@@ -139,7 +139,7 @@ class HostKeyTest(LoginTest):
         ):
             self.discover(host_key=key)
 
-    def test_the_kind_of_key_that_is_known_is_asked_for(self):
+    def test_known_key_type_is_requested(self):
         with Sshd(
             f"HostKey {keygen(self.keys / 'host_rsa', 'rsa')}",
             f"HostKey {keygen(self.keys / 'host_ecdsa', 'ecdsa')}",
@@ -152,7 +152,7 @@ class HostKeyTest(LoginTest):
                 self.discover(host_key=fingerprint(self.keys / f"host_{kind}.pub"))
                 self.discover(host_key=None, known_hosts=several.known_hosts(key=key))
 
-    def test_unknown(self):
+    def test_unknown_host_key(self):
         nowhere = str(self.keys / "nowhere")
         self.refused(
             f"the host key is not known: {self.shown}; add it to {nowhere} or set ssh_tunnel.host_key to that "
@@ -160,7 +160,7 @@ class HostKeyTest(LoginTest):
             known_hosts=nowhere,
         )
 
-    def test_changed(self):
+    def test_changed_host_key(self):
         other = (keygen(self.keys / "other").with_suffix(".pub")).read_text()
         for key in (
             other,
@@ -173,7 +173,7 @@ class HostKeyTest(LoginTest):
                 known_hosts=known,
             )
 
-    def test_not_the_one_that_the_config_names(self):
+    def test_host_key_differs_from_the_config(self):
         for key in (
             "SHA256:" + 43 * "A",
             keygen(self.keys / "named").with_suffix(".pub").read_text(),
@@ -186,7 +186,7 @@ class HostKeyTest(LoginTest):
                 "you and the server, or it has a new key\n",
             )
 
-    def test_any_key(self):
+    def test_any_host_key(self):
         result = self.discover(host_key="any")
         self.assertEqual(
             result.stderr.splitlines()[0],
@@ -194,7 +194,7 @@ class HostKeyTest(LoginTest):
             f'ssh_tunnel.host_key is "any": {self.shown}',
         )
 
-    def test_a_key_that_is_none(self):
+    def test_invalid_host_key(self):
         result = self.discover(2, host_key="ssh-ed25519 AAAA")
         self.assertEqual(
             result.stderr,
@@ -237,7 +237,7 @@ class PasswordTest(LoginTest):
         "keyboard-interactive": ("KbdInteractiveAuthentication yes", "UsePAM yes"),
     }
 
-    def test_a_password(self):
+    def test_password(self):
         with account("secret") as name:
             for way, settings in self.WAYS.items():
                 with self.subTest(way), Sshd("PubkeyAuthentication no", *settings) as sshd:
@@ -251,7 +251,7 @@ class PasswordTest(LoginTest):
                         password="wrong",
                     )
 
-    def test_a_key_and_a_password(self):
+    def test_key_and_password(self):
         with (
             account("secret") as name,
             Sshd(
@@ -270,7 +270,7 @@ class PasswordTest(LoginTest):
 
 
 class UnreachableTest(LoginTest):
-    def test_a_port_where_nobody_listens(self):
+    def test_closed_port(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         result = self.discover(3, port=port)
@@ -280,7 +280,7 @@ class UnreachableTest(LoginTest):
             "Connection refused\n",
         )
 
-    def test_a_name_that_is_none(self):
+    def test_unknown_host_name(self):
         result = self.discover(3, host="no-such-host.invalid")
         self.assertRegex(
             result.stderr,
@@ -288,7 +288,7 @@ class UnreachableTest(LoginTest):
             r"(resolution|not known)\n$",
         )
 
-    def test_a_server_that_does_not_answer(self):
+    def test_unresponsive_server(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             self.config["connect_timeout"] = 1
             port = silent.getsockname()[1]
@@ -299,7 +299,7 @@ class UnreachableTest(LoginTest):
             "no answer in 1 seconds\n",
         )
 
-    def test_a_socket_folder_is_not_behind_a_tunnel(self):
+    def test_socket_folder_is_rejected(self):
         self.config["host"] = str(self.server.folder)
         result = self.discover(2)
         self.assertEqual(

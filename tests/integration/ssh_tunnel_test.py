@@ -38,7 +38,7 @@ MOST_MEMORY = 256 if b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes() els
 
 
 class SyncTest(TunnelTest):
-    def test_discovery_says_the_same(self):
+    def test_discovery_gives_the_same_catalog(self):
         self.sql(TABLE)
         catalog = tap.discover(self.config)
         self.assertEqual(catalog, tap.discover(self.direct))
@@ -56,7 +56,7 @@ class SyncTest(TunnelTest):
             self.pipe(catalog, outcome.state)
             self.check_equal("t")
 
-    def test_new_keys_in_the_middle_of_a_copy(self):
+    def test_rekeying_during_a_copy(self):
         self.sql(TABLE)
         with Sshd("RekeyLimit 1M") as sshd:
             sshd.allow(self.key)
@@ -78,7 +78,7 @@ class SyncTest(TunnelTest):
                 self.through(sshd)
                 self.assertEqual(len(self.sync(catalog).records()), ROWS)
 
-    def test_memory_does_not_grow_while_the_target_does_not_read(self):
+    def test_memory_with_a_stalled_target(self):
         self.sql(LARGE)
         running = self.start(self.catalog("t"))
         messages = running.read_until(lambda m: m["type"] == "RECORD")
@@ -94,7 +94,7 @@ class SyncTest(TunnelTest):
             [m["record"]["id"] for m in messages if m["type"] == "RECORD"], list(range(1, 1501))
         )
 
-    def test_a_certificate_is_checked_against_the_servers_own_name(self):
+    def test_certificate_host_name(self):
         with Server() as server:
             subprocess.run(
                 ["openssl", *CERTIFICATE.split()], cwd=server.data, check=True, capture_output=True
@@ -136,7 +136,7 @@ class LogBasedTest(TunnelTest, WalTest):
         self.sql("UPDATE {s}.t SET n = 1 WHERE id % 2 = 0; DELETE FROM {s}.t WHERE id % 5 = 0")
         self.check_followed("t")
 
-    def test_the_log_goes_on_after_the_tunnel_broke(self):
+    def test_wal_resumes_after_the_tunnel_broke(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy("t")
         self.sql("INSERT INTO {s}.t VALUES (1)")
@@ -179,19 +179,19 @@ class BrokenTunnelTest(TunnelTest):
             rf"127\.0\.0\.1:\d+\): the SSH connection to 127\.0\.0\.1:\d+ has ended: {why}$"
         )
 
-    def test_the_sessions_process_is_killed(self):
+    def test_sshd_session_killed(self):
         self.check_goes_on(
             self.sshd.drop, self.lost("Socket error: (disconnected|Connection reset by peer)")
         )
 
-    def test_the_network_breaks(self):
+    def test_connection_reset(self):
         with Proxy(self.sshd.port) as proxy:
             self.config["ssh_tunnel"]["port"] = proxy.port
             self.check_goes_on(
                 proxy.reset, self.lost("Socket error: (disconnected|Connection reset by peer)")
             )
 
-    def test_the_network_is_gone_without_a_word(self):
+    def test_packet_loss(self):
         with Proxy(self.sshd.port) as proxy:
             self.config["ssh_tunnel"].update(port=proxy.port, keepalive=1)
             running = self.pipeline(self.catalog("t"), max_retries=0)
@@ -204,7 +204,7 @@ class BrokenTunnelTest(TunnelTest):
                 self.lost("no answer in 3 seconds"),
             )
 
-    def test_the_server_is_gone_for_good(self):
+    def test_server_stays_down(self):
         with Sshd() as sshd:
             sshd.allow(self.key)
             self.through(sshd)
@@ -221,7 +221,7 @@ class BrokenTunnelTest(TunnelTest):
             + ADVICE,
         )
 
-    def test_the_database_ends_the_connection(self):
+    def test_backend_terminated(self):
         running = self.pipeline(self.catalog("t"))
         running.relay(500)
         self.sql(
@@ -236,7 +236,7 @@ class BrokenTunnelTest(TunnelTest):
         )
         self.check_equal("t")
 
-    def test_what_somebody_has_changed_on_the_way_is_not_taken(self):
+    def test_tampered_packets_are_rejected(self):
         catalog = self.catalog("t")
         ciphers = ["chacha20-poly1305@openssh.com", "aes128-ctr"] + [
             "aes128-gcm@openssh.com"
@@ -297,11 +297,11 @@ class RefusedForwardingTest(TunnelTest):
             f"tap, through SSH 127.0.0.1:{config['ssh_tunnel']['port']}): {why}\n",
         )
 
-    def test_the_database_is_not_there(self):
+    def test_closed_database_port(self):
         port = free_port()
         self.refused(f"the SSH server cannot reach 127.0.0.1:{port}: Connection refused", port=port)
 
-    def test_forwarding_is_not_allowed(self):
+    def test_forwarding_prohibited(self):
         place = f"127.0.0.1:{self.server.port}"
         why = (
             f"the SSH server does not allow forwarding to {place} (open failed): see AllowTcpForwarding and PermitOpen in "
@@ -313,7 +313,7 @@ class RefusedForwardingTest(TunnelTest):
                 self.through(sshd)
                 self.refused(why)
 
-    def test_the_login_at_the_database_is_refused(self):
+    def test_database_login_refused(self):
         result = without_advice(tap.run({**self.config, "user": "nobody"}, "--discover", expect=3))
         self.assertRegex(
             result.stderr,
@@ -371,7 +371,7 @@ class EndTest(TunnelTest):
         self.assertLess(time.monotonic() - sent, 1)
         return rest
 
-    def test_while_the_tunnel_connects(self):
+    def test_tunnel_connecting(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
         catalog = self.catalog("t")
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -380,14 +380,14 @@ class EndTest(TunnelTest):
             with silent.accept()[0]:
                 self.assertEqual(self.end(running), [])
 
-    def test_while_discovery_connects(self):
+    def test_discovery_connecting(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             self.config["ssh_tunnel"]["port"] = silent.getsockname()[1]
             running = self.start(None, None, "--discover")
             with silent.accept()[0]:
                 self.end(running, 130, signal.SIGINT)
 
-    def test_in_the_middle_of_a_copy(self):
+    def test_during_a_copy(self):
         self.sql(TABLE)
         running = self.start(self.catalog("t"))
         before = running.read_until(lambda m: m["type"] == "RECORD")
@@ -395,7 +395,7 @@ class EndTest(TunnelTest):
         self.assertEqual(messages[-1]["type"], "STATE")
         self.check_nothing_left()
 
-    def test_while_the_network_is_gone(self):
+    def test_network_down(self):
         self.sql(TABLE)
         with Proxy(self.sshd.port) as proxy:
             self.config["ssh_tunnel"]["port"] = proxy.port
@@ -409,7 +409,7 @@ class EndTest(TunnelTest):
             taken.join()
         self.assertEqual(before[-1]["type"], "STATE")
 
-    def test_when_all_is_well(self):
+    def test_normal_end(self):
         self.sql(TABLE)
         catalog = self.catalog("t")
         log = self.server.folder / "log"

@@ -6,7 +6,7 @@ from support.state import VERSION, StateTest
 
 
 class CarriedAlongTest(StateTest):
-    def test_what_is_not_known_stays(self):
+    def test_unknown_keys_are_kept(self):
         given = {
             "note": {"by": ["me", None, 1.50]},
             "bookmarks": {
@@ -36,7 +36,7 @@ class CarriedAlongTest(StateTest):
                 text,
             )
 
-    def test_streams_that_are_not_selected_keep_their_bookmarks(self):
+    def test_unselected_streams_keep_their_bookmarks(self):
         self.sql("CREATE TABLE {s}.z AS SELECT 1 AS id, 1 AS k")
         bookmark = {
             "last_replication_method": "INCREMENTAL",
@@ -94,7 +94,7 @@ class ResetTest(StateTest):
             (bookmark["replication_key"], bookmark["replication_key_value"]), ("j", -1)
         )
 
-    def test_a_bookmark_without_method_is_not_reset(self):
+    def test_bookmark_without_method_is_kept(self):
         result = self.sync(
             self.incremental(),
             self.state({"replication_key": "k", "version": VERSION, "replication_key_value": 90}),
@@ -102,7 +102,7 @@ class ResetTest(StateTest):
         self.assertEqual(self.ids(result), [9, 10])
         self.assertNotIn("starting anew", result.stderr)
 
-    def test_the_target_ends_up_with_the_rows_of_the_new_version(self):
+    def test_target_keeps_only_the_new_version(self):
         state = self.pipe(self.incremental()).state
         self.sql("DELETE FROM {s}.t WHERE id < 4")
         self.pipe(self.incremental(key="j"), state)
@@ -144,32 +144,32 @@ class FullRefreshTest(StateTest):
         )
         return len(self.ids(result, "t")), len(self.ids(result, "u"))
 
-    def test_of_all(self):
+    def test_all_streams(self):
         self.assertEqual(self.rows("--full-refresh"), (10, 10))
 
-    def test_of_one_by_its_id(self):
+    def test_stream_by_id(self):
         self.assertEqual(self.rows("--full-refresh", self.id_of("t")), (10, 1))
 
-    def test_of_one_by_its_name(self):
+    def test_stream_by_name(self):
         self.assertEqual(self.rows("--full-refresh", "u"), (1, 10))
         self.assertEqual(self.rows("--full-refresh=u"), (1, 10))
 
-    def test_of_several(self):
+    def test_several_streams(self):
         self.assertEqual(
             self.rows("--full-refresh", "u", "--full-refresh", self.id_of("t")), (10, 10)
         )
 
-    def test_of_none(self):
+    def test_no_stream(self):
         self.assertEqual(self.rows(), (1, 1))
 
-    def test_of_one_that_is_not_there(self):
+    def test_unknown_stream(self):
         result = self.sync(self.incremental("t"), self.given, "--full-refresh", "u", expect=2)
         self.assertEqual(
             (result.stdout, result.stderr),
             (b"", "CRITICAL --full-refresh u: no selected stream has this tap_stream_id or name\n"),
         )
 
-    def test_of_a_copy_that_was_cut_off(self):
+    def test_interrupted_copy(self):
         first = self.sync(self.catalog("t"), state_every_rows=3)
         result = self.sync(self.catalog("t"), first.state_texts[2], "--full-refresh")
         self.assertEqual(len(self.ids(result)), 10)
@@ -204,7 +204,7 @@ class WrongStateTest(StateTest):
             '{"bookmarks": {"t": {"k": NaN}}}', "state.json: not valid JSON at line 1, column 27"
         )
 
-    def test_of_another_shape(self):
+    def test_wrong_structure(self):
         self.check([], "state.json: the state must be an object, but is array")
         self.check({"bookmarks": "x"}, 'state.json: "bookmarks" must be an object, but is string')
         self.check(
@@ -216,7 +216,7 @@ class WrongStateTest(StateTest):
             'state.json: "currently_syncing" must be a stream\'s id or null, but is number',
         )
 
-    def test_bookmark_keys_of_another_type(self):
+    def test_bookmark_keys_of_the_wrong_type(self):
         common = {"last_replication_method": "INCREMENTAL", "replication_key": "k"}
         for wrong in ("x", 1.5, True, [], {}):
             kind = {str: "string", float: "number", bool: "boolean", list: "array", dict: "object"}[
@@ -253,7 +253,7 @@ class WrongStateTest(StateTest):
                     f'"xmin" must be a whole number, but is {kind}',
                 )
 
-    def test_null_bookmarks_are_empty_ones(self):
+    def test_null_bookmarks_are_empty(self):
         for state in (
             {},
             {"bookmarks": None},

@@ -77,7 +77,7 @@ class CopiedTest(SchemaTest):
     def test_copy_that_cannot_resume(self):
         self.check({"last_replication_method": "FULL_TABLE", "copy": {}})
 
-    def test_states_of_streams_before_it(self):
+    def test_states_of_earlier_streams(self):
         """A reset bookmark keeps the version while other streams write STATEs."""
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id")
         state = {

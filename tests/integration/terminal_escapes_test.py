@@ -15,7 +15,7 @@ class TerminalTest(SchemaTest):
     database = "terminal_escapes"
     maxDiff = None
 
-    def test_names_in_the_log(self):
+    def test_names_in_log_messages(self):
         self.sql(f'CREATE TABLE {{s}}."{NAME}" AS SELECT 1 AS id')
         catalog = self.catalog(NAME)
         shown = f"terminal-{self.schema}-{SHOWN}: copying the table"
@@ -32,7 +32,7 @@ class TerminalTest(SchemaTest):
     def check_clean(self, result):
         self.assertRegex(result.stderr, r"\A[\n\x20-\x7e]*\Z")
 
-    def test_names_in_the_check(self):
+    def test_names_in_check(self):
         self.sql(f'CREATE TABLE {{s}}."{NAME}" (id int)')
         catalog = self.catalog(NAME)
         subject = f"stream terminal-{self.schema}-"
@@ -50,7 +50,7 @@ class TerminalTest(SchemaTest):
             subject + NAME, [finding["subject"] for finding in json.loads(text)["findings"]]
         )
 
-    def test_a_message_of_the_server(self):
+    def test_server_message(self):
         self.sql(
             """CREATE FUNCTION {s}.fail() RETURNS int LANGUAGE plpgsql AS
                     $$ BEGIN RAISE EXCEPTION E'red \\x1b[31m, \\u202e and \\u009b'; END $$;
@@ -95,7 +95,7 @@ class NoticesTest(SchemaTest):
         self.assertEqual(result.connected + result.stderr, "")
         return result
 
-    def test_as_json(self):
+    def test_json_format(self):
         for args in (("--discover",), ("check",)):
             result = tap.run(self.config, "--log-format", "json", "-v", *args)
             messages = [
@@ -118,11 +118,11 @@ class NoticesTest(SchemaTest):
 class SlotStatusTest(WalTest):
     database = "a\x1b[2J\u202eb"
 
-    def test_the_name_of_a_database(self):
+    def test_database_name(self):
         text = tap.run(self.config, "slot", "status").stdout.decode()
         self.assertRegex(
             text,
-            r"(?m)^the_name_of_a_database: plugin wal2json, database a\\u001b\[2J\\u202eb, not read, ",
+            r"(?m)^database_name: plugin wal2json, database a\\u001b\[2J\\u202eb, not read, ",
         )
         self.assertRegex(text, r"\A[\n\x20-\x7e]*\Z")
 

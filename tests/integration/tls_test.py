@@ -99,10 +99,10 @@ class TlsTest(SchemaTest):
 
 
 class EncryptionTest(TlsTest):
-    def test_it_is_used_where_the_server_has_it(self):
+    def test_preferred_by_default(self):
         self.check()
 
-    def test_ssl_true_of_the_python_tap(self):
+    def test_python_tap_ssl_true(self):
         self.check(ssl="true")
         self.refuse(
             "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
@@ -111,10 +111,10 @@ class EncryptionTest(TlsTest):
             ssl="true",
         )
 
-    def test_it_can_be_refused(self):
+    def test_disabled(self):
         self.check("not encrypted", sslmode="disable")
 
-    def test_a_server_without_it(self):
+    def test_server_without_tls(self):
         self.sync_elsewhere()
         self.refuse(
             "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
@@ -140,7 +140,7 @@ class EncryptionTest(TlsTest):
             result.connected,
         )
 
-    def test_the_log_is_read_over_it_too(self):
+    def test_wal_over_tls(self):
         self.sql("SELECT pg_create_logical_replication_slot('tls', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('tls')")
         log_based = self.catalog("t", method="LOG_BASED")
@@ -157,7 +157,7 @@ class EncryptionTest(TlsTest):
 
 
 class ServerCertificateTest(TlsTest):
-    def test_the_right_one_by_file_or_text(self):
+    def test_ca_by_file_or_text(self):
         for root in (
             self.authority.path("ca.crt"),
             self.authority.text("ca.crt"),
@@ -167,7 +167,7 @@ class ServerCertificateTest(TlsTest):
             for mode in ("verify-ca", "verify-full"):
                 self.check(sslmode=mode, sslrootcert=root)
 
-    def test_the_meltano_taps_keys(self):
+    def test_meltano_keys(self):
         ca = self.authority.text("ca.crt")
         self.check(ssl_enable=True, ssl_certificate_authority=ca)
         self.check(
@@ -193,7 +193,7 @@ class ServerCertificateTest(TlsTest):
         )
         self.check(ssl_enable=False, ssl_certificate_authority=self.stranger.text("stranger.crt"))
 
-    def test_of_another_host(self):
+    def test_wrong_host(self):
         self.refuse(
             'server certificate for "localhost" (and 1 other name) does not match host name "127.0.0.1"',
             host="127.0.0.1",
@@ -202,14 +202,14 @@ class ServerCertificateTest(TlsTest):
         )
         self.check(host="127.0.0.1", sslmode="verify-ca", sslrootcert=self.authority.text("ca.crt"))
 
-    def test_of_an_unknown_authority(self):
+    def test_unknown_authority(self):
         self.refuse(
             f"SSL error: certificate verify failed; {VERIFY}",
             sslmode="verify-full",
             sslrootcert=self.stranger.text("stranger.crt"),
         )
 
-    def test_an_expired_one(self):
+    def test_expired(self):
         use_certificate("expired")
         self.addCleanup(use_certificate, "server")
         self.refuse(
@@ -219,7 +219,7 @@ class ServerCertificateTest(TlsTest):
         )
         self.check(sslmode="require")
 
-    def test_no_authority_to_check_it_by(self):
+    def test_no_root_certificate(self):
         self.refuse(
             r'root certificate file "/nowhere/ca\.crt" does not exist Either provide the file'
             r"( or|, use the system's trusted roots with sslrootcert=system, or) change sslmode to disable server "
@@ -229,7 +229,7 @@ class ServerCertificateTest(TlsTest):
             sslrootcert="/nowhere/ca.crt",
         )
 
-    def test_an_authority_that_is_no_certificate(self):
+    def test_invalid_root_certificate(self):
         self.refuse(
             r'could not read root certificate file "sslrootcert": (bad base64 decode|PEM lib)',
             raw=True,
@@ -251,7 +251,7 @@ class ClientCertificateTest(TlsTest):
             sslkey=self.authority.text("client.key"),
         )
 
-    def test_a_key_with_a_passphrase(self):
+    def test_key_with_passphrase(self):
         files = {
             "sslcert": self.authority.text("protected.crt"),
             "sslkey": self.authority.text("protected.key"),
@@ -264,12 +264,12 @@ class ClientCertificateTest(TlsTest):
             sslpassword="sh7t",
         )
 
-    def test_none_where_one_is_required(self):
+    def test_missing_certificate(self):
         self.refuse(
             "FATAL: connection requires a valid client certificate (SQLSTATE 28000)", **CERTIFIED
         )
 
-    def test_one_of_somebody_else(self):
+    def test_certificate_of_another_user(self):
         self.refuse(
             'FATAL: certificate authentication failed for user "certified" (SQLSTATE 28000)',
             **CERTIFIED,
@@ -277,7 +277,7 @@ class ClientCertificateTest(TlsTest):
             sslkey=self.authority.text("server.key"),
         )
 
-    def test_a_key_that_is_not_its(self):
+    def test_mismatched_key(self):
         self.refuse(
             'could not load private key file "sslkey": key values mismatch',
             **CERTIFIED,
@@ -285,7 +285,7 @@ class ClientCertificateTest(TlsTest):
             sslkey=self.authority.text("server.key"),
         )
 
-    def test_a_key_that_is_none(self):
+    def test_invalid_key(self):
         self.refuse(
             'could not load private key file "sslkey": unsupported',
             **CERTIFIED,

@@ -52,16 +52,16 @@ class CommandLineTest(UsageTest):
     def test_no_config(self):
         self.check("--config is required; see tap-postgres --help", config=None)
 
-    def test_an_unknown_option(self):
+    def test_unknown_option(self):
         self.check(
             "The following argument was not expected: --frobnicate; see tap-postgres --help",
             "--frobnicate",
         )
 
-    def test_an_option_without_its_value(self):
+    def test_option_without_value(self):
         self.check("--catalog: 1 required FILE missing; see tap-postgres --help", "--catalog")
 
-    def test_a_stray_argument(self):
+    def test_stray_argument(self):
         self.check(
             "The following argument was not expected: more; see tap-postgres --help",
             "--discover",
@@ -76,7 +76,7 @@ class CommandLineTest(UsageTest):
             catalog=EMPTY_CATALOG,
         )
 
-    def test_an_unknown_method(self):
+    def test_unknown_method(self):
         self.check(
             "--replication-method: SOMETIMES not in {FULL_TABLE,INCREMENTAL,LOG_BASED}; see tap-postgres --help",
             "--discover",
@@ -89,7 +89,7 @@ class CommandLineTest(UsageTest):
 
 
 class ConfigTest(UsageTest):
-    def test_no_such_file(self):
+    def test_missing_file(self):
         self.check(
             "none.json: cannot read: No such file or directory",
             "--config",
@@ -97,7 +97,7 @@ class ConfigTest(UsageTest):
             "--discover",
         )
 
-    def test_a_folder(self):
+    def test_directory(self):
         self.check(".: cannot read: Is a directory", "--config", ".", "--discover")
 
     def test_not_json(self):
@@ -131,63 +131,63 @@ class ConfigTest(UsageTest):
             config={"port": 5432, "password": "secret"},
         )
 
-    def test_a_port_that_is_none(self):
+    def test_invalid_port(self):
         self.check(
             'config.json: "port" must be a whole number, but is "543a2"',
             "--discover",
             config={**CONFIG, "port": "543a2"},
         )
 
-    def test_a_port_too_large(self):
+    def test_port_too_large(self):
         self.check(
             'config.json: "port" must be a port, 1 to 65535, but is 65536',
             "--discover",
             config={**CONFIG, "port": 65536},
         )
 
-    def test_a_flag_that_is_none(self):
+    def test_invalid_boolean(self):
         self.check(
             'config.json: "ssl" must be true or false, but is "maybe"',
             "--discover",
             config={**CONFIG, "ssl": "maybe"},
         )
 
-    def test_a_list_where_text_belongs(self):
+    def test_list_instead_of_string(self):
         self.check(
             'config.json: "host" must be text, but is ["a"]',
             "--discover",
             config={**CONFIG, "host": ["a"]},
         )
 
-    def test_a_password_of_the_wrong_type_is_not_shown(self):
+    def test_password_of_the_wrong_type_is_not_shown(self):
         self.check(
             'config.json: "password" must be text, but is something else',
             "--discover",
             config={**CONFIG, "password": ["secret"]},
         )
 
-    def test_an_unknown_choice(self):
+    def test_unknown_choice(self):
         self.check(
             'config.json: "schema_dialect" must be one of portable, singer-io, but is "klingon"',
             "--discover",
             config={**CONFIG, "schema_dialect": "klingon"},
         )
 
-    def test_an_unknown_sslmode(self):
+    def test_unknown_sslmode(self):
         self.check(
             'config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full, but is "on"',
             "--discover",
             config={**CONFIG, "sslmode": "on"},
         )
 
-    def test_a_limit_that_no_server_takes(self):
+    def test_limit_out_of_range(self):
         self.check(
             'config.json: "limit" must be at most 9223372036854775807, but is 18446744073709551615',
             "--discover",
             config={**CONFIG, "limit": 18446744073709551615},
         )
 
-    def test_a_url_that_is_none(self):
+    def test_invalid_url(self):
         """A part of the password that is taken for another thing must not be shown as that."""
         for url in (
             "postgresql://u:p%zz@h/d",
@@ -203,7 +203,7 @@ class ConfigTest(UsageTest):
                 config={"sqlalchemy_url": url},
             )
 
-    def test_a_timeout_that_is_none(self):
+    def test_invalid_timeout(self):
         for wrong in ('"soon"', "-1", '"5 min"', "1.5"):
             self.check(
                 f'config.json: "lock_timeout" must be milliseconds, or a time with a unit like 30s, 5min or 2h, but is {wrong}',
@@ -211,21 +211,21 @@ class ConfigTest(UsageTest):
                 config={**CONFIG, "lock_timeout": json.loads(wrong)},
             )
 
-    def test_a_secondary_that_is_nowhere(self):
+    def test_secondary_without_host(self):
         self.check(
             'config.json: "use_secondary" needs "secondary_host", where the standby is',
             "--discover",
             config={**CONFIG, "use_secondary": "true"},
         )
 
-    def test_no_rows_between_states(self):
+    def test_zero_rows_between_states(self):
         self.check(
             'config.json: "state_every_rows" must be 1 or more, but is 0',
             "--discover",
             config={**CONFIG, "state_every_rows": 0},
         )
 
-    def test_an_unknown_default_method(self):
+    def test_unknown_default_method(self):
         self.check(
             'config.json: "default_replication_method" must be one of FULL_TABLE, INCREMENTAL, LOG_BASED, but is '
             '"SOMETIMES"',
@@ -235,7 +235,7 @@ class ConfigTest(UsageTest):
 
 
 class CatalogTest(UsageTest):
-    def test_no_such_file(self):
+    def test_missing_file(self):
         self.check("none.json: cannot read: No such file or directory", "--catalog", "none.json")
 
     def test_not_json(self):
@@ -247,33 +247,33 @@ class CatalogTest(UsageTest):
             catalog={"stream": []},
         )
 
-    def test_streams_that_are_no_objects(self):
+    def test_streams_that_are_not_objects(self):
         self.check("catalog.json: streams[0]: must be an object", catalog={"streams": ["t"]})
 
-    def test_a_stream_without_id(self):
+    def test_stream_without_id(self):
         self.check(
             'catalog.json: streams[0]: has no "tap_stream_id"', catalog=stream(tap_stream_id=None)
         )
 
-    def test_a_stream_without_schema(self):
+    def test_stream_without_schema(self):
         self.check(
             'catalog.json: streams[0] (nowhere-public-t): has no "schema" with "properties"',
             catalog=stream(schema=None),
         )
 
-    def test_metadata_that_is_no_list(self):
+    def test_metadata_that_is_not_a_list(self):
         self.check(
             'catalog.json: streams[0] (nowhere-public-t): "metadata" must be a list',
             catalog=stream(metadata={}),
         )
 
-    def test_the_same_stream_twice(self):
+    def test_duplicate_stream(self):
         self.check(
             'catalog.json: streams[1]: tap_stream_id "nowhere-public-t" is there twice',
             catalog={"streams": stream()["streams"] * 2},
         )
 
-    def test_an_unknown_replication_method(self):
+    def test_unknown_replication_method(self):
         catalog = stream()
         catalog["streams"][0]["metadata"][0]["metadata"]["replication-method"] = "SOMETIMES"
         self.check(
@@ -293,14 +293,14 @@ class CatalogTest(UsageTest):
             catalog=catalog,
         )
 
-    def test_not_a_catalog_to_keep_selections_of(self):
+    def test_invalid_catalog_to_keep_selections_from(self):
         self.check(
             'catalog.json: is not a catalog: it must be an object with a list "streams"',
             "--discover",
             catalog=[],
         )
 
-    def test_a_name_of_several_lines_makes_one_line_of_log(self):
+    def test_name_with_newlines_stays_on_one_line(self):
         catalog = stream(tap_stream_id="two\nlines")
         catalog["streams"][0]["metadata"][0]["metadata"]["replication-method"] = "LOG\r\nBASED"
         self.check(
@@ -311,7 +311,7 @@ class CatalogTest(UsageTest):
 
 
 class StateTest(UsageTest):
-    def test_no_such_file(self):
+    def test_missing_file(self):
         self.check(
             "none.json: cannot read: No such file or directory",
             "--state",
@@ -327,21 +327,21 @@ class StateTest(UsageTest):
             "state.json: the state must be an object, but is array", catalog=stream(), state=[]
         )
 
-    def test_bookmarks_that_are_no_object(self):
+    def test_bookmarks_that_are_not_an_object(self):
         self.check(
             'state.json: "bookmarks" must be an object, but is array',
             catalog=stream(),
             state={"bookmarks": []},
         )
 
-    def test_a_bookmark_that_is_no_object(self):
+    def test_bookmark_that_is_not_an_object(self):
         self.check(
             'state.json: the bookmark of "nowhere-public-t" must be an object, but is number',
             catalog=stream(),
             state={"bookmarks": {"nowhere-public-t": 5}},
         )
 
-    def test_a_whole_message(self):
+    def test_state_message(self):
         self.check(
             'state.json: is a STATE message: give its "value" alone',
             catalog=stream(),
@@ -350,14 +350,14 @@ class StateTest(UsageTest):
 
 
 class WarningsTest(unittest.TestCase):
-    def test_an_unknown_key_names_the_nearest_one(self):
+    def test_unknown_key_suggests_a_similar_one(self):
         result = tap.run({**CONFIG, "filter_schema": "a"}, catalog=EMPTY_CATALOG)
         self.assertEqual(
             result.stderr.splitlines()[0],
             'WARNING config.json: unknown key "filter_schema" is ignored; did you mean "filter_schemas"?',
         )
 
-    def test_a_key_is_near_by_its_length(self):
+    def test_similarity_depends_on_length(self):
         result = tap.run({**CONFIG, "paswd": "a", "foo": "b"}, catalog=EMPTY_CATALOG)
         self.assertEqual(
             result.stderr.splitlines()[:2],
@@ -367,7 +367,7 @@ class WarningsTest(unittest.TestCase):
             ],
         )
 
-    def test_an_unknown_key_of_the_tunnel(self):
+    def test_unknown_tunnel_key(self):
         result = tap.run(
             {**CONFIG, "ssh_tunnel": {"enable": False, "prot": 1, "foo": 2}}, catalog=EMPTY_CATALOG
         )
@@ -379,14 +379,14 @@ class WarningsTest(unittest.TestCase):
             ],
         )
 
-    def test_what_this_version_does_not_have_and_a_run_can_do_without(self):
+    def test_unsupported_optional_settings(self):
         result = tap.run({**CONFIG, "stream_options": {"a": {}}}, catalog=EMPTY_CATALOG)
         self.assertEqual(
             result.stderr.splitlines()[0],
             'WARNING config.json: "stream_options" is not in this version: it is ignored',
         )
 
-    def test_what_is_off_is_not_missed(self):
+    def test_unsupported_settings_that_are_off(self):
         off = {
             "ssh_tunnel": {"enable": False, "host": "h"},
             "ssl_enable": False,
@@ -400,15 +400,15 @@ class WarningsTest(unittest.TestCase):
         result = tap.run({**CONFIG, **off}, catalog=EMPTY_CATALOG)
         self.assertNotIn("WARNING", result.stderr)
 
-    def test_the_version(self):
+    def test_version(self):
         self.assertRegex(tap.run(None, "--version").stdout, rb"^tap-postgres \d+\.\d+\.\d+\n$")
 
-    def test_help_goes_to_stdout(self):
+    def test_help(self):
         result = tap.run(None, "--help")
         self.assertIn(b"--config", result.stdout)
         self.assertEqual(result.stderr, "")
 
-    def test_the_environment_as_config(self):
+    def test_config_from_environment(self):
         env = {f"TAP_POSTGRES_{key.upper()}": value for key, value in CONFIG.items()}
         result = tap.run(None, "--config", "ENV", env=env, catalog=EMPTY_CATALOG)
         self.assertEqual(result.stdout, b"")

@@ -168,13 +168,13 @@ class ValuesTest(unittest.TestCase):
                     record[f"c{i}"], as_text(changes.get(f"{column_type} {value}", expected))
                 )
 
-    def test_of_a_table(self):
+    def test_values_of_a_table(self):
         self.check("t")
 
-    def test_of_a_view(self):
+    def test_values_of_a_view(self):
         self.check("v")
 
-    def test_hostile_settings_of_the_database_change_nothing(self):
+    def test_unusual_database_settings(self):
         for setting in (
             "timezone = 'America/New_York'",
             "datestyle = 'German'",
@@ -187,7 +187,7 @@ class ValuesTest(unittest.TestCase):
         self.addCleanup(shared().sql, f"ALTER DATABASE {DB} RESET ALL")
         self.check("t")
 
-    def test_other_choices(self):
+    def test_all_value_settings_changed(self):
         self.check(
             "t",
             config={

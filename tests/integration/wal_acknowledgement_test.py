@@ -21,14 +21,14 @@ class WalAcknowledgementTest(SlotTest):
         super().setUp()
         self.make_slot()
 
-    def test_nothing_without_a_state(self):
+    def test_no_acknowledgement_without_state(self):
         self.sql(ONE_TABLE)
         before = self.confirmed()
         for state in (None, {}, {"bookmarks": {}}):
             self.sync(self.catalog("t"), state)
             self.assertEqual(self.confirmed(), before)
 
-    def test_nothing_but_what_the_state_has(self):
+    def test_only_the_state_is_acknowledged(self):
         catalog, state = self.first_copy()
         for i in range(10, 13):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
@@ -39,7 +39,7 @@ class WalAcknowledgementTest(SlotTest):
             self.assertGreater(self.lsn(state), self.lsn(given))
             self.assertEqual(self.confirmed(), self.lsn(given))
 
-    def test_no_position_below_the_confirmed_one_is_sent(self):
+    def test_confirmed_position_is_not_lowered(self):
         catalog, state = self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (10)")
         state = self.sync(catalog, state).last_state
@@ -54,14 +54,14 @@ class WalAcknowledgementTest(SlotTest):
         self.assertEqual(max(flushed), self.lsn(state))
         self.assertEqual([position for position in flushed if 0 < position < before], [])
 
-    def test_nothing_for_a_run_whose_target_died(self):
+    def test_no_acknowledgement_after_target_died(self):
         catalog, state = self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (4)")
         for _ in range(3):
             self.assertEqual([r["id"] for r in self.sync(catalog, state).records()], [4])
             self.assertEqual(self.confirmed(), self.lsn(state))
 
-    def test_the_least_of_the_streams(self):
+    def test_lowest_bookmark_counts(self):
         self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         both = self.catalog("t", "u")
         state = json.loads(self.sync(both).last_state)
@@ -72,7 +72,7 @@ class WalAcknowledgementTest(SlotTest):
         self.assertEqual((result.records("t"), [r["id"] for r in result.records("u")]), ([], [4]))
         self.assertEqual(self.confirmed(), self.lsn(json.dumps(state), "u"))
 
-    def test_a_copy_that_was_cut_off_holds_the_slot_where_it_began(self):
+    def test_interrupted_copy_holds_the_slot(self):
         self.sql(
             ONE_TABLE
             + "CREATE TABLE {s}.u AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
@@ -98,7 +98,7 @@ class WalAcknowledgementTest(SlotTest):
         deleted = self.sync(self.catalog("t", "u"), after).records("u")
         self.assertEqual([r["id"] for r in deleted], [1])
 
-    def test_a_stream_that_is_not_selected_holds_nothing_back(self):
+    def test_unselected_stream_does_not_hold_the_slot(self):
         self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         both, one = self.catalog("t", "u"), self.catalog("t")
         state = self.sync(both).last_state
@@ -119,7 +119,7 @@ class WalAcknowledgementTest(SlotTest):
         result = self.sync(both, state, "--full-refresh", self.id_of("u"))
         self.assertEqual([r["id"] for r in result.records("u")], [7])
 
-    def test_the_state_file_is_read_again_while_the_run_goes_on(self):
+    def test_state_file_is_reread(self):
         catalog, state = self.first_copy()
         running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
         file = pathlib.Path(running.folder.name, "state.json")
@@ -138,7 +138,7 @@ class WalAcknowledgementTest(SlotTest):
             self.wait_until_confirmed(given)
         self.assertIsNone(running.process.poll(), running)
 
-    def test_a_state_file_that_is_ahead_of_the_run_does_not_count(self):
+    def test_state_file_ahead_of_the_run_is_ignored(self):
         catalog, state = self.first_copy()
         running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
         file = pathlib.Path(running.folder.name, "state.json")
@@ -157,7 +157,7 @@ class WalAcknowledgementTest(SlotTest):
         self.replace(file, state["value"])
         self.wait_until_confirmed(self.lsn(state["value"]))
 
-    def test_a_state_from_a_pipe_is_read_once(self):
+    def test_state_from_a_pipe_is_read_once(self):
         """A second reading of `--state <(...)` would wait forever for a writer."""
         catalog, state = self.first_copy()
         with tempfile.TemporaryDirectory() as folder:
@@ -200,7 +200,7 @@ class WalAcknowledgementTest(SlotTest):
 
             until(is_there, "the slot does not follow the state file", patience=30)
 
-    def test_log_of_other_tables_is_let_go(self):
+    def test_wal_of_other_tables_is_released(self):
         """1 GB of it would take long here; what matters is that the slot is past it by the second run."""
         catalog, state = self.first_copy()
         self.sql(

@@ -39,7 +39,7 @@ class WalBookmarksTest(WalTest):
         result = self.sync(self.selected, state, **config)
         return [(m["stream"], m["record"]["id"]) for m in result.of_type("RECORD")]
 
-    def test_each_stream_skips_what_it_has_had(self):
+    def test_each_stream_skips_changes_before_its_bookmark(self):
         first = self.state
         self.sql("INSERT INTO {s}.a VALUES (1); INSERT INTO {s}.b VALUES (1)")
         self.sql("INSERT INTO {s}.a VALUES (2)")
@@ -61,7 +61,7 @@ class WalBookmarksTest(WalTest):
                 [("b", 1), ("b", 2), ("b", 3), ("a", 3)],
             )
 
-    def test_interrupted_python_snapshot_without_version_is_copied(self):
+    def test_interrupted_python_tap_snapshot(self):
         self.sql("INSERT INTO {s}.a SELECT generate_series(1, 3)")
         lsn = self.lsn(self.sync(self.selected, self.state).last_state, "a")
         [(xmin,)] = self.sql("SELECT max(xmin::text::bigint) FROM {s}.a")
@@ -70,7 +70,7 @@ class WalBookmarksTest(WalTest):
         )
         self.assertEqual(self.ids(state), [("a", 1), ("a", 2), ("a", 3)])
 
-    def test_a_bookmark_never_falls(self):
+    def test_bookmark_does_not_decrease(self):
         self.sql("INSERT INTO {s}.a VALUES (1)")
         second = self.sync(self.selected, self.state).last_state
         mixed = self.changed(b=self.bookmark(second, "b"))
@@ -80,7 +80,7 @@ class WalBookmarksTest(WalTest):
         self.assertEqual(positions, sorted(positions))
         self.assertGreaterEqual(len(positions), 3)
 
-    def test_a_stream_that_joins_later_is_copied_first(self):
+    def test_added_stream_is_copied_first(self):
         self.sql(
             "CREATE TABLE {s}.c (id int PRIMARY KEY); INSERT INTO {s}.c VALUES (1); INSERT INTO {s}.a VALUES (1)"
         )
@@ -98,7 +98,7 @@ class WalBookmarksTest(WalTest):
             [m["stream"] for m in self.check_followed("a", "c").of_type("RECORD")], ["c", "a"]
         )
 
-    def test_the_state_of_a_python_tap_with_format_1(self):
+    def test_python_tap_state_with_format_1(self):
         """It has the place of the first change of the last transaction, which has come and may come again."""
         self.sql("INSERT INTO {s}.a VALUES (1), (2)")
         self.sql("INSERT INTO {s}.b VALUES (1)")
@@ -115,7 +115,7 @@ class WalBookmarksTest(WalTest):
             self.assertEqual(result.types[:2], ["SCHEMA", "SCHEMA"])
         self.assertEqual(self.ids(result.last_state), [])
 
-    def test_the_state_of_a_python_tap_with_format_2(self):
+    def test_python_tap_state_with_format_2(self):
         """It has the end of the last commit, as ours."""
         self.sql("INSERT INTO {s}.a VALUES (1), (2)")
         rows = self.sql(
@@ -125,7 +125,7 @@ class WalBookmarksTest(WalTest):
         self.sql("INSERT INTO {s}.b VALUES (1)")
         self.assertEqual(self.ids(self.python_state(int(rows[-1][0]))), [("b", 1)])
 
-    def test_the_state_of_a_tap_of_the_sdk(self):
+    def test_sdk_tap_state(self):
         """MeltanoLabs' tap keeps the place of the last change under the name of its column."""
         first = self.lsn(self.state, "a")
         self.sql("INSERT INTO {s}.a VALUES (1)")
@@ -142,7 +142,7 @@ class WalBookmarksTest(WalTest):
         self.assertEqual(warnings(result), [])
         self.assertEqual(self.ids(result.last_state), [])
 
-    def test_a_stream_without_version_goes_on_without(self):
+    def test_stream_without_version(self):
         self.sql("INSERT INTO {s}.a VALUES (1)")
         state = self.changed(
             a={
@@ -154,7 +154,7 @@ class WalBookmarksTest(WalTest):
         [message] = self.sync(self.selected, state).of_type("RECORD", "a")
         self.assertNotIn("version", message)
 
-    def test_every_state_of_a_run_leads_to_a_complete_destination(self):
+    def test_each_state_leads_to_a_complete_destination(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL"
         )

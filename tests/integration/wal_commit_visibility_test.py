@@ -51,7 +51,7 @@ class CommitVisibilityTest(WalTest):
             [list(record.values()) for record in expected],
         )
 
-    def test_a_large_value_of_a_row_made_in_the_transaction(self):
+    def test_toast_value_of_an_inserted_row(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL"
         )
@@ -62,7 +62,7 @@ class CommitVisibilityTest(WalTest):
             [{"id": 1, "n": 1, "big": big}, {"id": 1, "n": 2, "big": big}],
         )
 
-    def test_a_large_value_changed_in_the_transaction(self):
+    def test_toast_value_changed_in_the_transaction(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
             "INSERT INTO {s}.t VALUES (1, 0, repeat('o', 3000))"
@@ -74,17 +74,17 @@ class CommitVisibilityTest(WalTest):
             [{"id": 1, "n": 0, "big": big}, {"id": 1, "n": 2, "big": big}],
         )
 
-    def test_a_partition_made_in_the_transaction(self):
+    def test_partition_created_in_the_transaction(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id)")
         self.first_copy()
         self.check("CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)", [{"id": 1}])
 
-    def test_a_column_made_in_the_transaction(self):
+    def test_column_added_in_the_transaction(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy(tap_id="x")
         self.check("ALTER TABLE t ADD n int; INSERT INTO t VALUES (1, 1)", [{"id": 1, "n": 1}])
 
-    def test_a_long_wait_is_told(self):
+    def test_long_wait_is_reported(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id)")
         self.first_copy()
         self.check(

@@ -45,7 +45,7 @@ class ContinuousTest(SlotTest):
             before = self.record(running, number)
             self.assertEqual([m["type"] for m in before], ["SCHEMA"] if number == 10 else [])
 
-    def test_it_ends_after_max_run_seconds(self):
+    def test_ends_after_max_run_seconds(self):
         began = time.monotonic()
         running = self.follow(max_run_seconds=2)
         self.sql("INSERT INTO {s}.t VALUES (10)")
@@ -57,7 +57,7 @@ class ContinuousTest(SlotTest):
         self.assertEqual(messages[-1]["type"], "STATE")
         self.check_rest(messages[-1]["value"], [])
 
-    def test_it_ends_after_max_run_seconds_in_spite_of_changes(self):
+    def test_ends_after_max_run_seconds_despite_changes(self):
         running = self.follow(max_run_seconds=2)
         number = 10
         with (
@@ -73,7 +73,7 @@ class ContinuousTest(SlotTest):
         self.assertEqual(found, list(range(10, 10 + len(found))))
         self.check_rest(messages[-1]["value"], list(range(10 + len(found), number)))
 
-    def test_it_ends_when_nothing_has_come_for_logical_poll_total_seconds(self):
+    def test_ends_after_idle_logical_poll_total_seconds(self):
         running = self.follow(logical_poll_total_seconds=3)
         for number in range(10, 15):
             began = time.monotonic()
@@ -100,7 +100,7 @@ class ContinuousTest(SlotTest):
         self.assertEqual(messages[-1]["type"], "STATE")
         return messages
 
-    def test_a_signal_while_nothing_comes(self):
+    def test_signal_while_idle(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             running = self.follow()
             until(self.is_active, "nobody reads the slot")
@@ -110,7 +110,7 @@ class ContinuousTest(SlotTest):
             until(lambda: not self.is_active(), "the slot is in use")
             self.check_rest(self.state, [])
 
-    def test_a_signal_in_the_middle_of_a_transaction(self):
+    def test_signal_during_a_transaction(self):
         self.sql(
             "INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(11, 100000) i"
         )
@@ -124,7 +124,7 @@ class ContinuousTest(SlotTest):
         # The transaction's end has not come: it comes again as a whole.
         self.check_rest(after[-1]["value"], list(range(10, 100001)))
 
-    def test_progress_says_how_much_log_is_to_go(self):
+    def test_progress_reports_remaining_wal(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
         until(
@@ -137,7 +137,7 @@ class ContinuousTest(SlotTest):
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)
 
-    def test_the_server_is_restarted(self):
+    def test_server_restart(self):
         running = self.follow(state_every_rows=1)
         self.sql("INSERT INTO {s}.t VALUES (10)")
         self.assertEqual([m["type"] for m in self.record(running, 10)], ["SCHEMA"])
@@ -161,7 +161,7 @@ class ContinuousTest(SlotTest):
         )
         self.check_rest(state, [])
 
-    def test_the_server_is_restarted_while_the_target_takes_nothing(self):
+    def test_server_restart_with_a_stalled_target(self):
         """A server that shuts down waits for who reads its log, as long as that gives a sign of life."""
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
@@ -175,7 +175,7 @@ class ContinuousTest(SlotTest):
         self.assertEqual(found[again:], list(range(10, 60001)))
         self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
 
-    def test_the_connection_is_reset_in_the_middle_of_a_transaction(self):
+    def test_connection_reset_during_a_transaction(self):
         self.sql(
             "INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 20000) i;"
             "DELETE FROM {s}.t WHERE id = 10"
@@ -226,7 +226,7 @@ class ContinuousTest(SlotTest):
         self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
         self.check_rest(messages[-1]["value"], [])
 
-    def test_server_that_stays_away(self):
+    def test_server_stays_down(self):
         with Proxy(self.server.port) as proxy:
             running = self.follow(max_retries=2, port=proxy.port)
             until(self.is_active, "nobody reads the slot")
@@ -240,7 +240,7 @@ class ContinuousTest(SlotTest):
         rest = self.ids(self.sync(self.catalog_of_t, messages[-1]["value"]).messages)
         self.assertIn(rest, ([], [10]))
 
-    def test_a_target_that_takes_nothing_for_longer_than_the_server_waits(self):
+    def test_target_stalled_beyond_wal_sender_timeout(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
         [(pid,)] = until(self.is_active, "nobody reads the slot")

@@ -29,7 +29,7 @@ class WalEndTest(SlotTest):
         self.state = result.last_state
         return [r["id"] for r in result.records()]
 
-    def test_nothing_has_happened(self):
+    def test_no_changes(self):
         for _ in range(5):
             end = self.end_of_log()
             self.assertEqual(self.follow(), [])
@@ -37,7 +37,7 @@ class WalEndTest(SlotTest):
                 self.lsn(self.state), end - 16384
             )  # the log of the run itself may be unwritten
 
-    def test_nothing_but_changes_of_other_tables(self):
+    def test_only_changes_of_other_tables(self):
         self.sql("CREATE TABLE {s}.other (id int)")
         for _ in range(3):
             self.sql("INSERT INTO {s}.other SELECT generate_series(1, 10000)")
@@ -45,7 +45,7 @@ class WalEndTest(SlotTest):
             self.assertEqual(self.follow(), [])
             self.assertGreaterEqual(self.lsn(self.state), end)
 
-    def test_changes_of_other_tables_all_the_time(self):
+    def test_constant_changes_of_other_tables(self):
         self.sql("CREATE TABLE {s}.other (id int)")
         over = threading.Event()
 
@@ -73,7 +73,7 @@ class WalEndTest(SlotTest):
             for thread in threads:
                 thread.join()
 
-    def test_a_switch_of_the_log_s_file(self):
+    def test_wal_switch(self):
         for i in range(10, 13):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
             self.sql("SELECT pg_switch_wal()")
@@ -83,7 +83,7 @@ class WalEndTest(SlotTest):
             self.sql("SELECT txid_current(); SELECT pg_switch_wal()")
             self.assertEqual(self.follow(), [])
 
-    def test_a_checkpoint(self):
+    def test_checkpoint(self):
         for i in range(10, 13):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
             self.sql("CHECKPOINT")
@@ -92,7 +92,7 @@ class WalEndTest(SlotTest):
             self.sql("CHECKPOINT")
             self.assertEqual(self.follow(), [])
 
-    def test_inside_of_a_huge_transaction(self):
+    def test_end_inside_a_huge_transaction(self):
         with self.session() as connection, connection.cursor() as cursor:
             cursor.execute(
                 f"BEGIN; INSERT INTO {self.schema}.t SELECT i, repeat('x', 100) FROM generate_series(10, 50009) i"
@@ -108,7 +108,7 @@ class WalEndTest(SlotTest):
         self.assertEqual(self.follow(at_once=False), list(range(10, 60001)))
         self.assertEqual(self.follow(), [])
 
-    def test_two_open_transactions_that_end_crosswise(self):
+    def test_overlapping_transactions(self):
         first, second = (self.session().cursor() for _ in range(2))
         first.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (10)")
         second.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (20)")
@@ -120,7 +120,7 @@ class WalEndTest(SlotTest):
         first.execute("COMMIT")
         self.assertEqual(self.follow(), [10, 11])
 
-    def test_commits_that_do_not_wait_for_the_disk(self):
+    def test_asynchronous_commits(self):
         found = []
         with self.session() as connection, connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit TO off")
@@ -131,7 +131,7 @@ class WalEndTest(SlotTest):
         found += self.follow()
         self.assertEqual(found, list(range(10, 41)))
 
-    def test_rolled_back_work(self):
+    def test_rollback(self):
         with self.session() as connection, connection.cursor() as cursor:
             cursor.execute(
                 f"BEGIN; INSERT INTO {self.schema}.t SELECT i FROM generate_series(10, 20000) i; ROLLBACK"
@@ -139,7 +139,7 @@ class WalEndTest(SlotTest):
         self.assertEqual(self.follow(), [])
         self.assertEqual(self.follow(), [])
 
-    def test_at_every_offset_in_a_page(self):
+    def test_every_offset_in_a_page(self):
         """Commits of many lengths, so that the log ends all over its 8 KiB pages."""
         for i in range(10, 50):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i}, repeat('x', {i * 37}))")
@@ -180,7 +180,7 @@ class PageEdgeTest(SlotTest):
                 write(2000)
         self.fail("the end of a page was never met")
 
-    def test_a_commit_across_the_end_comes_in_the_next_run(self):
+    def test_commit_across_the_end_is_left_to_the_next_run(self):
         self.make_slot()
         selected, state = self.first_copy()
         found = []

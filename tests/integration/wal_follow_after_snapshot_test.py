@@ -49,7 +49,7 @@ class FollowAfterSnapshotTest(SlotTest):
         )
         self.assertEqual(self.sync(catalog, json.dumps(state)).records(), [])
 
-    def test_changes_during_the_copy_arrive_once_the_copy_is_done(self):
+    def test_changes_during_the_copy_follow_it(self):
         self.sql(
             "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
             "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
@@ -66,7 +66,7 @@ class FollowAfterSnapshotTest(SlotTest):
         )
         self.end(running)
 
-    def test_a_stream_added_to_others(self):
+    def test_added_stream(self):
         """Streams that were followed before go on, and every change arrives once."""
         catalog, state = self.first_copy()
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
@@ -85,7 +85,7 @@ class FollowAfterSnapshotTest(SlotTest):
         self.assertEqual(self.lsn(json.dumps(last)), self.lsn(json.dumps(last), "u"))
         self.assertEqual(self.sync(both, json.dumps(last)).records(), [])
 
-    def test_the_slot_moves_on_with_the_state_file(self):
+    def test_slot_advances_with_the_state_file(self):
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
         running = self.start(catalog, {"bookmarks": {}}, break_at_end_lsn=False, state_every_rows=1)
@@ -110,7 +110,7 @@ class FollowAfterSnapshotTest(SlotTest):
             )
         self.end(running)
 
-    def test_a_failed_copy_is_not_followed(self):
+    def test_failed_copy_is_not_followed(self):
         self.sql(
             ONE_TABLE
             + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE ROLE reader_{s} LOGIN REPLICATION;"
@@ -132,12 +132,12 @@ class FollowAfterSnapshotTest(SlotTest):
             running.log, f"(?m)^ERROR stream {self.id_of('u')}: permission denied for table u"
         )
 
-    def test_the_summary_counts_a_stream_once(self):
+    def test_summary_counts_a_stream_once(self):
         self.sql(ONE_TABLE)
         result = self.sync(self.catalog("t"), break_at_end_lsn=False, max_run_seconds=1)
         self.assertRegex(result.stderr, r"(?m)^INFO 1 of 1 streams, 3 rows, ")
 
-    def test_a_run_to_the_end_of_wal_leaves_changes_to_the_next_run(self):
+    def test_bounded_run_leaves_changes_to_the_next_run(self):
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
         result = self.sync(catalog)

@@ -10,7 +10,7 @@ BOTH = (1, 2)  # wal2json's formats
 class StoredTest(WalTest):
     database = "log_stored"
 
-    def test_a_stored_one_is_in_wal(self):
+    def test_stored_column(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) STORED)"
         )
@@ -30,7 +30,7 @@ class StoredTest(WalTest):
             )
         self.check_followed("t")
 
-    def test_a_column_added_with_a_default_is_in_old_rows(self):
+    def test_added_column_with_default(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int); ALTER TABLE {s}.t REPLICA IDENTITY FULL;"
             "INSERT INTO {s}.t VALUES (1, 1); ALTER TABLE {s}.t ADD COLUMN d int DEFAULT 7"
@@ -55,7 +55,7 @@ class VirtualTest(WalTest):
             f"ALTER TABLE {{s}}.t REPLICA IDENTITY {identity}; INSERT INTO {{s}}.t VALUES (1, 1)"
         )
 
-    def test_is_read_from_the_table(self):
+    def test_read_from_the_table(self):
         for identity in ("DEFAULT", "FULL"):
             with self.subTest(identity):
                 self.sql("DROP TABLE IF EXISTS {s}.t")
@@ -83,7 +83,7 @@ class VirtualTest(WalTest):
                     self.assertNotIn(None, [record.get("twice", 0) for record in changes(result)])
                 self.check_followed("t")
 
-    def test_is_left_out_where_the_row_cannot_be_read(self):
+    def test_omitted_when_the_row_cannot_be_read(self):
         warning = (
             "virtual generated column twice is left out of records, since WAL does not have it and the row cannot be read by its "
             "key"
@@ -105,7 +105,7 @@ class VirtualTest(WalTest):
                 [f"WARNING {self.id_of('t')}: {warning}"],
             )
 
-    def test_copies_have_it(self):
+    def test_copies(self):
         self.table()
         for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "id"), ("INCREMENTAL", "twice")):
             result = self.sync(self.catalog("t", method=method, key=key))

@@ -55,7 +55,7 @@ def writers(server, database, schema, seed):
 class InitialSnapshotTest(SlotTest):
     database = "wal_initial_snapshot"
 
-    def test_while_tables_are_written(self):
+    def test_concurrent_writes(self):
         self.make_slot()
         with (
             contextlib.closing(self.server.connect(self.database)) as connection,
@@ -71,7 +71,7 @@ class InitialSnapshotTest(SlotTest):
         for table in wal_workload.LOGGED:
             self.check_equal(table)
 
-    def test_no_change_comes_twice(self):
+    def test_no_change_is_sent_twice(self):
         """The copy's snapshot and its position in the log belong to each other."""
         self.make_slot()
         self.sql(ONE_TABLE)
@@ -102,7 +102,7 @@ class InitialSnapshotTest(SlotTest):
                 [r["id"] for r in copy.records() + followed.records()], list(range(1, last + 1))
             )
 
-    def test_a_transaction_that_stays_open_is_waited_for_ten_seconds(self):
+    def test_waits_ten_seconds_for_an_open_transaction(self):
         self.make_slot()
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
@@ -139,7 +139,7 @@ class InitialSnapshotTest(SlotTest):
             )
             yield catalog, running, cursor
 
-    def test_a_transaction_that_ends_soon_is_waited_for(self):
+    def test_waits_for_a_short_transaction(self):
         with self.first_copy_behind_a_transaction() as (catalog, running, cursor):
             cursor.execute("COMMIT")
         messages = running.read_rest()
@@ -150,7 +150,7 @@ class InitialSnapshotTest(SlotTest):
         )
         self.assertEqual(self.sync(catalog, messages[-1]["value"]).records(), [])
 
-    def test_a_signal_while_it_waits_for_a_transaction(self):
+    def test_signal_while_waiting_for_a_transaction(self):
         with self.first_copy_behind_a_transaction() as (_, running, _):
             sent = time.monotonic()
             running.signal(signal.SIGTERM)
@@ -161,7 +161,7 @@ class InitialSnapshotTest(SlotTest):
             running.log, "WARNING stopped by signal 15: the next run goes on from the last STATE\n"
         )
 
-    def test_streams_that_join_later(self):
+    def test_added_streams(self):
         self.make_slot()
         self.sql(
             ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)"
@@ -186,7 +186,7 @@ class InitialSnapshotTest(SlotTest):
             min(self.lsn(joined.last_state, "t"), self.lsn(joined.last_state, "u")),
         )
 
-    def test_databases_with_their_own_slots_in_one_run(self):
+    def test_several_databases_with_their_own_slots(self):
         names = ("log_copy_a", "log_copy_b")
         for name in names:
             self.server.create_database(name)
@@ -222,7 +222,7 @@ class FewSlotsTest(SlotTest):
     database = "few_slots"
     settings = {"max_replication_slots": 1}
 
-    def test_the_copy_goes_by_where_the_slot_is(self):
+    def test_copy_starts_at_the_slot_position(self):
         self.make_slot()
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")

@@ -47,13 +47,13 @@ class WalMemoryTest(SlotTest):
             "WARNING stopped by signal 15: the next run goes on from the last STATE",
         )
 
-    def test_a_huge_insert(self):
+    def test_huge_insert(self):
         self.check(
             f"INSERT INTO {{s}}.t SELECT i, repeat('x', 50) FROM generate_series(10, {ROWS + 9}) i",
             ROWS,
         )
 
-    def test_a_huge_insert_by_format_1(self):
+    def test_huge_insert_with_format_1(self):
         self.check(
             f"INSERT INTO {{s}}.t SELECT i, repeat('x', 50) FROM generate_series(10, {ROWS + 9}) i",
             ROWS,
@@ -81,10 +81,10 @@ class WalMemoryTest(SlotTest):
         self.assertLess(self.most_memory(running), MOST)
         self.assertIsNone(running.process.poll(), running)
 
-    def test_updates_of_rows_whose_large_values_are_read_again(self):
+    def test_updates_with_backfilled_toast_values(self):
         self.check_read_again(ROWS // 30, "3000")
 
-    def test_updates_of_some_rows_whose_values_are_very_large(self):
+    def test_updates_with_very_large_values(self):
         self.check_read_again(700, "CASE WHEN i > 640 OR i = 300 THEN 4000000 ELSE 3000 END")
 
 

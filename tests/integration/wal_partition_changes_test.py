@@ -67,7 +67,7 @@ class PartitionChangesTest(WalTest):
                 self.sql(ATTACH)
                 self.assertEqual(self.warnings(), [self.attached("t3")])
 
-    def test_first_partition_created_and_attached_between_runs(self):
+    def test_first_partition_created_between_runs(self):
         self.sql(
             "CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part)"
         )
@@ -77,7 +77,7 @@ class PartitionChangesTest(WalTest):
         self.assertEqual(warnings(self.follow()), [])
         self.check_equal("t")
 
-    def test_attached_sub_tree(self):
+    def test_attached_partitioned_table(self):
         self.sql(
             ROOT
             + """CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (id);

@@ -19,7 +19,7 @@ def records(result):
 class WalPartitionsTest(WalTest):
     database = "wal_partitions"
 
-    def test_changes_of_all_leaves_belong_to_the_root(self):
+    def test_changes_of_all_partitions(self):
         self.sql(ROOT)
         self.first_copy("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
@@ -33,7 +33,7 @@ class WalPartitionsTest(WalTest):
             )
         self.assertEqual(list(self.check_followed("t").schemas()), ["t"])
 
-    def test_a_row_that_moves_to_another_leaf(self):
+    def test_row_that_moves_to_another_partition(self):
         self.sql(ROOT)
         self.first_copy("t")
         self.sql("UPDATE {s}.t SET part = 3 - part")
@@ -44,7 +44,7 @@ class WalPartitionsTest(WalTest):
             )
         self.check_followed("t")
 
-    def test_a_key_without_the_partition_key(self):
+    def test_key_without_the_partition_key(self):
         """A row that moves is a delete and an insert of one key, in this order."""
         self.sql(
             """CREATE TABLE {s}.t (id int NOT NULL, part int, a text) PARTITION BY LIST (part);
@@ -60,7 +60,7 @@ class WalPartitionsTest(WalTest):
         self.follow()
         self.check_equal("t", keys=["id"])
 
-    def test_leaves_whose_columns_are_in_another_order(self):
+    def test_partitions_with_another_column_order(self):
         self.sql(
             ROOT
             + """CREATE TABLE {s}.other (a text, gone int, part int NOT NULL, id int NOT NULL);
@@ -71,7 +71,7 @@ class WalPartitionsTest(WalTest):
         self.sql("UPDATE {s}.t SET a = 'x' WHERE part = 3; DELETE FROM {s}.t WHERE id = 5")
         self.check_followed("t")
 
-    def test_partitions_of_partitions(self):
+    def test_nested_partitions(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, a text) PARTITION BY RANGE (id);
                     CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (100) PARTITION BY HASH (id);
@@ -92,7 +92,7 @@ class WalPartitionsTest(WalTest):
         )
         self.assertEqual(records(self.check_followed("t")), [("t", 1200)])
 
-    def test_a_part_in_the_middle_that_is_selected(self):
+    def test_selected_intermediate_partition(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, a text) PARTITION BY RANGE (id);
                     CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (100) PARTITION BY HASH (id);
@@ -103,7 +103,7 @@ class WalPartitionsTest(WalTest):
         self.sql("INSERT INTO {s}.t VALUES (1), (101)")
         self.assertEqual(records(self.check_followed("low")), [("low", 1)])
 
-    def test_a_leaf_that_is_a_stream_of_its_own(self):
+    def test_partition_selected_besides_its_parent(self):
         self.sql(ROOT)
         self.first_copy("t", "t1")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
@@ -114,13 +114,13 @@ class WalPartitionsTest(WalTest):
         self.sql("UPDATE {s}.t SET a = 'new'; DELETE FROM {s}.t WHERE id = 3")
         self.check_followed("t", "t1")
 
-    def test_a_leaf_alone(self):
+    def test_partition_selected_alone(self):
         self.sql(ROOT)
         self.first_copy("t1")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.assertEqual(records(self.check_followed("t1")), [("t1", 3)])
 
-    def test_leaves_made_and_filled_between_runs(self):
+    def test_partitions_created_between_runs(self):
         self.sql(ROOT)
         self.first_copy("t")
         self.sql(
@@ -131,7 +131,7 @@ class WalPartitionsTest(WalTest):
         )
         self.check_followed("t")
 
-    def test_a_leaf_that_was_detached_and_one_that_was_dropped(self):
+    def test_detached_and_dropped_partitions(self):
         """What they had while they were the stream's cannot be told from what they have now."""
         self.sql(ROOT)
         self.first_copy("t")
@@ -161,7 +161,7 @@ class WalPartitionsTest(WalTest):
             f"a part of {root} and has been renamed or moved: --full-refresh {root}"
         )
 
-    def test_a_leaf_that_was_renamed_is_named(self):
+    def test_renamed_partition_is_reported(self):
         self.sql(ROOT)
         self.first_copy("t")
         self.sql(
@@ -177,7 +177,7 @@ class WalPartitionsTest(WalTest):
         self.follow("--full-refresh", self.id_of("t"))
         self.check_equal("t")
 
-    def test_leaves_attached_while_the_log_is_followed(self):
+    def test_partitions_attached_while_following(self):
         self.sql(ROOT)
         self.first_copy("t")
         for form in BOTH:
@@ -212,7 +212,7 @@ class WalPartitionsTest(WalTest):
                 self.assertEqual(running.wait(), 128 + 15)
                 self.state = last["value"]
 
-    def test_tables_of_others_are_passed_over(self):
+    def test_other_tables_are_skipped(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.first_copy("t")
         self.sql(
@@ -225,7 +225,7 @@ class WalPartitionsTest(WalTest):
         # A question a table, not one a change: the whole of the log had been written when it was asked.
         self.assertEqual(result.stderr.count("i.inhrelid = tree.oid"), 1)
 
-    def test_unselected_tables_of_a_plugin_without_transaction_numbers(self):
+    def test_unselected_tables_without_transaction_ids(self):
         """One question a table up to the end of WAL, not two queries a change."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.first_copy("t")
@@ -241,7 +241,7 @@ class WalPartitionsTest(WalTest):
                 self.assertEqual(records(result), [("t", 3)])
                 self.assertEqual(result.stderr.count("i.inhrelid = tree.oid"), 1)
 
-    def test_tables_that_inherit(self):
+    def test_child_tables(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, a text);
                     CREATE TABLE {s}.kid (b int, PRIMARY KEY (id)) INHERITS ({s}.t);
@@ -258,7 +258,7 @@ class WalPartitionsTest(WalTest):
         result = self.check_followed("t")
         self.assertEqual(records(result), [("t", i) for i in (4, 5, 6, 1, 2, 3, 2)])
 
-    def test_a_child_with_columns_of_its_own_is_no_news(self):
+    def test_child_table_with_own_columns(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.kid (b int, PRIMARY KEY (id)) INHERITS ({s}.t)"
         )
@@ -268,7 +268,7 @@ class WalPartitionsTest(WalTest):
         self.assertEqual(changes(result), [{"id": i, "_sdc_deleted_at": None} for i in (1, 2, 1)])
         self.assertEqual((warnings(result), result.types.count("SCHEMA")), ([], 1))
 
-    def test_leaves_without_an_identity_are_named(self):
+    def test_partitions_without_identity_are_reported(self):
         self.sql(
             """CREATE TABLE {s}.t (id int NOT NULL, part int) PARTITION BY LIST (part);
                     CREATE TABLE {s}.t1 PARTITION OF {s}.t (PRIMARY KEY (id)) FOR VALUES IN (1);

@@ -79,10 +79,10 @@ class PrimaryLookupsTest(WalTest):
         self.assertEqual(running.wait(), 143, running)
         return running
 
-    def test_a_reconnection_passes_over_the_standby(self):
+    def test_reconnect_skips_the_standby(self):
         self.check_reconnection()
 
-    def test_a_standby_that_any_host_may_be_is_not_read(self):
+    def test_standby_is_not_read_with_any_host(self):
         running = self.check_reconnection(target_session_attrs="any")
         self.assertRegex(
             running.log,
@@ -91,7 +91,7 @@ class PrimaryLookupsTest(WalTest):
             r"again in [0-9.]+ s \([0-9]+ of [0-9]+\)$",
         )
 
-    def test_the_primary_is_found_behind_a_standby(self):
+    def test_primary_after_a_standby(self):
         """A run, a check and a slot command take the primary of several hosts."""
         self.sql("UPDATE {s}.t SET n = 2")
         hosts = {"host": "127.0.0.1,127.0.0.1", "port": f"{self.standby.port},{self.server.port}"}
@@ -104,7 +104,7 @@ class PrimaryLookupsTest(WalTest):
         )
         self.assertIn(self.slot, tap.run(self.config, "slot", "status").stdout.decode())
 
-    def test_wal_of_one_server_and_lookups_on_another(self):
+    def test_wal_and_lookups_on_different_servers(self):
         """Hosts that change roles between two connections: the second one leads to a promoted standby."""
         with Server(primary=self.server) as promoted:
             promoted.sql("SELECT pg_promote()")

@@ -26,7 +26,7 @@ class WalRecordsTest(WalTest):
         text = re.sub(r'"lsn":\d+,"table_oid":\d+', '"lsn":L,"table_oid":O', text)
         return text.splitlines()
 
-    def test_insert_update_delete_to_the_letter(self):
+    def test_insert_update_delete(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text); INSERT INTO {s}.t VALUES (1, 1.10, 'one')"
         )
@@ -64,7 +64,7 @@ class WalRecordsTest(WalTest):
             % self.id_of("t"),
         )
 
-    def test_both_formats_of_wal2json_give_the_same_records(self):
+    def test_both_wal2json_formats_agree(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text, flag boolean, list int[], data jsonb);
                     CREATE TABLE {s}.whole (a int, b bytea); ALTER TABLE {s}.whole REPLICA IDENTITY FULL"""
@@ -85,7 +85,7 @@ class WalRecordsTest(WalTest):
         self.assertEqual(len(one.records()), 20 + 5 * 2 + 4 + 16)
         self.check_followed("t")
 
-    def test_the_time_of_a_delete_is_that_of_its_commit(self):
+    def test_delete_time_is_the_commit_time(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1), (2)")
         self.first_copy()
         (before,) = self.sql("SELECT clock_timestamp()")[0]
@@ -99,7 +99,7 @@ class WalRecordsTest(WalTest):
             at = datetime.datetime.fromisoformat(record["_sdc_deleted_at"])
             self.assertTrue(before < between < at < after, (before, between, at, after))
 
-    def test_a_run_with_nothing(self):
+    def test_no_changes(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1)")
         self.first_copy()
         before = self.lsn(self.state, "t")
@@ -113,7 +113,7 @@ class WalRecordsTest(WalTest):
             r"INFO log of database wal_records: 0 records up to [0-9A-F]+/[0-9A-F]+ in 0\.\d\d s\n",
         )
 
-    def test_nothing_comes_twice(self):
+    def test_nothing_is_sent_twice(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy()
         for form in BOTH:
@@ -124,7 +124,7 @@ class WalRecordsTest(WalTest):
             )
             self.assertEqual(self.follow(wal2json_message_format=form).types, ["SCHEMA", "STATE"])
 
-    def test_a_key_that_changes_is_a_delete_and_a_new_row(self):
+    def test_key_change_is_delete_and_insert(self):
         self.sql(
             "CREATE TABLE {s}.t (a int, b text, n int, PRIMARY KEY (b, a));"
             "INSERT INTO {s}.t VALUES (1, 'x', 1), (2, 'y', 2)"
@@ -153,7 +153,7 @@ class WalRecordsTest(WalTest):
         result = self.check_followed("t")
         self.assertEqual([record["twice"] for record in result.records()], [4, 20])
 
-    def test_columns_that_are_not_selected_stay_out(self):
+    def test_unselected_columns_are_omitted(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, secret text, a text); ALTER TABLE {s}.t REPLICA IDENTITY FULL;"
             "INSERT INTO {s}.t VALUES (1, 's', 'a')"
@@ -179,7 +179,7 @@ class WalRecordsTest(WalTest):
         )
         self.assertEqual(warnings(result), [])
 
-    def test_streams_of_one_transaction_keep_their_order(self):
+    def test_order_within_a_transaction(self):
         self.sql("CREATE TABLE {s}.a (id int PRIMARY KEY); CREATE TABLE {s}.b (id int PRIMARY KEY)")
         self.first_copy()
         self.sql(
@@ -193,7 +193,7 @@ class WalRecordsTest(WalTest):
         )
         self.assertEqual(result.types[:2], ["SCHEMA", "SCHEMA"])
 
-    def test_debug_lsn_adds_where_each_change_is(self):
+    def test_debug_lsn(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (0)")
         self.first_copy(debug_lsn=True)
         (start,) = self.sql("SELECT pg_current_wal_lsn() - '0/0'")[0]
@@ -226,7 +226,7 @@ class WalRecordsTest(WalTest):
             ["type", "stream", "record", "sequence", "version", "time_extracted"],
         )
 
-    def test_names_that_need_care(self):
+    def test_names_that_need_escaping(self):
         names = [
             "with space",
             "dot.ted",
@@ -268,7 +268,7 @@ class WalRecordsTest(WalTest):
             )
         self.assertEqual(warnings(result), [])
 
-    def test_a_schema_whose_name_needs_care(self):
+    def test_schema_name_that_needs_escaping(self):
         odd = 'o.d, "s*h'
         quoted = '"%s"' % odd.replace('"', '""')
         self.addCleanup(self.sql, f"DROP SCHEMA {quoted} CASCADE")
@@ -279,7 +279,7 @@ class WalRecordsTest(WalTest):
         self.sql(f"INSERT INTO {quoted}.t VALUES (1)")
         self.assertEqual(changes(self.follow()), [{"id": 1, "_sdc_deleted_at": None}])
 
-    def test_many_changes_give_many_states(self):
+    def test_states_between_many_changes(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy(state_every_rows=100)
         self.sql(
@@ -300,7 +300,7 @@ class WalRecordsTest(WalTest):
         self.assertEqual(found, sorted(set(found)))
         self.assertEqual(len(found), 20 // 3 + 1)  # after three transactions each, and at the end
 
-    def test_a_payload_that_does_not_parse_stops_the_run_with_its_position(self):
+    def test_unparsable_payload_is_reported_with_its_lsn(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, a text)")
         self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (1, 'good')")

@@ -36,7 +36,7 @@ class ReplicaIdentityTest(WalTest):
         )
         self.check_followed("t")
 
-    def test_the_whole_row(self):
+    def test_full_identity(self):
         self.table("id int PRIMARY KEY, a text", "FULL")
         self.sql("UPDATE {s}.t SET a = NULL WHERE id = 1; DELETE FROM {s}.t")
         for form, was_null in (
@@ -54,7 +54,7 @@ class ReplicaIdentityTest(WalTest):
             )
         self.check_followed("t")
 
-    def test_an_index(self):
+    def test_index_identity(self):
         self.table(
             "id int PRIMARY KEY, a text NOT NULL UNIQUE, b int",
             "USING INDEX t_a_key",
@@ -75,7 +75,7 @@ class ReplicaIdentityTest(WalTest):
             ),
         )
 
-    def test_an_index_with_the_key_in_it(self):
+    def test_index_including_the_key(self):
         self.table("id int PRIMARY KEY, a text NOT NULL, UNIQUE (a, id)", "USING INDEX t_a_id_key")
         self.sql("UPDATE {s}.t SET id = 5 WHERE id = 1; DELETE FROM {s}.t WHERE id = 2")
         self.check(
@@ -87,7 +87,7 @@ class ReplicaIdentityTest(WalTest):
         )
         self.check_followed("t")
 
-    def test_keys_that_cross_within_a_transaction(self):
+    def test_keys_swapped_within_a_transaction(self):
         self.table(
             "id int PRIMARY KEY DEFERRABLE, a text", "FULL", "(1, 'one'), (2, 'two'), (3, 'three')"
         )
@@ -114,7 +114,7 @@ class ReplicaIdentityTest(WalTest):
         "ALTER TABLE {t} REPLICA IDENTITY FULL"
     )
 
-    def test_none(self):
+    def test_no_identity(self):
         self.table("id int PRIMARY KEY, a text", "NOTHING")
         self.sql(
             "UPDATE {s}.t SET a = 'x' WHERE id = 1; DELETE FROM {s}.t WHERE id = 2;"
@@ -126,7 +126,7 @@ class ReplicaIdentityTest(WalTest):
             self.assertNotIn("D", [record["_sdc_deleted_at"] for record in changes(result)])
             self.assertEqual(warnings(result), [self.warning(self.NONE)])
 
-    def test_a_table_without_key(self):
+    def test_table_without_key(self):
         self.table("id int, a text", "DEFAULT")
         self.sql(
             "INSERT INTO {s}.t VALUES (1, 'one'), (NULL, NULL); DELETE FROM {s}.t WHERE id = 2"
@@ -139,7 +139,7 @@ class ReplicaIdentityTest(WalTest):
             self.warning(self.NONE),
         )
 
-    def test_a_table_without_key_whose_identity_is_the_whole_row(self):
+    def test_full_identity_without_key(self):
         self.table("id int, a text", "FULL")
         self.sql(
             "INSERT INTO {s}.t VALUES (3, NULL); UPDATE {s}.t SET a = 'x' WHERE id = 3; DELETE FROM {s}.t WHERE id = 1"
@@ -152,24 +152,24 @@ class ReplicaIdentityTest(WalTest):
             ]
         )
 
-    def test_a_primary_key_that_is_deferrable_is_no_identity(self):
+    def test_deferrable_primary_key(self):
         self.table("id int PRIMARY KEY DEFERRABLE, a text", "DEFAULT")
         self.sql("INSERT INTO {s}.t VALUES (3, NULL); DELETE FROM {s}.t WHERE id = 1")
         self.check([{"id": 3, "a": None, "_sdc_deleted_at": None}], self.warning(self.NONE))
 
-    def test_an_index_that_was_dropped_is_no_identity(self):
+    def test_dropped_index(self):
         self.table("id int PRIMARY KEY, a text NOT NULL UNIQUE", "USING INDEX t_a_key")
         self.sql("ALTER TABLE {s}.t DROP CONSTRAINT t_a_key; DELETE FROM {s}.t WHERE id = 1")
         self.check([], self.warning(self.NONE))
 
-    def test_an_identity_that_changes_within_the_log(self):
+    def test_identity_changes_within_wal(self):
         self.table("id int PRIMARY KEY, a text", "NOTHING")
         self.sql("DELETE FROM {s}.t WHERE id = 1")
         self.sql("ALTER TABLE {s}.t REPLICA IDENTITY DEFAULT")
         self.sql("DELETE FROM {s}.t WHERE id = 2")
         self.check([{"id": 2, "_sdc_deleted_at": "D"}])
 
-    def test_an_unlogged_table(self):
+    def test_unlogged_table(self):
         self.sql("CREATE UNLOGGED TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (1)")
@@ -184,7 +184,7 @@ class ReplicaIdentityTest(WalTest):
 class TruncateTest(WalTest):
     database = "log_truncate"
 
-    def test_truncate_begins_a_new_version(self):
+    def test_truncate_starts_a_new_version(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t SELECT generate_series(1, 10)"
         )
@@ -234,7 +234,7 @@ class TruncateTest(WalTest):
             sorted(m["stream"] for m in result.of_type("ACTIVATE_VERSION")), ["a", "b"]
         )
 
-    def test_format_1_does_not_tell(self):
+    def test_format_1_does_not_report_truncate(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1)")
         self.first_copy()
         self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2)")
@@ -247,7 +247,7 @@ class TruncateTest(WalTest):
     HEIRS = """CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.kid (PRIMARY KEY (id)) INHERITS ({s}.t);
                INSERT INTO {s}.t VALUES (1); INSERT INTO {s}.kid VALUES (2)"""
 
-    def test_of_a_table_and_its_heirs_empties_the_stream(self):
+    def test_table_with_child_tables(self):
         self.sql(self.HEIRS)
         self.first_copy("t")
         self.sql(
@@ -257,7 +257,7 @@ class TruncateTest(WalTest):
         self.assertEqual(warnings(result), [])
         self.assertEqual(len(result.of_type("ACTIVATE_VERSION")), 1)
 
-    def test_of_heirs_one_by_one_cannot_be_passed_on(self):
+    def test_child_tables_one_by_one(self):
         self.sql(self.HEIRS)
         self.first_copy("t")
         self.sql(
@@ -279,7 +279,7 @@ class TruncateTest(WalTest):
                CREATE TABLE {s}.high PARTITION OF {s}.t FOR VALUES FROM (10) TO (20);
                INSERT INTO {s}.t VALUES (1), (11)"""
 
-    def test_of_one_partition_cannot_be_passed_on(self):
+    def test_one_partition(self):
         self.sql(self.PARTS)
         self.first_copy("t")
         self.sql("TRUNCATE {s}.low; INSERT INTO {s}.t VALUES (2)")
@@ -293,7 +293,7 @@ class TruncateTest(WalTest):
             ],
         )
 
-    def test_of_a_partitioned_table_empties_the_stream(self):
+    def test_partitioned_table(self):
         self.sql(self.PARTS)
         self.first_copy("t")
         self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2), (12)")

@@ -48,7 +48,7 @@ class BetweenRunsTest(SchemaChangesTest):
             self.assertEqual(self.properties(schema), properties)
         self.follow(**config)
 
-    def test_a_column_added_is_left_out_with_one_warning(self):
+    def test_added_column_is_omitted_with_one_warning(self):
         self.sql("INSERT INTO {s}.t VALUES (2)")
         self.sql(
             "ALTER TABLE {s}.t ADD new int DEFAULT 7; INSERT INTO {s}.t VALUES (3), (4);"
@@ -67,7 +67,7 @@ class BetweenRunsTest(SchemaChangesTest):
             ),
         )
 
-    def test_a_column_added_is_taken_where_the_fork_does(self):
+    def test_added_column_with_pipelinewise_dialect(self):
         self.sql("INSERT INTO {s}.t VALUES (2)")
         self.sql("ALTER TABLE {s}.t ADD new int DEFAULT 7; INSERT INTO {s}.t VALUES (3, 'x', 3, 8)")
         self.check(
@@ -76,14 +76,14 @@ class BetweenRunsTest(SchemaChangesTest):
             tap_id="x",
         )
 
-    def test_a_column_dropped_is_left_out(self):
+    def test_dropped_column_is_omitted(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
         self.sql(
             "ALTER TABLE {s}.t DROP a; INSERT INTO {s}.t VALUES (3, 3); UPDATE {s}.t SET n = 4 WHERE id = 2"
         )
         self.check([{"id": 2, "n": 2}, {"id": 3, "n": 3}, {"id": 2, "n": 4}], {"n": INTEGER})
 
-    def test_a_column_dropped_and_made_anew(self):
+    def test_column_dropped_and_recreated(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
         self.sql("ALTER TABLE {s}.t DROP a, ADD a int; INSERT INTO {s}.t VALUES (3, 3, 33)")
         for form in BOTH:
@@ -91,7 +91,7 @@ class BetweenRunsTest(SchemaChangesTest):
             self.assertEqual([record["a"] for record in result.records("t")], ["b", 33])
             self.assertEqual(result.schemas()["t"]["schema"]["properties"]["a"], INTEGER)
 
-    def test_a_column_renamed_is_a_new_one(self):
+    def test_renamed_column_is_a_new_one(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
         self.sql("ALTER TABLE {s}.t RENAME a TO b; INSERT INTO {s}.t VALUES (3, 'c', 3)")
         self.check(
@@ -102,7 +102,7 @@ class BetweenRunsTest(SchemaChangesTest):
             ),
         )
 
-    def test_a_column_renamed_is_taken_where_the_fork_does(self):
+    def test_renamed_column_with_pipelinewise_dialect(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
         self.sql("ALTER TABLE {s}.t RENAME a TO b; INSERT INTO {s}.t VALUES (3, 'c', 3)")
         self.check(
@@ -111,7 +111,7 @@ class BetweenRunsTest(SchemaChangesTest):
             tap_id="x",
         )
 
-    def test_columns_that_change_names(self):
+    def test_columns_that_swap_names(self):
         self.sql("ALTER TABLE {s}.t ADD b text")
         self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (2, 'a2', 2, 'b2')")
@@ -124,7 +124,7 @@ class BetweenRunsTest(SchemaChangesTest):
             {"a": TEXT, "n": INTEGER, "b": TEXT},
         )
 
-    def test_a_column_retyped_whose_old_values_are_none_of_the_type(self):
+    def test_retyped_column_with_incompatible_old_values(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2), (3, 'three', 3), (4, '44', 4)")
         self.sql(
             "ALTER TABLE {s}.t ALTER a TYPE int USING length(a); INSERT INTO {s}.t VALUES (5, 55, 5)"
@@ -140,7 +140,7 @@ class BetweenRunsTest(SchemaChangesTest):
             f"{self.schema}.t.a: values that were written when the column was not yet integer go out as text",
         )
 
-    def test_a_column_retyped_to_text(self):
+    def test_column_retyped_to_text(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2)")
         self.sql("ALTER TABLE {s}.t ALTER n TYPE text; INSERT INTO {s}.t VALUES (3, 'x', 'three')")
         self.check(
@@ -148,7 +148,7 @@ class BetweenRunsTest(SchemaChangesTest):
             {"a": TEXT, "n": TEXT},
         )
 
-    def test_the_key_column_dropped(self):
+    def test_key_column_dropped(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2); INSERT INTO {s}.other VALUES (1)")
         self.sql("ALTER TABLE {s}.t DROP id")
         result = self.follow(expect=1)
@@ -158,7 +158,7 @@ class BetweenRunsTest(SchemaChangesTest):
             result.stderr,
         )
 
-    def test_a_table_dropped_fails_alone_and_loses_nothing_of_the_others(self):
+    def test_dropped_table_fails_alone(self):
         for form in BOTH:
             with self.subTest(form=form):
                 self.sql(f"INSERT INTO {{s}}.other VALUES ({form}); DROP TABLE IF EXISTS {{s}}.t")
@@ -180,7 +180,7 @@ class BetweenRunsTest(SchemaChangesTest):
                 self.assertEqual(self.bookmark(self.state, "t"), before)
                 self.check_equal("other")
 
-    def test_a_table_renamed_is_gone(self):
+    def test_renamed_table(self):
         self.sql(
             "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES (3);"
             "INSERT INTO {s}.other VALUES (1)"
@@ -190,7 +190,7 @@ class BetweenRunsTest(SchemaChangesTest):
         self.sql("ALTER TABLE {s}.u RENAME TO t; INSERT INTO {s}.t VALUES (4)")
         self.assertEqual([record["id"] for record in self.follow().records("t")], [2, 4])
 
-    def test_a_table_made_anew(self):
+    def test_recreated_table(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'old', 2)")
         self.sql(
             "DROP TABLE {s}.t; CREATE TABLE {s}.t (n text, id int PRIMARY KEY, a text);"
@@ -210,7 +210,7 @@ class BetweenRunsTest(SchemaChangesTest):
             f"it got the name; for rows of before, and those that went with the other one: --full-refresh {self.id_of('t')}"
         )
 
-    def test_a_table_swapped_for_another(self):
+    def test_swapped_table(self):
         self.sql(
             "CREATE TABLE {s}.new (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.new VALUES (1, 'b', 2), (2, 'b', 2)"
         )
@@ -222,7 +222,7 @@ class BetweenRunsTest(SchemaChangesTest):
         self.assertEqual(warnings(self.follow("--full-refresh", self.id_of("t"))), [])
         self.check_followed("t")
 
-    def test_a_schema_renamed_and_back(self):
+    def test_schema_renamed_and_back(self):
         self.sql(
             "INSERT INTO {s}.t VALUES (2); ALTER SCHEMA {s} RENAME TO elsewhere; INSERT INTO elsewhere.t VALUES (3)"
         )
@@ -231,7 +231,7 @@ class BetweenRunsTest(SchemaChangesTest):
         self.sql("ALTER SCHEMA elsewhere RENAME TO {s}; INSERT INTO {s}.t VALUES (4)")
         self.assertEqual([record["id"] for record in self.follow().records("t")], [2, 4])
 
-    def test_all_at_once(self):
+    def test_several_changes_at_once(self):
         """Whatever the log has of all the shapes that a table had, its columns of now are right in the end."""
         self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2)")
         self.sql("ALTER TABLE {s}.t ADD x int DEFAULT 5; UPDATE {s}.t SET a = 'x' WHERE id = 1")
@@ -279,7 +279,7 @@ class WhileFollowingTest(SchemaChangesTest):
             if m["type"] == "RECORD"
         ]
 
-    def test_a_column_added_is_left_out_with_one_warning(self):
+    def test_added_column_is_omitted_with_one_warning(self):
         self.follow_on()
         self.sql(
             "ALTER TABLE {s}.t ADD new int; INSERT INTO {s}.t VALUES (2, 'b', 2, 2), (3, 'c', 3, 3)"
@@ -298,7 +298,7 @@ class WhileFollowingTest(SchemaChangesTest):
             ],
         )
 
-    def test_a_column_added_is_taken_where_the_fork_does(self):
+    def test_added_column_with_pipelinewise_dialect(self):
         for form in BOTH:
             with self.subTest(form=form):
                 self.follow_on(tap_id="x", wal2json_message_format=form)
@@ -312,7 +312,7 @@ class WhileFollowingTest(SchemaChangesTest):
                 self.assertEqual(self.records(found)[1][f"new{form}"], 2)
                 self.state = self.stop()
 
-    def test_a_column_dropped(self):
+    def test_dropped_column(self):
         self.follow_on()
         self.sql(
             "ALTER TABLE {s}.t DROP n; INSERT INTO {s}.t VALUES (2, 'b'), (3, 'c');"
@@ -326,7 +326,7 @@ class WhileFollowingTest(SchemaChangesTest):
         )
         self.assertEqual(warnings(self.running), [])
 
-    def test_a_column_renamed(self):
+    def test_renamed_column(self):
         self.follow_on(tap_id="x")
         self.sql("ALTER TABLE {s}.t RENAME n TO m; INSERT INTO {s}.t VALUES (2, 'b', 2)")
         found = self.arrive()
@@ -334,7 +334,7 @@ class WhileFollowingTest(SchemaChangesTest):
         self.assertEqual(self.properties(found[0]), {"a": TEXT, "m": INTEGER})
         self.assertEqual(self.records(found), [{"id": 2, "a": "b", "m": 2}])
 
-    def test_a_column_retyped(self):
+    def test_retyped_column(self):
         for form in BOTH:
             with self.subTest(form=form):
                 self.follow_on(wal2json_message_format=form)
@@ -349,7 +349,7 @@ class WhileFollowingTest(SchemaChangesTest):
                 self.sql("ALTER TABLE {s}.t ALTER n TYPE int USING id")
                 self.state = tap.load_strict(self.follow().last_state.encode())
 
-    def test_a_table_dropped_and_made_anew(self):
+    def test_table_dropped_and_recreated(self):
         self.follow_on()
         self.sql("INSERT INTO {s}.t VALUES (2); DROP TABLE {s}.t")
         self.assertEqual(self.records(self.arrive()), [{"id": 2, "a": None, "n": None}])
@@ -359,7 +359,7 @@ class WhileFollowingTest(SchemaChangesTest):
         self.assertEqual(self.records(self.arrive()), [{"id": 3, "a": "c"}])
         self.stop()
 
-    def test_a_table_renamed(self):
+    def test_renamed_table(self):
         self.follow_on()
         self.sql(
             "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES (3)"

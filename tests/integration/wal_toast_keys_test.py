@@ -65,7 +65,7 @@ KEYS = {
 class ToastKeysTest(WalTest):
     database = "wal_toast_keys"
 
-    def test_keys_of_each_type(self):
+    def test_every_key_type(self):
         self.sql(TYPES)
         tables = []
         with self.session().cursor() as cursor:
@@ -96,7 +96,7 @@ class ToastKeysTest(WalTest):
                         [(2, "x" * 3000)] * count,
                     )
 
-    def test_a_key_that_wal2json_writes_as_null(self):
+    def test_key_that_wal2json_writes_as_null(self):
         """NaN and infinities: the column is left out with a warning, not the stream."""
         self.sql(
             "CREATE TABLE {s}.t (k float8 PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"

@@ -33,7 +33,7 @@ class ToastTest(WalTest):
             self.assertEqual(warnings(result), [])
         self.check_followed("t")
 
-    def test_is_read_from_the_table(self):
+    def test_read_from_the_table(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()}), (2, 2, NULL)")
         self.first_copy()
@@ -45,7 +45,7 @@ class ToastTest(WalTest):
             ]
         )
 
-    def test_what_comes_later_of_the_same_row_stays_behind_it(self):
+    def test_later_changes_of_the_row_keep_their_order(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
         self.first_copy()
@@ -63,7 +63,7 @@ class ToastTest(WalTest):
             ]
         )
 
-    def test_a_row_that_is_gone_is_deleted_after_all(self):
+    def test_deleted_row(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t SELECT i, i, {big()} FROM generate_series(1, 3) i")
         self.first_copy()
@@ -78,7 +78,7 @@ class ToastTest(WalTest):
             ]
         )
 
-    def test_a_row_whose_key_changes(self):
+    def test_key_change(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
         self.first_copy()
@@ -93,7 +93,7 @@ class ToastTest(WalTest):
         self.sql("UPDATE {s}.t SET id = 6")
         self.check_followed("t")
 
-    def test_a_key_that_another_row_has_now(self):
+    def test_key_reused_by_another_row(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
         self.first_copy()
@@ -101,7 +101,7 @@ class ToastTest(WalTest):
         self.sql(f"DELETE FROM {{s}}.t; INSERT INTO {{s}}.t VALUES (1, 3, {big(7)})")
         self.check_followed("t")
 
-    def test_many_rows_among_many_others(self):
+    def test_many_rows_among_others(self):
         self.table()
         self.sql(
             "CREATE TABLE {s}.u (id int PRIMARY KEY, big text, n int); ALTER TABLE {s}.u ALTER big SET STORAGE EXTERNAL;"
@@ -128,7 +128,7 @@ class ToastTest(WalTest):
             self.state = state
             self.sync(self.selected, state)
 
-    def test_keys_of_every_kind(self):
+    def test_every_key_type(self):
         for number, (kind, values) in enumerate(
             {
                 "bytea": (r"'\x00ff'", r"'\x'", r"'\x5c27'"),
@@ -172,7 +172,7 @@ class ToastTest(WalTest):
                         {record.get("big") for record in result.records(table)}, {self.value()}
                     )
 
-    def test_a_key_of_several_columns(self):
+    def test_composite_key(self):
         self.table('"a b" int, n int, big text, c bytea, PRIMARY KEY (c, "a b")')
         self.sql(
             f"INSERT INTO {{s}}.t SELECT i, i, {big()}, decode(to_hex(i % 3 + 16), 'hex') FROM generate_series(1, 30) i"
@@ -206,7 +206,7 @@ class ToastTest(WalTest):
                 expected,
             )
 
-    def test_comes_from_the_old_row_if_the_log_has_it(self):
+    def test_value_from_the_old_row(self):
         self.table(identity="FULL")
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
         self.first_copy()
@@ -215,14 +215,14 @@ class ToastTest(WalTest):
         one = {"id": 1, "n": 2, "_sdc_deleted_at": None}
         self.check([{"big": self.value(), **one}, {"big": self.value(1), **one}])
 
-    def test_bytea_comes_from_the_old_row_as_anywhere(self):
+    def test_bytea_from_the_old_row(self):
         self.table("id int PRIMARY KEY, n int, big bytea", "FULL")
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, convert_to({big()}, 'UTF8'))")
         [first] = self.first_copy().records()
         self.sql("UPDATE {s}.t SET n = 2")
         self.assertEqual(changes(self.follow()), [{**first, "n": 2, "_sdc_deleted_at": None}])
 
-    def test_of_a_table_without_key_comes_from_the_old_row(self):
+    def test_table_without_key_uses_the_old_row(self):
         self.table("n int, big text", "FULL")
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, {big()})")
         self.first_copy()
@@ -231,7 +231,7 @@ class ToastTest(WalTest):
             changes(self.follow()), [{"n": 2, "big": self.value(), "_sdc_deleted_at": None}]
         )
 
-    def test_is_read_by_the_index_that_identifies(self):
+    def test_lookup_uses_the_identity_index(self):
         self.table("id int PRIMARY KEY, n int, other text NOT NULL UNIQUE, big text")
         self.sql(
             f"INSERT INTO {{s}}.t VALUES (1, 1, 'a', {big()});"
@@ -244,7 +244,7 @@ class ToastTest(WalTest):
             [{"id": 1, "n": 2, "other": "a", "big": self.value(), "_sdc_deleted_at": None}],
         )
 
-    def test_is_left_out_if_the_user_wants_so(self):
+    def test_omit_setting(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()}), (2, 2, {big()})")
         self.first_copy()
@@ -264,7 +264,7 @@ class ToastTest(WalTest):
                 ],
             )
 
-    def test_a_column_that_is_not_selected_is_not_read(self):
+    def test_unselected_column_is_not_read(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
         self.first_copy()
@@ -277,7 +277,7 @@ class ToastTest(WalTest):
         self.assertEqual(changes(result), [{"id": 1, "n": 2, "_sdc_deleted_at": None}])
         self.assertEqual(warnings(result), [])
 
-    def test_of_a_partitioned_table_is_read_through_its_root(self):
+    def test_partitioned_table(self):
         self.sql(
             """CREATE TABLE {s}.t (id int, part int, n int, big text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
                     CREATE TABLE {s}.t1 (n int, big text, id int NOT NULL, part int NOT NULL);

@@ -46,7 +46,7 @@ class WalTransactionsTest(WalTest):
         cursor.execute(statements)
         return cursor
 
-    def test_a_transaction_that_was_open_over_several_runs_arrives(self):
+    def test_transaction_open_across_runs(self):
         for form in BOTH:
             with self.subTest(form=form):
                 a = self.open(
@@ -75,7 +75,7 @@ class WalTransactionsTest(WalTest):
                     self.ids(self.check_followed("t", wal2json_message_format=form)), []
                 )
 
-    def test_transactions_arrive_in_the_order_of_their_commits(self):
+    def test_commit_order(self):
         a, b, c = (self.open(f"INSERT INTO t VALUES ({i})") for i in (1, 2, 3))
         for cursor, number in ((c, 30), (a, 10), (b, 20)):
             cursor.execute(f"INSERT INTO t VALUES ({number})")
@@ -83,7 +83,7 @@ class WalTransactionsTest(WalTest):
             cursor.execute("COMMIT")
         self.assertEqual(self.ids(self.check_followed("t")), [2, 20, 3, 30, 1, 10])
 
-    def test_a_state_between_two_interleaved_transactions_loses_neither(self):
+    def test_state_between_interleaved_transactions(self):
         a, b = self.open("INSERT INTO t VALUES (1)"), self.open("INSERT INTO t VALUES (2)")
         b.execute("COMMIT")
         a.execute("INSERT INTO t VALUES (3)")
@@ -95,11 +95,11 @@ class WalTransactionsTest(WalTest):
             [[1, 3], []],
         )
 
-    def test_what_was_rolled_back_does_not_come(self):
+    def test_rollback(self):
         self.open("INSERT INTO t VALUES (1); TRUNCATE t").execute("ROLLBACK")
         self.assertEqual(self.check_followed("t").types, ["SCHEMA", "STATE"])
 
-    def test_what_a_savepoint_took_back_does_not_come(self):
+    def test_rollback_to_savepoint(self):
         cursor = self.open("INSERT INTO t VALUES (1)")
         for statement in (
             "SAVEPOINT x",
@@ -121,7 +121,7 @@ class WalTransactionsTest(WalTest):
             )
         self.check_followed("t")
 
-    def test_a_prepared_transaction_comes_once_it_is_committed(self):
+    def test_prepared_transaction(self):
         for form in BOTH:
             with self.subTest(form=form):
                 self.open(f"INSERT INTO t VALUES ({form}1)").execute(
@@ -145,7 +145,7 @@ class WalTransactionsTest(WalTest):
                     self.ids(self.check_followed("t", wal2json_message_format=form)), []
                 )
 
-    def test_logical_messages_are_passed_over(self):
+    def test_logical_messages_are_skipped(self):
         for form in BOTH:
             with self.subTest(form=form):
                 self.sql("SELECT pg_logical_emit_message(false, 'p', 'outside')")
@@ -164,7 +164,7 @@ class WalTransactionsTest(WalTest):
                     self.ids(self.check_followed("t", wal2json_message_format=form)), []
                 )
 
-    def test_logical_messages_of_any_bytes_are_passed_over(self):
+    def test_binary_logical_messages_are_skipped(self):
         for form in BOTH:
             with self.subTest(form=form):
                 self.sql(r"SELECT pg_logical_emit_message(false, 'p', '\xff00fe5c22'::bytea)")
@@ -175,7 +175,7 @@ class WalTransactionsTest(WalTest):
                     self.ids(self.check_followed("t", wal2json_message_format=form)), [form]
                 )
 
-    def test_a_stop_in_the_middle_of_a_transaction_gives_all_of_it_later(self):
+    def test_interrupted_transaction_is_resent(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i")
         (end,) = self.sql("SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint")[0]
         for form in BOTH:
@@ -189,7 +189,7 @@ class WalTransactionsTest(WalTest):
             self.state = last["value"]
         self.assertEqual(self.ids(self.check_followed("t")), list(range(1, 20001)))
 
-    def test_what_is_committed_after_the_start_is_the_next_runs(self):
+    def test_later_commits_are_left_to_the_next_run(self):
         """The run ends where the log ended when it began, though more and more is being written."""
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i")
         running = self.start(self.selected, self.state)
@@ -200,7 +200,7 @@ class WalTransactionsTest(WalTest):
         self.assertEqual(sum(message["type"] == "RECORD" for message in messages), 20000 - 1)
         self.assertEqual(self.ids(self.sync(self.selected, messages[-1]["value"])), [30000])
 
-    def test_following_for_ever_brings_changes_as_they_are_made(self):
+    def test_following_sends_changes_at_once(self):
         for form in BOTH:
             with self.subTest(form=form):
                 running = self.start(
@@ -216,7 +216,7 @@ class WalTransactionsTest(WalTest):
                 self.state = last["value"]
                 self.assertEqual(self.ids(self.follow(wal2json_message_format=form)), [])
 
-    def test_a_run_that_is_bound_by_time_ends_on_a_server_that_is_never_idle(self):
+    def test_time_limit_on_a_busy_server(self):
         """Transactions of 64 messages each, so that no look at the clock falls between two of them by chance."""
         running = self.start(
             self.selected,

@@ -33,14 +33,14 @@ class UnselectedTablesTest(WalTest):
             self.assertEqual(len(warnings(result)), len(warned))
         self.check_followed("t")
 
-    def test_odd_names_and_values(self):
+    def test_unusual_names_and_values(self):
         self.sql(ROOT)
         self.first_copy("t")
         for statement in filter(str.strip, ODD.split(";\n")):
             self.sql(statement)
         self.check_passed_over()
 
-    def test_bytea_of_a_database_that_writes_escapes(self):
+    def test_bytea_output_escape(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, b bytea)")
         self.sql("ALTER DATABASE wal_unselected_tables SET bytea_output = 'escape'")
         self.addCleanup(self.sql, "ALTER DATABASE wal_unselected_tables RESET bytea_output")
@@ -48,7 +48,7 @@ class UnselectedTablesTest(WalTest):
         self.sql(r"INSERT INTO {s}.u VALUES (1, ''), (2, '\x00'), (3, '\xff5c22')")
         self.check_passed_over()
 
-    def test_tables_that_are_gone(self):
+    def test_dropped_tables(self):
         """Truncated, altered, renamed and dropped before the run."""
         self.sql(
             ROOT
@@ -89,7 +89,7 @@ class UnselectedTablesTest(WalTest):
         self.sql(f"INSERT INTO {{s}}.{table} (id, m) SELECT 1, m FROM {{s}}.moods")
         return r"the server cannot decode the transaction after \w+/\w+ in WAL \(invalid internal value for enum: \d+ .*\): "
 
-    def test_change_that_the_server_cannot_decode(self):
+    def test_undecodable_change(self):
         """It is left out, with the changes of all tables that are not selected; the next run asks for all again."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.first_copy("t")
@@ -110,7 +110,7 @@ class UnselectedTablesTest(WalTest):
         self.sql("INSERT INTO {s}.t VALUES (3, 'later')")
         self.assertEqual(warnings(self.check_followed("t")), [])
 
-    def test_change_that_the_server_cannot_decode_while_wal_is_followed(self):
+    def test_undecodable_change_while_following(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.first_copy("t")
         failed = self.undecodable("u")
@@ -121,7 +121,7 @@ class UnselectedTablesTest(WalTest):
             "`break_at_end_lsn: true` gets past it$",
         )
 
-    def test_change_of_a_selected_table_that_the_server_cannot_decode(self):
+    def test_undecodable_change_of_a_selected_table(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.first_copy("t")
         failed = self.undecodable("t")

@@ -262,10 +262,10 @@ class WalValuesTest(unittest.TestCase):
             values.setdefault(kind, []).extend(more)
         return {f"t{i}": (kind, found + ["NULL"]) for i, (kind, found) in enumerate(values.items())}
 
-    def test_of_every_type(self):
+    def test_every_type(self):
         self.check(self.tables())
 
-    def test_of_every_type_with_other_choices(self):
+    def test_every_type_with_all_value_settings_changed(self):
         self.check(
             self.tables(),
             out_of_range_dates="string",
@@ -273,12 +273,12 @@ class WalValuesTest(unittest.TestCase):
             numeric_as="decimal-string",
         )
 
-    def test_of_random_values(self):
+    def test_random_values(self):
         seed = os.environ.get("TAP_SEED") or str(random.randrange(10**9))
         print(f"TAP_SEED={seed}", flush=True)
         self.check(random_values.tables(random.Random(seed), 40))
 
-    def test_numbers_that_are_none_as_words_where_wal2json_can(self):
+    def test_nan_as_string_where_wal2json_supports_it(self):
         config = self.made("CREATE TABLE t (id int, c numeric, d float8)") | {
             "non_finite_numbers": "string"
         }
@@ -313,7 +313,7 @@ class WalValuesTest(unittest.TestCase):
             )
             self.assertEqual(result.records(), [{"id": 1, **expected, "_sdc_deleted_at": None}])
 
-    def test_in_latin1(self):
+    def test_latin1(self):
         self.check_encoding(
             "LATIN1",
             """CREATE TABLE t AS SELECT 1 AS id, E'Größe é ÿ \\u0080' AS "Größe",
@@ -321,11 +321,11 @@ class WalValuesTest(unittest.TestCase):
             {"Größe": "Größe é ÿ \x80", "a": ["é", '"ü'], "j": '"é"'},
         )
 
-    def test_in_euc_jp(self):
+    def test_euc_jp(self):
         table = "CREATE TABLE t AS SELECT 1 AS id, '日本語' AS a"
         self.check_encoding("EUC_JP", table, {"a": "日本語"})
 
-    def test_in_sql_ascii(self):
+    def test_sql_ascii(self):
         self.check_encoding(
             "SQL_ASCII",
             r"""CREATE TABLE t AS SELECT 1 AS id,

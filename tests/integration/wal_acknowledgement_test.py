@@ -168,7 +168,7 @@ class WalAcknowledgementTest(SlotTest):
             watchdog = threading.Timer(60, running.process.kill)
             watchdog.start()
             self.addCleanup(watchdog.cancel)
-            passed_over = f"the state is not read again: {pipe} is not a regular file\n"
+            passed_over = f"the state file is read only once: {pipe} is not a regular file\n"
             row = 10
             while passed_over not in running.log:
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({row})")

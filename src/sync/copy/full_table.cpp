@@ -11,7 +11,7 @@
 #include <tap/pg/quote.hpp>
 
 #include "sync/bookmark.hpp"
-#include "sync/wal/flush_tracker.hpp"
+#include "sync/bookmark_lsn.hpp"
 #include "sync/wal/records/partition_list.hpp"
 
 namespace tap::sync {
@@ -150,7 +150,7 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
     forget_copy();
   }
   reached_before_ = from_ ? reached_before_snapshot(connection, from_->origin.lsn) : std::nullopt;
-  lsn_ = needed_from(bookmark);  // of a copy that was cut off: the log is kept from there
+  lsn_ = oldest_needed_lsn(bookmark);  // of a copy that was cut off: the log is kept from there
   if (initial_snapshot_ && !lsn_) {
     snapshot = [&] {
       start = initial_snapshot_(connection);

@@ -12,7 +12,7 @@
 #include <tap/sync/slots/selection.hpp>
 
 #include "loss.hpp"
-#include "sync/wal/flush_tracker.hpp"
+#include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
 
@@ -38,7 +38,7 @@ std::optional<Lsn> least_position(const singer::State& state, const std::vector<
   constexpr std::string_view log_based = singer::method_name(singer::ReplicationMethod::log_based);
   std::optional<Lsn> least;
   for (const auto& [stream, bookmark] : state.document()["bookmarks"].items()) {
-    const auto lsn = needed_from(bookmark);
+    const auto lsn = oldest_needed_lsn(bookmark);
     const bool is_log_based = bookmark.value("last_replication_method", Json(log_based)) == log_based;
     if (lsn && is_log_based && !is_of_another(stream, databases, ours)) {
       least = least ? std::min(*least, *lsn) : *lsn;

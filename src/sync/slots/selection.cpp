@@ -10,7 +10,7 @@
 #include <tap/sync/slots/selection.hpp>
 
 #include "loss.hpp"
-#include "sync/wal/flush_tracker.hpp"
+#include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
 
@@ -106,7 +106,7 @@ void require_positions(const pg::Slot& slot, Lsn end, const std::vector<StreamPo
 std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& streams, singer::State& state) {
   std::vector<StreamPosition> known;
   for (const StreamPlan* stream : streams) {
-    if (const auto lsn = needed_from(state.bookmark(stream->stream.id))) {
+    if (const auto lsn = oldest_needed_lsn(state.bookmark(stream->stream.id))) {
       known.push_back({stream->stream.id, *lsn});
     }
   }

@@ -2,88 +2,70 @@
 #include "flush_tracker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
 #include <tap/base/log.hpp>
 
+#include "sync/bookmark_lsn.hpp"
+
 namespace tap::sync {
 
 namespace {
 
-constexpr std::chrono::seconds kReadAgain{10};
-
-std::optional<Lsn> lsn_of(const Json& object) {
-  const auto lsn = object.find("lsn");
-  return lsn != object.end() && lsn->is_number_unsigned() ? std::optional(Lsn{lsn->get<std::uint64_t>()})
-                                                          : std::nullopt;
+std::optional<Lsn> position_of(const std::string& stream, const singer::State& state) {
+  return oldest_needed_lsn(state.document()["bookmarks"].value(stream, Json::object()));
 }
 
 }  // namespace
 
-std::optional<Lsn> bookmark_lsn(const Json& bookmark) {
-  const auto xmin = bookmark.find("xmin");
-  const bool copying = bookmark.contains("copy") || (xmin != bookmark.end() && !xmin->is_null());
-  return copying ? std::nullopt : lsn_of(bookmark);
-}
-
-std::optional<Oid> followed_table(const Json& bookmark) {
-  const auto oid = bookmark.find("table_oid");
-  return oid != bookmark.end() && oid->is_number_unsigned() ? std::optional(oid->get<Oid>()) : std::nullopt;
-}
-
-std::optional<Lsn> needed_from(const Json& bookmark) {
-  const auto copy = bookmark.find("copy");
-  return copy != bookmark.end() && copy->is_object() ? lsn_of(*copy) : lsn_of(bookmark);
-}
-
 FlushTracker::FlushTracker(const std::vector<const StreamPlan*>& streams, const singer::State& given,
-                           std::optional<std::string> state_file)
-    : state_file_(std::move(state_file)) {
+                           std::optional<std::string> state_file, Clock::time_point now)
+    : state_file_(std::move(state_file)), last_read_(now) {
   for (const StreamPlan* stream : streams) {
-    kept_[stream->stream.id] =
-        needed_from(given.document()["bookmarks"].value(stream->stream.id, Json::object()));
+    given_lsns_[stream->stream.id] = position_of(stream->stream.id, given);
   }
 }
 
-void FlushTracker::hold(const std::string& stream, Lsn from) {
-  held_.emplace(stream, from);
+void FlushTracker::hold(const std::string& stream, Lsn lsn) {
+  held_lsns_.emplace(stream, lsn);
 }
 
-std::optional<Lsn> FlushTracker::flushed(Lsn sent) {
-  if (state_file_ && Clock::now() - last_read_ >= kReadAgain) {
-    read_again(sent);
+void FlushTracker::read_again(Clock::time_point now, Lsn written) {
+  if (!state_file_ || now - last_read_ < kReadInterval) {
+    return;
   }
-  std::optional<Lsn> least;
-  bool any_kept = false;
-  for (const auto& [stream, kept] : kept_) {
-    const auto held = held_.find(stream);
-    const auto from = kept ? kept : held != held_.end() ? std::optional(held->second) : std::nullopt;
-    any_kept = any_kept || kept;
-    if (from) {
-      least = least ? std::min(*least, *from) : *from;
-    }
-  }
-  return any_kept ? least : std::nullopt;
-}
-
-void FlushTracker::read_again(Lsn sent) {
-  last_read_ = Clock::now();
+  last_read_ = now;
   if (!is_regular_file(*state_file_)) {
-    log::debug("the state is not read again: {} is not a regular file", *state_file_);
+    log::debug("the state file is read only once: {} is not a regular file", *state_file_);
     return;
   }
   try {
     const singer::State state(parse_json(read_file(*state_file_), *state_file_), *state_file_);
-    for (auto& [stream, kept] : kept_) {
-      const auto now = needed_from(state.document()["bookmarks"].value(stream, Json::object()));
-      if (now && *now <= sent && (!kept || *now > *kept)) {
-        kept = now;
+    for (auto& [stream, given] : given_lsns_) {
+      const auto lsn = position_of(stream, state);
+      if (lsn && *lsn <= written && (!given || *lsn > *given)) {
+        given = lsn;
       }
     }
-  } catch (const Error& error) {
-    log::debug("not read again: {}", error.what());  // being written, perhaps
+  } catch (const Error& error) {  // another program may be writing the file
+    log::debug("cannot read the state file again: {}", error.what());
   }
+}
+
+std::optional<Lsn> FlushTracker::flush_lsn() const {
+  std::optional<Lsn> minimum;
+  bool has_given = false;
+  for (const auto& [stream, given] : given_lsns_) {
+    const auto held = held_lsns_.find(stream);
+    const auto lsn = given || held == held_lsns_.end() ? given : std::optional(held->second);
+    has_given = has_given || given;
+    if (lsn) {
+      minimum = minimum ? std::min(*minimum, *lsn) : *lsn;
+    }
+  }
+  return has_given ? minimum : std::nullopt;
 }
 
 }  // namespace tap::sync

@@ -92,9 +92,7 @@ void WalReader::read(pg::Connection& connection) {
   try {
     follow(connection, *log);
     write_state(connection);
-    if (const auto flushed = flush_tracker_.flushed(safe_)) {
-      log->set_flushed(*flushed);
-    }
+    acknowledge(*log);
   } catch (const singer::OutputFailed&) {
     detach_callbacks(connection);
     throw;
@@ -165,9 +163,7 @@ void WalReader::follow(pg::Connection& connection, pg::ReplicationStream& log) {
       if (std::exchange(any_news_, false)) {
         last_news_ = Clock::now();
       }
-      if (const auto flushed = flush_tracker_.flushed(safe_)) {
-        log.set_flushed(*flushed);
-      }
+      acknowledge(log);
       progress_.look(Clock::now(), records_.count(), [&] {
         const Lsn end = std::max(source_.end, log.sent_up_to());
         const Lsn here = std::max(reached_, log.lsn());
@@ -278,6 +274,13 @@ void WalReader::reach(Lsn lsn) {
   reached_ = std::max(reached_, lsn);
   if (!records_.holds_any()) {
     safe_ = reached_;
+  }
+}
+
+void WalReader::acknowledge(pg::ReplicationStream& log) {
+  flush_tracker_.read_again(Clock::now(), safe_);
+  if (const auto lsn = flush_tracker_.flush_lsn()) {
+    log.set_flushed(*lsn);
   }
 }
 

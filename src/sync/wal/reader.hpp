@@ -79,6 +79,7 @@ class WalReader {
   [[nodiscard]] bool is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
                                    bool is_idle) const;
   void reach(Lsn lsn);
+  void acknowledge(pg::ReplicationStream& log);
   void release(pg::Connection& connection);
   /// `next_transaction` is from after the positions, see note_partitions().
   void note_positions(std::optional<std::uint64_t> next_transaction = std::nullopt);

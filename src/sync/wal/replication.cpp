@@ -10,6 +10,7 @@
 #include <tap/sync/slots/selection.hpp>
 
 #include "slot_advance.hpp"
+#include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
 
@@ -90,7 +91,7 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
   }
   Group& group = groups_.at(stream.database);
   const Json& bookmark = state_.bookmark(stream.stream.id);
-  if (const auto lsn = needed_from(bookmark)) {
+  if (const auto lsn = oldest_needed_lsn(bookmark)) {
     group.flush_tracker->hold(stream.stream.id, *lsn);
   }
   if (is_complete && !config_.log.stop_at_end && bookmark_lsn(bookmark)) {

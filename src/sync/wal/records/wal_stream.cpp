@@ -10,7 +10,7 @@
 
 #include "partition_list.hpp"
 #include "sync/bookmark.hpp"
-#include "sync/wal/flush_tracker.hpp"
+#include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
 
@@ -31,7 +31,7 @@ WalStream::WalStream(const StreamPlan& stream, pg::Connection& connection, const
   }
   require_logged(tables);
   warn_of_partition_changes(connection, plan, relation, state);
-  warn_if_another(followed_table(state).value_or(relation.oid));
+  warn_if_another(bookmark_relation(state).value_or(relation.oid));
   warn_of_new_columns();
   key = tables.front().is_full || tables.front().identity.empty() ? plan.stream.key_properties
                                                                   : tables.front().identity;

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bookmark_lsn.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+std::optional<Lsn> lsn_of(const Json& object) {
+  const auto lsn = object.find("lsn");
+  return lsn != object.end() && lsn->is_number_unsigned() ? std::optional(Lsn{lsn->get<std::uint64_t>()})
+                                                          : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Lsn> bookmark_lsn(const Json& bookmark) {
+  const auto xmin = bookmark.find("xmin");  // set by the Python tap while it copies
+  const bool is_copying = bookmark.contains("copy") || (xmin != bookmark.end() && !xmin->is_null());
+  return is_copying ? std::nullopt : lsn_of(bookmark);
+}
+
+std::optional<Lsn> oldest_needed_lsn(const Json& bookmark) {
+  const auto copy = bookmark.find("copy");
+  return copy != bookmark.end() && copy->is_object() ? lsn_of(*copy) : lsn_of(bookmark);
+}
+
+std::optional<Oid> bookmark_relation(const Json& bookmark) {
+  const auto oid = bookmark.find("table_oid");
+  return oid != bookmark.end() && oid->is_number_unsigned() ? std::optional(oid->get<Oid>()) : std::nullopt;
+}
+
+}  // namespace tap::sync

@@ -83,21 +83,24 @@ def sample_data(demo, server):
 def discovery(demo):
     heading("Discovery")
     demo.tap(
-        "--config config.json --discover --replication-method FULL_TABLE --select '*' --select '!events_20*'",
+        "--config config.json --discover --replication-method FULL_TABLE --select '*' --select "
+        "'!events_20*'",
         "catalog.json",
     )
     for stream in demo.read("catalog.json")["streams"]:
         table, *columns = [entry["metadata"] for entry in stream["metadata"]]
         say(
             f"\n{stream['tap_stream_id']}: {'view' if table['is-view'] else 'table'}, "
-            f"key {', '.join(table['table-key-properties']) or 'none'}, about {table['row-count']:,} rows"
+            f"key {', '.join(table['table-key-properties']) or 'none'}, about "
+            f"{table['row-count']:,} rows"
         )
         if not table["selected"]:
             say("    not selected: a partition, which the whole table has the rows of")
             continue
         for name, column in zip(stream["schema"]["properties"], columns):
             say(
-                f"    {name:14} {column['sql-datatype']:28} {json.dumps(stream['schema']['properties'][name])}"
+                f"    {name:14} {column['sql-datatype']:28} "
+                f"{json.dumps(stream['schema']['properties'][name])}"
             )
 
 
@@ -120,7 +123,8 @@ def full_table(demo, server):
         say(f"{stream:20} {count:12,} {rows:20,}")
     total = counts.total()
     say(
-        f"\n{total:,} rows in {seconds:.2f} s, connecting included: {total / seconds:,.0f} rows a second"
+        f"\n{total:,} rows in {seconds:.2f} s, connecting included: {total / seconds:,.0f} rows a "
+        "second"
     )
     say("\nThe state for the next run:\n" + json.dumps(state, indent=2))
 
@@ -160,7 +164,8 @@ def log_based(demo, server):
     )
     records = show_records(demo, "third.jsonl", 0)
     say(
-        f"\n{records} changes in {seconds:.2f} s; and the slot, now that the state says what the target has:"
+        f"\n{records} changes in {seconds:.2f} s; and the slot, now that the state says what the "
+        "target has:"
     )
     demo.tap("slot status --config log.json", "slots.txt")
     say((demo.folder / "slots.txt").read_text(encoding="utf-8"))

@@ -73,7 +73,8 @@ class ManualTest(unittest.TestCase):
         """What bash offers for the last word."""
         script = (
             f'source <({tap.BINARY} --bash-completion); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
-            '_tap_postgres tap-postgres "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; printf "%s\\n" "${COMPREPLY[@]}"'
+            '_tap_postgres tap-postgres "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; printf "%s\\n" '
+            '"${COMPREPLY[@]}"'
         )
         done = subprocess.run(
             ["bash", "-c", script, "bash", "tap-postgres", *words],

@@ -213,7 +213,10 @@ class Round:
     def pipeline(self, config, catalog, state):
         self.runs += 1
         self.slot_at_start = self.slot()
-        dsn = f"host={self.destination.folder} port={self.destination.port} user={SUPERUSER} dbname={COPY}"
+        dsn = (
+            f"host={self.destination.folder} port={self.destination.port} user={SUPERUSER} "
+            f"dbname={COPY}"
+        )
         args = ["--schema", self.schema] + ["--keep-unconfirmed"] * (self.rng.random() < 0.5)
         (self.folder / f"state{self.runs}.json").write_text(state or "")
         (self.folder / f"catalog{self.runs}.json").write_text(json.dumps(catalog))
@@ -240,7 +243,8 @@ class Round:
                 running.kill_target()
             elif what == "terminate the backend":
                 self.source.sql(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'"
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = "
+                    "'reader'"
                 )
             elif what == "reset the network":
                 proxy.reset()
@@ -259,13 +263,17 @@ class Round:
         assert (outcome.tap_code, outcome.target_code) == (
             0,
             0,
-        ), f"exit codes {outcome.tap_code}, {outcome.target_code} of a run that nothing has befallen"
+        ), (
+            f"exit codes {outcome.tap_code}, {outcome.target_code} of a run that nothing has "
+            "befallen"
+        )
         return outcome.state
 
     def finish(self, running):
         outcome = running.finish()
         self.note(
-            f"run {self.runs}: exit codes {outcome.tap_code}, {outcome.target_code}; {dict(outcome.kinds)}\n"
+            f"run {self.runs}: exit codes {outcome.tap_code}, {outcome.target_code}; "
+            f"{dict(outcome.kinds)}\n"
             f"{outcome.tap_log}{outcome.target_log}state {outcome.state}\n"
         )
         pipeline.until(

@@ -24,8 +24,9 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.sql(ONE_TABLE)
         self.selected = self.catalog("t")
         self.missing = (
-            f"no replication slot {self.slot} with wal2json in database slots; create it with SELECT "
-            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true"
+            f"no replication slot {self.slot} with wal2json in database slots; create it with "
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set "
+            "create_replication_slot to true"
         )
 
     def test_no_problems(self):
@@ -49,16 +50,16 @@ class SlotFindingsTest(CheckLogBasedTest):
             (
                 "max_slot_wal_keep_size",
                 "note it is -1: a slot that nobody reads keeps log until the disk is full; a "
-                "limit that leaves room for a few days without a run: ALTER SYSTEM SET max_slot_wal_keep_size = "
-                "'50GB'; SELECT pg_reload_conf()",
+                "limit that leaves room for a few days without a run: ALTER SYSTEM SET "
+                "max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()",
             ),
         ):
             self.assertEqual(about(findings, subject), [found])
         [slot] = about(findings, f"slot {self.slot}")
         self.assertRegex(
             slot,
-            r"\Aok plugin wal2json, database slots, not read, confirmed 0/[0-9A-F]+, restart 0/[0-9A-F]+, keeps "
-            r"0\.0 MB, wal_status reserved\Z",
+            r"\Aok plugin wal2json, database slots, not read, confirmed 0/[0-9A-F]+, restart "
+            r"0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved\Z",
         )
 
     def test_no_slot(self):
@@ -87,8 +88,9 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.assertEqual(
             self.about_slot(self.selected, expect=4),
             [
-                f"error replication slot {self.slot} uses the plugin pgoutput, not wal2json; name another by replication_slot, or make one: "
-                f"SELECT pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')"
+                f"error replication slot {self.slot} uses the plugin pgoutput, not wal2json; name "
+                "another by replication_slot, or make one: SELECT "
+                f"pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')"
             ],
         )
 
@@ -97,8 +99,9 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.assertEqual(
             self.about_slot(self.selected, expect=4),
             [
-                f"error replication slot {self.slot} is of database postgres, not slots; a slot reads one database; name another by "
-                "replication_slot, or create it in slots: SELECT pg_create_logical_replication_slot('stitch_slots', 'wal2json')"
+                f"error replication slot {self.slot} is of database postgres, not slots; a slot "
+                "reads one database; name another by replication_slot, or create it in slots: "
+                "SELECT pg_create_logical_replication_slot('stitch_slots', 'wal2json')"
             ],
         )
 
@@ -108,8 +111,9 @@ class SlotFindingsTest(CheckLogBasedTest):
             self.assertEqual(
                 self.about_slot(self.selected, expect=4),
                 [
-                    f"error replication slot {self.slot} is in use by PID {pid} (application nightly export); two runs must not read one "
-                    f"slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})"
+                    f"error replication slot {self.slot} is in use by PID {pid} (application "
+                    "nightly export); two runs must not read one slot: wait for the other to end, "
+                    f"or end it with SELECT pg_terminate_backend({pid})"
                 ],
             )
 
@@ -118,15 +122,17 @@ class SlotFindingsTest(CheckLogBasedTest):
         catalog, state = self.selected, self.sync(self.selected).last_state
         self.assertRegex(self.about_slot(catalog, state)[0], r"\Aok ")
         self.sql(
-            f"INSERT INTO {self.schema}.t VALUES (4); SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())"
+            f"INSERT INTO {self.schema}.t VALUES (4); SELECT "
+            f"pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())"
         )
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
         self.assertEqual(
             self.about_slot(catalog, state, expect=4),
             [
-                f"error the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has moved "
-                f"on to {as_text(self.confirmed())} (made anew, or read by somebody else); the changes between are gone; sync the stream "
-                f"anew with --full-refresh {self.id_of('t')}"
+                f"error the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, "
+                f"but replication slot {self.slot} has moved on to {as_text(self.confirmed())} "
+                "(made anew, or read by somebody else); the changes between are gone; sync the "
+                f"stream anew with --full-refresh {self.id_of('t')}"
             ],
         )
         self.assertRegex(
@@ -140,8 +146,10 @@ class SlotFindingsTest(CheckLogBasedTest):
         [found] = self.about_slot(self.selected, state, expect=4)
         self.assertRegex(
             found,
-            rf"\Aerror the state of stream {self.id_of('t')} is at 100/0, but the server's log ends at "
-            "0/[0-9A-F]+; it is another server, or one that was restored from a backup; sync the stream anew with "
+            rf"\Aerror the state of stream {self.id_of('t')} is at 100/0, but the server's log "
+            r"ends at "
+            "0/[0-9A-F]+; it is another server, or one that was restored from a backup; sync the "
+            "stream anew with "
             rf"--full-refresh {self.id_of('t')}\Z",
         )
 
@@ -154,7 +162,8 @@ class SlotFindingsTest(CheckLogBasedTest):
         [right] = about(findings, "replication")
         self.assertRegex(
             right,
-            rf"\Aerror cannot connect \(.*\(SQLSTATE 42501\); give the role the right to replicate: {fix}\Z",
+            r"\Aerror cannot connect \(.*\(SQLSTATE 42501\); give the role the right to "
+            rf"replicate: {fix}\Z",
         )
         if self.server.plugins_allowed():
             self.assertEqual(
@@ -194,11 +203,15 @@ class LogBasedTablesTest(CheckLogBasedTest):
         self.assertEqual(
             found,
             [
-                f"warning updates and deletes of {u} are not in the log, since it has no replica identity; give it a primary key, or ALTER "
-                f"TABLE {u} REPLICA IDENTITY FULL",
-                f"warning {v} is UNLOGGED, none of its changes are in the log; ALTER TABLE {v} SET LOGGED",
-                f"warning deletes of {w} come without a column of the stream's key, and updates that change it leave the old row, since it is "
-                f"not in the replica identity; ALTER TABLE {w} REPLICA IDENTITY FULL",
+                f"warning updates and deletes of {u} are not in the log, since it has no replica "
+                f"identity; give it a primary key, or ALTER TABLE {u} REPLICA IDENTITY FULL",
+                (
+                    f"warning {v} is UNLOGGED, none of its changes are in the log; ALTER TABLE "
+                    f"{v} SET LOGGED"
+                ),
+                f"warning deletes of {w} come without a column of the stream's key, and updates "
+                "that change it leave the old row, since it is not in the replica identity; "
+                f"ALTER TABLE {w} REPLICA IDENTITY FULL",
             ],
         )
         for line in found:
@@ -245,8 +258,8 @@ class ServersTest(CheckLogBasedTest):
         self.assertEqual(
             about(findings, f"log of database {self.database}"),
             [
-                "error log-based replication needs wal_level=logical, the server has replica; ALTER SYSTEM SET wal_level = 'logical', then "
-                "restart it"
+                "error log-based replication needs wal_level=logical, the server has replica; "
+                "ALTER SYSTEM SET wal_level = 'logical', then restart it"
             ],
         )
         self.assertEqual(len(about(findings, f"slot {self.slot}", "error")), 1)  # it goes on
@@ -286,8 +299,8 @@ class ServersTest(CheckLogBasedTest):
             self.assertEqual(about(findings, f"log of database {self.database}"), [expected])
 
         check(
-            "error log-based replication needs wal_level=logical, the server has replica; ALTER SYSTEM SET wal_level = 'logical', then "
-            "restart it"
+            "error log-based replication needs wal_level=logical, the server has replica; ALTER "
+            "SYSTEM SET wal_level = 'logical', then restart it"
         )
         self.server.configure({"wal_level": "logical"})
         self.server.restart()
@@ -303,7 +316,10 @@ class ServersTest(CheckLogBasedTest):
         self.assertEqual(
             about(self.look(catalog, expect=4), "plugin"),
             [
-                "error wal2json is not in output_plugin_libraries; add wal2json to output_plugin_libraries in its parameter group"
+                (
+                    "error wal2json is not in output_plugin_libraries; add wal2json to "
+                    "output_plugin_libraries in its parameter group"
+                )
             ],
         )
 
@@ -311,8 +327,8 @@ class ServersTest(CheckLogBasedTest):
         catalog = self.use({"max_replication_slots": 1, "max_wal_senders": 1})
         used = "1 of 1 replication slots are in use"
         remedy = (
-            "raise max_replication_slots (a restart), or drop a slot that nobody reads: ALTER SYSTEM SET max_replication_slots = "
-            "6"
+            "raise max_replication_slots (a restart), or drop a slot that nobody reads: ALTER "
+            "SYSTEM SET max_replication_slots = 6"
         )
         self.make_slot("other")
         self.assertEqual(
@@ -331,7 +347,10 @@ class ServersTest(CheckLogBasedTest):
             self.assertEqual(
                 about(self.look(catalog, state, expect=4), "free senders"),
                 [
-                    "error 1 of 1 WAL senders are in use; raise max_wal_senders (a restart): ALTER SYSTEM SET max_wal_senders = 6"
+                    (
+                        "error 1 of 1 WAL senders are in use; raise max_wal_senders (a restart): "
+                        "ALTER SYSTEM SET max_wal_senders = 6"
+                    )
                 ],
             )
 
@@ -351,8 +370,8 @@ class ServersTest(CheckLogBasedTest):
         fix = "ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', 'theirs', 'wal2json'"
         self.assertEqual(
             found,
-            "error wal2json is not in output_plugin_libraries; add wal2json to the setting output_plugin_libraries: "
-            f"{fix}, then SELECT pg_reload_conf()",
+            "error wal2json is not in output_plugin_libraries; add wal2json to the setting "
+            f"output_plugin_libraries: {fix}, then SELECT pg_reload_conf()",
         )
         self.sql(fix)
         self.sql("SELECT pg_reload_conf()")
@@ -370,7 +389,10 @@ class ServersTest(CheckLogBasedTest):
         self.assertEqual(
             about(findings, f"slot {self.slot}"),
             [
-                f"warning slot {self.slot} is about to be lost; it keeps more log than max_slot_wal_keep_size; run the tap, or drop it"
+                (
+                    f"warning slot {self.slot} is about to be lost; it keeps more log than "
+                    "max_slot_wal_keep_size; run the tap, or drop it"
+                )
             ],
         )
         self.assertEqual(about(findings, "max_slot_wal_keep_size"), [])

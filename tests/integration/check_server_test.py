@@ -31,7 +31,8 @@ class LoginTest(unittest.TestCase):
 
     def check_refused(self, words, remedy, dbname="postgres", user="newcomer", **config):
         before = (
-            f"error cannot connect (127.0.0.1:{self.server.port}, database {dbname}, user {user}): connection to server at "
+            f"error cannot connect (127.0.0.1:{self.server.port}, database {dbname}, user {user}): "
+            "connection to server at "
             f'"127.0.0.1", port {self.server.port} failed: FATAL: '
         )
         findings = look({**self.config, "dbname": dbname, "user": user, **config}, expect=3)
@@ -53,9 +54,11 @@ class LoginTest(unittest.TestCase):
         self.assertEqual(
             about(look({**self.config, "port": port}, expect=3), "connection to database postgres"),
             [
-                f'error cannot connect (127.0.0.1:{port}, database postgres, user newcomer): connection to server at "127.0.0.1", port '
-                f"{port} failed: Connection refused Is the server running on that host and accepting TCP/IP connections?; a server that "
-                "can be reached from here: host and port in the config; at the server listen_addresses, firewall, security group"
+                f"error cannot connect (127.0.0.1:{port}, database postgres, user newcomer): "
+                'connection to server at "127.0.0.1", port '
+                f"{port} failed: Connection refused Is the server running on that host and "
+                "accepting TCP/IP connections?; a server that can be reached from here: host and "
+                "port in the config; at the server listen_addresses, firewall, security group"
             ],
         )
 
@@ -72,7 +75,8 @@ class LoginTest(unittest.TestCase):
         self.check_refused(
             'password authentication failed for user "newcomer" (SQLSTATE 28P01)',
             "the role's password, which has not "
-            "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'; for the "
+            "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL "
+            "'infinity'; for the "
             'tokens of Amazon RDS and Aurora GRANT rds_iam TO "newcomer"',
             password="wrong",
         )
@@ -82,11 +86,13 @@ class LoginTest(unittest.TestCase):
         self.check_refused(
             'password authentication failed for user "newcomer" (SQLSTATE 28P01)',
             "the role's password, which has not "
-            "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL 'infinity'; for the "
+            "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL "
+            "'infinity'; for the "
             'tokens of Amazon RDS and Aurora GRANT rds_iam TO "newcomer"',
         )
         self.server.sql(
-            "DO $$ BEGIN EXECUTE format('ALTER ROLE newcomer VALID UNTIL %L', now() + interval '1 day'); END $$"
+            "DO $$ BEGIN EXECUTE format('ALTER ROLE newcomer VALID UNTIL %L', now() + interval '1 "
+            "day'); END $$"
         )
         [(day,)] = self.server.sql("SELECT (now() + interval '1 day')::date::text")
         fix = "ALTER ROLE \"newcomer\" VALID UNTIL 'infinity'"
@@ -102,9 +108,11 @@ class LoginTest(unittest.TestCase):
         self.check_refused(
             'role "newcomer" is not permitted to log in (SQLSTATE 28000)',
             "a role that may log in, and a server that "
-            'lets it in from here: CREATE ROLE "newcomer" LOGIN PASSWORD \'...\', or ALTER ROLE "newcomer" LOGIN; '
-            'self-hosted: a line `host "postgres" "newcomer" <this machine>/32 scram-sha-256` in pg_hba.conf, then '
-            'SELECT pg_reload_conf(); Amazon RDS and Aurora: "sslmode": "require" in the config if rds.force_ssl is 1, '
+            "lets it in from here: CREATE ROLE \"newcomer\" LOGIN PASSWORD '...', or ALTER ROLE "
+            '"newcomer" LOGIN; '
+            'self-hosted: a line `host "postgres" "newcomer" <this machine>/32 scram-sha-256` in '
+            'pg_hba.conf, then SELECT pg_reload_conf(); Amazon RDS and Aurora: "sslmode": '
+            '"require" in the config if rds.force_ssl is 1, '
             "and for a role with rds_iam a fresh token by password_command",
         )
         self.check_mended('ALTER ROLE "newcomer" LOGIN')
@@ -120,7 +128,8 @@ class LoginTest(unittest.TestCase):
         self.server.sql("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
         fix = 'GRANT CONNECT ON DATABASE "postgres" TO "newcomer"'
         self.check_refused(
-            'permission denied for database "postgres" DETAIL: User does not have CONNECT privilege. (SQLSTATE 42501)',
+            'permission denied for database "postgres" DETAIL: User does not have CONNECT '
+            "privilege. (SQLSTATE 42501)",
             f"the right to connect: {fix}",
         )
         self.check_mended(fix)
@@ -139,7 +148,8 @@ class LoginTest(unittest.TestCase):
         self.check_refused(
             'too many connections for role "newcomer" (SQLSTATE 53300)',
             'a free connection: ALTER ROLE "newcomer" '
-            'CONNECTION LIMIT -1, ALTER DATABASE "postgres" CONNECTION LIMIT -1, or raise max_connections',
+            'CONNECTION LIMIT -1, ALTER DATABASE "postgres" CONNECTION LIMIT -1, or raise '
+            "max_connections",
         )
         self.check_mended('ALTER ROLE "newcomer" CONNECTION LIMIT -1')
 
@@ -183,7 +193,8 @@ class TunnelFaultsTest(TunnelTest):
 
     def test_invalid_key(self):
         self.check_refused(
-            "ssh_tunnel.private_key is neither the text of a private key nor the path of a file that can be read",
+            "ssh_tunnel.private_key is neither the text of a private key nor the path of a file "
+            "that can be read",
             private_key="no key",
         )
 
@@ -191,8 +202,8 @@ class TunnelFaultsTest(TunnelTest):
         nowhere = str(self.keys / "nowhere")
         self.check_refused(
             self.refusal(
-                f"the host key is not known: {self.sshd.fingerprint} (ssh-ed25519); add it to {nowhere} or set "
-                "ssh_tunnel.host_key to that fingerprint"
+                f"the host key is not known: {self.sshd.fingerprint} (ssh-ed25519); add it to "
+                f"{nowhere} or set ssh_tunnel.host_key to that fingerprint"
             ),
             host_key=None,
             known_hosts=nowhere,
@@ -219,7 +230,10 @@ class TunnelFaultsTest(TunnelTest):
         self.assertEqual(
             about(look(self.config), "connection to database check_tunnel"),
             [
-                f"ok 127.0.0.1:{self.server.port}, database check_tunnel, user tap, through SSH 127.0.0.1:{self.sshd.port}"
+                (
+                    f"ok 127.0.0.1:{self.server.port}, database check_tunnel, user tap, through "
+                    f"SSH 127.0.0.1:{self.sshd.port}"
+                )
             ],
         )
 
@@ -230,7 +244,8 @@ class ServerTest(unittest.TestCase):
         self.addCleanup(self.server.close)
         if "primary" not in extra:
             self.server.sql(
-                "CREATE TABLE t (id int PRIMARY KEY); CREATE ROLE reader LOGIN IN ROLE pg_read_all_data"
+                "CREATE TABLE t (id int PRIMARY KEY); CREATE ROLE reader LOGIN IN ROLE "
+                "pg_read_all_data"
             )
         self.config = self.server.config(user="reader", filter_dbs="postgres")
 
@@ -252,16 +267,19 @@ class ServerTest(unittest.TestCase):
             self.about("timeouts"), ["ok none that would cut a run"]
         )  # a run has its own
         self.server.sql(
-            "ALTER ROLE reader SET tcp_user_timeout = '1min'; ALTER ROLE reader SET wal_sender_timeout = '2s'"
+            "ALTER ROLE reader SET tcp_user_timeout = '1min'; ALTER ROLE reader SET "
+            "wal_sender_timeout = '2s'"
         )
         found = self.about("timeouts")
         self.assertEqual(
             found,
             [
-                "warning tcp_user_timeout is 60000ms: a run whose target takes nothing for so long loses its connection; set it for the role: "
+                "warning tcp_user_timeout is 60000ms: a run whose target takes nothing for so long "
+                "loses its connection; set it for the role: "
                 'ALTER ROLE "reader" SET tcp_user_timeout = 0',
-                "warning wal_sender_timeout is 2000ms: a log-based run that cannot answer for so long is cut off; set it for the role: ALTER "
-                "ROLE \"reader\" SET wal_sender_timeout = '60s'",
+                "warning wal_sender_timeout is 2000ms: a log-based run that cannot answer for so "
+                'long is cut off; set it for the role: ALTER ROLE "reader" SET '
+                "wal_sender_timeout = '60s'",
             ],
         )
         self.server.sql(";".join(line.split("role: ")[1] for line in found))
@@ -277,11 +295,14 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             self.about("timeouts", **config),
             [
-                "warning idle_in_transaction_session_timeout is 30000ms: a copy that waits for its target for so long can lose its "
+                "warning idle_in_transaction_session_timeout is 30000ms: a copy that waits for its "
+                "target for so long can lose its "
                 'connection; set it in the config: "idle_in_transaction_session_timeout": "0"',
-                "warning lock_timeout is 2000ms: a stream whose table is locked for longer fails; set it in the config: "
+                "warning lock_timeout is 2000ms: a stream whose table is locked for longer fails; "
+                "set it in the config: "
                 '"lock_timeout": "5min"',
-                "warning statement_timeout is 300000ms: a copy that takes longer is cut off; set it in the config: "
+                "warning statement_timeout is 300000ms: a copy that takes longer is cut off; set "
+                "it in the config: "
                 '"statement_timeout": "0"',
             ],
         )
@@ -303,17 +324,18 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             self.about("standby"),
             [
-                "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, hot_standby_feedback off: a query that keeps it "
-                "from replaying for longer is cancelled, and tried again; for a first copy let it wait: ALTER SYSTEM SET "
-                "max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = -1; SELECT pg_reload_conf(), or "
-                "hot_standby_feedback = on"
+                "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, "
+                "hot_standby_feedback off: a query that keeps it from replaying for longer is "
+                "cancelled, and tried again; for a first copy let it wait: ALTER SYSTEM SET "
+                "max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = "
+                "-1; SELECT pg_reload_conf(), or hot_standby_feedback = on"
             ],
         )
         self.assertEqual(
             self.about("log of database postgres", 4, "LOG_BASED"),
             [
-                "error log-based replication reads the primary, but this server is a standby; set host to the primary's (Aurora: the "
-                "cluster's writer endpoint)"
+                "error log-based replication reads the primary, but this server is a standby; set "
+                "host to the primary's (Aurora: the cluster's writer endpoint)"
             ],
         )
         for setting in (
@@ -329,7 +351,10 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             self.about("standby"),
             [
-                "ok max_standby_streaming_delay is -1, max_standby_archive_delay -1, hot_standby_feedback off"
+                (
+                    "ok max_standby_streaming_delay is -1, max_standby_archive_delay -1, "
+                    "hot_standby_feedback off"
+                )
             ],
         )
 
@@ -359,12 +384,17 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             found(),
             [
-                "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, hot_standby_feedback off: a query that keeps it "
-                "from replaying for longer is cancelled, and tried again; for a first copy let it wait: set max_standby_streaming_delay and "
-                "max_standby_archive_delay to -1 (Aurora: as high as they go), or hot_standby_feedback to 1, in its parameter group"
+                "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, "
+                "hot_standby_feedback off: a query that keeps it from replaying for longer is "
+                "cancelled, and tried again; for a first copy let it wait: set "
+                "max_standby_streaming_delay and max_standby_archive_delay to -1 (Aurora: as high "
+                "as they go), or hot_standby_feedback to 1, in its parameter group"
             ],
         )
-        none = f"the server of secondary_host ({where.format(primary.port)}) is no standby; name one, or set use_secondary to false"
+        none = (
+            f"the server of secondary_host ({where.format(primary.port)}) is no standby; name "
+            "one, or set use_secondary to false"
+        )
         self.assertEqual(found(secondary_port=primary.port), [f"warning {none}"])
         by_log = tap.select(catalog, "t", method="LOG_BASED")
         self.assertEqual(
@@ -374,8 +404,10 @@ class ServerTest(unittest.TestCase):
         [lost] = found(3, "connection to secondary_host")
         self.assertRegex(
             lost,
-            rf"\Aerror cannot connect \({where.format(standby.port)}\): .*; a server that can be reached from here: host "
-            "and port, secondary_host and secondary_port in the config; at the server listen_addresses, firewall, "
+            rf"\Aerror cannot connect \({where.format(standby.port)}\): .*; a server that can be "
+            r"reached from here: host "
+            "and port, secondary_host and secondary_port in the config; at the server "
+            "listen_addresses, firewall, "
             r"security group\Z",
         )
         self.assertEqual(
@@ -404,17 +436,19 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             self.about("log of database postgres", 4, "LOG_BASED"),
             [
-                "error log-based replication needs wal_level=logical, the server has replica; set rds.logical_replication to 1 in its "
-                "parameter group and reboot it"
+                "error log-based replication needs wal_level=logical, the server has replica; set "
+                "rds.logical_replication to 1 in its parameter group and reboot it"
             ],
         )
         [right] = self.about("replication", 4, "LOG_BASED")
         self.assertRegex(
             right,
-            r'\Aerror cannot connect .*; give the role the right to replicate: GRANT rds_replication TO "reader"\Z',
+            r"\Aerror cannot connect .*; give the role the right to replicate: GRANT "
+            r'rds_replication TO "reader"\Z',
         )
         self.server.sql(
-            "CREATE FUNCTION pg_catalog.aurora_version() RETURNS text LANGUAGE sql AS $$ SELECT '15.4.1' $$"
+            "CREATE FUNCTION pg_catalog.aurora_version() RETURNS text LANGUAGE sql AS $$ SELECT "
+            "'15.4.1' $$"
         )
         self.assertEqual(
             self.about("server"), [f"ok PostgreSQL {version} of Amazon Aurora, a primary"]
@@ -432,18 +466,20 @@ class ServerTest(unittest.TestCase):
         for subject, remedy in (
             (
                 "free slots",
-                "warning 0 of 0 replication slots are in use: changes during first copies will come twice; raise "
-                "max_replication_slots (a restart), or drop a slot that nobody reads: set max_replication_slots to 5 in its parameter group and reboot it",
+                "warning 0 of 0 replication slots are in use: changes during first copies will "
+                "come twice; raise max_replication_slots (a restart), or drop a slot that nobody "
+                "reads: set max_replication_slots to 5 in its parameter group and reboot it",
             ),
             (
                 "free senders",
-                "error 0 of 0 WAL senders are in use; raise max_wal_senders (a restart): set max_wal_senders to 5 in its "
-                "parameter group and reboot it",
+                "error 0 of 0 WAL senders are in use; raise max_wal_senders (a restart): set "
+                "max_wal_senders to 5 in its parameter group and reboot it",
             ),
             (
                 "max_slot_wal_keep_size",
-                "note it is -1: a slot that nobody reads keeps log until the disk is full; a limit that leaves "
-                "room for a few days without a run: set max_slot_wal_keep_size to 51200 (megabytes) in its parameter group",
+                "note it is -1: a slot that nobody reads keeps log until the disk is full; a "
+                "limit that leaves room for a few days without a run: set max_slot_wal_keep_size "
+                "to 51200 (megabytes) in its parameter group",
             ),
         ):
             self.assertEqual(self.about(subject, 4, "LOG_BASED"), [remedy])
@@ -489,8 +525,8 @@ class ServerTest(unittest.TestCase):
             # What it says of its own way to the server.
             self.assertEqual(
                 self.server.sql(
-                    "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND "
-                    "backend_type = 'client backend'"
+                    "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE "
+                    "ssl AND backend_type = 'client backend'"
                 ),
                 [(True,)],
             )
@@ -501,7 +537,8 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             self.about("tls", sslmode="require"),
             [
-                f"note {used}, but anybody's certificate is taken for the server's; verify it: \"sslmode\": "
+                f"note {used}, but anybody's certificate is taken for the server's; verify it: "
+                '"sslmode": '
                 '"verify-full" and "sslrootcert" in the config'
             ],
         )

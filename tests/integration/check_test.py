@@ -29,7 +29,8 @@ class CheckTest(SchemaTest):
 
     def allow(self):
         self.sql(
-            "GRANT USAGE ON SCHEMA {s} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO checker"
+            "GRANT USAGE ON SCHEMA {s} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO "
+            "checker"
         )
 
     def look(self, catalog=None, *args, expect=0, state=None, **extra):
@@ -52,7 +53,8 @@ class CheckTest(SchemaTest):
 class FormTest(CheckTest):
     def test_text_format(self):
         self.sql(
-            "CREATE TABLE {s}.hidden (); CREATE VIEW {s}.v AS SELECT 1 AS id; GRANT SELECT ON {s}.v TO checker"
+            "CREATE TABLE {s}.hidden (); CREATE VIEW {s}.v AS SELECT 1 AS id; GRANT SELECT ON "
+            "{s}.v TO checker"
         )
         result = tap.run(self.config, "check", catalog=self.catalog("t", "v"))
         self.assertEqual(result.stderr, "")
@@ -60,15 +62,21 @@ class FormTest(CheckTest):
             result.stdout.decode().splitlines(),
             [
                 "ok      catalog: 2 streams are selected",
-                f"ok      connection to database check_me: 127.0.0.1:{self.server.port}, database check_me, user checker",
+                (
+                    f"ok      connection to database check_me: 127.0.0.1:{self.server.port}, "
+                    "database check_me, user checker"
+                ),
                 f"ok      server: PostgreSQL {self.sql('SHOW server_version')[0][0]}, a primary",
                 "ok      tls: not encrypted, but it does not leave this machine",
                 "ok      clock: the server's and this machine's agree",
                 "ok      timeouts: none that would cut a run",
-                f"note    database check_me: 1 of its 3 tables cannot be read: {self.schema}.hidden; if they are to be synced: GRANT "
-                f"USAGE ON SCHEMA {self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO checker",
+                "note    database check_me: 1 of its 3 tables cannot be read: "
+                f"{self.schema}.hidden; if they are to be synced: GRANT USAGE ON SCHEMA "
+                f"{self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO "
+                "checker",
                 f"ok      stream {self.id_of('t')}: FULL_TABLE, 3 columns, key id",
-                f"note    stream {self.id_of('v')}: it has no key: a target cannot tell which rows came before; name columns that are "
+                f"note    stream {self.id_of('v')}: it has no key: a target cannot tell which rows "
+                "came before; name columns that are "
                 'one in its metadata: "view-key-properties": ["..."]',
             ],
         )
@@ -147,14 +155,17 @@ class FilesTest(CheckTest):
         self.assertEqual(
             about(findings, f"stream {self.id_of('v')}"),
             [
-                "error Logical Replication is NOT supported for views. Please change the replication method for "
-                + self.id_of("v")
+                "error Logical Replication is NOT supported for views. Please change the "
+                "replication method for " + self.id_of("v")
             ],
         )
         self.assertEqual(
             about(findings, f"stream {self.id_of('u')}"),
             [
-                f"error replication key gone of stream {self.id_of('u')} is not one of its columns in the catalog"
+                (
+                    f"error replication key gone of stream {self.id_of('u')} is not one of its "
+                    "columns in the catalog"
+                )
             ],
         )
         self.assertEqual(
@@ -165,7 +176,10 @@ class FilesTest(CheckTest):
         self.assertEqual(
             about(self.look({"streams": []}), "catalog"),
             [
-                "warning no stream is selected; select some in their metadata, or by: tap-postgres --discover --select PATTERN"
+                (
+                    "warning no stream is selected; select some in their metadata, or by: "
+                    "tap-postgres --discover --select PATTERN"
+                )
             ],
         )
 
@@ -217,8 +231,8 @@ class PrivilegesTest(CheckTest):
         self.check_mended(
             "t",
             catalog,
-            'error permission denied for columns "k", "note" of "{s}"."t"; deselect them, or: GRANT '
-            'SELECT ("k", "note") ON "{s}"."t" TO "checker"',
+            'error permission denied for columns "k", "note" of "{s}"."t"; deselect them, or: '
+            'GRANT SELECT ("k", "note") ON "{s}"."t" TO "checker"',
             1,
         )
 
@@ -243,8 +257,9 @@ class PrivilegesTest(CheckTest):
         names = ", ".join(f"{self.schema}.h{i}" for i in range(5))
         self.assertEqual(
             found,
-            f"note 6 of its 7 tables cannot be read: {names}, ...; if they are to be synced: GRANT USAGE ON SCHEMA "
-            f"{self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO checker",
+            f"note 6 of its 7 tables cannot be read: {names}, ...; if they are to be synced: "
+            f"GRANT USAGE ON SCHEMA {self.schema} TO checker; GRANT SELECT ON ALL TABLES IN "
+            f"SCHEMA {self.schema} TO checker",
         )
         self.sql(found.split("synced: ")[1])
         self.assertEqual(
@@ -256,8 +271,8 @@ class PrivilegesTest(CheckTest):
         self.assertEqual(
             about(self.look(expect=1), "discovery"),
             [
-                "error 0 tables were discovered across the entire cluster; grant checker USAGE on a schema and SELECT on its tables, "
-                "or widen filter_dbs and filter_schemas"
+                "error 0 tables were discovered across the entire cluster; grant checker USAGE on "
+                "a schema and SELECT on its tables, or widen filter_dbs and filter_schemas"
             ],
         )
 
@@ -271,7 +286,8 @@ class TablesTest(CheckTest):
         self.assertEqual(
             self.of_stream("t", catalog, 1),
             [
-                f'error table "{self.schema}"."t" is not in the database (127.0.0.1:{self.server.port}, database check_me, user '
+                f'error table "{self.schema}"."t" is not in the database '
+                f"(127.0.0.1:{self.server.port}, database check_me, user "
                 "checker); run discovery again, or take the stream out of the catalog"
             ],
         )
@@ -283,7 +299,10 @@ class TablesTest(CheckTest):
             self.of_stream("t", catalog),
             [
                 "warning column k is bigint now, integer in the catalog; run discovery again",
-                "warning column note is no longer in the table; it is left out until discovery is run again",
+                (
+                    "warning column note is no longer in the table; it is left out until "
+                    "discovery is run again"
+                ),
             ],
         )
         self.sql("ALTER TABLE {s}.t DROP id")
@@ -308,8 +327,8 @@ class TablesTest(CheckTest):
         self.assertEqual(
             self.of_stream("u", self.catalog("u", method="INCREMENTAL", key="k"), 1),
             [
-                "error replication key k is json, which has no order that a bookmark can keep; choose another replication-key, or "
-                "FULL_TABLE"
+                "error replication key k is json, which has no order that a bookmark can keep; "
+                "choose another replication-key, or FULL_TABLE"
             ],
         )
 
@@ -321,7 +340,10 @@ class TablesTest(CheckTest):
         )
         self.allow()
         catalog = self.catalog("u", "p", method="INCREMENTAL", key="k")
-        none = "warning no index begins with the replication key k: each run reads the whole table; CREATE INDEX "
+        none = (
+            "warning no index begins with the replication key k: each run reads the whole table; "
+            "CREATE INDEX "
+        )
         self.check_mended("u", catalog, none + 'CONCURRENTLY ON "{s}"."u" ("k")')
         self.check_mended("p", catalog, none + 'ON "{s}"."p" ("k")')
 
@@ -331,7 +353,8 @@ class TablesTest(CheckTest):
         self.assertEqual(
             self.of_stream("u", self.catalog("u")),
             [
-                "note it has no key: a target cannot tell which rows came before; give the table a primary key, or name columns that "
+                "note it has no key: a target cannot tell which rows came before; give the table a "
+                "primary key, or name columns that "
                 'are one in its metadata: "table-key-properties": ["..."]'
             ],
         )
@@ -344,7 +367,8 @@ class TablesTest(CheckTest):
         self.assertEqual(
             self.of_stream("t", catalog),
             [
-                'warning key column id is not selected: its records come without it; select it in the column\'s metadata: "selected": '
+                "warning key column id is not selected: its records come without it; select it in "
+                'the column\'s metadata: "selected": '
                 "true"
             ],
         )
@@ -364,9 +388,11 @@ class DatabasesTest(CheckTest):
         self.both = {"streams": tap.select(away)["streams"] + self.catalog("t")["streams"]}
         shared().sql("REVOKE CONNECT ON DATABASE check_away FROM PUBLIC")
         self.refused = (
-            f'cannot connect (127.0.0.1:{self.server.port}, database check_away, user checker): connection to server at "127.0.0.1", '
-            f'port {self.server.port} failed: FATAL: permission denied for database "check_away" DETAIL: User does not have CONNECT '
-            'privilege. (SQLSTATE 42501); the right to connect: GRANT CONNECT ON DATABASE "check_away" TO "checker"'
+            f"cannot connect (127.0.0.1:{self.server.port}, database check_away, user checker): "
+            f'connection to server at "127.0.0.1", port {self.server.port} failed: FATAL: '
+            'permission denied for database "check_away" DETAIL: User does not have CONNECT '
+            "privilege. (SQLSTATE 42501); the right to connect: GRANT CONNECT ON DATABASE "
+            '"check_away" TO "checker"'
         )
 
     def test_no_connect_privilege(self):
@@ -406,7 +432,8 @@ class ManyTablesTest(CheckTest):
     def test_many_tables(self):
         """A few queries for all of them."""
         self.sql(
-            "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE {s}.n%s (id int PRIMARY KEY)', i); END LOOP; END $$"
+            "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE {s}.n%s (id int PRIMARY "
+            "KEY)', i); END LOOP; END $$"
         )
         self.allow()
         findings = self.look(self.catalog())
@@ -427,7 +454,10 @@ class QuietTest(unittest.TestCase):
         )
 
     def test_nothing_is_written(self):
-        next_transaction = "SELECT txid_snapshot_xmax(txid_current_snapshot()), (SELECT count(*) FROM pg_replication_slots)"
+        next_transaction = (
+            "SELECT txid_snapshot_xmax(txid_current_snapshot()), (SELECT count(*) FROM "
+            "pg_replication_slots)"
+        )
         before = self.server.sql(next_transaction)
         look(self.config, catalog=self.catalog, expect=4)
         look({**self.config, "create_replication_slot": True}, catalog=self.catalog)

@@ -58,7 +58,8 @@ class Cases:
 
     def test_swapped_for_a_table_filled_meanwhile(self):
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i; CREATE TABLE {s}.t_new (id int)"
+            "CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i; CREATE TABLE "
+            "{s}.t_new (id int)"
         )
         self.check_complete(
             self.behind_lock(

@@ -69,8 +69,8 @@ class SeveralHostsTest(ConnectingTest):
         self.assertEqual(result.stdout, b"")
         self.assertEqual(
             result.stderr.splitlines()[-1],
-            f"CRITICAL cannot connect (127.0.0.1,127.0.0.1:{first},{second}, database connecting, user "
-            f"tap): no answer in 1 seconds{ADVICE}",
+            f"CRITICAL cannot connect (127.0.0.1,127.0.0.1:{first},{second}, database connecting, "
+            f"user tap): no answer in 1 seconds{ADVICE}",
         )
 
     def test_only_host_unresponsive(self):
@@ -88,8 +88,10 @@ class SeveralHostsTest(ConnectingTest):
         result = self.sync(self.only_t, expect=3, host="localhost", user="missing")
         self.assertEqual(
             result.stderr,
-            f"CRITICAL cannot connect (localhost:{port}, database connecting, user missing): connection to "
-            f'server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not exist '
+            f"CRITICAL cannot connect (localhost:{port}, database connecting, user missing): "
+            "connection to "
+            f'server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does '
+            "not exist "
             f"(SQLSTATE 28000){ADVICE}\n",
         )
 
@@ -104,9 +106,11 @@ class SeveralHostsTest(ConnectingTest):
         )
         self.assertEqual(
             result.stderr,
-            f"CRITICAL cannot connect (127.0.0.1,localhost:{refusing},{port}, database connecting, user missing): "
-            f'connection to server at "localhost" (127.0.0.1), port {port} failed: FATAL: role "missing" does not '
-            f'exist (SQLSTATE 28000); connection to server at "127.0.0.1", port {refusing} failed: Connection refused'
+            f"CRITICAL cannot connect (127.0.0.1,localhost:{refusing},{port}, database connecting, "
+            "user missing): "
+            f'connection to server at "localhost" (127.0.0.1), port {port} failed: FATAL: role '
+            '"missing" does not exist (SQLSTATE 28000); connection to server at "127.0.0.1", port '
+            f"{refusing} failed: Connection refused"
             f"{ADVICE}\n",
         )
 
@@ -129,7 +133,8 @@ class OtherDatabaseTest(ConnectingTest):
     def setUp(self):
         super().setUp()
         self.sql(
-            "GRANT USAGE ON SCHEMA {s} TO PUBLIC; GRANT SELECT ON {s}.t TO PUBLIC; CREATE ROLE guest LOGIN"
+            "GRANT USAGE ON SCHEMA {s} TO PUBLIC; GRANT SELECT ON {s}.t TO PUBLIC; CREATE ROLE "
+            "guest LOGIN"
         )
         self.addCleanup(self.sql, "DROP ROLE guest")
         shared().create_database("away")

@@ -18,7 +18,8 @@ from support.server import SUPERUSER, Server
 
 # What an application's session might leave behind for the next one in a pool.
 HOSTILE = (
-    "SET timezone = 'America/New_York'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET search_path = 'pg_temp';"
+    "SET timezone = 'America/New_York'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET "
+    "search_path = 'pg_temp';"
     "SET extra_float_digits = 0; SET intervalstyle = 'sql_standard'; SET statement_timeout = '10ms'"
 )
 
@@ -67,12 +68,18 @@ class NamesTest(ConnectionMethodsTest):
         for scheme in ("postgresql", "postgres", "postgresql+psycopg2", "postgresql+psycopg"):
             self.check(
                 {
-                    "sqlalchemy_url": f"{scheme}://known:op3n%20s3same@127.0.0.1:{self.server.port}/connection_methods?sslmode=disable"
+                    "sqlalchemy_url": (
+                        f"{scheme}://known:op3n%20s3same@127.0.0.1:{self.server.port}/"
+                        "connection_methods?sslmode=disable"
+                    )
                 }
             )
         self.check(
             {
-                "url": f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/connection_methods"
+                "url": (
+                    f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/"
+                    "connection_methods"
+                )
             }
         )
 
@@ -83,7 +90,10 @@ class NamesTest(ConnectionMethodsTest):
                 "dbname": "none",
                 "user": "nobody",
                 "password": "wrong",
-                "sqlalchemy_url": f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/connection_methods",
+                "sqlalchemy_url": (
+                    f"postgresql://known:op3n%20s3same@127.0.0.1:{self.server.port}/"
+                    "connection_methods"
+                ),
             }
         )
 
@@ -327,17 +337,22 @@ class SecondaryTest(ConnectionMethodsTest):
         self.assertEqual(
             without_advice(result).stderr,
             f"CRITICAL the server of secondary_host (127.0.0.1:{self.server.port}, database "
-            "connection_methods, user tap) is no standby: name one, or set use_secondary to false\n",
+            "connection_methods, user tap) is no standby: name one, or set use_secondary to "
+            "false\n",
         )
 
 
 class PoolerTest(ConnectionMethodsTest):
-    VALUES = "TIMESTAMPTZ '2024-07-01 12:00+00' AS at, 0.1::float8 + 0.2 AS f, '\\xff00'::bytea AS b, INTERVAL '1 day 2 h' AS i"
+    VALUES = (
+        "TIMESTAMPTZ '2024-07-01 12:00+00' AS at, 0.1::float8 + 0.2 AS f, '\\xff00'::bytea AS b, "
+        "INTERVAL '1 day 2 h' AS i"
+    )
 
     def setUp(self):
         super().setUp()
         self.sql(
-            f"CREATE TABLE {{s}}.v AS SELECT g AS id, {self.VALUES} FROM generate_series(1, 20000) g"
+            f"CREATE TABLE {{s}}.v AS SELECT g AS id, {self.VALUES} FROM generate_series(1, 20000) "
+            "g"
         )
         self.sql("ALTER TABLE {s}.v ADD PRIMARY KEY (id)")
 

@@ -147,7 +147,8 @@ class MessagesTest(Schema):
 
     def test_state_every_seconds_with_wide_rows(self):
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 10000) AS wide FROM generate_series(1, 5) i"
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 10000) AS wide FROM "
+            "generate_series(1, 5) i"
         )
         result = self.sync("t", state_every_seconds=0)
         self.assertEqual(
@@ -176,7 +177,8 @@ class MessagesTest(Schema):
 
     def test_selected_columns(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, a int, b int); INSERT INTO {s}.t VALUES (1, 2, 3)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, a int, b int); INSERT INTO {s}.t VALUES (1, "
+            "2, 3)"
         )
         catalog = self.catalog("t")
         tap.metadata(tap.stream(catalog, "t"), "a")["selected"] = False

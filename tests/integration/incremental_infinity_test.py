@@ -53,8 +53,8 @@ def warnings(result):
 class InfinityTest(IncrementalTest):
     def warning(self, shown, row):
         return (
-            f"{self.id_of('t')}: replication key k is {shown} in {row}: the bookmark stays at the largest finite key, so every "
-            "run sends such rows again; give them a finite key"
+            f"{self.id_of('t')}: replication key k is {shown} in {row}: the bookmark stays at the "
+            "largest finite key, so every run sends such rows again; give them a finite key"
         )
 
     def test_later_finite_keys_are_read(self):
@@ -62,7 +62,8 @@ class InfinityTest(IncrementalTest):
         for kind, finite, infinite, later, bookmark, last in KEYS:
             with self.subTest(kind):
                 self.sql(
-                    f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int PRIMARY KEY, k {kind});"
+                    f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int PRIMARY KEY, k "
+                    f"{kind});"
                     f"INSERT INTO {{s}}.t VALUES (1, {finite})"
                     + "".join(f", ({n}, {key})" for n, key in enumerate(infinite, 2))
                 )
@@ -85,8 +86,10 @@ class InfinityTest(IncrementalTest):
 
     def test_rows_whose_other_columns_cannot_be_parsed(self):
         self.sql(
-            "CREATE TABLE {s}.t (b text, a numeric, id int, k float8, n numeric, j json, PRIMARY KEY (id, a, b));"
-            "INSERT INTO {s}.t VALUES ('\"', 1e310, 1, 'NaN', 1e310, (repeat('[', 2000) || repeat(']', 2000))::json)"
+            "CREATE TABLE {s}.t (b text, a numeric, id int, k float8, n numeric, j json, PRIMARY "
+            "KEY (id, a, b));"
+            "INSERT INTO {s}.t VALUES ('\"', 1e310, 1, 'NaN', 1e310, (repeat('[', 2000) || "
+            "repeat(']', 2000))::json)"
         )
         result = self.sync(self.catalog("t"), json_as_object=True)
         self.assertIn('"id":1,', result.stdout.decode())
@@ -97,13 +100,15 @@ class InfinityTest(IncrementalTest):
 
     def test_key_too_long_for_a_message(self):
         self.sql(
-            "CREATE TABLE {s}.t (id text PRIMARY KEY, k float8); INSERT INTO {s}.t VALUES (repeat('x', 1000), 'NaN')"
+            "CREATE TABLE {s}.t (id text PRIMARY KEY, k float8); INSERT INTO {s}.t VALUES "
+            "(repeat('x', 1000), 'NaN')"
         )
         self.assertEqual(warnings(self.sync(self.catalog("t"))), [self.warning('"NaN"', "a row")])
 
     def test_no_other_keys(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int, k timestamp); INSERT INTO {s}.t VALUES (1, 'infinity'), (2, NULL)"
+            "CREATE TABLE {s}.t (id int, k timestamp); INSERT INTO {s}.t VALUES (1, 'infinity'), "
+            "(2, NULL)"
         )
         first = self.sync(self.catalog("t"))
         self.assertEqual(warnings(first), [self.warning('"infinity"', "a row")])
@@ -120,7 +125,8 @@ class InfinityTest(IncrementalTest):
         for kind in ("date", "timestamptz", "real", "float8", "numeric"):
             with self.subTest(kind):
                 self.sql(
-                    f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int, k {kind}); INSERT INTO {{s}}.t VALUES (1, '-infinity')"
+                    f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int, k {kind}); "
+                    f"INSERT INTO {{s}}.t VALUES (1, '-infinity')"
                 )
                 result = self.sync(self.catalog("t"))
                 self.assertEqual(warnings(result), [])
@@ -128,7 +134,8 @@ class InfinityTest(IncrementalTest):
 
     def test_limited_run(self):
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, CASE WHEN i > 3 THEN float8 'NaN' ELSE i END AS k FROM generate_series(1, 5) i"
+            "CREATE TABLE {s}.t AS SELECT i AS id, CASE WHEN i > 3 THEN float8 'NaN' ELSE i END AS "
+            "k FROM generate_series(1, 5) i"
         )
         state = None
         for expected in ([1, 2], [2, 3, 4, 5], [3, 4, 5]):
@@ -156,8 +163,8 @@ class InfinityTest(IncrementalTest):
         self.assertEqual(
             warnings(result)[:1],
             [
-                f"{stream}: the bookmark is infinity, so rows with a finite replication key are not "
-                f"read: run once with --full-refresh {stream}"
+                f"{stream}: the bookmark is infinity, so rows with a finite replication key are "
+                f"not read: run once with --full-refresh {stream}"
             ],
         )
 

@@ -169,8 +169,9 @@ class KeyTypesTest(IncrementalTest):
                 self.assertEqual(self.ids(first, table), [2, 1] if low is None else [2, 3, 1])
                 version = self.bookmark(first.last_state, table)["version"]
                 self.assertIn(
-                    f'"{self.id_of(table)}":{{"last_replication_method":"INCREMENTAL","replication_key":"k",'
-                    f'"version":{version},"replication_key_value":{bookmark}}}',
+                    f'"{self.id_of(table)}":{{"last_replication_method":"INCREMENTAL",'
+                    f'"replication_key":"k","version":{version},'
+                    f'"replication_key_value":{bookmark}}}',
                     first.last_state,
                 )
                 self.assertCountEqual(
@@ -202,8 +203,9 @@ class KeyTypesTest(IncrementalTest):
                 name, kind
             )
             self.assertIn(
-                f"ERROR stream {self.id_of(name)}: replication key k is {shown}, which has no order that a "
-                f"bookmark can keep: choose another replication-key, or FULL_TABLE{ADVICE}\n",
+                f"ERROR stream {self.id_of(name)}: replication key k is {shown}, which has no "
+                "order that a bookmark can keep: choose another replication-key, or "
+                f"FULL_TABLE{ADVICE}\n",
                 result.stderr,
             )
 
@@ -265,7 +267,8 @@ class FaultsTest(IncrementalTest):
     def setUp(self):
         super().setUp()
         self.sql(
-            "CREATE TABLE {s}.a AS SELECT 1 AS id, 10 AS k; CREATE TABLE {s}.t AS SELECT 1 AS id, 10 AS k;"
+            "CREATE TABLE {s}.a AS SELECT 1 AS id, 10 AS k; CREATE TABLE {s}.t AS SELECT 1 AS id, "
+            "10 AS k;"
             "CREATE TABLE {s}.z AS SELECT 1 AS id, 10 AS k"
         )
 
@@ -287,8 +290,8 @@ class FaultsTest(IncrementalTest):
         catalog = self.catalog()
         del tap.metadata(tap.stream(catalog, "t"))["replication-key"]
         line = (
-            f"stream {self.id_of('t')} is INCREMENTAL but has no replication key: set replication-key in its "
-            "metadata"
+            f"stream {self.id_of('t')} is INCREMENTAL but has no replication key: set "
+            "replication-key in its metadata"
         )
         self.check_refused(catalog, line)
         tap.metadata(tap.stream(catalog, "t"))["replication-key"] = None
@@ -329,9 +332,10 @@ class FaultsTest(IncrementalTest):
             catalog,
             state,
             re.escape(
-                "the bookmark 2020-01-01T00:00:00+00:00 does not fit replication key k, which is integer now: sync the "
-                f'stream anew with --full-refresh {self.id_of("t")} (invalid input syntax for type integer: '
-                '"2020-01-01T00:00:00+00:00" (SQLSTATE 22P02))'
+                "the bookmark 2020-01-01T00:00:00+00:00 does not fit replication key k, which is "
+                "integer now: sync the "
+                f'stream anew with --full-refresh {self.id_of("t")} (invalid input syntax for type '
+                'integer: "2020-01-01T00:00:00+00:00" (SQLSTATE 22P02))'
             ),
         )
         self.assertEqual(
@@ -355,7 +359,8 @@ class FaultsTest(IncrementalTest):
     def test_widened_key_type_resumes(self):
         first = self.sync(self.catalog("t"))
         self.sql(
-            "ALTER TABLE {s}.t ALTER k TYPE bigint; INSERT INTO {s}.t VALUES (2, 5000000000), (3, 1)"
+            "ALTER TABLE {s}.t ALTER k TYPE bigint; INSERT INTO {s}.t VALUES (2, 5000000000), (3, "
+            "1)"
         )
         second = self.sync(self.catalog("t"), first.last_state)
         self.assertEqual(self.ids(second), [1, 2])

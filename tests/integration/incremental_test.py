@@ -10,7 +10,8 @@ from support.pipeline import until
 class MessagesTest(IncrementalTest):
     def test_message_order(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint); INSERT INTO {s}.t VALUES (1, 20), (2, NULL), (3, 10)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint); INSERT INTO {s}.t VALUES (1, 20), "
+            "(2, NULL), (3, 10)"
         )
         result = self.sync(self.catalog("t"))
         self.assertEqual(
@@ -286,7 +287,8 @@ class LimitTest(IncrementalTest):
 
     def test_rows_without_key_do_not_count(self):
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, 100) AS k FROM generate_series(99, 102) i"
+            "CREATE TABLE {s}.t AS SELECT i AS id, nullif(i, 100) AS k FROM generate_series(99, "
+            "102) i"
         )
         self.assertEqual(
             [self.ids(result) for result in self.runs(limit=2)], [[100, 99, 101], [101, 102]]

@@ -28,7 +28,8 @@ class LargeValuesMemoryTest(SlotTest):
 
     def table(self, kind):
         self.sql(
-            f"CREATE TABLE {{s}}.t (id int PRIMARY KEY, n int, big {kind}); ALTER TABLE {{s}}.t ALTER big SET STORAGE EXTERNAL"
+            f"CREATE TABLE {{s}}.t (id int PRIMARY KEY, n int, big {kind}); ALTER TABLE {{s}}.t "
+            "ALTER big SET STORAGE EXTERNAL"
         )
 
     def memory(self, running, what):

@@ -35,9 +35,12 @@ class LoggingTest(SchemaTest):
             plain(result.stderr),
             (
                 f"INFO {name}: copying the table\n"
-                'INFO METRIC: {"type":"counter","metric":"record_count","value":3,"tags":{"stream":"t"}}\n'
-                'INFO METRIC: {"type":"counter","metric":"record_size","value":SIZE,"tags":{"stream":"t"}}\n'
-                'INFO METRIC: {"type":"timer","metric":"sync_duration","value":TIME,"tags":{"stream":"t","status":"succeeded"}}\n'
+                "INFO METRIC: "
+                '{"type":"counter","metric":"record_count","value":3,"tags":{"stream":"t"}}\n'
+                "INFO METRIC: "
+                '{"type":"counter","metric":"record_size","value":SIZE,"tags":{"stream":"t"}}\n'
+                'INFO METRIC: {"type":"timer","metric":"sync_duration","value":TIME,'
+                '"tags":{"stream":"t","status":"succeeded"}}\n'
                 f"INFO {name}: 3 rows, SIZE in TIME\n"
                 "INFO 1 of 1 streams, 3 rows, SIZE in TIME\n"
             ),

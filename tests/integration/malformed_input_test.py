@@ -52,7 +52,8 @@ class NullKeyTest(MalformedInputTest):
     def test_foreign_table_with_null_keys(self):
         if self.server.sql("SELECT current_setting('server_version_num')::int")[0][0] >= 170000:
             self.skipTest(
-                "servers since 17 believe NOT NULL: such rows come last, and only while there is no bookmark"
+                "servers since 17 believe NOT NULL: such rows come last, and only while there is "
+                "no bookmark"
             )
         self.sql(
             """CREATE EXTENSION IF NOT EXISTS file_fdw SCHEMA public;
@@ -109,7 +110,8 @@ class TypesTest(MalformedInputTest):
     def setUp(self):
         super().setUp()
         self.sql(
-            "CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 AS k"
+            "CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 "
+            "AS k"
         )
 
     def test_invalid_binary_value(self):
@@ -126,18 +128,19 @@ class TypesTest(MalformedInputTest):
         )
         self.check_fails_alone(
             self.sync(self.catalog(), expect=1),
-            f"{self.schema}.t.h: the server sent 4 bytes that are not the binary form of type hstore; please report this "
-            "with the server's version and the column's type",
+            f"{self.schema}.t.h: the server sent 4 bytes that are not the binary form of type "
+            "hstore; please report this with the server's version and the column's type",
         )
 
     def test_composite_key(self):
         self.sql(
-            "CREATE TYPE {s}.pair AS (a int, b int); CREATE TABLE {s}.t AS SELECT 1 AS id, '(1,2)'::{s}.pair AS k"
+            "CREATE TYPE {s}.pair AS (a int, b int); CREATE TABLE {s}.t AS SELECT 1 AS id, "
+            "'(1,2)'::{s}.pair AS k"
         )
         self.check_fails_alone(
             self.sync(self.incremental(), expect=1),
-            f"replication key k is {self.schema}.pair, which has no order that a bookmark can keep: choose another "
-            f"replication-key, or FULL_TABLE{ADVICE}",
+            f"replication key k is {self.schema}.pair, which has no order that a bookmark can "
+            f"keep: choose another replication-key, or FULL_TABLE{ADVICE}",
         )
 
 
@@ -150,13 +153,15 @@ class DiscoveryTest(MalformedInputTest):
             with pipeline.Tap(self.config, "--discover") as running:
                 until(
                     lambda: self.sql(
-                        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'pg_constraint'::regclass"
+                        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = "
+                        "'pg_constraint'::regclass"
                     ),
                     lambda: f"discovery does not wait\n{running}",
                 )
                 holder.execute(
                     f"CREATE TYPE {self.schema}.mood AS ENUM ('fine');"
-                    f"CREATE TABLE {self.schema}.made AS SELECT 'fine'::{self.schema}.mood AS m; COMMIT"
+                    f"CREATE TABLE {self.schema}.made AS SELECT 'fine'::{self.schema}.mood AS m; "
+                    "COMMIT"
                 )
                 catalog = json.loads(running.output.read())
                 self.assertEqual(running.wait(), 0, running)

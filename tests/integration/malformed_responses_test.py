@@ -100,7 +100,10 @@ class CatalogTest(MalformedResponsesTest):
                         if line.startswith(("ERROR", "CRITICAL"))
                     ],
                     [
-                        f'ERROR stream {self.id_of("t")}: {ANSWER}"kind" is NULL, not one character',
+                        (
+                            f'ERROR stream {self.id_of("t")}: {ANSWER}"kind" is NULL, not one '
+                            "character"
+                        ),
                         f"CRITICAL these streams failed, the others are done: {self.id_of('t')}",
                     ],
                 )
@@ -213,8 +216,9 @@ class JsonTest(MalformedResponsesTest):
         result = self.forged(catalog=catalog, json_as_object=True)
         self.assertEqual(result.records(), [])
         self.assertIn(
-            f"ERROR stream {self.id_of('t')}: {self.schema}.t.j: the server sent 19 bytes that are not the binary form of "
-            "type json; please report this with the server's version and the column's type",
+            f"ERROR stream {self.id_of('t')}: {self.schema}.t.j: the server sent 19 bytes that "
+            "are not the binary form of type json; please report this with the server's version "
+            "and the column's type",
             result.stderr,
         )
 

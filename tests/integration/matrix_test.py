@@ -194,7 +194,8 @@ def bodies(result, stream):
     lines = result.stdout.decode().splitlines()
     found = [
         re.fullmatch(
-            r'\{"type":"RECORD","stream":"([^"]+)","record":(.*?)(,"version":\d+)?(,"time_extracted":"[^"]+")?\}',
+            r'\{"type":"RECORD","stream":"([^"]+)","record":(.*?)(,"version":\d+)?(,'
+            r'"time_extracted":"[^"]+")?\}',
             line,
         )
         for line in lines
@@ -243,7 +244,8 @@ class MatrixTest:
     def scratch(self, table, like="numbers"):
         """A table for a test that changes it."""
         self.sql(
-            f"CREATE TABLE {table} AS SELECT a AS id, k, repeat('x', 300) AS pad FROM {like} ORDER BY a;"
+            f"CREATE TABLE {table} AS SELECT a AS id, k, repeat('x', 300) AS pad FROM {like} ORDER "
+            "BY a;"
             f"ALTER TABLE {table} ADD PRIMARY KEY (id); ALTER TABLE {table} ALTER k SET NOT NULL;"
             f"CREATE INDEX ON {table} (k); GRANT SELECT ON {table} TO reader"
         )
@@ -296,8 +298,8 @@ class MatrixTest:
         before = self.sync(catalog, state_every_rows=EVERY)
         self.assertEqual(len(before.records()), ROWS)
         self.sql(
-            "UPDATE resumed SET k = -1 WHERE id IN (3, 700); INSERT INTO resumed VALUES (2000, 0, ''); DELETE FROM resumed "
-            "WHERE id = 800"
+            "UPDATE resumed SET k = -1 WHERE id IN (3, 700); INSERT INTO resumed VALUES (2000, 0, "
+            "''); DELETE FROM resumed WHERE id = 800"
         )
         after = self.sync(catalog, before.state_texts[5])
         self.assertIn(
@@ -363,9 +365,10 @@ class MatrixTest:
 
     def test_incremental_with_lookback(self):
         self.sql(
-            "CREATE TABLE moments (id int, k timestamptz NOT NULL); GRANT SELECT ON moments TO reader;"
-            "INSERT INTO moments SELECT i, timestamptz '2026-01-02 03:04:05.6+00' + i * interval '1 minute' "
-            "FROM generate_series(1, 5) i"
+            "CREATE TABLE moments (id int, k timestamptz NOT NULL); GRANT SELECT ON moments TO "
+            "reader;"
+            "INSERT INTO moments SELECT i, timestamptz '2026-01-02 03:04:05.6+00' + i * interval "
+            "'1 minute' FROM generate_series(1, 5) i"
         )
         self.addCleanup(self.sql, "DROP TABLE moments")
         catalog = self.catalog("moments", "INCREMENTAL", "k")
@@ -424,9 +427,12 @@ class MatrixTest:
         if self.server.version < (9, 5):
             self.skipTest("there is none before 9.5")
         self.sql(
-            "CREATE TABLE secured (id int); CREATE TABLE secured_child () INHERITS (secured); INSERT INTO secured VALUES (1), (2);"
-            "INSERT INTO secured_child VALUES (3), (4); ALTER TABLE secured ENABLE ROW LEVEL SECURITY;"
-            "CREATE POLICY p ON secured USING (id % 2 = 0); GRANT SELECT ON secured, secured_child TO reader"
+            "CREATE TABLE secured (id int); CREATE TABLE secured_child () INHERITS (secured); "
+            "INSERT INTO secured VALUES (1), (2);"
+            "INSERT INTO secured_child VALUES (3), (4); ALTER TABLE secured ENABLE ROW LEVEL "
+            "SECURITY;"
+            "CREATE POLICY p ON secured USING (id % 2 = 0); GRANT SELECT ON secured, secured_child "
+            "TO reader"
         )
         self.addCleanup(self.sql, "DROP TABLE secured CASCADE")
         self.assertEqual(
@@ -442,8 +448,8 @@ class MatrixTest:
             )
         self.assertRegex(
             result.stderr,
-            r"(?m)^INFO nothing has come for 1 s from the server \(.*\), which is at work, waiting for "
-            r"Lock(: relation)?$",
+            r"(?m)^INFO nothing has come for 1 s from the server \(.*\), which is at work, "
+            r"waiting for Lock(: relation)?$",
         )
         self.assertIn("canceling statement due to lock timeout", result.stderr)
 

@@ -25,7 +25,8 @@ class LostSlotTest(SlotTest):
             "set idle_replication_slot_timeout to 0 or run the tap more often",
         ),
         "wal_removed": (
-            "the server has removed WAL that it needed, since it kept more than max_slot_wal_keep_size",
+            "the server has removed WAL that it needed, since it kept more than "
+            "max_slot_wal_keep_size",
             "raise max_slot_wal_keep_size or run the tap more often",
         ),
     }
@@ -47,7 +48,8 @@ class LostSlotTest(SlotTest):
         cause, prevention = self.CAUSES[reason]
         self.assertEqual(
             self.sql(
-                f"SELECT invalidation_reason FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+                "SELECT invalidation_reason FROM pg_replication_slots WHERE slot_name = "
+                f"'{self.slot}'"
             ),
             [(reason,)],
         )
@@ -62,8 +64,8 @@ class LostSlotTest(SlotTest):
         )
         status = self.slot_command("status")
         self.assertIn(
-            f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with --full-refresh; to prevent "
-            f"this, {prevention}\n",
+            f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with "
+            f"--full-refresh; to prevent this, {prevention}\n",
             status.stderr,
         )
         self.assertRegex(
@@ -77,7 +79,8 @@ class LostSlotTest(SlotTest):
         def is_lost():
             self.sql("CHECKPOINT")
             return self.sql(
-                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'"
+                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND "
+                "wal_status = 'lost'"
             )
 
         until(is_lost, "the slot is not lost")
@@ -100,8 +103,8 @@ class LostSlotTest(SlotTest):
         self.assertEqual(
             self.about_timeout(),
             [
-                "note it is 1d: the server invalidates a slot that has been idle for that long; run the tap more often, or turn the timeout off: "
-                + off
+                "note it is 1d: the server invalidates a slot that has been idle for that long; "
+                "run the tap more often, or turn the timeout off: " + off
             ],
         )
         self.set_timeout("1s")
@@ -114,8 +117,10 @@ class LostSlotTest(SlotTest):
         [found] = self.about_timeout()
         self.assertRegex(
             found,
-            rf"\Awarning it is 1s, and no one has read slot {self.slot} for [0-9]+ s: the next checkpoint of the "
-            "server invalidates the slot; run the tap now, and more often or without a timeout: ALTER SYSTEM",
+            rf"\Awarning it is 1s, and no one has read slot {self.slot} for [0-9]+ s: the next "
+            r"checkpoint of the "
+            "server invalidates the slot; run the tap now, and more often or without a timeout: "
+            "ALTER SYSTEM",
         )
         self.set_timeout("0")
         self.assertEqual(self.about_timeout(), [])
@@ -138,7 +143,8 @@ class ReplicaLevelTest(SlotTest):
         )
         result = self.slot_command("create", expect=4)  # Debian has no wal2json for 19 yet
         self.assertIn(
-            ': could not access file "wal2json": No such file or directory (SQLSTATE 58P01): install the plugin on the server '
+            ': could not access file "wal2json": No such file or directory (SQLSTATE 58P01): '
+            "install the plugin on the server "
             f"(Debian: postgresql-<version>-wal2json){ADVICE}\n",
             result.stderr,
         )
@@ -152,8 +158,8 @@ class MinimalLevelTest(SlotTest):
     def test_wal_level_minimal_is_refused(self):
         self.sql(ONE_TABLE)
         self.refused(
-            "log-based replication needs wal_level=logical, the server has minimal: ALTER SYSTEM SET wal_level = "
-            "'logical', then restart it",
+            "log-based replication needs wal_level=logical, the server has minimal: ALTER SYSTEM "
+            "SET wal_level = 'logical', then restart it",
             self.catalog("t"),
         )
 
@@ -166,7 +172,8 @@ class NotValidTest(SlotTest):
 
     def test_rows_with_a_null_key_are_copied(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (1, NULL), (2, 20), (3, 10);"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (1, NULL), "
+            "(2, 20), (3, 10);"
             "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID"
         )
         catalog = self.catalog("t", method="INCREMENTAL", key="k")
@@ -180,7 +187,8 @@ class NotValidTest(SlotTest):
     def test_validated_not_null_skips_the_null_query(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t VALUES (2, 20);"
-            "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID; ALTER TABLE {s}.t VALIDATE CONSTRAINT k_set"
+            "ALTER TABLE {s}.t ADD CONSTRAINT k_set NOT NULL k NOT VALID; ALTER TABLE {s}.t "
+            "VALIDATE CONSTRAINT k_set"
         )
         result = self.sync(
             self.catalog("t", method="INCREMENTAL", key="k"), None, "--log-level", "debug"

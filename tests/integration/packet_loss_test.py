@@ -91,7 +91,8 @@ class PacketLossTest(WalTest):
         self.proxy = Proxy(self.server.port, self.cable.here)
         self.addCleanup(self.proxy.__exit__)
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i"
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM "
+            "generate_series(1, 20000) i"
         )
 
     def over_there(self, catalog, state=None, **extra):
@@ -112,12 +113,14 @@ class PacketLossTest(WalTest):
         where = f"{self.cable.here}:{self.proxy.port}, database packet_loss, user tap"
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost \({where}\): .*(timed out|not receive data).*; "
+            rf"(?m)^WARNING .*: the connection was lost \({where}\): .*(timed out|not receive "
+            r"data).*; "
             r"trying again in 0\.5 s \(1 of 1\)$",
         )
         self.assertRegex(
             running.log.splitlines()[-1],
-            rf"^CRITICAL cannot connect \({where}\): no answer in 2 seconds; run: tap-postgres check$",
+            rf"^CRITICAL cannot connect \({where}\): no answer in 2 seconds; run: tap-postgres "
+            r"check$",
         )
 
     def test_during_a_copy(self):
@@ -145,7 +148,8 @@ class ProxiedPacketLossTest(WalTest):
         self.proxy = Proxy(self.server.port)
         self.addCleanup(self.proxy.__exit__)
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i;"
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM "
+            "generate_series(1, 20000) i;"
             "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
         )
 
@@ -173,13 +177,14 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 3, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and a "
-            rf"second try: cannot connect {self.where()}: no answer in 2 seconds; trying again in 0\.5 s "
-            r"\(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
+            rf"and a second try: cannot connect {self.where()}: no answer in 2 seconds; trying "
+            r"again in 0\.5 s \(1 of 1\)$",
         )
         self.assertRegex(
             running.log.splitlines()[-1],
-            rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres check$",
+            rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres "
+            r"check$",
         )
 
     def test_copy_resumes_on_a_new_connection(self):
@@ -190,9 +195,9 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
-            r"server waits for us, too \(Client: Client(Read|Write)\): what is sent does not arrive; trying again in "
-            r"0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
+            r"and the server waits for us, too \(Client: Client(Read|Write)\): what is sent does "
+            r"not arrive; trying again in 0\.5 s \(1 of 1\)$",
         )
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(found, set(range(1, 20001)))
@@ -212,8 +217,8 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 143, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the server "
-            rf"{why}; trying again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
+            rf"and the server {why}; trying again in 0\.5 s \(1 of 1\)$",
         )
 
     def test_replication_resumes_on_a_new_connection(self):
@@ -223,14 +228,16 @@ class ProxiedPacketLossTest(WalTest):
         self.check_log_goes_on(
             "has no such session any more",
             lambda: self.sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'walsender'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = "
+                "'walsender'"
             ),
         )
 
     def test_discovery_fails_on_a_dead_network(self):
         self.sql(
             "\n".join(
-                f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"
+                f"CREATE TABLE {{s}}.wide_{i} "
+                f"({', '.join(f'column_{j} text' for j in range(100))});"
                 for i in range(50)
             )
         )
@@ -239,9 +246,9 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 1, running)
         self.assertEqual(
             running.log.splitlines()[-1],
-            f"CRITICAL the connection was lost (127.0.0.1:{self.proxy.port}, database silence, user tap): nothing has come for "
-            f"2 s, and a second try: cannot connect (127.0.0.1:{self.proxy.port}, database silence, user tap): no answer in 2 "
-            "seconds",
+            f"CRITICAL the connection was lost (127.0.0.1:{self.proxy.port}, database silence, "
+            "user tap): nothing has come for 2 s, and a second try: cannot connect "
+            f"(127.0.0.1:{self.proxy.port}, database silence, user tap): no answer in 2 seconds",
         )
 
     def test_busy_server_is_waited_for(self):
@@ -253,8 +260,8 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^INFO nothing has come for 2 s from the server {self.where()}, which is at work, waiting for "
-            r"Lock: relation$",
+            rf"(?m)^INFO nothing has come for 2 s from the server {self.where()}, which is at "
+            r"work, waiting for Lock: relation$",
         )
 
 

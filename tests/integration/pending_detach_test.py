@@ -92,7 +92,8 @@ class AccessMethodTest(ResumeTest):
 
     def test_table_of_another_access_method(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY) USING other_heap; INSERT INTO {s}.t SELECT generate_series(1, 600)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY) USING other_heap; INSERT INTO {s}.t SELECT "
+            "generate_series(1, 600)"
         )
         state = self.cut_off(9)
         self.assertNotIn("copy", self.bookmark(state, "t"))

@@ -94,7 +94,8 @@ class SingerIoStateTest(StateTest):
 
     def test_float_in_python_notation(self):
         self.sql(
-            "CREATE TABLE {s}.f AS SELECT i AS id, i * 1e20::float8 AS k FROM generate_series(1, 3) i"
+            "CREATE TABLE {s}.f AS SELECT i AS id, i * 1e20::float8 AS k FROM generate_series(1, "
+            "3) i"
         )
         result = self.sync(
             self.incremental("f"),
@@ -132,7 +133,8 @@ class SingerIoStateTest(StateTest):
 
     def test_interrupted_stream_goes_first(self):
         self.sql(
-            "CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 AS k"
+            "CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k; CREATE TABLE {s}.z AS SELECT 1 AS id, 1 "
+            "AS k"
         )
         catalog = self.incremental("a", "t", "z")
         result = self.sync(catalog, {"bookmarks": {}, "currently_syncing": self.id_of("t")})

@@ -27,7 +27,8 @@ class ResumeColumnsTest(ResumeTest):
         state = self.cut_off(9)
         result = self.go_on(state, self.without("n", "pad"))
         self.assertIn(
-            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it had more columns (n, pad); restarting it\n",
+            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it had more columns "
+            "(n, pad); restarting it\n",
             result.stderr,
         )
         self.assertEqual(result.records("t"), [{"id": i} for i in range(1, 1001)])
@@ -63,7 +64,8 @@ class ResumeColumnsTest(ResumeTest):
                 changed = {"bookmarks": {self.id_of("t"): bookmark}}
                 result = self.sync(self.catalog("t"), changed)
                 self.assertIn(
-                    "cannot resume the interrupted copy: the server has another history; restarting it\n",
+                    "cannot resume the interrupted copy: the server has another history; "
+                    "restarting it\n",
                     result.stderr,
                 )
 

@@ -63,7 +63,8 @@ class PartitionsTest(ResumeTest):
 
     def test_new_partition(self):
         self.check(
-            "CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4); INSERT INTO {s}.t VALUES (4000, 4, 4)"
+            "CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4); INSERT INTO {s}.t VALUES "
+            "(4000, 4, 4)"
         )
 
     def test_partition_split(self):
@@ -160,7 +161,8 @@ class PartitionsTest(ResumeTest):
         )
         state = self.cut_off(9)
         self.sql(
-            "UPDATE {s}.t SET n = 1 WHERE id IN (1, 299, 301, 600); INSERT INTO {s}.heir VALUES (601, 0, 0)"
+            "UPDATE {s}.t SET n = 1 WHERE id IN (1, 299, 301, 600); INSERT INTO {s}.heir VALUES "
+            "(601, 0, 0)"
         )
         result = self.go_on(state)
         self.check_resumed(result, state, extra_allowed=True)

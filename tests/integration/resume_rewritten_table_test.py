@@ -47,7 +47,8 @@ class RewrittenTableTest(ResumeTest):
 
     def test_swapped_for_another_table(self):
         self.check_starts_anew(
-            "CREATE TABLE {s}.u (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.u SELECT id + 5, n, pad FROM {s}.t;"
+            "CREATE TABLE {s}.u (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.u SELECT id + 5, n, "
+            "pad FROM {s}.t;"
             "ALTER TABLE {s}.t RENAME TO old; ALTER TABLE {s}.u RENAME TO t",
             why="the part of the table that it had come to is gone",
         )

@@ -70,7 +70,8 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
 
     def check_restarted(self, result):
         self.assertIn(
-            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {BEHIND}; restarting it\n",
+            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {BEHIND}; restarting "
+            "it\n",
             result.stderr,
         )
         self.assertEqual(sorted(self.ids(result)), list(range(1, ROWS + 1)))
@@ -154,7 +155,8 @@ class FailoverTest(ResumeTest):
             )
             result = self.sync(self.catalog("t"), state, **read_from(standby))
             self.assertIn(
-                f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: the server has another history; "
+                f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: the server has "
+                "another history; "
                 "restarting it\n",
                 result.stderr,
             )

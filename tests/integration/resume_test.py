@@ -128,7 +128,8 @@ class OneTableTest(ResumeTest):
         version = self.bookmark(state, "t")["version"]
         for n in range(1, 5):
             self.sql(
-                f"UPDATE {{s}}.t SET n = {n} WHERE id % 100 = {n}; INSERT INTO {{s}}.t VALUES (1000 + {n}, 0, '');"
+                f"UPDATE {{s}}.t SET n = {n} WHERE id % 100 = {n}; INSERT INTO {{s}}.t VALUES "
+                f"(1000 + {n}, 0, '');"
                 f"UPDATE {{s}}.t SET n = -1 WHERE id = {ROWS + 1 - n}"
             )
             state = self.cut_off(4, state=state)
@@ -182,7 +183,8 @@ class WithoutPositionTest(ResumeTest):
 
     def test_view(self):
         self.sql(
-            "CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id; CREATE VIEW {s}.t AS SELECT id FROM {s}.base"
+            "CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id; CREATE VIEW {s}.t AS "
+            "SELECT id FROM {s}.base"
         )
         self.check_starts_anew(
             "DELETE FROM {s}.base WHERE id < 100; INSERT INTO {s}.base VALUES (1000)"
@@ -213,7 +215,8 @@ class MaterializedViewTest(ResumeTest):
         super().setUp()
         self.sql(
             "CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id;"
-            "CREATE MATERIALIZED VIEW {s}.t AS SELECT id FROM {s}.base; CREATE UNIQUE INDEX ON {s}.t (id)"
+            "CREATE MATERIALIZED VIEW {s}.t AS SELECT id FROM {s}.base; CREATE UNIQUE INDEX ON "
+            "{s}.t (id)"
         )
         self.catalog_of_t = self.catalog("t")
         tap.metadata(tap.stream(self.catalog_of_t, "t"))["view-key-properties"] = ["id"]

@@ -7,7 +7,10 @@ from support import tap
 from support.interruption import TABLE, InterruptionTest
 
 # Its rows take longer than the server allows, at whatever attempt.
-SLOW = "CREATE VIEW {s}.v AS SELECT id, k FROM {s}.t WHERE id <= 300 AND (id < 200 OR pg_sleep(0.02) IS NOT NULL)"
+SLOW = (
+    "CREATE VIEW {s}.v AS SELECT id, k FROM {s}.t WHERE id <= 300 AND (id < 200 OR pg_sleep(0.02) "
+    "IS NOT NULL)"
+)
 
 
 class RetriesTest(InterruptionTest):
@@ -22,7 +25,8 @@ class RetriesTest(InterruptionTest):
         self.assertEqual(numbers, ["1", "2"])
         self.assertEqual(result.stderr.count("giving up"), 1)
         self.assertIn(
-            f"WARNING {stream}: giving up: 2 retries have not advanced the bookmark (max_retries)\n",
+            f"WARNING {stream}: giving up: 2 retries have not advanced the bookmark "
+            "(max_retries)\n",
             result.stderr,
         )
         self.assertRegex(result.stderr, rf"(?m)^ERROR stream {stream}: .*SQLSTATE 57014")
@@ -36,7 +40,8 @@ class RetriesTest(InterruptionTest):
 
     def test_sorted_read_slower_than_statement_timeout(self):
         self.sql(
-            "CREATE VIEW {s}.v AS SELECT id, k + (pg_sleep(0.01) IS NULL)::int AS k FROM {s}.t WHERE id <= 300"
+            "CREATE VIEW {s}.v AS SELECT id, k + (pg_sleep(0.01) IS NULL)::int AS k FROM {s}.t "
+            "WHERE id <= 300"
         )
         catalog = self.catalog("v", method="INCREMENTAL", key="k")
         tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
@@ -49,7 +54,8 @@ class RetriesTest(InterruptionTest):
         tap.metadata(tap.stream(catalog, "v"))["view-key-properties"] = ["id"]
         result = self.sync(catalog, expect=1, max_retries=1, statement_timeout="500ms")
         self.assertIn(
-            f"WARNING {self.id_of('v')}: giving up: 1 retry has not advanced the bookmark (max_retries)\n",
+            f"WARNING {self.id_of('v')}: giving up: 1 retry has not advanced the bookmark "
+            "(max_retries)\n",
             result.stderr,
         )
 

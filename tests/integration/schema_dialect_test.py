@@ -141,7 +141,8 @@ def setUpModule():
     columns = ", ".join(f"{column} {column_type}" for column_type, column in COLUMN.items())
     shared().sql(f"CREATE TABLE everything ({columns})", DB)
     shared().sql(
-        "CREATE TABLE keyed (a int, b varchar(3), c int[], d timestamptz, PRIMARY KEY (a, b, c, d))",
+        "CREATE TABLE keyed (a int, b varchar(3), c int[], d timestamptz, PRIMARY KEY (a, b, c, "
+        "d))",
         DB,
     )
 

@@ -147,7 +147,8 @@ class SearchPathSecurityTest(unittest.TestCase):
         cls.addClassCleanup(cls.server.close)
         cls.server.create_database("shop")
         cls.server.sql(
-            "CREATE ROLE reader LOGIN REPLICATION; CREATE ROLE mallory LOGIN; GRANT pg_read_all_data TO reader"
+            "CREATE ROLE reader LOGIN REPLICATION; CREATE ROLE mallory LOGIN; GRANT "
+            "pg_read_all_data TO reader"
         )
         cls.server.sql(TABLES + "GRANT CREATE ON SCHEMA public TO mallory", "shop")
         cls.config = {
@@ -226,7 +227,8 @@ class SearchPathSecurityTest(unittest.TestCase):
         [(operators, functions)] = self.sql(
             "SELECT (SELECT count(*) FROM pg_operator o JOIN pg_roles r ON r.oid = o.oprowner "
             "WHERE rolname = 'mallory'), "
-            "(SELECT count(*) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE rolname = 'mallory')"
+            "(SELECT count(*) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE rolname = "
+            "'mallory')"
         )
         self.assertGreater(operators, len(OPERATORS) * (len(TYPES) ** 2 - 1))  # citext has its own
         self.assertGreater(functions, 3 * len(TYPES) ** 2 + 1000)
@@ -281,7 +283,8 @@ class SearchPathSecurityTest(unittest.TestCase):
         findings = self.findings(config, catalog, second.last_state)
         self.sql("TRUNCATE app.part; INSERT INTO app.part VALUES (1, 'one'), (101, 'two')")
         self.sql(
-            "UPDATE app.logged SET small = 0; INSERT INTO app.logged VALUES (1, 'c1', repeat('x', 9000), 0, 'public.country')"
+            "UPDATE app.logged SET small = 0; INSERT INTO app.logged VALUES (1, 'c1', repeat('x', "
+            "9000), 0, 'public.country')"
         )
         third = tap.run(config, catalog=catalog, state=second.last_state)
         self.assertEqual(

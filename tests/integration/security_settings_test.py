@@ -10,7 +10,8 @@ from support.server import shared
 
 KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"  # a key's text without its BEGIN line
 NOT_A_FILE = (
-    'CRITICAL config.json: "{}" must be the path of a file that can be read, or its text in PEM with the lines BEGIN and END, '
+    'CRITICAL config.json: "{}" must be the path of a file that can be read, or its text in PEM '
+    "with the lines BEGIN and END, "
     "but is neither\n"
 )
 
@@ -90,7 +91,8 @@ class SecretsTest(SecuritySettingsTest):
                 f"host=localhost password={KEY}",
             ):
                 self.refuse(
-                    f'CRITICAL config.json: "{keyword}" must be a name, but is a connection string: a URI goes into "sqlalchemy_url"\n',
+                    f'CRITICAL config.json: "{keyword}" must be a name, but is a connection '
+                    'string: a URI goes into "sqlalchemy_url"\n',
                     **{keyword: value},
                 )
 
@@ -117,7 +119,8 @@ class FailClosedTest(SecuritySettingsTest):
             if major < since:
                 are_newer = True
                 self.refuse(
-                    f'CRITICAL config.json: "{keyword}" needs libpq {since} or later, but this is {version}: install a newer libpq, '
+                    f'CRITICAL config.json: "{keyword}" needs libpq {since} or later, but this is '
+                    f"{version}: install a newer libpq, "
                     "or remove the key\n",
                     **{keyword: value},
                 )
@@ -160,25 +163,29 @@ class FailClosedTest(SecuritySettingsTest):
             ("ssl_client_private_key", "sslkey"),
         ):
             self.refuse(
-                f'CRITICAL config.json: "{key}" has no effect without "ssl_enable": set "ssl_enable" to true, or use "{keyword}"\n',
+                f'CRITICAL config.json: "{key}" has no effect without "ssl_enable": set '
+                f'"ssl_enable" to true, or use "{keyword}"\n',
                 **{key: "verify-full"},
             )
 
     def test_contradictions(self):
         self.refuse(
-            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of them\n',
+            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of '
+            "them\n",
             ssl_enable=True,
             sslmode="prefer",
         )
         self.refuse(
-            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of them\n',
+            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of '
+            "them\n",
             ssl_enable=True,
             ssl_mode="verify-full",
             sslmode="require",
         )
         for mode in ("disable", "allow", "prefer"):
             self.refuse(
-                f'CRITICAL config.json: "ssl" requires sslmode "require" or stronger, but the connection would use "{mode}": '
+                'CRITICAL config.json: "ssl" requires sslmode "require" or stronger, but the '
+                f'connection would use "{mode}": '
                 "keep one of them\n",
                 ssl=True,
                 sslmode=mode,
@@ -187,7 +194,8 @@ class FailClosedTest(SecuritySettingsTest):
     def test_invalid_values(self):
         self.refuse('CRITICAL config.json: "ssl" must be true or false, but is "tru"\n', ssl="tru")
         self.refuse(
-            'CRITICAL config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full, but is "verify"\n',
+            'CRITICAL config.json: "sslmode" must be one of disable, allow, prefer, require, '
+            'verify-ca, verify-full, but is "verify"\n',
             sslmode="verify",
         )
 

@@ -18,7 +18,8 @@ class SessionTerminationTest(WalTest):
         self.proxy = Proxy(self.server.port)
         self.addCleanup(self.proxy.__exit__)
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM generate_series(1, 20000) i"
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM "
+            "generate_series(1, 20000) i"
         )
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP OWNED BY reader; DROP ROLE reader")
@@ -53,8 +54,8 @@ class SessionTerminationTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, and the "
-            r"server has no such session any more; trying again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
+            r"and the server has no such session any more; trying again in 0\.5 s \(1 of 1\)$",
         )
         with stranger.cursor() as cursor:
             cursor.execute("SELECT 1")  # still connected
@@ -66,8 +67,9 @@ class SessionTerminationTest(WalTest):
         self.addCleanup(self.sql, "GRANT EXECUTE ON FUNCTION pg_terminate_backend TO PUBLIC")
 
     DENIED = (
-        r"(?m)^WARNING cannot terminate the session of PID [0-9]+, which keeps its locks and its slot until the server notices "
-        r"that the connection is dead: permission denied for function pg_terminate_backend \(SQLSTATE 42501\)$"
+        r"(?m)^WARNING cannot terminate the session of PID [0-9]+, which keeps its locks and its "
+        r"slot until the server notices that the connection is dead: permission denied for "
+        r"function pg_terminate_backend \(SQLSTATE 42501\)$"
     )
 
     def test_copy_resumes_without_termination(self):
@@ -83,7 +85,8 @@ class SessionTerminationTest(WalTest):
     def test_discovery_ends_without_termination(self):
         self.sql(
             "\n".join(
-                f"CREATE TABLE {{s}}.wide_{i} ({', '.join(f'column_{j} text' for j in range(100))});"
+                f"CREATE TABLE {{s}}.wide_{i} "
+                f"({', '.join(f'column_{j} text' for j in range(100))});"
                 for i in range(50)
             )
         )

@@ -135,8 +135,9 @@ FILES = [
     Mistake(
         "no method",
         2,
-        f"Unrecognized replication_method None for stream {ORDERS}: set replication-method in the stream's "
-        "metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED",
+        f"Unrecognized replication_method None for stream {ORDERS}: set replication-method in the "
+        "stream's metadata, or default_replication_method in the config, to FULL_TABLE, "
+        "INCREMENTAL or LOG_BASED",
         catalog=forget_method,
     ),
     Mistake(
@@ -167,14 +168,16 @@ LOGIN = [
         "the wrong port",
         3,
         "cannot connect (127.0.0.1:{free}, database shop, user newcomer): connection to server at "
-        '"127.0.0.1", port {free} failed: Connection refused Is the server running on that host and accepting TCP/IP '
+        '"127.0.0.1", port {free} failed: Connection refused Is the server running on that host '
+        "and accepting TCP/IP "
         "connections?",
         config={"port": "{free}"},
     ),
     Mistake(
         "no such host",
         3,
-        "cannot connect (no-such-host.invalid:{port}, database shop, user newcomer): could not translate "
+        "cannot connect (no-such-host.invalid:{port}, database shop, user newcomer): could not "
+        "translate "
         'host name "no-such-host.invalid" to address: {resolver}',
         config={"host": "no-such-host.invalid"},
     ),
@@ -182,7 +185,8 @@ LOGIN = [
         "a socket folder without a server",
         3,
         "cannot connect (/nowhere:{port}, database shop, user newcomer): connection to "
-        'server on socket "/nowhere/.s.PGSQL.{port}" failed: No such file or directory Is the server running locally and '
+        'server on socket "/nowhere/.s.PGSQL.{port}" failed: No such file or directory Is the '
+        "server running locally and "
         "accepting connections on that socket?",
         config={"host": "/nowhere"},
     ),
@@ -228,7 +232,8 @@ LOGIN = [
     Mistake(
         "no CONNECT",
         3,
-        'cannot connect ({where}): {failed}permission denied for database "shop" DETAIL: User does not have '
+        'cannot connect ({where}): {failed}permission denied for database "shop" DETAIL: User does '
+        "not have "
         "CONNECT privilege. (SQLSTATE 42501)",
         "REVOKE CONNECT ON DATABASE shop FROM PUBLIC",
         "GRANT CONNECT ON DATABASE shop TO PUBLIC",
@@ -285,7 +290,8 @@ STREAMS = [
         "SELECT on some columns only",
         1,
         "permission denied for table orders (SQLSTATE 42501)",
-        "REVOKE SELECT ON sales.orders FROM newcomer; GRANT SELECT (id, placed) ON sales.orders TO newcomer",
+        "REVOKE SELECT ON sales.orders FROM newcomer; GRANT SELECT (id, placed) ON sales.orders "
+        "TO newcomer",
         "GRANT SELECT ON sales.orders TO newcomer",
     ),
     Mistake(
@@ -331,8 +337,9 @@ STREAMS = [
 ]
 
 REFUSED_PLUGIN = (
-    'library "wal2json" may not be used as an output plugin; If it is safe for all REPLICATION users to use this '
-    'library as an output plugin, add it to "output_plugin_libraries" and reload the server configuration. '
+    'library "wal2json" may not be used as an output plugin; If it is safe for all REPLICATION '
+    'users to use this library as an output plugin, add it to "output_plugin_libraries" and reload '
+    "the server configuration. "
     "(SQLSTATE 42501)"
 )
 LOG = [
@@ -369,7 +376,8 @@ LOG = [
         "a role that may not replicate",
         4,
         "cannot connect ({where}): {failed}must be superuser or replication role to start "
-        '{walsender} (SQLSTATE 42501): give the role the right to replicate: ALTER ROLE "newcomer" REPLICATION',
+        "{walsender} (SQLSTATE 42501): give the role the right to replicate: ALTER ROLE "
+        '"newcomer" REPLICATION',
         "ALTER ROLE newcomer NOREPLICATION",
         "ALTER ROLE newcomer REPLICATION",
         method="LOG_BASED",
@@ -378,7 +386,8 @@ LOG = [
         "a slot that has moved on",
         4,
         f"the state of stream {ORDERS} is at 0/10, but replication slot stitch_shop has moved on "
-        "to {confirmed} (made anew, or read by somebody else): the changes between are gone; sync the stream anew with "
+        "to {confirmed} (made anew, or read by somebody else): the changes between are gone; sync "
+        "the stream anew with "
         f"--full-refresh {ORDERS}",
         method="LOG_BASED",
         state={"lsn": 16},
@@ -387,7 +396,8 @@ LOG = [
         "a state of another server",
         4,
         f"the state of stream {ORDERS} is at 100/0, but the server's log ends at {{end}}: it is "
-        f"another server, or one that was restored from a backup; sync the stream anew with --full-refresh {ORDERS}",
+        "another server, or one that was restored from a backup; sync the stream anew with "
+        f"--full-refresh {ORDERS}",
         method="LOG_BASED",
         state={"lsn": 2**40},
     ),
@@ -417,7 +427,8 @@ class SetupErrorCase(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             free = listener.getsockname()[1]
         slots = self.server.sql(
-            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = 'stitch_shop'"
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = "
+            "'stitch_shop'"
         )
         return {
             "port": port,
@@ -486,7 +497,10 @@ class SetupErrorCase(unittest.TestCase):
             pattern = pattern.replace(re.escape("{%s}" % name), meant)
         advice = re.escape(ADVICE if mistake.code != 2 else "")
         if mistake.code == 1:
-            expected = rf"ERROR stream {ORDERS}: {pattern}{advice}\nCRITICAL these streams failed, the others are done: {ORDERS}"
+            expected = (
+                rf"ERROR stream {ORDERS}: {pattern}{advice}\nCRITICAL these streams failed, the "
+                rf"others are done: {ORDERS}"
+            )
         else:
             expected = f"{re.escape(mistake.before)}CRITICAL {pattern}{advice}"
         self.assertRegex("\n".join(told), rf"\A{expected}\Z", result)
@@ -543,8 +557,9 @@ class SetupErrorsTest(SetupErrorCase):
             mistake = Mistake(
                 "",
                 4,
-                f"replication slot stitch_shop is in use by PID {pid} (application nightly export): two runs must "
-                f"not read one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+                f"replication slot stitch_shop is in use by PID {pid} (application nightly "
+                "export): two runs must not read one slot: wait for the other to end, or end it "
+                f"with SELECT pg_terminate_backend({pid})",
                 method="LOG_BASED",
             )
             self.check(mistake, *self.make(mistake))
@@ -564,8 +579,8 @@ class SetupErrorsTest(SetupErrorCase):
             "",
             4,
             f"replication slot new ({{where}}): {REFUSED_PLUGIN}: add wal2json to the setting "
-            "output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = <what SHOW output_plugin_libraries "
-            "says>, 'wal2json', then SELECT pg_reload_conf()",
+            "output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = <what SHOW "
+            "output_plugin_libraries says>, 'wal2json', then SELECT pg_reload_conf()",
             method="LOG_BASED",
             config={"replication_slot": "new", "create_replication_slot": "true"},
         )
@@ -578,8 +593,8 @@ class SetupErrorsTest(SetupErrorCase):
         )
         result = tap.run(self.config, "--discover", expect=1)
         line = (
-            f"0 tables were discovered across the entire cluster: grant newcomer USAGE on a schema and SELECT on "
-            f"its tables, or widen filter_dbs and filter_schemas{ADVICE}"
+            "0 tables were discovered across the entire cluster: grant newcomer USAGE on a schema "
+            f"and SELECT on its tables, or widen filter_dbs and filter_schemas{ADVICE}"
         )
         self.assertEqual(
             (result.stdout, result.stderr),
@@ -603,15 +618,15 @@ class OtherServersTest(SetupErrorCase):
     def test_wal_level_is_replica(self):
         self.start({"wal_level": "replica"})
         self.check_log_based(
-            "log-based replication needs wal_level=logical, the server has replica: ALTER SYSTEM SET wal_level = "
-            "'logical', then restart it"
+            "log-based replication needs wal_level=logical, the server has replica: ALTER SYSTEM "
+            "SET wal_level = 'logical', then restart it"
         )
 
     def test_rds_without_logical_replication(self):
         self.start({"wal_level": "replica", "rds.logical_replication": "off"})
         self.check_log_based(
-            "log-based replication needs wal_level=logical, the server has replica: set rds.logical_replication to "
-            "1 in its parameter group and reboot it"
+            "log-based replication needs wal_level=logical, the server has replica: set "
+            "rds.logical_replication to 1 in its parameter group and reboot it"
         )
 
     def test_standby(self):
@@ -620,8 +635,8 @@ class OtherServersTest(SetupErrorCase):
         self.addCleanup(standby.close)
         self.use(standby)
         self.check_log_based(
-            "log-based replication reads the primary, but this server is a standby: set host to the primary's "
-            "(Aurora: the cluster's writer endpoint)"
+            "log-based replication reads the primary, but this server is a standby: set host to "
+            "the primary's (Aurora: the cluster's writer endpoint)"
         )
 
     def test_lost_slot(self):
@@ -638,8 +653,8 @@ class OtherServersTest(SetupErrorCase):
         cause, prevention = removed_wal(self.server)
         self.check_log_based(
             f"replication slot stitch_shop is lost: {cause}: "
-            f"drop it with {DROP_SLOT}, create it again with {CREATE_SLOT}, then run a full refresh with "
-            f"--full-refresh; to prevent this, {prevention}"
+            f"drop it with {DROP_SLOT}, create it again with {CREATE_SLOT}, then run a full "
+            f"refresh with --full-refresh; to prevent this, {prevention}"
         )
 
 

@@ -49,7 +49,8 @@ class SlotCommandTest(SlotTest):
         )
         with self.consumer(application="nightly export") as pid:
             self.assertIn(
-                f"{self.slot}: plugin wal2json, database slots, read by PID {pid} (nightly export), confirmed ",
+                f"{self.slot}: plugin wal2json, database slots, read by PID {pid} (nightly "
+                "export), confirmed ",
                 self.slot_command("status").stdout.decode(),
             )
 
@@ -69,7 +70,8 @@ class SlotCommandTest(SlotTest):
             (result.stdout, result.stderr),
             (
                 b"",
-                f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n"
+                f"INFO creating replication slot {self.slot}: this waits for transactions that are "
+                "open\n"
                 f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n",
             ),
         )
@@ -89,8 +91,9 @@ class SlotCommandTest(SlotTest):
             (gone.stdout, gone.stderr),
             (
                 b"",
-                f"CRITICAL no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
-                f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true{ADVICE}\n",
+                f"CRITICAL no replication slot {self.slot} with wal2json in database slots: "
+                f"create it with SELECT pg_create_logical_replication_slot('{self.slot}', "
+                f"'wal2json') or set create_replication_slot to true{ADVICE}\n",
             ),
         )
 
@@ -103,8 +106,10 @@ class SlotCommandTest(SlotTest):
             (result.stdout, result.stderr),
             (
                 b"",
-                f'CRITICAL replication slot {self.slot} ({where}): replication slot "{self.slot}" is active for PID {pid} '
-                f"(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT pg_terminate_backend(...){ADVICE}\n",
+                f'CRITICAL replication slot {self.slot} ({where}): replication slot "{self.slot}" '
+                f"is active for PID {pid} "
+                "(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT "
+                f"pg_terminate_backend(...){ADVICE}\n",
             ),
         )
 
@@ -185,8 +190,8 @@ class SlotCommandTest(SlotTest):
             (result.stdout, result.stderr),
             (
                 b"",
-                "CRITICAL the state has no log-based stream of database slots: give the last STATE of a run that follows "
-                "it\n",
+                "CRITICAL the state has no log-based stream of database slots: give the last "
+                "STATE of a run that follows it\n",
             ),
         )
 
@@ -198,8 +203,9 @@ class SlotCommandTest(SlotTest):
         self.assertEqual(
             result.stderr,
             (
-                f"CRITICAL replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not read "
-                f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid}){ADVICE}\n"
+                f"CRITICAL replication slot {self.slot} is in use by PID {pid} (application "
+                "nightly export): two runs must not read one slot: wait for the other to end, or "
+                f"end it with SELECT pg_terminate_backend({pid}){ADVICE}\n"
             ),
         )
 
@@ -246,8 +252,9 @@ class RunawaySlotTest(SlotTest):
         self.make_slot()
         self.assertRegex(
             self.slot_command("status").stdout.decode(),
-            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
-            r"0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved, safe for [0-9]+ bytes more\n\Z",
+            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, "
+            r"restart 0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved, safe for [0-9]+ bytes "
+            r"more\n\Z",
         )
         until(lambda: self.wal_status() == "lost", "the slot is not lost")
         result = self.slot_command("status")
@@ -259,8 +266,8 @@ class RunawaySlotTest(SlotTest):
         )
         self.assertRegex(
             result.stdout.decode(),
-            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, restart "
-            r"(0/0|-), keeps 0\.0 MB, wal_status lost( \(wal_removed\))?\n\Z",
+            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, "
+            r"restart (0/0|-), keeps 0\.0 MB, wal_status lost( \(wal_removed\))?\n\Z",
         )
 
     def test_status_of_a_slot_about_to_be_lost(self):
@@ -269,8 +276,8 @@ class RunawaySlotTest(SlotTest):
         self.assertEqual(self.sql("SELECT wal_status FROM pg_replication_slots"), [("unreserved",)])
         self.assertEqual(
             self.slot_command("status").stderr,
-            f"WARNING slot {self.slot} is about to be lost: it keeps more log than max_slot_wal_keep_size; run the "
-            "tap, or drop it\n",
+            f"WARNING slot {self.slot} is about to be lost: it keeps more log than "
+            "max_slot_wal_keep_size; run the tap, or drop it\n",
         )
 
 

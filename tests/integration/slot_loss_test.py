@@ -24,7 +24,8 @@ class SlotLossTest(SlotTest):
     def between(self, *statements):
         """Something done before the tap is back; 'slot' stands for the slot's name."""
         self.sql(
-            f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE "
+            f"slot_name = '{self.slot}'"
         )
         for statement in statements:
             self.sql(statement.replace("'slot'", f"'{self.slot}'"))
@@ -42,19 +43,22 @@ class SlotLossTest(SlotTest):
         self.assertEqual(last, f"CRITICAL {text(self.state) if callable(text) else text}{ADVICE}")
 
     def where(self):
-        return f"replication slot {self.slot} (127.0.0.1:{self.server.port}, database slot_loss, user tap)"
+        return (
+            f"replication slot {self.slot} (127.0.0.1:{self.server.port}, database slot_loss, "
+            "user tap)"
+        )
 
     def made_anew(self):
         return (
-            f"create it again with SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full "
-            "refresh with --full-refresh"
+            f"create it again with SELECT pg_create_logical_replication_slot('{self.slot}', "
+            "'wal2json'), then run a full refresh with --full-refresh"
         )
 
     def test_dropped(self):
         self.between("SELECT pg_drop_replication_slot('slot')")
         self.ends_with(
-            f'{self.where()}: replication slot "{self.slot}" does not exist (SQLSTATE 42704): it has been dropped: '
-            + self.made_anew()
+            f'{self.where()}: replication slot "{self.slot}" does not exist (SQLSTATE 42704): it '
+            "has been dropped: " + self.made_anew()
         )
 
     def test_dropped_and_recreated(self):
@@ -106,10 +110,11 @@ class RemovedSegmentTest(SlotTest):
         result = self.sync(catalog, state, expect=4)
         self.assertEqual(
             result.stderr.splitlines()[-1],
-            f"CRITICAL replication slot {self.slot} ({self.place()}): requested WAL segment {segment} has already been removed "
-            f"(SQLSTATE 58P01): drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
-            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full refresh with "
-            f"--full-refresh{ADVICE}",
+            f"CRITICAL replication slot {self.slot} ({self.place()}): requested WAL segment "
+            f"{segment} has already been removed (SQLSTATE 58P01): drop it with SELECT "
+            f"pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full "
+            f"refresh with --full-refresh{ADVICE}",
         )
 
     def place(self):

@@ -91,7 +91,8 @@ class SlotNameTest(unittest.TestCase):
                     {**config, **extra, "create_replication_slot": True}, catalog=catalog
                 )
                 self.assertIn(
-                    f"INFO creating replication slot {name}: this waits for transactions that are open\n",
+                    f"INFO creating replication slot {name}: this waits for transactions that are "
+                    "open\n",
                     result.stderr,
                 )
                 self.assertEqual(
@@ -113,8 +114,10 @@ class SlotNameTest(unittest.TestCase):
         self.assertEqual(
             (result.stderr, result.stdout),
             (
-                "CRITICAL replication slot stitch_odd_n__me_1 uses the plugin pgoutput, not wal2json: name another by replication_slot, "
-                f"or make one: SELECT pg_create_logical_replication_slot('stitch_odd_n__me_1_wal2json', 'wal2json'){ADVICE}\n",
+                "CRITICAL replication slot stitch_odd_n__me_1 uses the plugin pgoutput, not "
+                "wal2json: name another by replication_slot, or make one: SELECT "
+                "pg_create_logical_replication_slot('stitch_odd_n__me_1_wal2json', "
+                f"'wal2json'){ADVICE}\n",
                 b"",
             ),
         )
@@ -137,8 +140,9 @@ class SlotNameTest(unittest.TestCase):
                 self.assertEqual(
                     (result.stderr, result.stdout),
                     (
-                        f"CRITICAL no replication slot {names} with wal2json in database {self.database}: {create % first} or set "
-                        f"create_replication_slot to true{ADVICE}\n",
+                        f"CRITICAL no replication slot {names} with wal2json in database "
+                        f"{self.database}: {create % first} or set create_replication_slot to "
+                        f"true{ADVICE}\n",
                         b"",
                     ),
                 )
@@ -152,8 +156,9 @@ class UnfitSlotTest(SlotTest):
         catalog, state = self.first_copy()
         self.drop_slot()
         self.refused(
-            f"no replication slot {self.slot} with wal2json in database slots: create it with SELECT "
-            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set create_replication_slot to true",
+            f"no replication slot {self.slot} with wal2json in database slots: create it with "
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set "
+            "create_replication_slot to true",
             catalog,
             state,
         )
@@ -203,7 +208,8 @@ class UnfitSlotTest(SlotTest):
     def test_interrupted_copy_needs_wal_from_its_start(self):
         self.make_slot()
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i"
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM "
+            "generate_series(1, 6000) i"
         )
         catalog = self.catalog("t")
         running = self.start(catalog, state_every_rows=100)
@@ -226,15 +232,17 @@ class UnfitSlotTest(SlotTest):
         catalog, state = self.first_copy()
         with self.consumer(application="nightly export") as pid:
             self.refused(
-                f"replication slot {self.slot} is in use by PID {pid} (application nightly export): two runs must not "
-                f"read one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+                f"replication slot {self.slot} is in use by PID {pid} (application nightly "
+                "export): two runs must not read one slot: wait for the other to end, or end it "
+                f"with SELECT pg_terminate_backend({pid})",
                 catalog,
                 state,
             )
         with self.consumer(application="") as pid:
             self.refused(
-                f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one slot: wait for the "
-                f"other to end, or end it with SELECT pg_terminate_backend({pid})",
+                f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one "
+                "slot: wait for the other to end, or end it with SELECT "
+                f"pg_terminate_backend({pid})",
                 catalog,
                 state,
             )
@@ -255,8 +263,9 @@ class UnfitSlotTest(SlotTest):
         self.start(catalog, state, break_at_end_lsn=False)
         [(pid,)] = until(self.is_active, "nobody reads the slot")
         self.refused(
-            f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): two runs must not read "
-            f"one slot: wait for the other to end, or end it with SELECT pg_terminate_backend({pid})",
+            f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): "
+            "two runs must not read one slot: wait for the other to end, or end it with SELECT "
+            f"pg_terminate_backend({pid})",
             catalog,
             state,
         )
@@ -266,8 +275,8 @@ class UnfitSlotTest(SlotTest):
         for plugin in ("pgoutput", "test_decoding"):
             self.make_slot(plugin=plugin)
             self.refused(
-                f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name another by "
-                f"replication_slot, or make one: SELECT "
+                f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name "
+                "another by replication_slot, or make one: SELECT "
                 f"pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')",
                 self.catalog("t"),
             )
@@ -277,9 +286,9 @@ class UnfitSlotTest(SlotTest):
         self.sql(ONE_TABLE)
         self.make_slot(database="postgres")
         self.refused(
-            f"replication slot {self.slot} is of database postgres, not slots: a slot reads one database; name another "
-            "by replication_slot, or create it in slots: SELECT pg_create_logical_replication_slot('stitch_slots', "
-            "'wal2json')",
+            f"replication slot {self.slot} is of database postgres, not slots: a slot reads one "
+            "database; name another by replication_slot, or create it in slots: SELECT "
+            "pg_create_logical_replication_slot('stitch_slots', 'wal2json')",
             self.catalog("t"),
         )
 
@@ -289,11 +298,14 @@ class UnfitSlotTest(SlotTest):
         self.addCleanup(self.drop_slot)
         where = f"127.0.0.1:{self.server.port}, database slots, user tap"
         self.refused(
-            f'replication slot {self.slot} ({where}): replication slot "{self.slot}" already exists '
-            "(SQLSTATE 42710): it is a physical slot, or of another plugin or database: name another by replication_slot",
+            f'replication slot {self.slot} ({where}): replication slot "{self.slot}" already '
+            "exists "
+            "(SQLSTATE 42710): it is a physical slot, or of another plugin or database: name "
+            "another by replication_slot",
             self.catalog("t"),
             create_replication_slot=True,
-            before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n",
+            before=f"INFO creating replication slot {self.slot}: this waits for transactions that "
+            "are open\n",
         )
 
     def test_state_ahead_of_the_server(self):
@@ -306,8 +318,8 @@ class UnfitSlotTest(SlotTest):
         self.assertRegex(
             result.stderr,
             rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log "
-            r"ends at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; sync the stream anew "
-            rf"with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
+            r"ends at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; "
+            rf"sync the stream anew with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
         )
 
     def test_role_without_replication(self):
@@ -317,8 +329,10 @@ class UnfitSlotTest(SlotTest):
         self.addCleanup(self.sql, "DROP ROLE reader")
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
         self.refused(
-            f'cannot connect ({where}): connection to server at "127.0.0.1", port {self.server.port} '
-            "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
+            f'cannot connect ({where}): connection to server at "127.0.0.1", port '
+            f"{self.server.port} "
+            "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE "
+            "42501): give the role "
             'the right to replicate: ALTER ROLE "reader" REPLICATION',
             catalog,
             state,
@@ -331,8 +345,10 @@ class UnfitSlotTest(SlotTest):
         self.addCleanup(self.sql, "DROP ROLE reader")
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
         self.refused(
-            f'cannot connect ({where}): connection to server at "127.0.0.1", port {self.server.port} '
-            "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE 42501): give the role "
+            f'cannot connect ({where}): connection to server at "127.0.0.1", port '
+            f"{self.server.port} "
+            "failed: FATAL: must be superuser or replication role to start walsender (SQLSTATE "
+            "42501): give the role "
             'the right to replicate: ALTER ROLE "reader" REPLICATION',
             self.catalog("t"),
             user="reader",
@@ -364,8 +380,8 @@ class UnfitServerTest(SlotTest):
         self.use({"wal_level": "replica"})
         self.sql(ONE_TABLE)
         self.refused(
-            "log-based replication needs wal_level=logical, the server has replica: ALTER SYSTEM SET wal_level = "
-            "'logical', then restart it",
+            "log-based replication needs wal_level=logical, the server has replica: ALTER SYSTEM "
+            "SET wal_level = 'logical', then restart it",
             self.catalog("t"),
         )
 
@@ -374,8 +390,8 @@ class UnfitServerTest(SlotTest):
         self.use({"wal_level": "replica", "rds.logical_replication": "off"})
         self.sql(ONE_TABLE)
         self.refused(
-            "log-based replication needs wal_level=logical, the server has replica: set rds.logical_replication to 1 in "
-            "its parameter group and reboot it",
+            "log-based replication needs wal_level=logical, the server has replica: set "
+            "rds.logical_replication to 1 in its parameter group and reboot it",
             self.catalog("t"),
         )
 
@@ -386,8 +402,8 @@ class UnfitServerTest(SlotTest):
         primary = self.server
         with Server(primary=primary) as standby:
             self.refused(
-                "log-based replication reads the primary, but this server is a standby: set host to the primary's "
-                "(Aurora: the cluster's writer endpoint)",
+                "log-based replication reads the primary, but this server is a standby: set host "
+                "to the primary's (Aurora: the cluster's writer endpoint)",
                 catalog,
                 state,
                 host=standby.host,
@@ -404,13 +420,15 @@ class UnfitServerTest(SlotTest):
         self.server.restart()
         where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
         refusal = (
-            'library "wal2json" may not be used as an output plugin; If it is safe for all REPLICATION users to use this '
-            'library as an output plugin, add it to "output_plugin_libraries" and reload the server configuration. '
+            'library "wal2json" may not be used as an output plugin; If it is safe for all '
+            "REPLICATION users to use this library as an output plugin, add it to "
+            '"output_plugin_libraries" and reload the server configuration. '
             "(SQLSTATE 42501)"
         )
         cure = (
-            "add wal2json to the setting output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = "
-            "'pgoutput', 'test_decoding', 'wal2json', then SELECT pg_reload_conf()"
+            "add wal2json to the setting output_plugin_libraries: ALTER SYSTEM SET "
+            "output_plugin_libraries = 'pgoutput', 'test_decoding', 'wal2json', then SELECT "
+            "pg_reload_conf()"
         )
         self.refused(f"replication slot {self.slot} ({where}): {refusal}: {cure}", catalog, state)
         self.refused(
@@ -427,11 +445,13 @@ class UnfitServerTest(SlotTest):
         self.make_slot("taken")
         where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
         self.refused(
-            f"replication slot {self.slot} ({where}): all replication slots are in use; Free one or increase "
-            "max_replication_slots. (SQLSTATE 53400): raise max_replication_slots, or drop a slot that nobody reads",
+            f"replication slot {self.slot} ({where}): all replication slots are in use; Free one "
+            "or increase max_replication_slots. (SQLSTATE 53400): raise max_replication_slots, "
+            "or drop a slot that nobody reads",
             self.catalog("t"),
             create_replication_slot=True,
-            before=f"INFO creating replication slot {self.slot}: this waits for transactions that are open\n",
+            before=f"INFO creating replication slot {self.slot}: this waits for transactions that "
+            "are open\n",
         )
 
     def test_wal_removed(self):

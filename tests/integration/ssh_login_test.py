@@ -86,8 +86,8 @@ class KeyTest(LoginTest):
 
     def test_no_credentials(self):
         self.refused(
-            "there is nothing to log in with: set ssh_tunnel.private_key or ssh_tunnel.password, or start an SSH "
-            "agent",
+            "there is nothing to log in with: set ssh_tunnel.private_key or ssh_tunnel.password, "
+            "or start an SSH agent",
             private_key=None,
             env={"SSH_AUTH_SOCK": ""},
         )
@@ -155,8 +155,8 @@ class HostKeyTest(LoginTest):
     def test_unknown_host_key(self):
         nowhere = str(self.keys / "nowhere")
         self.refused(
-            f"the host key is not known: {self.shown}; add it to {nowhere} or set ssh_tunnel.host_key to that "
-            "fingerprint",
+            f"the host key is not known: {self.shown}; add it to {nowhere} or set "
+            "ssh_tunnel.host_key to that fingerprint",
             known_hosts=nowhere,
         )
 
@@ -168,8 +168,9 @@ class HostKeyTest(LoginTest):
         ):
             known = self.sshd.known_hosts(key=key)
             self.refused(
-                f"the host key has changed: it is now {self.shown}, not the one of {known}; somebody may be between "
-                "you and the server. If its administrator confirms the new key, replace it there",
+                f"the host key has changed: it is now {self.shown}, not the one of {known}; "
+                "somebody may be between you and the server. If its administrator confirms the "
+                "new key, replace it there",
                 known_hosts=known,
             )
 
@@ -181,9 +182,9 @@ class HostKeyTest(LoginTest):
             result = self.discover(3, host_key=key)
             self.assertEqual(
                 result.stderr,
-                f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user {self.sshd.user}): the "
-                f"host key is not the one of ssh_tunnel.host_key, but {self.shown}: somebody may be between "
-                "you and the server, or it has a new key\n",
+                f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user "
+                f"{self.sshd.user}): the host key is not the one of ssh_tunnel.host_key, but "
+                f"{self.shown}: somebody may be between you and the server, or it has a new key\n",
             )
 
     def test_any_host_key(self):

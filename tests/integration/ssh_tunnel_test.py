@@ -175,8 +175,9 @@ class BrokenTunnelTest(TunnelTest):
 
     def lost(self, why):
         return (
-            rf"^the connection was lost \(127\.0\.0\.1:{self.server.port}, database tunnel, user tap, through SSH "
-            rf"127\.0\.0\.1:\d+\): the SSH connection to 127\.0\.0\.1:\d+ has ended: {why}$"
+            rf"^the connection was lost \(127\.0\.0\.1:{self.server.port}, database tunnel, user "
+            r"tap, through SSH 127\.0\.0\.1:\d+\): the SSH connection to 127\.0\.0\.1:\d+ has "
+            rf"ended: {why}$"
         )
 
     def test_sshd_session_killed(self):
@@ -217,22 +218,24 @@ class BrokenTunnelTest(TunnelTest):
         )
         self.assertEqual(
             outcome.tap_log.splitlines()[-1],
-            f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{sshd.port}, user {sshd.user}): Connection refused"
-            + ADVICE,
+            f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{sshd.port}, user {sshd.user}): "
+            "Connection refused" + ADVICE,
         )
 
     def test_backend_terminated(self):
         running = self.pipeline(self.catalog("t"))
         running.relay(500)
         self.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres%'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE "
+            "'tap-postgres%'"
         )
         outcome = running.finish()
         self.assertEqual(outcome.tap_code, 0, outcome.tap_log)
         [why] = self.retries(outcome.tap_log)
         self.assertRegex(
             why,
-            "terminating connection due to administrator command|server closed the connection unexpectedly",
+            "terminating connection due to administrator command|server closed the connection "
+            "unexpectedly",
         )
         self.check_equal("t")
 
@@ -304,8 +307,8 @@ class RefusedForwardingTest(TunnelTest):
     def test_forwarding_prohibited(self):
         place = f"127.0.0.1:{self.server.port}"
         why = (
-            f"the SSH server does not allow forwarding to {place} (open failed): see AllowTcpForwarding and PermitOpen in "
-            "its sshd_config, and the options of the key"
+            f"the SSH server does not allow forwarding to {place} (open failed): see "
+            "AllowTcpForwarding and PermitOpen in its sshd_config, and the options of the key"
         )
         for settings in (["AllowTcpForwarding no"], ["PermitOpen 127.0.0.1:1"]):
             with Sshd(*settings) as sshd:

@@ -28,7 +28,10 @@ class CarriedAlongTest(StateTest):
             self.assertEqual(self.bookmark(state, "t")["mine"], [1, {"a": None}])
 
     def test_numbers_keep_their_digits(self):
-        given = '{"bookmarks":{"x":{"replication_key_value":123456789012345678901234567890.1234567890,"y":1.10}}}'
+        given = (
+            '{"bookmarks":{"x":{"replication_key_value":123456789012345678901234567890.1234567890,'
+            '"y":1.10}}}'
+        )
         result = self.sync(self.incremental(), given)
         for text in result.state_texts:
             self.assertIn(

@@ -25,7 +25,8 @@ class CopiedTest(SchemaTest):
     def setUp(self):
         super().setUp()
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t SELECT i, i FROM generate_series(1, 5) i"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, k int); INSERT INTO {s}.t SELECT i, i FROM "
+            "generate_series(1, 5) i"
         )
         self.version = in_an_hour()
 

@@ -59,7 +59,10 @@ class TerminalTest(SchemaTest):
         catalog = self.catalog("v")
         for args in ((), ("--log-format", "json")):
             result = self.sync(catalog, None, *args, expect=1)
-            shown = rf"stream terminal-{self.schema}-v: red \u001b[31m, \u202e and \u009b (SQLSTATE P0001)"
+            shown = (
+                rf"stream terminal-{self.schema}-v: red \u001b[31m, \u202e and \u009b (SQLSTATE "
+                r"P0001)"
+            )
             messages = [
                 json.loads(line)["message"] if args else line.removeprefix("ERROR ")
                 for line in result.stderr.splitlines()
@@ -107,7 +110,8 @@ class NoticesTest(SchemaTest):
                     m
                     for m in messages
                     if m.startswith(
-                        'server: WARNING: database "mismatch" has a collation version mismatch DETAIL: The database was created using '
+                        'server: WARNING: database "mismatch" has a collation version mismatch '
+                        "DETAIL: The database was created using "
                         "collation version 1, but the operating system provides version "
                     )
                 ],

@@ -105,7 +105,8 @@ class EncryptionTest(TlsTest):
     def test_python_tap_ssl_true(self):
         self.check(ssl="true")
         self.refuse(
-            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
+            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode "
+            "to disable or prefer",
             host="127.0.0.1",
             server=shared(),
             ssl="true",
@@ -117,7 +118,8 @@ class EncryptionTest(TlsTest):
     def test_server_without_tls(self):
         self.sync_elsewhere()
         self.refuse(
-            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode to disable or prefer",
+            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode "
+            "to disable or prefer",
             host="127.0.0.1",
             server=shared(),
             sslmode="require",
@@ -195,7 +197,8 @@ class ServerCertificateTest(TlsTest):
 
     def test_wrong_host(self):
         self.refuse(
-            'server certificate for "localhost" (and 1 other name) does not match host name "127.0.0.1"',
+            'server certificate for "localhost" (and 1 other name) does not match host name '
+            '"127.0.0.1"',
             host="127.0.0.1",
             sslmode="verify-full",
             sslrootcert=self.authority.text("ca.crt"),
@@ -222,8 +225,8 @@ class ServerCertificateTest(TlsTest):
     def test_no_root_certificate(self):
         self.refuse(
             r'root certificate file "/nowhere/ca\.crt" does not exist Either provide the file'
-            r"( or|, use the system's trusted roots with sslrootcert=system, or) change sslmode to disable server "
-            r"certificate verification\.",
+            r"( or|, use the system's trusted roots with sslrootcert=system, or) change sslmode "
+            r"to disable server certificate verification\.",
             raw=True,
             sslmode="verify-full",
             sslrootcert="/nowhere/ca.crt",

@@ -78,7 +78,8 @@ class CommandLineTest(UsageTest):
 
     def test_unknown_method(self):
         self.check(
-            "--replication-method: SOMETIMES not in {FULL_TABLE,INCREMENTAL,LOG_BASED}; see tap-postgres --help",
+            "--replication-method: SOMETIMES not in {FULL_TABLE,INCREMENTAL,LOG_BASED}; see "
+            "tap-postgres --help",
             "--discover",
             "--replication-method",
             "SOMETIMES",
@@ -175,7 +176,8 @@ class ConfigTest(UsageTest):
 
     def test_unknown_sslmode(self):
         self.check(
-            'config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, verify-full, but is "on"',
+            'config.json: "sslmode" must be one of disable, allow, prefer, require, verify-ca, '
+            'verify-full, but is "on"',
             "--discover",
             config={**CONFIG, "sslmode": "on"},
         )
@@ -197,7 +199,8 @@ class ConfigTest(UsageTest):
             "postgresql://u:pa/ss-secret@h/d",
         ):
             self.check(
-                'config.json: "sqlalchemy_url" must be a URI like postgresql://user:password@host:5432/dbname, in whose password @ '
+                'config.json: "sqlalchemy_url" must be a URI like '
+                "postgresql://user:password@host:5432/dbname, in whose password @ "
                 "is %40, : is %3A, / is %2F, ? is %3F and % is %25, but is something else",
                 "--discover",
                 config={"sqlalchemy_url": url},
@@ -206,7 +209,8 @@ class ConfigTest(UsageTest):
     def test_invalid_timeout(self):
         for wrong in ('"soon"', "-1", '"5 min"', "1.5"):
             self.check(
-                f'config.json: "lock_timeout" must be milliseconds, or a time with a unit like 30s, 5min or 2h, but is {wrong}',
+                'config.json: "lock_timeout" must be milliseconds, or a time with a unit like '
+                f"30s, 5min or 2h, but is {wrong}",
                 "--discover",
                 config={**CONFIG, "lock_timeout": json.loads(wrong)},
             )
@@ -227,8 +231,8 @@ class ConfigTest(UsageTest):
 
     def test_unknown_default_method(self):
         self.check(
-            'config.json: "default_replication_method" must be one of FULL_TABLE, INCREMENTAL, LOG_BASED, but is '
-            '"SOMETIMES"',
+            'config.json: "default_replication_method" must be one of FULL_TABLE, INCREMENTAL, '
+            'LOG_BASED, but is "SOMETIMES"',
             "--discover",
             config={**CONFIG, "default_replication_method": "SOMETIMES"},
         )
@@ -277,9 +281,9 @@ class CatalogTest(UsageTest):
         catalog = stream()
         catalog["streams"][0]["metadata"][0]["metadata"]["replication-method"] = "SOMETIMES"
         self.check(
-            "Unrecognized replication_method SOMETIMES for stream nowhere-public-t: set replication-method in "
-            "the stream's metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or "
-            "LOG_BASED",
+            "Unrecognized replication_method SOMETIMES for stream nowhere-public-t: set "
+            "replication-method in the stream's metadata, or default_replication_method in the "
+            "config, to FULL_TABLE, INCREMENTAL or LOG_BASED",
             catalog=catalog,
         )
 
@@ -287,9 +291,9 @@ class CatalogTest(UsageTest):
         catalog = stream()
         del catalog["streams"][0]["metadata"][0]["metadata"]["replication-method"]
         self.check(
-            "Unrecognized replication_method None for stream nowhere-public-t: set replication-method in the "
-            "stream's metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or "
-            "LOG_BASED",
+            "Unrecognized replication_method None for stream nowhere-public-t: set "
+            "replication-method in the stream's metadata, or default_replication_method in the "
+            "config, to FULL_TABLE, INCREMENTAL or LOG_BASED",
             catalog=catalog,
         )
 
@@ -304,8 +308,9 @@ class CatalogTest(UsageTest):
         catalog = stream(tap_stream_id="two\nlines")
         catalog["streams"][0]["metadata"][0]["metadata"]["replication-method"] = "LOG\r\nBASED"
         self.check(
-            "Unrecognized replication_method LOG\\r\\nBASED for stream two\\nlines: set replication-method in the "
-            "stream's metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED",
+            "Unrecognized replication_method LOG\\r\\nBASED for stream two\\nlines: set "
+            "replication-method in the stream's metadata, or default_replication_method in the "
+            "config, to FULL_TABLE, INCREMENTAL or LOG_BASED",
             catalog=catalog,
         )
 
@@ -354,7 +359,8 @@ class WarningsTest(unittest.TestCase):
         result = tap.run({**CONFIG, "filter_schema": "a"}, catalog=EMPTY_CATALOG)
         self.assertEqual(
             result.stderr.splitlines()[0],
-            'WARNING config.json: unknown key "filter_schema" is ignored; did you mean "filter_schemas"?',
+            'WARNING config.json: unknown key "filter_schema" is ignored; did you mean '
+            '"filter_schemas"?',
         )
 
     def test_similarity_depends_on_length(self):
@@ -374,7 +380,10 @@ class WarningsTest(unittest.TestCase):
         self.assertEqual(
             result.stderr.splitlines()[:2],
             [
-                'WARNING config.json: unknown key "ssh_tunnel.prot" is ignored; did you mean "ssh_tunnel.port"?',
+                (
+                    'WARNING config.json: unknown key "ssh_tunnel.prot" is ignored; did you mean '
+                    '"ssh_tunnel.port"?'
+                ),
                 'WARNING config.json: unknown key "ssh_tunnel.foo" is ignored',
             ],
         )

@@ -74,8 +74,8 @@ class WalAcknowledgementTest(SlotTest):
 
     def test_interrupted_copy_holds_the_slot(self):
         self.sql(
-            ONE_TABLE
-            + "CREATE TABLE {s}.u AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
+            ONE_TABLE + "CREATE TABLE {s}.u AS SELECT i AS id, repeat('x', 2000) AS pad FROM "
+            "generate_series(1, 6000) i;"
             "ALTER TABLE {s}.u ADD PRIMARY KEY (id)"
         )
         running = self.start(self.catalog("t", "u"), state_every_rows=100)
@@ -109,9 +109,10 @@ class WalAcknowledgementTest(SlotTest):
         self.assertGreater(self.confirmed(), left_out)
         self.assertEqual(self.lsn(state, "u"), left_out)
         self.refused(
-            f"the state of stream {self.id_of('u')} is at {as_text(left_out)}, but replication slot {self.slot} has "
-            f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are "
-            f"gone; sync the stream anew with --full-refresh {self.id_of('u')}",
+            f"the state of stream {self.id_of('u')} is at {as_text(left_out)}, but replication "
+            f"slot {self.slot} has moved on to {as_text(self.confirmed())} (made anew, or read by "
+            "somebody else): the changes between are gone; sync the stream anew with "
+            f"--full-refresh {self.id_of('u')}",
             both,
             state,
         )
@@ -193,7 +194,8 @@ class WalAcknowledgementTest(SlotTest):
 
             def is_there():
                 cursor.execute(
-                    "SELECT confirmed_flush_lsn = '0/0'::pg_lsn + %s FROM pg_replication_slots WHERE slot_name = %s",
+                    "SELECT confirmed_flush_lsn = '0/0'::pg_lsn + %s FROM pg_replication_slots "
+                    "WHERE slot_name = %s",
                     (lsn, self.slot),
                 )
                 return cursor.fetchone()[0]

@@ -14,7 +14,8 @@ class BackfillFailuresTest(WalTest):
     def setUp(self):
         super().setUp()
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text, small text); CREATE TABLE {s}.u (id int PRIMARY KEY);"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text, small text); CREATE TABLE "
+            "{s}.u (id int PRIMARY KEY);"
             "ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL, ALTER small SET STORAGE EXTERNAL"
         )
 
@@ -38,7 +39,8 @@ class BackfillFailuresTest(WalTest):
             changes(result, "u"), [{"id": i, "_sdc_deleted_at": None} for i in range(1, 301)]
         )
         self.assertIn(
-            f"ERROR stream {self.id_of('t')}: permission denied for table t (SQLSTATE 42501){ADVICE}\n",
+            f"ERROR stream {self.id_of('t')}: permission denied for table t (SQLSTATE "
+            f"42501){ADVICE}\n",
             result.stderr,
         )
         self.assertEqual(result.stderr.count("ERROR "), 1)
@@ -66,7 +68,8 @@ class BackfillFailuresTest(WalTest):
 
     def test_no_table_privilege(self):
         self.sql(
-            "ALTER TABLE {s}.t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) DEFERRABLE, REPLICA IDENTITY FULL;"
+            "ALTER TABLE {s}.t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) DEFERRABLE, REPLICA "
+            "IDENTITY FULL;"
             "INSERT INTO {s}.t SELECT generate_series(1, 5)"
         )
         reader = self.make_reader()
@@ -76,7 +79,8 @@ class BackfillFailuresTest(WalTest):
 
     def test_dropped_column(self):
         self.sql(
-            f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=3000)}, {BIG.format(length=3001)})"
+            f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=3000)}, "
+            f"{BIG.format(length=3001)})"
         )
         self.first_copy()
         self.sql("UPDATE {s}.t SET n = 2")
@@ -115,7 +119,8 @@ class BackfillFailuresTest(WalTest):
         [warning, _] = warnings(running)
         self.assertEqual(
             warning,
-            f"{self.id_of('t')}: columns that an update did not send are left out, since they cannot be "
+            f"{self.id_of('t')}: columns that an update did not send are left out, since they "
+            "cannot be "
             f'read: relation "{self.schema}.t" does not exist (SQLSTATE 42P01)',
         )
 

@@ -82,7 +82,8 @@ class WalBookmarksTest(WalTest):
 
     def test_added_stream_is_copied_first(self):
         self.sql(
-            "CREATE TABLE {s}.c (id int PRIMARY KEY); INSERT INTO {s}.c VALUES (1); INSERT INTO {s}.a VALUES (1)"
+            "CREATE TABLE {s}.c (id int PRIMARY KEY); INSERT INTO {s}.c VALUES (1); INSERT INTO "
+            "{s}.a VALUES (1)"
         )
         self.selected = self.catalog(method="LOG_BASED")
         result = self.follow()
@@ -156,7 +157,8 @@ class WalBookmarksTest(WalTest):
 
     def test_each_state_leads_to_a_complete_destination(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
+            "SET STORAGE EXTERNAL"
         )
         self.first_copy("t", "a", "b")
         first = self.state
@@ -164,14 +166,16 @@ class WalBookmarksTest(WalTest):
         cursor.execute(f"SET search_path TO {self.schema}")
         for i in range(12):
             cursor.execute(
-                f"INSERT INTO t SELECT i, 0, repeat('x' || i, 1500) FROM generate_series({i}0, {i}9) i;"
+                f"INSERT INTO t SELECT i, 0, repeat('x' || i, 1500) FROM generate_series({i}0, "
+                f"{i}9) i;"
                 f"INSERT INTO a VALUES ({i})"
             )
             cursor.execute(
                 f"UPDATE t SET n = n + 1 WHERE id % 3 = {i % 3}; DELETE FROM a WHERE id = {i - 3}"
             )
             cursor.execute(
-                f"DELETE FROM t WHERE id = {i * 7}; UPDATE t SET id = id + 1000 WHERE id = {i * 5 + 1};"
+                f"DELETE FROM t WHERE id = {i * 7}; UPDATE t SET id = id + 1000 WHERE id = "
+                f"{i * 5 + 1};"
                 f"INSERT INTO b VALUES ({i})"
             )
             if i == 6:

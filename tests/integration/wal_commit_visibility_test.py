@@ -53,7 +53,8 @@ class CommitVisibilityTest(WalTest):
 
     def test_toast_value_of_an_inserted_row(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
+            "SET STORAGE EXTERNAL"
         )
         self.first_copy()
         big = "x" * 3000
@@ -64,7 +65,8 @@ class CommitVisibilityTest(WalTest):
 
     def test_toast_value_changed_in_the_transaction(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
+            "SET STORAGE EXTERNAL;"
             "INSERT INTO {s}.t VALUES (1, 0, repeat('o', 3000))"
         )
         self.first_copy()
@@ -90,8 +92,8 @@ class CommitVisibilityTest(WalTest):
         self.check(
             "CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)",
             [{"id": 1}],
-            r"(?m)^WARNING waiting for transactions \d+: they are in the log, but nobody sees them yet; does the server wait "
-            r"for a standby \(synchronous_standby_names\)\?$",
+            r"(?m)^WARNING waiting for transactions \d+: they are in the log, but nobody sees "
+            r"them yet; does the server wait for a standby \(synchronous_standby_names\)\?$",
         )
 
 

@@ -112,7 +112,8 @@ class ContinuousTest(SlotTest):
 
     def test_signal_during_a_transaction(self):
         self.sql(
-            "INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(11, 100000) i"
+            "INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM "
+            "generate_series(11, 100000) i"
         )
         for extra in ({}, {"break_at_end_lsn": True}):
             running = self.follow(**extra)
@@ -132,7 +133,8 @@ class ContinuousTest(SlotTest):
         )  # a target that takes its time
         self.assertRegex(
             running.log,
-            r"(?m)^INFO log of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d MB of log to go$",
+            r"(?m)^INFO log of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d MB of log "
+            r"to go$",
         )
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)
@@ -156,8 +158,8 @@ class ContinuousTest(SlotTest):
         state = self.end(running)[-1]["value"]
         self.assertRegex(
             running.log,
-            r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying again in 0.5 s "
-            r"\(1 of 5\)$",
+            r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying "
+            r"again in 0.5 s \(1 of 5\)$",
         )
         self.check_rest(state, [])
 
@@ -188,8 +190,8 @@ class ContinuousTest(SlotTest):
                 self.assertEqual(running.wait(), 0, running)
             self.assertRegex(
                 running.log,
-                r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying again in "
-                r"0.5 s \(1 of 5\)$",
+                r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying "
+                r"again in 0.5 s \(1 of 5\)$",
             )
             self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
             found, whole = self.ids(messages), [*range(10, 20001), 10]
@@ -213,7 +215,8 @@ class ContinuousTest(SlotTest):
             messages += running.read_until(lambda m, n=number: m.get("record", {}).get("id") == n)
             messages += running.read_until(lambda m: m["type"] == "STATE")
             self.sql(
-                f"SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+                "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE "
+                f"slot_name = '{self.slot}'"
             )
             until(
                 lambda n=number: running.log.count("trying again in 0.5 s (1 of 1)") == n - 9,

@@ -19,7 +19,8 @@ class DdlRaceTest(WalTest):
         running = self.start(self.selected, self.state)
         until(
             lambda: self.sql(
-                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'pg_catalog.pg_inherits'::regclass"
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = "
+                "'pg_catalog.pg_inherits'::regclass"
             ),
             lambda: f"the tap does not wait\n{running}",
         )

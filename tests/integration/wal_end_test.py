@@ -95,7 +95,8 @@ class WalEndTest(SlotTest):
     def test_end_inside_a_huge_transaction(self):
         with self.session() as connection, connection.cursor() as cursor:
             cursor.execute(
-                f"BEGIN; INSERT INTO {self.schema}.t SELECT i, repeat('x', 100) FROM generate_series(10, 50009) i"
+                f"BEGIN; INSERT INTO {self.schema}.t SELECT i, repeat('x', 100) FROM "
+                "generate_series(10, 50009) i"
             )
             self.assertEqual(self.follow(), [])
             self.sql("INSERT INTO {s}.t VALUES (4)")
@@ -134,7 +135,8 @@ class WalEndTest(SlotTest):
     def test_rollback(self):
         with self.session() as connection, connection.cursor() as cursor:
             cursor.execute(
-                f"BEGIN; INSERT INTO {self.schema}.t SELECT i FROM generate_series(10, 20000) i; ROLLBACK"
+                f"BEGIN; INSERT INTO {self.schema}.t SELECT i FROM generate_series(10, 20000) i; "
+                "ROLLBACK"
             )
         self.assertEqual(self.follow(), [])
         self.assertEqual(self.follow(), [])
@@ -201,7 +203,8 @@ class PageEdgeTest(SlotTest):
                     found += [record["id"] for record in result.records()]
                     state = result.last_state
                 self.sql(
-                    "SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE {s}.u"
+                    "SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE "
+                    "{s}.u"
                 )  # flushes
         result = self.sync(selected, state)
         self.assertEqual(found + [record["id"] for record in result.records()], [10, 11, 12])

@@ -37,7 +37,8 @@ class FollowAfterSnapshotTest(SlotTest):
         copied = self.until_record(running, "t", 3)
         until(self.is_active, "no one reads the slot")
         self.sql(
-            "INSERT INTO {s}.t VALUES (4); UPDATE {s}.t SET pad = 'new' WHERE id = 1; DELETE FROM {s}.t WHERE id = 2"
+            "INSERT INTO {s}.t VALUES (4); UPDATE {s}.t SET pad = 'new' WHERE id = 1; DELETE FROM "
+            "{s}.t WHERE id = 2"
         )
         followed = self.until_record(running, "t", 2)
         self.assertEqual([m["record"]["id"] for m in copied if m["type"] == "RECORD"], [1, 2, 3])
@@ -51,7 +52,8 @@ class FollowAfterSnapshotTest(SlotTest):
 
     def test_changes_during_the_copy_follow_it(self):
         self.sql(
-            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM generate_series(1, 6000) i;"
+            "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 2000) AS pad FROM "
+            "generate_series(1, 6000) i;"
             "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
         )
         running = self.start(self.catalog("t"), break_at_end_lsn=False)

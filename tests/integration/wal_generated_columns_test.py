@@ -12,7 +12,8 @@ class StoredTest(WalTest):
 
     def test_stored_column(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) STORED)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) "
+            "STORED)"
         )
         self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (1, 1)")
@@ -32,7 +33,8 @@ class StoredTest(WalTest):
 
     def test_added_column_with_default(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int); ALTER TABLE {s}.t REPLICA IDENTITY FULL;"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int); ALTER TABLE {s}.t REPLICA IDENTITY "
+            "FULL;"
             "INSERT INTO {s}.t VALUES (1, 1); ALTER TABLE {s}.t ADD COLUMN d int DEFAULT 7"
         )
         self.first_copy()
@@ -51,7 +53,8 @@ class VirtualTest(WalTest):
 
     def table(self, key="PRIMARY KEY", identity="DEFAULT"):
         self.sql(
-            f"CREATE TABLE {{s}}.t (id int {key}, n int, twice int GENERATED ALWAYS AS (n * 2) VIRTUAL, note text);"
+            f"CREATE TABLE {{s}}.t (id int {key}, n int, twice int GENERATED ALWAYS AS (n * 2) "
+            "VIRTUAL, note text);"
             f"ALTER TABLE {{s}}.t REPLICA IDENTITY {identity}; INSERT INTO {{s}}.t VALUES (1, 1)"
         )
 
@@ -85,8 +88,8 @@ class VirtualTest(WalTest):
 
     def test_omitted_when_the_row_cannot_be_read(self):
         warning = (
-            "virtual generated column twice is left out of records, since WAL does not have it and the row cannot be read by its "
-            "key"
+            "virtual generated column twice is left out of records, since WAL does not have it and "
+            "the row cannot be read by its key"
         )
         self.table(key="")
         self.first_copy()

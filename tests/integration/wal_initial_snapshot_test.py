@@ -112,8 +112,9 @@ class InitialSnapshotTest(SlotTest):
             copied = self.sync(catalog)
             cursor.execute("COMMIT")
         self.assertIn(
-            "WARNING no snapshot for the first copy could be had (canceling statement due to lock timeout (SQLSTATE "
-            f"55P03)): changes since {as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
+            "WARNING no snapshot for the first copy could be had (canceling statement due to "
+            f"lock timeout (SQLSTATE 55P03)): changes since {as_text(self.confirmed())}, where "
+            f"slot {self.slot} is, will come again after it\n",
             copied.stderr,
         )
         self.assertEqual([r["id"] for r in copied.records()], [1, 2, 3, 4])
@@ -133,7 +134,8 @@ class InitialSnapshotTest(SlotTest):
             running = self.start(catalog)
             until(
                 lambda: self.sql(
-                    "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock'"
+                    "SELECT 1 FROM pg_stat_activity WHERE backend_type = 'walsender' AND "
+                    "wait_event_type = 'Lock'"
                 ),
                 "the tap does not wait for the transaction",
             )
@@ -173,7 +175,8 @@ class InitialSnapshotTest(SlotTest):
         self.assertEqual([r["id"] for r in joined.records("u")], [1, 2])
         self.assertEqual(self.confirmed(), self.lsn(state))
         self.sql(
-            "INSERT INTO {s}.t VALUES (5); INSERT INTO {s}.u VALUES (3); DELETE FROM {s}.u WHERE id = 1"
+            "INSERT INTO {s}.t VALUES (5); INSERT INTO {s}.u VALUES (3); DELETE FROM {s}.u WHERE "
+            "id = 1"
         )
         after = self.sync(self.catalog("t", "u"), joined.last_state)
         self.assertEqual([r["id"] for r in after.records("t")], [5])
@@ -209,9 +212,10 @@ class InitialSnapshotTest(SlotTest):
             (failed.stdout, failed.stderr),
             (
                 b"",
-                "CRITICAL no replication slot stitch_log_copy_b or stitch with wal2json in database log_copy_b: create it with "
-                "SELECT pg_create_logical_replication_slot('stitch_log_copy_b', 'wal2json') or set create_replication_slot to "
-                f"true{ADVICE}\n",
+                "CRITICAL no replication slot stitch_log_copy_b or stitch with wal2json in "
+                "database log_copy_b: create it with SELECT "
+                "pg_create_logical_replication_slot('stitch_log_copy_b', 'wal2json') or set "
+                f"create_replication_slot to true{ADVICE}\n",
             ),
         )
 
@@ -228,8 +232,8 @@ class FewSlotsTest(SlotTest):
         catalog = self.catalog("t")
         copied = self.sync(catalog)
         self.assertIn(
-            "WARNING no snapshot for the first copy could be had (all replication slots are in use; Free one or "
-            "increase max_replication_slots. (SQLSTATE 53400)): changes since "
+            "WARNING no snapshot for the first copy could be had (all replication slots are in "
+            "use; Free one or increase max_replication_slots. (SQLSTATE 53400)): changes since "
             f"{as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
             in_older_words(copied.stderr),
         )

@@ -24,7 +24,8 @@ class LogicalMessagesTest(WalTest):
     def check_messages(self, **extra):
         """Messages of all kinds, between and inside transactions; every change arrives and the slot moves on."""
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, v text); CREATE TABLE {s}.unselected (id int PRIMARY KEY)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, v text); CREATE TABLE {s}.unselected (id int "
+            "PRIMARY KEY)"
         )
         self.first_copy("t")
         expected = []
@@ -40,7 +41,8 @@ class LogicalMessagesTest(WalTest):
                 self.sql(f"INSERT INTO {{s}}.unselected VALUES ({base}), ({base + 1})")
                 self.sql(emit)
                 self.sql(
-                    f"{emit}; INSERT INTO {{s}}.t VALUES ({base + 3}, 'd'); {emit}; INSERT INTO {{s}}.t VALUES ({base + 4}, 'e')"
+                    f"{emit}; INSERT INTO {{s}}.t VALUES ({base + 3}, 'd'); {emit}; INSERT INTO "
+                    f"{{s}}.t VALUES ({base + 4}, 'e')"
                 )
                 expected += [base + i for i in range(5)]
         result = self.check_followed("t", **extra)

@@ -63,8 +63,10 @@ class WalMemoryTest(SlotTest):
     def check_read_again(self, rows, length):
         """An update of `rows` rows that does not touch what is large in them; `length` is SQL, of row i."""
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
-            f"INSERT INTO {{s}}.t SELECT i, 0, repeat('x', {length}) FROM generate_series(1, {rows}) i"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
+            "SET STORAGE EXTERNAL;"
+            f"INSERT INTO {{s}}.t SELECT i, 0, repeat('x', {length}) FROM generate_series(1, "
+            f"{rows}) i"
         )
         self.make_slot()
         catalog = self.catalog("t")

@@ -7,7 +7,10 @@ from support.wal_case import WalTest, warnings
 ROOT = """CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
           CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
           INSERT INTO {s}.t VALUES (1, 1), (2, 2);"""
-OTHER = "CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)); INSERT INTO {s}.t3 VALUES (3, 3);"
+OTHER = (
+    "CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)); INSERT INTO {s}.t3 VALUES "
+    "(3, 3);"
+)
 ATTACH = "ALTER TABLE {s}.t ATTACH PARTITION {s}.t3 FOR VALUES IN (3);"
 
 
@@ -17,15 +20,16 @@ class PartitionChangesTest(WalTest):
     def attached(self, *names):
         stream = self.id_of("t")
         return (
-            f"{stream}: tables were attached since the last run ({self.quoted(names)}): the rows that they had before are not "
-            f"read from WAL; if they had any, run once with --full-refresh {stream}"
+            f"{stream}: tables were attached since the last run ({self.quoted(names)}): the rows "
+            "that they had before are not read from WAL; if they had any, run once with "
+            f"--full-refresh {stream}"
         )
 
     def gone(self, what):
         stream = self.id_of("t")
         return (
-            f"{stream}: partitions were detached or dropped since the last run ({what}): their rows stay in the target; to "
-            f"remove them, run once with --full-refresh {stream}"
+            f"{stream}: partitions were detached or dropped since the last run ({what}): their "
+            f"rows stay in the target; to remove them, run once with --full-refresh {stream}"
         )
 
     def quoted(self, names):
@@ -57,8 +61,8 @@ class PartitionChangesTest(WalTest):
         for copied in (True, False):
             with self.subTest(copied_by_the_last_run=copied):
                 self.sql(
-                    "DROP TABLE IF EXISTS {s}.t; CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);"
-                    + OTHER
+                    "DROP TABLE IF EXISTS {s}.t; CREATE TABLE {s}.t (id int, part int, PRIMARY KEY "
+                    "(id, part)) PARTITION BY LIST (part);" + OTHER
                 )
                 self.state = None
                 self.first_copy("t")
@@ -102,7 +106,8 @@ class PartitionChangesTest(WalTest):
         self.sql(ROOT)
         self.first_copy("t")
         self.sql(
-            "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES (3, 3)"
+            "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES "
+            "(3, 3)"
         )
         self.assertEqual(self.warnings(), [])
         self.sql("CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4) PARTITION BY RANGE (id)")
@@ -126,7 +131,8 @@ class PartitionChangesTest(WalTest):
 
     def test_child_table(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.t3 (id int PRIMARY KEY); INSERT INTO {s}.t3 VALUES (3)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.t3 (id int PRIMARY KEY); "
+            "INSERT INTO {s}.t3 VALUES (3)"
         )
         self.first_copy("t")
         self.assertNotIn("partitions_xid", self.bookmark(self.state, "t"))

@@ -24,7 +24,8 @@ class WalPartitionsTest(WalTest):
         self.first_copy("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.sql(
-            "INSERT INTO {s}.t1 VALUES (5, 1); UPDATE {s}.t SET a = 'x' WHERE id = 2; DELETE FROM {s}.t WHERE id = 1"
+            "INSERT INTO {s}.t1 VALUES (5, 1); UPDATE {s}.t SET a = 'x' WHERE id = 2; DELETE FROM "
+            "{s}.t WHERE id = 1"
         )
         for form in BOTH:
             self.assertEqual(
@@ -86,7 +87,8 @@ class WalPartitionsTest(WalTest):
         )
         self.check_followed("t")
         self.sql(
-            "CREATE TABLE {s}.high PARTITION OF {s}.t FOR VALUES FROM (1000) TO (2000) PARTITION BY RANGE (id);"
+            "CREATE TABLE {s}.high PARTITION OF {s}.t FOR VALUES FROM (1000) TO (2000) PARTITION "
+            "BY RANGE (id);"
             "CREATE TABLE {s}.high0 PARTITION OF {s}.high FOR VALUES FROM (1000) TO (1500);"
             "INSERT INTO {s}.t VALUES (1200)"
         )
@@ -109,7 +111,8 @@ class WalPartitionsTest(WalTest):
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.assertEqual(records(self.check_followed("t", "t1")), [("t1", 3), ("t", 3), ("t", 4)])
         self.sql(
-            "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES (5, 3)"
+            "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES "
+            "(5, 3)"
         )
         self.sql("UPDATE {s}.t SET a = 'new'; DELETE FROM {s}.t WHERE id = 3")
         self.check_followed("t", "t1")
@@ -124,10 +127,12 @@ class WalPartitionsTest(WalTest):
         self.sql(ROOT)
         self.first_copy("t")
         self.sql(
-            "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES (3, 3)"
+            "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES "
+            "(3, 3)"
         )
         self.sql(
-            "BEGIN; CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4); INSERT INTO {s}.t VALUES (4, 4); COMMIT"
+            "BEGIN; CREATE TABLE {s}.t4 PARTITION OF {s}.t FOR VALUES IN (4); INSERT INTO {s}.t "
+            "VALUES (4, 4); COMMIT"
         )
         self.check_followed("t")
 
@@ -138,7 +143,8 @@ class WalPartitionsTest(WalTest):
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.sql("ALTER TABLE {s}.t DETACH PARTITION {s}.t1")
         self.sql(
-            "INSERT INTO {s}.t1 VALUES (5, 1); DROP TABLE {s}.t2; CREATE TABLE {s}.t3 PARTITION OF {s}.t DEFAULT;"
+            "INSERT INTO {s}.t1 VALUES (5, 1); DROP TABLE {s}.t2; CREATE TABLE {s}.t3 PARTITION OF "
+            "{s}.t DEFAULT;"
             "INSERT INTO {s}.t VALUES (6, 2)"
         )
         result = self.follow()
@@ -147,7 +153,8 @@ class WalPartitionsTest(WalTest):
         self.assertEqual(
             warnings(result),
             [
-                f'{root}: partitions were detached or dropped since the last run ("{self.schema}"."t1", 1 dropped): their rows stay in '
+                f"{root}: partitions were detached or dropped since the last run "
+                f'("{self.schema}"."t1", 1 dropped): their rows stay in '
                 f"the target; to remove them, run once with --full-refresh {root}",
                 self.lost("t2"),
             ],
@@ -157,7 +164,8 @@ class WalPartitionsTest(WalTest):
     def lost(self, leaf):
         root = self.id_of("t")
         return (
-            f'changes of "{self.schema}"."{leaf}" are passed over, since there is no table of this name any more; if it was '
+            f'changes of "{self.schema}"."{leaf}" are passed over, since there is no table of this '
+            "name any more; if it was "
             f"a part of {root} and has been renamed or moved: --full-refresh {root}"
         )
 
@@ -165,10 +173,12 @@ class WalPartitionsTest(WalTest):
         self.sql(ROOT)
         self.first_copy("t")
         self.sql(
-            "INSERT INTO {s}.t VALUES (3, 1), (4, 1), (5, 2); UPDATE {s}.t SET a = 'x' WHERE part = 1"
+            "INSERT INTO {s}.t VALUES (3, 1), (4, 1), (5, 2); UPDATE {s}.t SET a = 'x' WHERE part "
+            "= 1"
         )
         self.sql(
-            "CREATE TABLE {s}.others (id int, more int); INSERT INTO {s}.others VALUES (1); DROP TABLE {s}.others"
+            "CREATE TABLE {s}.others (id int, more int); INSERT INTO {s}.others VALUES (1); DROP "
+            "TABLE {s}.others"
         )
         self.sql("ALTER TABLE {s}.t1 RENAME TO t1_old; INSERT INTO {s}.t VALUES (6, 1)")
         result = self.follow()
@@ -192,18 +202,21 @@ class WalPartitionsTest(WalTest):
                     )
 
                 self.sql(
-                    f"CREATE TABLE {{s}}.new{form} (id int, part int, a text, PRIMARY KEY (id, part));"
+                    f"CREATE TABLE {{s}}.new{form} (id int, part int, a text, PRIMARY KEY (id, "
+                    "part));"
                     f"INSERT INTO {{s}}.new{form} VALUES (-1, {form + 10})"
                 )  # nobody's, and looked up as such
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({form}1, 1)")
                 arrives(form * 10 + 1)
                 self.sql(
-                    f"ALTER TABLE {{s}}.t ATTACH PARTITION {{s}}.new{form} FOR VALUES IN ({form + 10})"
+                    f"ALTER TABLE {{s}}.t ATTACH PARTITION {{s}}.new{form} FOR VALUES IN "
+                    f"({form + 10})"
                 )
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({form}2, {form + 10})")
                 arrives(form * 10 + 2)
                 self.sql(
-                    f"BEGIN; CREATE TABLE {{s}}.made{form} PARTITION OF {{s}}.t FOR VALUES IN ({form + 20});"
+                    f"BEGIN; CREATE TABLE {{s}}.made{form} PARTITION OF {{s}}.t FOR VALUES IN "
+                    f"({form + 20});"
                     f"INSERT INTO {{s}}.t VALUES ({form}3, {form + 20}); COMMIT"
                 )
                 arrives(form * 10 + 3)
@@ -260,7 +273,8 @@ class WalPartitionsTest(WalTest):
 
     def test_child_table_with_own_columns(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.kid (b int, PRIMARY KEY (id)) INHERITS ({s}.t)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.kid (b int, PRIMARY KEY "
+            "(id)) INHERITS ({s}.t)"
         )
         self.first_copy("t")
         self.sql("INSERT INTO {s}.kid VALUES (1, 2), (2, 3); UPDATE {s}.kid SET b = 5 WHERE id = 1")
@@ -278,8 +292,9 @@ class WalPartitionsTest(WalTest):
         self.assertEqual(
             warnings(self.follow()),
             [
-                f'{self.id_of("t")}: updates and deletes of "{self.schema}"."t2" are not in the log, since it has no replica '
-                f'identity: give it a primary key, or ALTER TABLE "{self.schema}"."t2" REPLICA IDENTITY FULL'
+                f'{self.id_of("t")}: updates and deletes of "{self.schema}"."t2" are not in the '
+                "log, since it has no replica identity: give it a primary key, or ALTER TABLE "
+                f'"{self.schema}"."t2" REPLICA IDENTITY FULL'
             ],
         )
 

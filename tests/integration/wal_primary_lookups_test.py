@@ -27,7 +27,8 @@ class PrimaryLookupsTest(WalTest):
         self.proxy = Proxy(self.server.port)
         self.addCleanup(self.proxy.__exit__)
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
+            "SET STORAGE EXTERNAL;"
             f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(seed=0)})"
         )
         self.first_copy("t")
@@ -86,9 +87,10 @@ class PrimaryLookupsTest(WalTest):
         running = self.check_reconnection(target_session_attrs="any")
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING log of database wal_primary_lookups: the server \(127\.0\.0\.1:{self.standby.port}, database "
-            r"wal_primary_lookups, user tap\) is a standby now, and log-based replication reads the primary; trying "
-            r"again in [0-9.]+ s \([0-9]+ of [0-9]+\)$",
+            r"(?m)^WARNING log of database wal_primary_lookups: the server "
+            rf"\(127\.0\.0\.1:{self.standby.port}, database wal_primary_lookups, user tap\) is a "
+            r"standby now, and log-based replication reads the primary; trying again in [0-9.]+ "
+            r"s \([0-9]+ of [0-9]+\)$",
         )
 
     def test_primary_after_a_standby(self):
@@ -115,8 +117,9 @@ class PrimaryLookupsTest(WalTest):
             self.proxy.switch_after(1, promoted.port)
             result = self.sync(self.selected, self.state, port=self.proxy.port, expect=4)
         self.assertIn(
-            f"WARNING log of database wal_primary_lookups: replication slot {self.slot} is not in use on the server that lookups go to "
-            f"(127.0.0.1:{self.proxy.port}, database wal_primary_lookups, user tap): the hosts have changed roles; trying again in 0.5 s "
+            f"WARNING log of database wal_primary_lookups: replication slot {self.slot} is not in "
+            f"use on the server that lookups go to (127.0.0.1:{self.proxy.port}, database "
+            "wal_primary_lookups, user tap): the hosts have changed roles; trying again in 0.5 s "
             "(1 of 5)\n",
             result.stderr,
         )

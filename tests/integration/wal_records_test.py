@@ -28,7 +28,8 @@ class WalRecordsTest(WalTest):
 
     def test_insert_update_delete(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text); INSERT INTO {s}.t VALUES (1, 1.10, 'one')"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text); INSERT INTO {s}.t VALUES "
+            "(1, 1.10, 'one')"
         )
         self.first_copy()
         self.sql(
@@ -60,8 +61,8 @@ class WalRecordsTest(WalTest):
         self.assertEqual(
             state,
             '{"type":"STATE","value":{"bookmarks":{"%s":{"last_replication_method":"LOG_BASED",'
-            '"version":V,"xmin":null,"lsn":L,"table_oid":O,"partitions":[]}},"currently_syncing":null}}'
-            % self.id_of("t"),
+            '"version":V,"xmin":null,"lsn":L,"table_oid":O,"partitions":[]}},'
+            '"currently_syncing":null}}' % self.id_of("t"),
         )
 
     def test_both_wal2json_formats_agree(self):
@@ -155,13 +156,15 @@ class WalRecordsTest(WalTest):
 
     def test_unselected_columns_are_omitted(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, secret text, a text); ALTER TABLE {s}.t REPLICA IDENTITY FULL;"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, secret text, a text); ALTER TABLE {s}.t "
+            "REPLICA IDENTITY FULL;"
             "INSERT INTO {s}.t VALUES (1, 's', 'a')"
         )
         self.first_copy()
         tap.metadata(tap.stream(self.selected, "t"), "secret")["selected"] = False
         self.sql(
-            "INSERT INTO {s}.t VALUES (2, 's', 'b'); UPDATE {s}.t SET secret = 'x', id = 3 WHERE id = 2;"
+            "INSERT INTO {s}.t VALUES (2, 's', 'b'); UPDATE {s}.t SET secret = 'x', id = 3 WHERE "
+            "id = 2;"
             "DELETE FROM {s}.t WHERE id = 1"
         )
         result = self.follow()
@@ -183,7 +186,8 @@ class WalRecordsTest(WalTest):
         self.sql("CREATE TABLE {s}.a (id int PRIMARY KEY); CREATE TABLE {s}.b (id int PRIMARY KEY)")
         self.first_copy()
         self.sql(
-            "BEGIN; INSERT INTO {s}.b VALUES (1); INSERT INTO {s}.a VALUES (2); INSERT INTO {s}.b VALUES (3);"
+            "BEGIN; INSERT INTO {s}.b VALUES (1); INSERT INTO {s}.a VALUES (2); INSERT INTO {s}.b "
+            "VALUES (3);"
             "DELETE FROM {s}.b WHERE id = 1; INSERT INTO {s}.a VALUES (4); COMMIT"
         )
         result = self.check_followed("a", "b")
@@ -198,7 +202,8 @@ class WalRecordsTest(WalTest):
         self.first_copy(debug_lsn=True)
         (start,) = self.sql("SELECT pg_current_wal_lsn() - '0/0'")[0]
         self.sql(
-            "INSERT INTO {s}.t VALUES (1); INSERT INTO {s}.t VALUES (2); DELETE FROM {s}.t WHERE id = 0"
+            "INSERT INTO {s}.t VALUES (1); INSERT INTO {s}.t VALUES (2); DELETE FROM {s}.t WHERE "
+            "id = 0"
         )
         result = self.check_followed("t")
         self.assertEqual(
@@ -320,8 +325,9 @@ class WalRecordsTest(WalTest):
                 self.assertEqual(changes(result), [{"id": 1, "a": "good", "_sdc_deleted_at": None}])
                 self.assertRegex(
                     result.stderr.splitlines()[-1],
-                    r"^CRITICAL the message at [0-9A-F]+/[0-9A-F]+ of the log, \d+ bytes, is not what wal2json writes "
-                    r"\(.+\): nothing after it has been read; please report this with the plugin's version$",
+                    r"^CRITICAL the message at [0-9A-F]+/[0-9A-F]+ of the log, \d+ bytes, is not "
+                    r"what wal2json writes \(.+\): nothing after it has been read; please report "
+                    r"this with the plugin's version$",
                 )
         self.assertEqual([record["id"] for record in self.check_followed("t").records()], [1, 2, 3])
 

@@ -61,7 +61,8 @@ class ReplicaIdentityTest(WalTest):
             "(1, 'one', 1), (2, 'two', 2)",
         )
         self.sql(
-            "UPDATE {s}.t SET b = 3 WHERE id = 1; DELETE FROM {s}.t WHERE id = 2; UPDATE {s}.t SET id = 5"
+            "UPDATE {s}.t SET b = 3 WHERE id = 1; DELETE FROM {s}.t WHERE id = 2; UPDATE {s}.t SET "
+            "id = 5"
         )
         self.check(
             [
@@ -70,8 +71,9 @@ class ReplicaIdentityTest(WalTest):
                 {"id": 5, "a": "one", "b": 3, "_sdc_deleted_at": None},
             ],
             self.warning(
-                "deletes of {t} come without a column of the stream's key, and updates that change it leave the "
-                "old row, since it is not in the replica identity: ALTER TABLE {t} REPLICA IDENTITY FULL"
+                "deletes of {t} come without a column of the stream's key, and updates that change "
+                "it leave the old row, since it is not in the replica identity: ALTER TABLE {t} "
+                "REPLICA IDENTITY FULL"
             ),
         )
 
@@ -96,7 +98,8 @@ class ReplicaIdentityTest(WalTest):
         self.sql("UPDATE {s}.t SET id = id + 1")
         self.check_followed("t")
         self.sql(
-            "BEGIN; SET CONSTRAINTS ALL DEFERRED; INSERT INTO {s}.t VALUES (2, 'new'); DELETE FROM {s}.t WHERE a = 'three';"
+            "BEGIN; SET CONSTRAINTS ALL DEFERRED; INSERT INTO {s}.t VALUES (2, 'new'); DELETE FROM "
+            "{s}.t WHERE a = 'three';"
             "DELETE FROM {s}.t WHERE id = 4; COMMIT"
         )
         self.check(
@@ -110,8 +113,8 @@ class ReplicaIdentityTest(WalTest):
         self.check_followed("t")
 
     NONE = (
-        "updates and deletes of {t} are not in the log, since it has no replica identity: give it a primary key, or "
-        "ALTER TABLE {t} REPLICA IDENTITY FULL"
+        "updates and deletes of {t} are not in the log, since it has no replica identity: give it "
+        "a primary key, or ALTER TABLE {t} REPLICA IDENTITY FULL"
     )
 
     def test_no_identity(self):
@@ -142,7 +145,8 @@ class ReplicaIdentityTest(WalTest):
     def test_full_identity_without_key(self):
         self.table("id int, a text", "FULL")
         self.sql(
-            "INSERT INTO {s}.t VALUES (3, NULL); UPDATE {s}.t SET a = 'x' WHERE id = 3; DELETE FROM {s}.t WHERE id = 1"
+            "INSERT INTO {s}.t VALUES (3, NULL); UPDATE {s}.t SET a = 'x' WHERE id = 3; DELETE "
+            "FROM {s}.t WHERE id = 1"
         )
         self.check(
             [
@@ -186,13 +190,15 @@ class TruncateTest(WalTest):
 
     def test_truncate_starts_a_new_version(self):
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t SELECT generate_series(1, 10)"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t SELECT generate_series(1, "
+            "10)"
         )
         first = self.first_copy()
         version = self.bookmark(self.state, "t")["version"]
         self.sql("INSERT INTO {s}.t VALUES (11)")
         self.sql(
-            "BEGIN; INSERT INTO {s}.t VALUES (12); TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (13); COMMIT"
+            "BEGIN; INSERT INTO {s}.t VALUES (12); TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (13); "
+            "COMMIT"
         )
         self.sql("INSERT INTO {s}.t VALUES (14)")
         result = self.check_followed("t")
@@ -251,7 +257,8 @@ class TruncateTest(WalTest):
         self.sql(self.HEIRS)
         self.first_copy("t")
         self.sql(
-            "BEGIN; INSERT INTO {s}.kid VALUES (3); TRUNCATE {s}.t; INSERT INTO {s}.kid VALUES (4); COMMIT"
+            "BEGIN; INSERT INTO {s}.kid VALUES (3); TRUNCATE {s}.t; INSERT INTO {s}.kid VALUES "
+            "(4); COMMIT"
         )
         result = self.check_followed("t")
         self.assertEqual(warnings(result), [])
@@ -268,8 +275,9 @@ class TruncateTest(WalTest):
         self.assertEqual(
             warnings(result),
             [
-                f'{self.id_of("t")}: "{self.schema}"."{name}" was truncated; its rows stay in the target, since Singer can only '
-                f'empty a whole stream: sync it anew with --full-refresh {self.id_of("t")}'
+                f'{self.id_of("t")}: "{self.schema}"."{name}" was truncated; its rows stay in the '
+                "target, since Singer can only empty a whole stream: sync it anew with "
+                f'--full-refresh {self.id_of("t")}'
                 for name in ("t", "kid")
             ],
         )
@@ -288,8 +296,9 @@ class TruncateTest(WalTest):
         self.assertEqual(
             warnings(result),
             [
-                f'{self.id_of("t")}: "{self.schema}"."low" was truncated; its rows stay in the target, since Singer can only '
-                f'empty a whole stream: sync it anew with --full-refresh {self.id_of("t")}'
+                f'{self.id_of("t")}: "{self.schema}"."low" was truncated; its rows stay in the '
+                "target, since Singer can only empty a whole stream: sync it anew with "
+                f'--full-refresh {self.id_of("t")}'
             ],
         )
 

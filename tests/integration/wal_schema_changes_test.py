@@ -16,7 +16,8 @@ class SchemaChangesTest(WalTest):
     def setUp(self):
         super().setUp()
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, a text, n int); INSERT INTO {s}.t VALUES (1, 'a', 1);"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, a text, n int); INSERT INTO {s}.t VALUES (1, "
+            "'a', 1);"
             "CREATE TABLE {s}.other (id int PRIMARY KEY)"
         )
         self.first_copy()
@@ -79,7 +80,8 @@ class BetweenRunsTest(SchemaChangesTest):
     def test_dropped_column_is_omitted(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
         self.sql(
-            "ALTER TABLE {s}.t DROP a; INSERT INTO {s}.t VALUES (3, 3); UPDATE {s}.t SET n = 4 WHERE id = 2"
+            "ALTER TABLE {s}.t DROP a; INSERT INTO {s}.t VALUES (3, 3); UPDATE {s}.t SET n = 4 "
+            "WHERE id = 2"
         )
         self.check([{"id": 2, "n": 2}, {"id": 3, "n": 3}, {"id": 2, "n": 4}], {"n": INTEGER})
 
@@ -116,7 +118,8 @@ class BetweenRunsTest(SchemaChangesTest):
         self.first_copy()
         self.sql("INSERT INTO {s}.t VALUES (2, 'a2', 2, 'b2')")
         self.sql(
-            "ALTER TABLE {s}.t RENAME a TO x; ALTER TABLE {s}.t RENAME b TO a; ALTER TABLE {s}.t RENAME x TO b;"
+            "ALTER TABLE {s}.t RENAME a TO x; ALTER TABLE {s}.t RENAME b TO a; ALTER TABLE {s}.t "
+            "RENAME x TO b;"
             "INSERT INTO {s}.t VALUES (3, 'b3', 3, 'a3')"
         )
         self.check(
@@ -127,7 +130,8 @@ class BetweenRunsTest(SchemaChangesTest):
     def test_retyped_column_with_incompatible_old_values(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2), (3, 'three', 3), (4, '44', 4)")
         self.sql(
-            "ALTER TABLE {s}.t ALTER a TYPE int USING length(a); INSERT INTO {s}.t VALUES (5, 55, 5)"
+            "ALTER TABLE {s}.t ALTER a TYPE int USING length(a); INSERT INTO {s}.t VALUES (5, 55, "
+            "5)"
         )
         self.check(
             [
@@ -137,7 +141,8 @@ class BetweenRunsTest(SchemaChangesTest):
                 {"id": 5, "a": 55, "n": 5},
             ],
             {"a": INTEGER, "n": INTEGER},
-            f"{self.schema}.t.a: values that were written when the column was not yet integer go out as text",
+            f"{self.schema}.t.a: values that were written when the column was not yet integer go "
+            "out as text",
         )
 
     def test_column_retyped_to_text(self):
@@ -154,7 +159,8 @@ class BetweenRunsTest(SchemaChangesTest):
         result = self.follow(expect=1)
         self.assertEqual(changes(result), [{"id": 1, "_sdc_deleted_at": None}])
         self.assertIn(
-            f"ERROR stream {self.id_of('t')}: key column id is no longer in the table: run discovery again{ADVICE}\n",
+            f"ERROR stream {self.id_of('t')}: key column id is no longer in the table: run "
+            f"discovery again{ADVICE}\n",
             result.stderr,
         )
 
@@ -166,7 +172,8 @@ class BetweenRunsTest(SchemaChangesTest):
                 result = self.follow(expect=1, wal2json_message_format=form)
                 self.assertEqual(changes(result), [{"id": form, "_sdc_deleted_at": None}])
                 self.assertIn(
-                    f"ERROR stream {self.id_of('t')}: table \"{self.schema}\".\"t\" is not in the database (",
+                    f"ERROR stream {self.id_of('t')}: table \"{self.schema}\".\"t\" is not in the "
+                    "database (",
                     result.stderr,
                 )
                 self.assertIn(
@@ -182,7 +189,8 @@ class BetweenRunsTest(SchemaChangesTest):
 
     def test_renamed_table(self):
         self.sql(
-            "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES (3);"
+            "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES "
+            "(3);"
             "INSERT INTO {s}.other VALUES (1)"
         )
         result = self.follow(expect=1)
@@ -206,13 +214,15 @@ class BetweenRunsTest(SchemaChangesTest):
 
     def another(self):
         return self.warning(
-            "the table is another one than before (made anew, or swapped by renaming): the log has what has changed in it since "
-            f"it got the name; for rows of before, and those that went with the other one: --full-refresh {self.id_of('t')}"
+            "the table is another one than before (made anew, or swapped by renaming): the log "
+            "has what has changed in it since it got the name; for rows of before, and those that "
+            f"went with the other one: --full-refresh {self.id_of('t')}"
         )
 
     def test_swapped_table(self):
         self.sql(
-            "CREATE TABLE {s}.new (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.new VALUES (1, 'b', 2), (2, 'b', 2)"
+            "CREATE TABLE {s}.new (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.new VALUES (1, 'b', "
+            "2), (2, 'b', 2)"
         )
         self.sql("BEGIN; ALTER TABLE {s}.t RENAME TO old; ALTER TABLE {s}.new RENAME TO t; COMMIT")
         self.sql("INSERT INTO {s}.t VALUES (3, 'c', 3)")
@@ -224,7 +234,8 @@ class BetweenRunsTest(SchemaChangesTest):
 
     def test_schema_renamed_and_back(self):
         self.sql(
-            "INSERT INTO {s}.t VALUES (2); ALTER SCHEMA {s} RENAME TO elsewhere; INSERT INTO elsewhere.t VALUES (3)"
+            "INSERT INTO {s}.t VALUES (2); ALTER SCHEMA {s} RENAME TO elsewhere; INSERT INTO "
+            "elsewhere.t VALUES (3)"
         )
         result = self.follow(expect=1)
         self.assertEqual(result.records(), [])
@@ -241,7 +252,8 @@ class BetweenRunsTest(SchemaChangesTest):
             "INSERT INTO {s}.t VALUES (4, 4, 'four')"
         )
         self.sql(
-            "ALTER TABLE {s}.t ADD a numeric; UPDATE {s}.t SET a = id + 0.5; DELETE FROM {s}.t WHERE id = 3"
+            "ALTER TABLE {s}.t ADD a numeric; UPDATE {s}.t SET a = id + 0.5; DELETE FROM {s}.t "
+            "WHERE id = 3"
         )
         self.check_followed("t", tap_id="x")
 
@@ -292,7 +304,8 @@ class WhileFollowingTest(SchemaChangesTest):
             warnings(self.running),
             [
                 self.warning(
-                    f"column {name} is not in the catalog, it is left out: run discovery again to sync it"
+                    f"column {name} is not in the catalog, it is left out: run discovery again to "
+                    "sync it"
                 )
                 for name in ("new", "newer")
             ],
@@ -354,7 +367,8 @@ class WhileFollowingTest(SchemaChangesTest):
         self.sql("INSERT INTO {s}.t VALUES (2); DROP TABLE {s}.t")
         self.assertEqual(self.records(self.arrive()), [{"id": 2, "a": None, "n": None}])
         self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, b int, a text); INSERT INTO {s}.t VALUES (3, 3, 'c')"
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, b int, a text); INSERT INTO {s}.t VALUES (3, "
+            "3, 'c')"
         )
         self.assertEqual(self.records(self.arrive()), [{"id": 3, "a": "c"}])
         self.stop()
@@ -362,7 +376,8 @@ class WhileFollowingTest(SchemaChangesTest):
     def test_renamed_table(self):
         self.follow_on()
         self.sql(
-            "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES (3)"
+            "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES "
+            "(3)"
         )
         self.assertEqual([record["id"] for record in self.records(self.arrive())], [2])
         self.sql("ALTER TABLE {s}.u RENAME TO t; INSERT INTO {s}.t VALUES (4)")

@@ -99,7 +99,8 @@ class ToastKeysTest(WalTest):
     def test_key_that_wal2json_writes_as_null(self):
         """NaN and infinities: the column is left out with a warning, not the stream."""
         self.sql(
-            "CREATE TABLE {s}.t (k float8 PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL;"
+            "CREATE TABLE {s}.t (k float8 PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER "
+            "big SET STORAGE EXTERNAL;"
             "INSERT INTO {s}.t VALUES ('NaN', 1, repeat('x', 3000))"
         )
         self.first_copy()

@@ -104,8 +104,10 @@ class ToastTest(WalTest):
     def test_many_rows_among_others(self):
         self.table()
         self.sql(
-            "CREATE TABLE {s}.u (id int PRIMARY KEY, big text, n int); ALTER TABLE {s}.u ALTER big SET STORAGE EXTERNAL;"
-            f"INSERT INTO {{s}}.t SELECT i, i, (SELECT string_agg(md5(i::text || j), '') FROM generate_series(1, 70) j)"
+            "CREATE TABLE {s}.u (id int PRIMARY KEY, big text, n int); ALTER TABLE {s}.u ALTER big "
+            "SET STORAGE EXTERNAL;"
+            f"INSERT INTO {{s}}.t SELECT i, i, (SELECT string_agg(md5(i::text || j), '') FROM "
+            "generate_series(1, 70) j)"
             "  FROM generate_series(1, 1500) i;"
             "INSERT INTO {s}.u SELECT id, big, n FROM {s}.t WHERE id <= 200"
         )
@@ -115,11 +117,13 @@ class ToastTest(WalTest):
         for i in range(10):
             cursor.execute(f"UPDATE t SET n = n + 1 WHERE id % 10 = {i}")
             cursor.execute(
-                f"UPDATE u SET n = n + 1 WHERE id % 10 = {i}; UPDATE t SET big = 'small' || n WHERE id % 50 = {i}"
+                f"UPDATE u SET n = n + 1 WHERE id % 10 = {i}; UPDATE t SET big = 'small' || n "
+                f"WHERE id % 50 = {i}"
             )
             cursor.execute(
                 f"DELETE FROM t WHERE id % 70 = {i}; INSERT INTO t SELECT i, i, 'new' "
-                f"FROM generate_series({i + 1}1000, {i + 1}1020) i; UPDATE u SET id = id + 1000 WHERE id = {i + 1}"
+                f"FROM generate_series({i + 1}1000, {i + 1}1020) i; UPDATE u SET id = id + 1000 "
+                f"WHERE id = {i + 1}"
             )
         result = self.check_followed("t", "u", state_every_rows=250)
         self.assertGreater(len(result.records()), 1700)
@@ -175,7 +179,8 @@ class ToastTest(WalTest):
     def test_composite_key(self):
         self.table('"a b" int, n int, big text, c bytea, PRIMARY KEY (c, "a b")')
         self.sql(
-            f"INSERT INTO {{s}}.t SELECT i, i, {big()}, decode(to_hex(i % 3 + 16), 'hex') FROM generate_series(1, 30) i"
+            f"INSERT INTO {{s}}.t SELECT i, i, {big()}, decode(to_hex(i % 3 + 16), 'hex') FROM "
+            "generate_series(1, 30) i"
         )
         self.first_copy()
         self.sql("UPDATE {s}.t SET n = 0")
@@ -190,12 +195,14 @@ class ToastTest(WalTest):
         self.sql(
             "ALTER TABLE {s}.t ALTER bytes SET STORAGE EXTERNAL, ALTER list SET STORAGE EXTERNAL, "
             "ALTER data SET STORAGE EXTERNAL, ALTER num SET STORAGE EXTERNAL;"
-            f"INSERT INTO {{s}}.t SELECT i, i, b, convert_to(b, 'UTF8'), ARRAY[b, NULL, b], jsonb_build_object('b', b), "
-            f"('1' || repeat('234', 3000) || '.50')::numeric FROM generate_series(1, 5) i, {big()} b(b)"
+            f"INSERT INTO {{s}}.t SELECT i, i, b, convert_to(b, 'UTF8'), ARRAY[b, NULL, b], "
+            "jsonb_build_object('b', b), ('1' || repeat('234', 3000) || '.50')::numeric FROM "
+            f"generate_series(1, 5) i, {big()} b(b)"
         )
         first = {record["id"]: record for record in self.first_copy().records()}
         self.sql(
-            "UPDATE {s}.t SET n = 0; UPDATE {s}.t SET big = 'x' WHERE id = 2; UPDATE {s}.t SET n = 5 WHERE id = 2"
+            "UPDATE {s}.t SET n = 0; UPDATE {s}.t SET big = 'x' WHERE id = 2; UPDATE {s}.t SET n = "
+            "5 WHERE id = 2"
         )
         expected = [{**first[i], "n": 0, "_sdc_deleted_at": None} for i in range(1, 6)]
         expected[1]["big"] = "x"
@@ -259,8 +266,9 @@ class ToastTest(WalTest):
             self.assertEqual(
                 warnings(result),
                 [
-                    f'{self.id_of("t")}: column big is left out of records of updates that do not change it, since WAL does '
-                    f'not have it: ALTER TABLE "{self.schema}"."t" REPLICA IDENTITY FULL'
+                    f'{self.id_of("t")}: column big is left out of records of updates that do not '
+                    f'change it, since WAL does not have it: ALTER TABLE "{self.schema}"."t" '
+                    "REPLICA IDENTITY FULL"
                 ],
             )
 

@@ -169,7 +169,8 @@ class WalTransactionsTest(WalTest):
             with self.subTest(form=form):
                 self.sql(r"SELECT pg_logical_emit_message(false, 'p', '\xff00fe5c22'::bytea)")
                 self.open(
-                    rf"INSERT INTO t VALUES ({form}); SELECT pg_logical_emit_message(true, 'p', '\x80ff00'::bytea)"
+                    rf"INSERT INTO t VALUES ({form}); SELECT pg_logical_emit_message(true, 'p', "
+                    r"'\x80ff00'::bytea)"
                 ).execute("COMMIT")
                 self.assertEqual(
                     self.ids(self.check_followed("t", wal2json_message_format=form)), [form]

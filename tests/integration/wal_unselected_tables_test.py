@@ -51,14 +51,15 @@ class UnselectedTablesTest(WalTest):
     def test_dropped_tables(self):
         """Truncated, altered, renamed and dropped before the run."""
         self.sql(
-            ROOT
-            + "CREATE TABLE {s}.u (id int PRIMARY KEY, a int); CREATE SEQUENCE {s}.q; CREATE TABLE {s}.w (id int)"
+            ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, a int); CREATE SEQUENCE {s}.q; CREATE "
+            "TABLE {s}.w (id int)"
         )
         self.first_copy("t")
         self.sql("INSERT INTO {s}.u VALUES (1, 1)")
         self.sql("TRUNCATE {s}.u, {s}.w")
         self.sql(
-            "INSERT INTO {s}.u VALUES (1, 1); ALTER TABLE {s}.u DROP COLUMN a, ADD COLUMN b text DEFAULT 'x'"
+            "INSERT INTO {s}.u VALUES (1, 1); ALTER TABLE {s}.u DROP COLUMN a, ADD COLUMN b text "
+            "DEFAULT 'x'"
         )
         self.sql("INSERT INTO {s}.u VALUES (2)")
         self.sql("INSERT INTO {s}.w VALUES (1); SELECT nextval('{s}.q')")
@@ -73,7 +74,8 @@ class UnselectedTablesTest(WalTest):
                 cursor.execute("BEGIN")
                 cursor.execute(
                     f"INSERT INTO {self.schema}.u VALUES (1), (2);"
-                    "SELECT pg_logical_emit_message(true, 'p', 'c'), pg_logical_emit_message(false, 'p', 'c')"
+                    "SELECT pg_logical_emit_message(true, 'p', 'c'), "
+                    "pg_logical_emit_message(false, 'p', 'c')"
                 )
                 cursor.execute(f"PREPARE TRANSACTION '{name}'")
                 cursor.execute(f"{end} PREPARED '{name}'")
@@ -82,12 +84,16 @@ class UnselectedTablesTest(WalTest):
     def undecodable(self, table):
         """Has a change of a table that the server fails to decode: a value of an enum that does not have it."""
         self.sql(
-            "CREATE TYPE {s}.mood AS ENUM ('good'); CREATE TABLE {s}.moods AS SELECT 'good'::{s}.mood AS m;"
+            "CREATE TYPE {s}.mood AS ENUM ('good'); CREATE TABLE {s}.moods AS SELECT "
+            "'good'::{s}.mood AS m;"
             f"ALTER TABLE {{s}}.{table} ADD m {{s}}.mood"
         )
         self.sql("DELETE FROM pg_enum WHERE enumtypid = '{s}.mood'::regtype")
         self.sql(f"INSERT INTO {{s}}.{table} (id, m) SELECT 1, m FROM {{s}}.moods")
-        return r"the server cannot decode the transaction after \w+/\w+ in WAL \(invalid internal value for enum: \d+ .*\): "
+        return (
+            r"the server cannot decode the transaction after \w+/\w+ in WAL \(invalid internal "
+            r"value for enum: \d+ .*\): "
+        )
 
     def test_undecodable_change(self):
         """It is left out, with the changes of all tables that are not selected; the next run asks for all again."""
@@ -95,7 +101,8 @@ class UnselectedTablesTest(WalTest):
         self.first_copy("t")
         failed = self.undecodable("u")
         self.sql(
-            "INSERT INTO {s}.u VALUES (2); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM (100) TO (200)"
+            "INSERT INTO {s}.u VALUES (2); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM "
+            "(100) TO (200)"
         )
         self.sql("INSERT INTO {s}.t VALUES (1, 'after'), (100, 'of a new partition')")
         for form in BOTH:
@@ -129,7 +136,8 @@ class UnselectedTablesTest(WalTest):
         self.assertRegex(
             result.stderr,
             f"(?m)^CRITICAL {failed}to go on without it, SELECT "
-            rf"pg_catalog.pg_replication_slot_advance\('{self.slot}', pg_catalog.pg_current_wal_lsn\(\)\), "
+            rf"pg_catalog.pg_replication_slot_advance\('{self.slot}', "
+            r"pg_catalog.pg_current_wal_lsn\(\)\), "
             "then run with --full-refresh for the streams of database wal_unselected_tables$",
         )
 

@@ -212,7 +212,8 @@ class WalValuesTest(unittest.TestCase):
             CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE pair AS (a int, b text);
             CREATE DOMAIN posint AS int; CREATE DOMAIN int_list AS int[];"""
                 + "".join(
-                    f"CREATE TABLE {name} (id int PRIMARY KEY, c {kind}); ALTER TABLE {name} REPLICA IDENTITY FULL;"
+                    f"CREATE TABLE {name} (id int PRIMARY KEY, c {kind}); ALTER TABLE {name} "
+                    "REPLICA IDENTITY FULL;"
                     for name, (kind, _) in tables.items()
                 )
             )
@@ -235,7 +236,8 @@ class WalValuesTest(unittest.TestCase):
         self.sql(
             database,
             "".join(
-                f"INSERT INTO {name} SELECT id + 1000, c FROM {name}; DELETE FROM {name} WHERE id < 1000;"
+                f"INSERT INTO {name} SELECT id + 1000, c FROM {name}; DELETE FROM {name} WHERE id "
+                "< 1000;"
                 for name in tables
             ),
         )

@@ -50,7 +50,10 @@ class SchemaTest(unittest.TestCase):
     @property
     def dsn(self):
         """Where the target writes to."""
-        return f"host={shared().folder} port={shared().port} user={SUPERUSER} dbname={self.destination}"
+        return (
+            f"host={shared().folder} port={shared().port} user={SUPERUSER} "
+            f"dbname={self.destination}"
+        )
 
     def sql(self, statements):
         """Runs SQL at the source; {s} is the test's schema."""

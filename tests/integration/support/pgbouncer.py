@@ -22,7 +22,8 @@ def pgbouncer(server, mode, *settings, users=("tap",)):
         known, config = pathlib.Path(folder, "users"), pathlib.Path(folder, "pgbouncer.ini")
         known.write_text("".join(f'"{user}" ""\n' for user in users))
         config.write_text(
-            f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"[databases]\n* = host=127.0.0.1 port={server.port}\n[pgbouncer]\nlisten_addr = "
+            "127.0.0.1\n"
             f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {known}\n"
             f"pool_mode = {mode}\ndefault_pool_size = 2\nserver_reset_query_always = 0\n"
             + "".join(f"{line}\n" for line in settings)

@@ -46,7 +46,10 @@ class Process:
         return tap.without_connection(self._log.read_bytes())[0]
 
     def __str__(self):
-        return f"$ {' '.join(self.command)}\nexit code {self.process.poll()}\nstderr:\n{self.log[-5000:]}"
+        return (
+            f"$ {' '.join(self.command)}\nexit code {self.process.poll()}\nstderr:\n"
+            f"{self.log[-5000:]}"
+        )
 
     def wait_for_log(self, pattern):
         """Waits for a line that matches."""

@@ -75,7 +75,8 @@ class ResumeTest(SchemaTest):
         )
         if why:
             self.assertIn(
-                f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {why}; restarting it\n",
+                f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: {why}; "
+                "restarting it\n",
                 result.stderr,
             )
         self.check_end(result, activated["version"])

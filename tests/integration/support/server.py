@@ -20,7 +20,8 @@ import psycopg2
 SUPERUSER = "tap"
 # What servers since 16 say in other words than those before.
 WORDS = {
-    "permission denied to start WAL sender DETAIL: Only roles with the REPLICATION attribute may start a WAL sender process.": "must be superuser or replication role to start walsender",
+    "permission denied to start WAL sender DETAIL: Only roles with the REPLICATION "
+    "attribute may start a WAL sender process.": "must be superuser or replication role to start walsender",
     'increase "max_replication_slots"': "increase max_replication_slots",
 }
 SETTINGS = {"fsync": "off", "timezone": "UTC"}

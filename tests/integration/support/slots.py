@@ -25,7 +25,8 @@ def removed_wal(server):
     """What the tap says of a slot whose WAL the server has removed: the cause, which servers since 17 tell, and the prevention."""
     if server.version >= (17,):
         return (
-            "the server has removed WAL that it needed, since it kept more than max_slot_wal_keep_size",
+            "the server has removed WAL that it needed, since it kept more than "
+            "max_slot_wal_keep_size",
             "raise max_slot_wal_keep_size or run the tap more often",
         )
     return (
@@ -77,12 +78,14 @@ class SlotTest(SchemaTest):
         name = name or self.slot
         until(lambda: not self.is_active(name), f"slot {name} is in use")
         self.sql(
-            f"SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{name}'"
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name "
+            f"= '{name}'"
         )
 
     def is_active(self, name=None):
         return self.sql(
-            f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{name or self.slot}' AND active"
+            f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{name or self.slot}' "
+            "AND active"
         )
 
     def confirmed(self, name=None):
@@ -129,17 +132,18 @@ class SlotTest(SchemaTest):
     def moved_on(self, state):
         """What a run says of a slot that is beyond the state of t."""
         return (
-            f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but replication slot {self.slot} has "
-            f"moved on to {as_text(self.confirmed())} (made anew, or read by somebody else): the changes between are gone; "
+            f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but "
+            f"replication slot {self.slot} has moved on to {as_text(self.confirmed())} (made anew, "
+            "or read by somebody else): the changes between are gone; "
             f"sync the stream anew with --full-refresh {self.id_of('t')}"
         )
 
     def to_replace(self, prevention):
         """The remedy for a slot that is lost."""
         return (
-            f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
-            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full refresh with "
-            f"--full-refresh; to prevent this, {prevention}"
+            f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with "
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a "
+            f"full refresh with --full-refresh; to prevent this, {prevention}"
         )
 
     def lost(self, cause, prevention):
@@ -153,7 +157,8 @@ class SlotTest(SchemaTest):
             self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
             self.sql("CHECKPOINT")
             return self.sql(
-                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND wal_status = 'lost'"
+                f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND "
+                "wal_status = 'lost'"
             )
 
         until(is_lost, "the slot is not lost")

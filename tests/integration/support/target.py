@@ -70,7 +70,8 @@ class Stream:
             ),
             (
                 self.keyless,
-                f"INSERT INTO {self.table} SELECT NULL, line -> 'record', (line ->> 'version')::bigint FROM lines",
+                f"INSERT INTO {self.table} SELECT NULL, line -> 'record', (line ->> "
+                "'version')::bigint FROM lines",
             ),
             (
                 [line for line, deleted in self.lines.values() if deleted],
@@ -125,7 +126,8 @@ class Target:
                 stream = self.streams[message["stream"]]
                 stream.flush(self.cursor)
                 self.cursor.execute(
-                    f"DELETE FROM {stream.table} WHERE version IS DISTINCT FROM {int(message['version'])}"
+                    f"DELETE FROM {stream.table} WHERE version IS DISTINCT FROM "
+                    f"{int(message['version'])}"
                 )
             else:
                 raise ValueError(f"a message of type {kind}")
@@ -141,7 +143,8 @@ class Target:
             self.streams[name].flush(self.cursor)
         table = f"{self.schema}.{quote_identifier(name)}"
         self.cursor.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} (key jsonb UNIQUE, record jsonb NOT NULL, version bigint)"
+            f"CREATE TABLE IF NOT EXISTS {table} (key jsonb UNIQUE, record jsonb NOT NULL, version "
+            "bigint)"
         )
         self.streams[name] = Stream(table, message)
 

@@ -68,19 +68,22 @@ class Writer(workload.Writer):
             else:
                 large = LARGE % self.rng.randrange(10**6) if self.rng.random() < 0.3 else "NULL"
                 self.execute(
-                    f"INSERT INTO {self.table} SELECT greatest(max(id), 0) + 1, %s, %s, {large} FROM {self.table}",
+                    f"INSERT INTO {self.table} SELECT greatest(max(id), 0) + 1, %s, %s, {large} "
+                    f"FROM {self.table}",
                     self.number(),
                     self.text(),
                 )
 
     def enlarge(self):
         self.execute(
-            f"UPDATE {self.table} SET big = {LARGE % self.rng.randrange(10**6)} WHERE {self.some(3)}"
+            f"UPDATE {self.table} SET big = {LARGE % self.rng.randrange(10**6)} WHERE "
+            f"{self.some(3)}"
         )
 
     def give_new_keys(self):
         self.execute(
-            f"UPDATE {self.table} SET id = (SELECT greatest(max(id), 0) + 1 FROM {self.table}) WHERE {self.some(1)}"
+            f"UPDATE {self.table} SET id = (SELECT greatest(max(id), 0) + 1 FROM {self.table}) "
+            f"WHERE {self.some(1)}"
         )
 
     def swap_keys(self):

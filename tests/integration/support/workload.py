@@ -40,7 +40,8 @@ def setup(cursor, rows):
     # Rows without key come only while there is no bookmark, so they are there from the beginning and stay as they are.
     for table in INCREMENTAL:
         cursor.execute(
-            f"INSERT INTO {table} (id, pad) SELECT -i, 'no key' FROM generate_series(1, {rows // 5}) i"
+            f"INSERT INTO {table} (id, pad) SELECT -i, 'no key' FROM generate_series(1, "
+            f"{rows // 5}) i"
         )
 
 
@@ -117,7 +118,8 @@ class Writer:
 
     def insert_inc_part(self):
         self.execute(
-            "INSERT INTO inc_part SELECT coalesce(max(id), 0) + 1, timestamptz '2024-02-29' + %s * interval '1 us', %s"
+            "INSERT INTO inc_part SELECT coalesce(max(id), 0) + 1, timestamptz '2024-02-29' + %s * "
+            "interval '1 us', %s"
             "  FROM inc_part",
             self.next_key(),
             self.text(),
@@ -141,7 +143,8 @@ class Writer:
         """Changes rows so that they move, to other pages or another leaf."""
         change = "part = (coalesce(part, 0) + 1) % 4, " if self.table == "part" else ""
         self.execute(
-            f"UPDATE {self.quoted} SET {change}pad = repeat('g', {self.rng.randrange(100, 2000)}) WHERE {self.some(3)}"
+            f"UPDATE {self.quoted} SET {change}pad = repeat('g', {self.rng.randrange(100, 2000)}) "
+            f"WHERE {self.some(3)}"
         )
 
     def delete(self):
@@ -168,7 +171,8 @@ class Writer:
 
     def rewrite(self):
         self.execute(
-            f"VACUUM FULL {self.rng.choice(('part0', 'part1')) if self.table == 'part' else self.quoted}"
+            "VACUUM FULL "
+            f"{self.rng.choice(('part0', 'part1')) if self.table == 'part' else self.quoted}"
         )
 
     @property
@@ -179,7 +183,8 @@ class Writer:
         """A condition that so many rows meet, from anywhere in the table."""
         return (
             f"ctid = ANY (ARRAY(SELECT ctid FROM {self.quoted} TABLESAMPLE BERNOULLI (5) "
-            f"REPEATABLE ({self.rng.randrange(10**6)}) ORDER BY pad LIMIT {self.rng.randint(1, at_most)}))"
+            f"REPEATABLE ({self.rng.randrange(10**6)}) ORDER BY pad LIMIT "
+            f"{self.rng.randint(1, at_most)}))"
         )
 
     def number(self):

@@ -159,7 +159,7 @@ class Pass {
       const bool any_log_based = std::ranges::any_of(streams, is_log_based);
       if (is_home || any_log_based || request_.catalog) {
         refuse(refused, is_home || any_log_based);
-      } else {  // discovery partitions it out
+      } else {  // discovery leaves it out
         report_.warning(subject, cannot_enter(refused, database, config_));
       }
       return true;

@@ -70,7 +70,7 @@ void check_capacity(pg::Connection& connection, const pg::DecodingStatus& status
     report.note(
         "max_slot_wal_keep_size",
         {"it is -1: a slot that nobody reads keeps log until the disk is full",
-         "a limit that partitions room for a few days without a run",
+         "a limit that leaves room for a few days without a run",
          status.is_rds ? "set max_slot_wal_keep_size to 51200 (megabytes) in its parameter group"
                        : "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()"});
   }

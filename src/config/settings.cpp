@@ -208,7 +208,7 @@ const auto kSettings = std::to_array<Setting>({
     {"json_as_object", "", "boolean", "false", "json and jsonb as JSON values, not as strings",
      [](Config& c, const Reader& v) { c.values.json_as_object = v.flag(); }},
     {"other_types", "", "text", "string",
-     "types that the Python tap partitions out (interval, bytea, ranges, ...): `string` or `unsupported`; "
+     "types that the Python tap leaves out (interval, bytea, ranges, ...): `string` or `unsupported`; "
      "with "
      "`schema_dialect: singer-io` the default is `unsupported`",
      [](Config& c, const Reader& v) {
@@ -259,9 +259,9 @@ const auto kSettings = std::to_array<Setting>({
      "log based: end when no change has come for so long; 0: no limit",
      [](Config& c, const Reader& v) { c.log.max_idle = duration(v); }},
     {"unsent_columns", "", "text", "fetch",
-     "log based: large columns that an update partitions as they are, which the log does not have: `fetch` "
+     "log based: large columns that an update leaves as they are, which the log does not have: `fetch` "
      "reads "
-     "them from the table, `omit` partitions them out",
+     "them from the table, `omit` leaves them out",
      [](Config& c, const Reader& v) {
        c.log.fetch_unsent = v.one_of(Choices<bool>{{"fetch", true}, {"omit", false}});
      }},

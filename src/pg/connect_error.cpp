@@ -24,7 +24,7 @@ bool is_sqlstate(std::string_view code) {
          std::ranges::all_of(code, [](unsigned char c) { return std::isupper(c) || std::isdigit(c); });
 }
 
-/// What libpq partitions to guess.
+/// What libpq leaves to guess.
 constexpr auto kRemedies = std::to_array<std::pair<std::string_view, std::string_view>>({
     {"certificate verify failed",
      "the server's certificate has expired, or is not of an authority in sslrootcert"},

@@ -36,7 +36,7 @@ namespace {
 
 /// Where the server has them: forks of PostgreSQL do not have all that their version would.
 std::string pin_newer_settings(bool local) {
-  // A tap that is gone, however it went, partitions no query running behind it. From version 14 on, where the
+  // A tap that is gone, however it went, leaves no query running behind it. From version 14 on, where the
   // server's system lets it notice.
   std::string sql = fmt::format(
       "SELECT pg_catalog.set_config('client_connection_check_interval', '1s', {}) "

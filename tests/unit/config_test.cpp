@@ -137,7 +137,7 @@ TEST_CASE("later config files win key by key, ENV reads the environment") {
   unsetenv("TAP_POSTGRES_PORT");
 }
 
-TEST_CASE("the singer-io dialect partitions other types out unless they are asked for") {
+TEST_CASE("the singer-io dialect leaves other types out unless they are asked for") {
   using value::EncodingOptions;
   CHECK(load("").values.other_types == EncodingOptions::OtherTypes::string);
   CHECK(load(R"(, "schema_dialect": "singer-io")").values.other_types ==

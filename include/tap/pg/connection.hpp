@@ -178,7 +178,7 @@ class Connection {
   auto in_pinned_session(Statement statement);
 
   /// False if one of the hosts, which place_ is then, has not answered within `timeout` (0: for ever), or is
-  /// not to be reached through the tunnel. libpq partitions the first to those who do not want to be blocked
+  /// not to be reached through the tunnel. libpq leaves the first to those who do not want to be blocked
   /// meanwhile, and takes the second for a connection; so going on with the other hosts is left to the
   /// caller.
   bool connect(const ConnectionSettings& server, const std::string& database, std::chrono::seconds timeout);

@@ -15,7 +15,7 @@ namespace tap::pg {
 class CopyReader {
  public:
   /// Starts the copy. The connection must outlive the reader and serves nothing else until next() has
-  /// returned nothing; a reader that is dropped before partitions it unusable. Throws ServerError,
+  /// returned nothing; a reader that is dropped before leaves it unusable. Throws ServerError,
   /// TransientError.
   CopyReader(Connection& connection, const std::string& query);
 

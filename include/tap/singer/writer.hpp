@@ -38,7 +38,7 @@ class Writer {
   void activate_version(std::string_view stream, std::int64_t version);
   void state(const Json& state);
   /// The output of discovery, for people to read and edit: a member a line. Nothing of it goes out before
-  /// end_catalog(), so that a run that fails partitions stdout empty.
+  /// end_catalog(), so that a run that fails leaves stdout empty.
   void catalog_entry(const Json& entry);
   void end_catalog();
 

@@ -33,7 +33,7 @@ bool has_binary(const Type& type);
 /// and bit.
 bool is_scalar(const Type& type);
 
-/// True if the Python tap partitions such a column out ("inclusion": "unsupported");
+/// True if the Python tap leaves such a column out ("inclusion": "unsupported");
 /// EncodingOptions::other_types decides what becomes of it here.
 bool is_other(const Type& type);
 

@@ -12,7 +12,7 @@ namespace tap::pg {
 
 namespace {
 
-// $1: a JSON list of [schema, table]. An index that is dropped partitions REPLICA IDENTITY USING INDEX
+// $1: a JSON list of [schema, table]. An index that is dropped leaves REPLICA IDENTITY USING INDEX
 // without columns; a primary key that is deferrable identifies nothing. To be formatted with kInheritance.
 constexpr const char* kTrees = R"sql(
 WITH RECURSIVE tree(position, root, oid) AS (

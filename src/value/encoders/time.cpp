@@ -93,7 +93,7 @@ void timetz_text(const Column& column, std::string_view value, Buffer& out) {
   to = std::copy_n(value.begin(), clock.size(), to);
   to = write_fraction(to, fraction);
   to = std::copy(zone.begin(), zone.end(), to);
-  if (zone.size() == 3) {  // +00: the server partitions out what is zero
+  if (zone.size() == 3) {  // +00: the server leaves out what is zero
     to = std::copy_n(":00", 3, to);
   }
   *to++ = '"';

@@ -23,7 +23,7 @@ struct ChangeColumn {
   bool synced = false;
   bool in_wal = true;     ///< false for a virtual generated column: a plugin writes NULL or nothing
   bool is_new = false;    ///< the catalog does not know it
-  bool is_bytea = false;  ///< wal2json partitions the `\x` out
+  bool is_bytea = false;  ///< wal2json leaves the `\x` out
   bool warned = false;    ///< that a value is not of the type
   value::Encoder encode;
   Json schema;  ///< of a column whose type the catalog does not have; else null

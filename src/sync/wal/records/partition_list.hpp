@@ -13,7 +13,7 @@ namespace tap::sync {
 
 // A log-based stream's partitions and child tables, which its bookmark remembers from run to run: a table
 // that is attached brings rows whose changes WAL had under an unselected table, one that is detached
-// or dropped partitions its rows in the target.
+// or dropped leaves its rows in the target.
 
 /// What the bookmark remembers of them: their OIDs. Empty if there are none.
 Json partitions_of(const pg::Relation& relation);

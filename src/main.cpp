@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <tap/base/allocator.hpp>
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
 #include <tap/base/json.hpp>
 #include <tap/base/log.hpp>
-#include <tap/base/memory.hpp>
 #include <tap/base/output.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/check/check.hpp>
@@ -29,7 +29,7 @@ namespace {
 using namespace tap;
 
 ExitCode discover(const cli::Options& options, const config::Config& config, singer::Writer& writer) {
-  signals::end_at_once();  // libpqxx waits where nothing else can reach it
+  signals::exit_on_signal();  // libpqxx waits where nothing else can reach it
   std::optional<discovery::EarlierCatalog> earlier;
   if (options.catalog) {
     Json catalog = parse_json(read_file(*options.catalog, kMaxCatalogSize), *options.catalog);
@@ -86,7 +86,7 @@ ExitCode look_after_slot(const cli::Options& options, const config::Config& conf
 }
 
 ExitCode check_setup(const cli::Options& options) {
-  signals::end_at_once();  // there is nothing to be put away
+  signals::exit_on_signal();  // there is nothing to be put away
   const std::vector<check::Finding> findings =
       check::check({options.configs, options.catalog, options.state, {options.refresh_all, options.refresh}});
   write_stdout(options.json ? check::to_json_text(findings) : check::to_text(findings));
@@ -120,10 +120,10 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tap::return_large_memory();
-  tap::log::start();
+  tap::configure_allocator();
+  tap::log::initialize();
   std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an error of write(), told apart from others there
-  signals::listen();
+  signals::install_handlers();
   ExitCode code = ExitCode::done;
   try {
     code = run(argc, argv);

@@ -3,10 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include <tap/base/json.hpp>
-#include <tap/base/json_word.hpp>
-
-#include "utf8.hpp"
+#include <tap/base/json_string.hpp>
+#include <tap/base/text.hpp>
 
 namespace tap {
 
@@ -51,20 +49,20 @@ char* write_escape(char* to, unsigned char byte) {
 void append_json_characters(Buffer& out, std::string_view text) {
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = at + text.size();
-  // Room for the text as it is, and for one word or escape beyond it; characters that grow ask for more.
+  // Room for the unchanged text and one more word; escapes and replacements, which are longer, reserve again.
   char* to = out.reserve(text.size() + kWord);
   while (at != end) {
     while (static_cast<std::size_t>(end - at) >= kWord) {
       std::uint64_t word = 0;
       std::memcpy(&word, at, kWord);
-      if (needs_care(word)) {
+      if (has_special_byte(word)) {
         break;
       }
       std::memcpy(to, &word, kWord);
       at += kWord;
       to += kWord;
     }
-    // A word's worth one by one: up to the byte that needs care, and what follows it.
+    // The next eight bytes one by one: this passes the special byte that ended the loop above.
     const auto* const stop = static_cast<std::size_t>(end - at) > kWord ? at + kWord : end;
     while (at < stop) {
       const unsigned char byte = *at;

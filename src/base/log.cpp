@@ -14,26 +14,27 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <tap/base/json.hpp>
+#include <tap/base/buffer.hpp>
+#include <tap/base/json_string.hpp>
 #include <tap/base/log.hpp>
-#include <tap/base/printable.hpp>
+#include <tap/base/text.hpp>
 
 namespace tap::log {
 
 namespace {
 
-bool terminal = false;  // people see the lines as they come
-bool shown = false;     // the last line is one of show()
+bool terminal = false;      // stderr is a terminal, and the log is not JSON
+bool shows_status = false;  // the last line is one of show_status()
 
 constexpr const char* kClearLine = "\r\033[K";
 
 constexpr std::string_view kBeforeTime = R"({"time":")";
 
 bool writes_json = false;
-std::array<char, 256> last_line;  // for a signal handler
-std::size_t last_line_size = 0;
+std::array<char, 256> signal_message;  // a whole line, prepared for a signal handler
+std::size_t signal_message_size = 0;
 
-/// Writes `value` into the `count` characters that end before `end`. Returns the first of them.
+/// Writes the last `count` digits of `value` before `end`. Returns the start.
 char* put_digits(char* end, unsigned value, unsigned count) noexcept {
   for (; count > 0; --count, value /= 10) {
     *--end = static_cast<char>('0' + value % 10);
@@ -41,25 +42,25 @@ char* put_digits(char* end, unsigned value, unsigned count) noexcept {
   return end;
 }
 
-/// Puts the time, UTC, over the digits of one like `2026-11-25T09:10:11.123Z`. Calls nothing that a signal
-/// handler must not.
-void put_time(char* text) noexcept {
+/// Overwrites the digits of a time such as `2026-11-25T09:10:11.123Z` with the current one, UTC. Safe in a
+/// signal handler.
+void overwrite_time(char* text) noexcept {
   using namespace std::chrono;
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   const auto days = floor<std::chrono::days>(sys_seconds(seconds(now.tv_sec)));
   const year_month_day date(days);
-  const auto of_day = static_cast<unsigned>((sys_seconds(seconds(now.tv_sec)) - days).count());
+  const auto second_of_day = static_cast<unsigned>((sys_seconds(seconds(now.tv_sec)) - days).count());
   put_digits(text + 4, static_cast<unsigned>(static_cast<int>(date.year())), 4);
   put_digits(text + 7, static_cast<unsigned>(date.month()), 2);
   put_digits(text + 10, static_cast<unsigned>(date.day()), 2);
-  put_digits(text + 13, of_day / 3600, 2);
-  put_digits(text + 16, of_day / 60 % 60, 2);
-  put_digits(text + 19, of_day % 60, 2);
+  put_digits(text + 13, second_of_day / 3600, 2);
+  put_digits(text + 16, second_of_day / 60 % 60, 2);
+  put_digits(text + 19, second_of_day % 60, 2);
   put_digits(text + 23, static_cast<unsigned>(now.tv_nsec / 1000000), 3);
 }
 
-/// Level names as Singer's other taps write them, so that log filters go on working.
+/// The level names of Python's logging module, which log filters for the other taps expect.
 class LevelName : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
@@ -74,16 +75,16 @@ class LevelName : public spdlog::custom_flag_formatter {
   }
 };
 
-std::string printable_message(const spdlog::details::log_msg& message) {
-  return printable({message.payload.data(), message.payload.size()});
+std::string printable_text(const spdlog::details::log_msg& message) {
+  return to_printable_line({message.payload.data(), message.payload.size()});
 }
 
-/// The message on one line.
+/// Formats the message as one line.
 class OneLine : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
-    const std::string text = printable_message(message);
+    const std::string text = printable_text(message);
     out.append(text.data(), text.data() + text.size());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
@@ -91,13 +92,13 @@ class OneLine : public spdlog::custom_flag_formatter {
   }
 };
 
-/// The message as a JSON string.
+/// Formats the message as a JSON string.
 class JsonString : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
     Buffer text;
-    append_json_string(text, printable_message(message));
+    append_json_string(text, printable_text(message));
     out.append(text.view().data(), text.view().data() + text.size());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
@@ -125,12 +126,12 @@ std::unique_ptr<spdlog::formatter> make_formatter() {
 
 }  // namespace
 
-void start() {
-  if (fcntl(STDERR_FILENO, F_GETFD) < 0) {  // the connection would get its number, and our lines
-    const int nowhere = open("/dev/null", O_WRONLY);
-    if (nowhere != STDERR_FILENO) {
-      dup2(nowhere, STDERR_FILENO);
-      close(nowhere);
+void initialize() {
+  if (fcntl(STDERR_FILENO, F_GETFD) < 0) {  // else a socket would get this descriptor, and our messages
+    const int null_device = open("/dev/null", O_WRONLY);
+    if (null_device != STDERR_FILENO) {
+      dup2(null_device, STDERR_FILENO);
+      close(null_device);
     }
   }
   auto logger = std::make_shared<spdlog::logger>("tap", std::make_shared<spdlog::sinks::stderr_sink_st>());
@@ -139,8 +140,8 @@ void start() {
   terminal = isatty(STDERR_FILENO) != 0;
 }
 
-void set_level(Level least) {
-  spdlog::set_level(to_spdlog(least));
+void set_level(Level minimum) {
+  spdlog::set_level(to_spdlog(minimum));
 }
 
 void use_json() {
@@ -149,7 +150,7 @@ void use_json() {
   spdlog::default_logger()->set_formatter(make_formatter());
 }
 
-bool is_on(Level level) {
+bool is_enabled(Level level) {
   return spdlog::should_log(to_spdlog(level));
 }
 
@@ -157,42 +158,42 @@ bool is_on_terminal() {
   return terminal;
 }
 
-void show(std::string_view line) {
-  if (terminal && is_on(Level::info)) {
-    fmt::print(stderr, "{}{}", kClearLine, printable(line));
+void show_status(std::string_view line) {
+  if (terminal && is_enabled(Level::info)) {
+    fmt::print(stderr, "{}{}", kClearLine, to_printable_line(line));
     std::fflush(stderr);
-    shown = true;
+    shows_status = true;
   }
 }
 
 void write(Level level, std::string_view message) {
-  if (shown && is_on(level)) {
+  if (shows_status && is_enabled(level)) {
     fmt::print(stderr, "{}", kClearLine);
-    shown = false;
+    shows_status = false;
   }
   spdlog::log(to_spdlog(level), spdlog::string_view_t(message.data(), message.size()));
 }
 
-void prepare_last_line(Level level, std::string_view message) {
+void prepare_signal_message(Level level, std::string_view message) {
   spdlog::memory_buf_t line;
-  if (is_on(level)) {
+  if (is_enabled(level)) {
     const spdlog::details::log_msg entry("tap", to_spdlog(level),
                                          spdlog::string_view_t(message.data(), message.size()));
     make_formatter()->format(entry, line);
   }
-  last_line_size = std::min(line.size(), last_line.size());
-  std::copy_n(line.data(), last_line_size, last_line.begin());
+  signal_message_size = std::min(line.size(), signal_message.size());
+  std::copy_n(line.data(), signal_message_size, signal_message.begin());
 }
 
-void write_last_line() noexcept {
+void write_signal_message() noexcept {
   pollfd entry{STDERR_FILENO, POLLOUT, 0};
-  if (last_line_size == 0 || poll(&entry, 1, 0) <= 0) {
+  if (signal_message_size == 0 || poll(&entry, 1, 0) <= 0) {
     return;
   }
   if (writes_json) {
-    put_time(last_line.data() + kBeforeTime.size());
+    overwrite_time(signal_message.data() + kBeforeTime.size());
   }
-  const auto written = ::write(STDERR_FILENO, last_line.data(), last_line_size);
+  const auto written = ::write(STDERR_FILENO, signal_message.data(), signal_message_size);
   static_cast<void>(written);
 }
 

@@ -14,7 +14,7 @@ void throw_output_error(int error) {
   if (error == EPIPE) {
     throw OutputClosed();
   }
-  throw OutputFailed(fmt::format("cannot write to stdout: {}", std::strerror(error)));
+  throw OutputError(fmt::format("cannot write to stdout: {}", std::strerror(error)));
 }
 
 void write_stdout(std::string_view text) {
@@ -22,7 +22,7 @@ void write_stdout(std::string_view text) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {  // the descriptor was made non-blocking by another process
+    } else if (errno == EAGAIN) {  // another process made the shared descriptor non-blocking
       pollfd output{STDOUT_FILENO, POLLOUT, 0};
       ::poll(&output, 1, -1);
     } else if (errno != EINTR) {

@@ -26,9 +26,9 @@ constexpr int kSignals[] = {SIGTERM, SIGINT};
 
 volatile std::sig_atomic_t g_signal = 0;
 
-// Signal handlers read it: a list without locks. Connections are made by few threads at a time.
-constexpr std::size_t kMostGroups = 64;
-std::array<std::atomic<int>, kMostGroups> g_groups{};
+// Lock-free because signal handlers read it. Few threads connect at a time, so few groups exist.
+constexpr std::size_t kMaxGroups = 64;
+std::array<std::atomic<int>, kMaxGroups> g_groups{};
 static_assert(std::atomic<int>::is_always_lock_free);
 
 void kill_groups() {
@@ -39,27 +39,27 @@ void kill_groups() {
   }
 }
 
-void on_signal(int signal) {
+void request_stop(int signal) {
   g_signal = signal;
   alarm(kGraceSeconds);
 }
 
-void end(int signal) {
+void exit_now(int signal) {
   kill_groups();
-  log::write_last_line();
+  log::write_signal_message();
   _exit(128 + signal);
 }
 
-void on_alarm(int /*signal*/) {
+void exit_after_grace_period(int /*signal*/) {
   kill_groups();
   _exit(128 + g_signal);
 }
 
-void handle(int signal, void (*handler)(int)) {
+void set_handler(int signal, void (*handler)(int)) {
   struct sigaction action {};
   action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
-  sigaction(signal, &action, nullptr);  // without SA_RESTART: a call that waits ends
+  sigaction(signal, &action, nullptr);  // no SA_RESTART: blocking calls must return
 }
 
 timespec to_timespec(std::chrono::milliseconds time) {
@@ -67,15 +67,16 @@ timespec to_timespec(std::chrono::milliseconds time) {
   return {seconds.count(), std::chrono::nanoseconds(time - seconds).count()};
 }
 
-/// poll() that a signal cannot slip past: the signals are let in during the wait alone.
-bool poll_or_stop(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
-  sigset_t ours;
+/// poll() without a race: signals are blocked except during the wait, so none is lost between the look at
+/// g_signal and the wait.
+bool poll_unless_stopped(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
+  sigset_t stop_signals;
   sigset_t before;
-  sigemptyset(&ours);
+  sigemptyset(&stop_signals);
   for (const int signal : kSignals) {
-    sigaddset(&ours, signal);
+    sigaddset(&stop_signals, signal);
   }
-  sigprocmask(SIG_BLOCK, &ours, &before);
+  sigprocmask(SIG_BLOCK, &stop_signals, &before);
   int ready = 0;
   int error = 0;
   if (g_signal == 0) {
@@ -84,59 +85,59 @@ bool poll_or_stop(pollfd* file, nfds_t count, std::chrono::milliseconds timeout)
     error = errno;
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
-  check();
-  return ready > 0 || (ready < 0 && error != EINTR);  // an error shows in the read or write that follows
+  throw_if_stop_requested();
+  return ready > 0 || (ready < 0 && error != EINTR);  // the next read or write reports any other error
 }
 
 }  // namespace
 
-void listen() {
+void install_handlers() {
   for (const int signal : kSignals) {
-    handle(signal, on_signal);
+    set_handler(signal, request_stop);
   }
-  handle(SIGALRM, on_alarm);
+  set_handler(SIGALRM, exit_after_grace_period);
 }
 
-void end_at_once() {
-  log::prepare_last_line(log::Level::warning, "stopped by a signal");
+void exit_on_signal() {
+  log::prepare_signal_message(log::Level::warning, "stopped by a signal");
   for (const int signal : kSignals) {
-    handle(signal, end);
+    set_handler(signal, exit_now);
   }
-  check();  // for one that came before
+  throw_if_stop_requested();  // a signal may have come before
 }
 
-bool requested() {
+bool is_stop_requested() {
   return g_signal != 0;
 }
 
-void check() {
-  if (requested()) {
+void throw_if_stop_requested() {
+  if (is_stop_requested()) {
     throw Interrupted(g_signal);
   }
 }
 
-bool wait(int file, For what, std::chrono::milliseconds timeout) {
-  pollfd entry{file, static_cast<short>(what == For::reading ? POLLIN : POLLOUT), 0};
-  return poll_or_stop(&entry, 1, timeout);
+bool wait_until_ready(int file, Readiness what, std::chrono::milliseconds timeout) {
+  pollfd entry{file, static_cast<short>(what == Readiness::readable ? POLLIN : POLLOUT), 0};
+  return poll_unless_stopped(&entry, 1, timeout);
 }
 
-void sleep(std::chrono::milliseconds time) {
-  poll_or_stop(nullptr, 0, time);
+void sleep_for(std::chrono::milliseconds time) {
+  poll_unless_stopped(nullptr, 0, time);
 }
 
-ChildGroupGuard::ChildGroupGuard(int group) : group_(group) {
-  for (std::atomic<int>& place : g_groups) {
+ProcessGroupGuard::ProcessGroupGuard(int group) : group_(group) {
+  for (std::atomic<int>& slot : g_groups) {
     int free = 0;
-    if (place.compare_exchange_strong(free, group)) {
+    if (slot.compare_exchange_strong(free, group)) {
       return;
     }
   }
 }
 
-ChildGroupGuard::~ChildGroupGuard() {
-  for (std::atomic<int>& place : g_groups) {
-    int held = group_;
-    if (place.compare_exchange_strong(held, 0)) {
+ProcessGroupGuard::~ProcessGroupGuard() {
+  for (std::atomic<int>& slot : g_groups) {
+    int group = group_;
+    if (slot.compare_exchange_strong(group, 0)) {
       return;
     }
   }

@@ -3,7 +3,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/split.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/quote.hpp>
 
 #include "checks.hpp"
@@ -21,7 +21,7 @@ std::string setting(const pg::ConnectionSettings& server, std::string_view keywo
 bool is_here(const pg::ConnectionSettings& server) {
   const std::string address = setting(server, "hostaddr");
   const std::string hosts = address.empty() ? setting(server, "host") : address;
-  return std::ranges::all_of(split(hosts), [](std::string_view host) {
+  return std::ranges::all_of(split_at_commas(hosts), [](std::string_view host) {
     return host == "localhost" || host == "::1" || host.starts_with("127.");
   });
 }

@@ -7,7 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/json.hpp>
-#include <tap/base/printable.hpp>
+#include <tap/base/text.hpp>
 
 namespace tap::check {
 
@@ -43,8 +43,8 @@ std::string to_text(const std::vector<Finding>& findings) {
     std::string remedy = needed;
     remedy += needed.empty() || fix.empty() ? "" : ": ";
     remedy += fix;
-    text += printable(fmt::format("{:<7} {}: {}{}{}", name_of(finding.level), finding.subject, found,
-                                  remedy.empty() ? "" : "; ", remedy));
+    text += to_printable_line(fmt::format("{:<7} {}: {}{}{}", name_of(finding.level), finding.subject, found,
+                                          remedy.empty() ? "" : "; ", remedy));
     text += '\n';
   }
   return text;
@@ -59,7 +59,8 @@ std::string to_json_text(const std::vector<Finding>& findings) {
                         {"needed", finding.complaint.needed},
                         {"fix", finding.complaint.fix}});
   }
-  return printable(tap::to_text(Json{{"findings", std::move(list)}, {"worst", name_of(worst(findings))}})) +
+  return to_printable_line(
+             tap::to_text(Json{{"findings", std::move(list)}, {"worst", name_of(worst(findings))}})) +
          "\n";
 }
 

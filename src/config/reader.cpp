@@ -7,7 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
-#include <tap/base/split.hpp>
+#include <tap/base/text.hpp>
 
 namespace tap::config {
 
@@ -68,7 +68,7 @@ std::uint64_t Reader::count() const {
 std::vector<std::uint64_t> Reader::counts() const {
   const std::string whole = value_.is_string() || is_number(value_) ? text() : "";
   std::vector<std::uint64_t> numbers;
-  for (const std::string_view part : split(whole)) {
+  for (const std::string_view part : split_at_commas(whole)) {
     if (!read_whole(trim(part), numbers.emplace_back())) {
       fail("a whole number");
     }
@@ -100,7 +100,7 @@ std::vector<std::string> Reader::list() const {
     fail("a list of names");
   }
   const std::string whole = value_.get<std::string>();
-  for (const std::string_view part : split(whole)) {
+  for (const std::string_view part : split_at_commas(whole)) {
     if (const std::string_view name = trim(part); !name.empty()) {
       names.emplace_back(name);
     }

@@ -9,6 +9,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/base/text.hpp>
+
 #include "conninfo.hpp"
 
 namespace tap::pg {
@@ -57,7 +59,8 @@ struct Attempt {
 
 // The words are `...: FATAL:  28P01: password authentication failed`, then the place in the server's source.
 // The code is cut out.
-Attempt::Attempt(std::string_view words) : text(one_line(words.substr(0, words.find("\nLOCATION:")))) {
+Attempt::Attempt(std::string_view words)
+    : text(collapse_whitespace(words.substr(0, words.find("\nLOCATION:")))) {
   host = text.substr(0, text.find(" failed: "));
   if (const auto address = host.find("\" ("); address != std::string::npos) {
     host.erase(address + 1, host.find(')', address) - address);

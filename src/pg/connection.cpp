@@ -8,6 +8,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/session_settings.hpp>
@@ -28,17 +29,17 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kForever{-1};
 
 void log_notice(void* /*context*/, const PGresult* notice) {
-  if (log::is_on(log::Level::debug)) {
+  if (log::is_enabled(log::Level::debug)) {
     const std::unique_ptr<char, decltype(&PQfreemem)> text(
         PQresultVerboseErrorMessage(notice, PQERRORS_DEFAULT, PQSHOW_CONTEXT_ERRORS), PQfreemem);
-    log::debug("server: {}", one_line(text.get()));
+    log::debug("server: {}", collapse_whitespace(text.get()));
   }
 }
 
 std::string field(const PGresult* result, char code) {
   const char* const text =
       result == nullptr ? nullptr : PQresultErrorField(result, static_cast<unsigned char>(code));
-  return text == nullptr ? "" : one_line(text);
+  return text == nullptr ? "" : collapse_whitespace(text);
 }
 
 /// The host that libpq is trying.
@@ -94,8 +95,9 @@ bool Connection::connect(const ConnectionSettings& server, const std::string& da
     if (timeout.count() > 0 && left.count() <= 0) {
       return false;
     }
-    const auto what = step == PGRES_POLLING_READING ? signals::For::reading : signals::For::writing;
-    if (signals::wait(PQsocket(connection), what, timeout.count() > 0 ? left : kForever)) {
+    const auto what =
+        step == PGRES_POLLING_READING ? signals::Readiness::readable : signals::Readiness::writable;
+    if (signals::wait_until_ready(PQsocket(connection), what, timeout.count() > 0 ? left : kForever)) {
       step = PQconnectPoll(connection);
     }
     if (Endpoint next = host_of(server, connection); next != place_) {
@@ -164,7 +166,7 @@ void Connection::check(const PGresult* result, int expected) const {
   const std::string severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   if (sqlstate.empty()) {
     const std::string_view message = PQerrorMessage(connection_.get());
-    lost(one_line(message.substr(0, message.find('\n'))));  // what follows is libpq's guess at why
+    lost(collapse_whitespace(message.substr(0, message.find('\n'))));  // what follows is libpq's guess at why
   }
   std::string text = field(result, PG_DIAG_MESSAGE_PRIMARY);
   for (const char more : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT}) {
@@ -210,7 +212,7 @@ bool Connection::is_open() const noexcept {
 void Connection::require_open() const {
   if (!is_open()) {
     const std::string_view message = PQerrorMessage(connection_.get());
-    lost(one_line(message.substr(0, message.find('\n'))));
+    lost(collapse_whitespace(message.substr(0, message.find('\n'))));
   }
 }
 

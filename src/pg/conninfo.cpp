@@ -10,7 +10,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
-#include <tap/base/split.hpp>
+#include <tap/base/text.hpp>
 
 namespace tap::pg {
 
@@ -24,7 +24,7 @@ constexpr std::uint16_t kDefaultPort = 5432;
 std::vector<std::string> list_of(const ConnectionSettings& server, std::string_view keyword) {
   const auto set = server.keywords.find(keyword);
   const std::string text = set == server.keywords.end() ? connection_default(keyword) : set->second;
-  const std::vector<std::string_view> parts = split(text);
+  const std::vector<std::string_view> parts = split_at_commas(text);
   return text.empty() ? std::vector<std::string>() : std::vector<std::string>(parts.begin(), parts.end());
 }
 
@@ -174,22 +174,6 @@ std::optional<ConnectionSettings> without_host(const ConnectionSettings& server,
     others.keywords[keyword] = left;
   }
   return others;
-}
-
-std::string one_line(std::string_view message) {
-  std::string line;
-  for (const char c : message) {
-    const bool blank = c == '\n' || c == '\t' || c == ' ';
-    if (!blank) {
-      line += c;
-    } else if (!line.empty() && line.back() != ' ') {
-      line += ' ';
-    }
-  }
-  while (!line.empty() && line.back() == ' ') {
-    line.pop_back();
-  }
-  return line;
 }
 
 }  // namespace tap::pg

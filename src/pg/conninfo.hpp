@@ -34,7 +34,4 @@ ConnectionSettings for_replication(ConnectionSettings server);
 std::optional<ConnectionSettings> without_host(const ConnectionSettings& server, std::string_view host,
                                                std::string_view port);
 
-/// A message of libpq or the server on one line, without its trailing newline.
-std::string one_line(std::string_view message);
-
 }  // namespace tap::pg

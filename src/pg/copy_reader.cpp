@@ -38,7 +38,7 @@ CopyReader::CopyReader(Connection& connection, const std::string& query) : conne
 }
 
 bool CopyReader::receive(std::string_view& message) {
-  signals::check();
+  signals::throw_if_stop_requested();
   char* data = nullptr;
   int size = PQgetCopyData(connection_.connection_.get(), &data, 1);
   while (size == kNotYet) {

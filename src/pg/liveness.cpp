@@ -57,7 +57,7 @@ const char* const Connection::kSessionStart =
     "FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
 bool Connection::has_input() const {
-  return signals::wait(PQsocket(connection_.get()), signals::For::reading, kOnTheWay);
+  return signals::wait_until_ready(PQsocket(connection_.get()), signals::Readiness::readable, kOnTheWay);
 }
 
 bool Connection::consume() const {
@@ -70,7 +70,7 @@ bool Connection::consume() const {
     const auto time = std::max(std::chrono::ceil<milliseconds>(next - Clock::now()), milliseconds{0});
     return while_waiting_ ? std::min(time, milliseconds(kActEvery)) : time;
   };
-  while (!signals::wait(PQsocket(connection_.get()), signals::For::reading, left())) {
+  while (!signals::wait_until_ready(PQsocket(connection_.get()), signals::Readiness::readable, left())) {
     if (while_waiting_) {
       while_waiting_();
     }

@@ -107,7 +107,7 @@ class Child {
  private:
   pid_t pid_ = 0;
   int output_ = -1;
-  std::optional<signals::ChildGroupGuard> group_;
+  std::optional<signals::ProcessGroupGuard> group_;
 };
 
 /// The time that is left of connect_timeout; 0 is no limit.
@@ -150,7 +150,7 @@ std::string ask_for_password(const std::string& command, std::chrono::seconds li
   std::array<char, 4096> piece{};
   ssize_t got = 1;
   while (got != 0) {
-    if (signals::wait(child.output(), signals::For::reading, deadline.left(kForever))) {
+    if (signals::wait_until_ready(child.output(), signals::Readiness::readable, deadline.left(kForever))) {
       got = read(child.output(), piece.data(), piece.size());
       if (got < 0 && errno != EINTR) {
         fail(fmt::format("cannot be read: {}", std::strerror(errno)));
@@ -164,7 +164,7 @@ std::string ask_for_password(const std::string& command, std::chrono::seconds li
   // It has closed its output, which is not its end.
   std::optional<int> ended = child.status();
   for (milliseconds wait{1}; !ended; wait = std::min(2 * wait, kMaxPollInterval)) {
-    signals::sleep(deadline.left(wait));
+    signals::sleep_for(deadline.left(wait));
     ended = child.status();
   }
   const int status = *ended;

@@ -114,7 +114,7 @@ bool ReplicationStream::receive(milliseconds patience) {
   char* data = nullptr;
   int size = PQgetCopyData(connection, &data, 1);
   if (size == 0) {
-    if (!signals::wait(PQsocket(connection), signals::For::reading, patience)) {
+    if (!signals::wait_until_ready(PQsocket(connection), signals::Readiness::readable, patience)) {
       mind_silence();
       return false;
     }
@@ -154,7 +154,7 @@ void ReplicationStream::mind_silence() {
 }
 
 ReplicationStream::Event ReplicationStream::next(milliseconds patience) {
-  signals::check();
+  signals::throw_if_stop_requested();
   stay_alive();
   if (!receive(patience)) {
     return Event::nothing;
@@ -236,7 +236,8 @@ void ReplicationStream::finish() noexcept {
       if (size == kFailed || (has_ended && is_released(connection))) {
         return;
       }
-      if (size <= 0 && signals::wait(PQsocket(connection), signals::For::reading, kFarewell) &&
+      if (size <= 0 &&
+          signals::wait_until_ready(PQsocket(connection), signals::Readiness::readable, kFarewell) &&
           PQconsumeInput(connection) == 0) {
         return;
       }

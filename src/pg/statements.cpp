@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/session_settings.hpp>
@@ -18,8 +19,8 @@ namespace tap::pg {
 namespace {
 
 void log_sql(std::string_view sql) {
-  if (log::is_on(log::Level::debug)) {
-    log::debug("SQL: {}", one_line(without_literals(sql)));
+  if (log::is_enabled(log::Level::debug)) {
+    log::debug("SQL: {}", collapse_whitespace(without_literals(sql)));
   }
 }
 

@@ -16,9 +16,9 @@
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/connection.hpp>
 
-#include "pg/conninfo.hpp"
 #include "socket.hpp"
 
 namespace tap::pg {
@@ -133,7 +133,8 @@ std::string SshSession::connect(const std::string& host_key_algorithms) {
   const auto wait_to_write = [this](int socket) {
     const auto left =
         deadline_ ? std::chrono::ceil<milliseconds>(*deadline_ - Clock::now()) : milliseconds(-1);
-    if ((deadline_ && left.count() <= 0) || !signals::wait(socket, signals::For::writing, left)) {
+    if ((deadline_ && left.count() <= 0) ||
+        !signals::wait_until_ready(socket, signals::Readiness::writable, left)) {
       lost(fmt::format("no answer in {} seconds", timeout_.count()));
     }
   };
@@ -147,7 +148,7 @@ std::string SshSession::connect(const std::string& host_key_algorithms) {
   const int number = socket.release();  // libssh closes it
   ssh_options_set(get(), SSH_OPTIONS_FD, &number);
   if (finish(SSH_AGAIN, [this] { return ssh_connect(get()); }) != SSH_OK) {
-    std::string error = one_line(ssh_get_error(get()));
+    std::string error = collapse_whitespace(ssh_get_error(get()));
     if (error.find("kex error") != std::string::npos) {  // no algorithm in common
       return error;
     }
@@ -167,7 +168,8 @@ int SshSession::finish(int again, Step step) {
       lost(fmt::format("no answer in {} seconds", timeout_.count()));
     }
     const bool writes = (static_cast<unsigned>(ssh_get_poll_flags(get())) & SSH_WRITE_PENDING) != 0;
-    signals::wait(ssh_get_fd(get()), writes ? signals::For::writing : signals::For::reading, left);
+    signals::wait_until_ready(ssh_get_fd(get()),
+                              writes ? signals::Readiness::writable : signals::Readiness::readable, left);
     outcome = step();
   }
   return outcome;
@@ -175,7 +177,7 @@ int SshSession::finish(int again, Step step) {
 
 bool SshSession::is_in(int outcome) {
   if (outcome == SSH_AUTH_ERROR) {
-    lost(one_line(ssh_get_error(get())));
+    lost(collapse_whitespace(ssh_get_error(get())));
   }
   return outcome == SSH_AUTH_SUCCESS;
 }

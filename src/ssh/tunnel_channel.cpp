@@ -8,7 +8,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <sys/socket.h>
 
-#include "pg/conninfo.hpp"
+#include <tap/base/text.hpp>
 
 namespace tap::pg {
 
@@ -60,7 +60,7 @@ void TunnelChannel::open() {
   const int outcome = ssh_channel_open_forward(channel_, place_.host.c_str(), place_.port, "127.0.0.1", 0);
   open_ = outcome == SSH_OK;
   if (outcome == SSH_ERROR) {
-    refusal_ = refusal_of(place_, one_line(ssh_get_error(ssh_channel_get_session(channel_))));
+    refusal_ = refusal_of(place_, collapse_whitespace(ssh_get_error(ssh_channel_get_session(channel_))));
   }
 }
 

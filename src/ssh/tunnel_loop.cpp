@@ -13,8 +13,7 @@
 #include <sys/socket.h>
 
 #include <tap/base/error.hpp>
-
-#include "pg/conninfo.hpp"
+#include <tap/base/text.hpp>
 
 namespace tap::pg {
 
@@ -179,7 +178,7 @@ void Tunnel::TunnelLoop::use_session() {
   }
   const auto status = static_cast<unsigned>(ssh_get_status(session_.get()));
   if (outcome == SSH_ERROR || (status & (SSH_CLOSED | SSH_CLOSED_ERROR)) != 0) {
-    throw std::runtime_error(one_line(ssh_get_error(session_.get())));
+    throw std::runtime_error(collapse_whitespace(ssh_get_error(session_.get())));
   }
 }
 

@@ -33,7 +33,7 @@ void Progress::tell(Clock::time_point now, std::uint64_t rows, const std::string
       fmt::format("{}: {} rows, {:.0f} rows/s{}{}", subject_, rows,
                   static_cast<double>(rows - told_) / since.count(), rest.empty() ? "" : ", ", rest);
   if (log::is_on_terminal()) {
-    log::show(line);
+    log::show_status(line);
   } else {
     log::info("{}", line);
   }

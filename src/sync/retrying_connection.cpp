@@ -60,7 +60,7 @@ void RetryingConnection::wait_or_give_up(const Error& fault, const std::string& 
   ++retries_;
   log::warn("{}: {}; trying again in {:.1f} s ({} of {})", stream, fault.what(),
             std::chrono::duration<double>(wait).count(), retries_, config_.max_retries);
-  signals::sleep(wait);
+  signals::sleep_for(wait);
 }
 
 }  // namespace tap::sync

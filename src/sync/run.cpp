@@ -60,7 +60,7 @@ void sync_stream(RetryingConnection& database, const StreamPlan& stream, const c
   StreamOutput output(stream, config, state, writer);
   try {
     copy_stream(database, stream, config, logs, output);
-  } catch (const singer::OutputFailed&) {
+  } catch (const singer::OutputError&) {
     throw;  // nobody has what was written last
   } catch (...) {
     output.report_end(false);

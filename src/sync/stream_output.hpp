@@ -32,7 +32,7 @@ class StreamOutput {
   void attempt(Read read, Note note) {
     try {
       read();
-    } catch (const singer::OutputFailed&) {
+    } catch (const singer::OutputError&) {
       throw;
     } catch (...) {
       note();

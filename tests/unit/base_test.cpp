@@ -3,7 +3,7 @@
 #include <tap/base/cursor.hpp>
 #include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
-#include <tap/base/printable.hpp>
+#include <tap/base/text.hpp>
 
 #include "catch.hpp"
 
@@ -125,12 +125,12 @@ TEST_CASE("what is not JSON is refused by file, line and column") {
 }
 
 TEST_CASE("what a terminal would act upon is escaped") {
-  CHECK(printable("caf\u00e9 \u65e5\u672c \U0001F600 'x' \"y\" \\") ==
+  CHECK(to_printable_line("caf\u00e9 \u65e5\u672c \U0001F600 'x' \"y\" \\") ==
         "caf\u00e9 \u65e5\u672c \U0001F600 'x' \"y\" \\");
-  CHECK(printable("a\nb\rc\td") == R"(a\nb\rc\td)");
-  CHECK(printable("\x1b[2J\x07\x7f"s + '\0') == R"(\u001b[2J\u0007\u007f\u0000)");
-  CHECK(printable("\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0") == "\\u0080\\u009b\\u009f\xc2\xa0");
-  CHECK(printable("\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069") ==
+  CHECK(to_printable_line("a\nb\rc\td") == R"(a\nb\rc\td)");
+  CHECK(to_printable_line("\x1b[2J\x07\x7f"s + '\0') == R"(\u001b[2J\u0007\u007f\u0000)");
+  CHECK(to_printable_line("\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0") == "\\u0080\\u009b\\u009f\xc2\xa0");
+  CHECK(to_printable_line("\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069") ==
         R"(\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069)");
-  CHECK(printable("\xff caf\xe9 \xed\xa0\x80 \xc2") == R"(\xff caf\xe9 \xed\xa0\x80 \xc2)");
+  CHECK(to_printable_line("\xff caf\xe9 \xed\xa0\x80 \xc2") == R"(\xff caf\xe9 \xed\xa0\x80 \xc2)");
 }

@@ -6,35 +6,36 @@
 
 #include <spdlog/fmt/fmt.h>
 
-/// What the tap says to people, on stderr: one line a message, whatever names and server's words are in it.
-/// spdlog stays behind this: its templates would be compiled again in every file.
+/// The log, on stderr: one line per message, whatever names and server messages it contains. Only log.cpp
+/// includes spdlog's logger, which would make every other file slow to compile.
 namespace tap::log {
 
 enum class Level { debug, info, warning, error, critical };
 
-/// Sends the log to stderr as `LEVEL message` lines. stdout is the target's: nothing may be logged before
-/// this.
-void start();
+/// Sends the log to stderr as `LEVEL message` lines. Must be called before anything is logged: spdlog's
+/// default is stdout, which is for Singer messages.
+void initialize();
 
-/// Messages below it are dropped.
-void set_level(Level least);
-/// From now on each line is a JSON object with `time`, `level` and `message`.
+/// Drops messages below `minimum`.
+void set_level(Level minimum);
+/// Writes each later message as a JSON object with `time`, `level` and `message`.
 void use_json();
-/// True if messages of that level are written: for those that cost something to make.
-bool is_on(Level level);
+/// True if messages of `level` are written. Ask before building an expensive message.
+bool is_enabled(Level level);
 
-/// True if somebody looks at stderr: it is a terminal, with lines for people.
+/// True if stderr is a terminal and the log is not JSON.
 bool is_on_terminal();
-/// On a terminal: a line that the next one, or the next message, takes the place of.
-void show(std::string_view line);
+/// On a terminal, shows a line that the next status line or message overwrites; elsewhere does nothing.
+void show_status(std::string_view line);
 
+/// Writes one message, with its control characters escaped.
 void write(Level level, std::string_view message);
 
-/// Keeps a message for write_last_line(), in the format and above the level that are set now.
-void prepare_last_line(Level level, std::string_view message);
-/// Writes the kept message. For signal handlers: it takes no lock and no memory, and drops the message where
-/// stderr would block.
-void write_last_line() noexcept;
+/// Formats a message for write_signal_message(), with the current format and level.
+void prepare_signal_message(Level level, std::string_view message);
+/// Writes the prepared message, if any. Safe in a signal handler: takes no lock, allocates nothing, and drops
+/// the message if stderr would block.
+void write_signal_message() noexcept;
 
 template <class... Args>
 void debug(fmt::format_string<Args...> message, Args&&... args) {

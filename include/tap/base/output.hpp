@@ -8,24 +8,24 @@
 
 namespace tap {
 
-/// stdout cannot be written, for example because the disk is full. Whatever was written last may be
-/// incomplete.
-class OutputFailed : public Error {
+/// A write to stdout failed, for example because the disk is full. The last line may be incomplete.
+class OutputError : public Error {
  public:
-  explicit OutputFailed(const std::string& text) : Error(ExitCode::run_failed, text) {}
+  explicit OutputError(const std::string& text) : Error(ExitCode::run_failed, text) {}
 };
 
-/// The reading end of stdout was closed: the process ends without a message.
-class OutputClosed : public OutputFailed {
+/// The target closed its end of stdout. main() ends the process without a message.
+class OutputClosed : public OutputError {
  public:
-  OutputClosed() : OutputFailed("the reader of stdout has closed it") {}
+  OutputClosed() : OutputError("stdout was closed by the reading process") {}
 };
 
-/// Throws what errno says about a failed write to stdout: OutputClosed for EPIPE, else OutputFailed.
+/// Throws the exception for a write to stdout that failed with the errno value `error`: OutputClosed for
+/// EPIPE, else OutputError.
 [[noreturn]] void throw_output_error(int error);
 
-/// Writes a whole text to stdout, unbuffered: help, reports, anything but a run's messages. Throws
-/// OutputFailed.
+/// Writes all of `text` to stdout, unbuffered: help and reports, everything that is not a Singer message.
+/// Throws OutputError.
 void write_stdout(std::string_view text);
 
 }  // namespace tap

@@ -6,7 +6,7 @@
 
 namespace tap {
 
-/// A signal asked the run to stop. Not an Error: nothing is wrong, and nobody but main may take it for good.
+/// SIGTERM or SIGINT asked the program to stop. Not an Error, because nothing failed: only main() handles it.
 class Interrupted : public std::runtime_error {
  public:
   explicit Interrupted(int signal);
@@ -19,37 +19,39 @@ class Interrupted : public std::runtime_error {
 
 namespace signals {
 
-/// From now on SIGTERM and SIGINT ask the run to stop at the next row, so that it can write its STATE. A run
-/// that has not ended some seconds later (its target reads no more) is ended as it stands.
-void listen();
+/// Makes SIGTERM and SIGINT request a stop: the functions below throw at the next row or wait, so that a run
+/// can write its last STATE. If the process has not ended ten seconds later, for example because the target
+/// has stopped reading, it exits at once.
+void install_handlers();
 
-/// From now on SIGTERM and SIGINT end the process at once: for work of which nothing is kept when it is
-/// cut off.
-void end_at_once();
+/// Makes SIGTERM and SIGINT end the process at once, with one line on stderr: for work that leaves nothing to
+/// clean up. Throws Interrupted if a stop was requested before.
+void exit_on_signal();
 
-/// True once a signal has asked.
-bool requested();
+/// True once a signal has requested a stop.
+bool is_stop_requested();
 
-/// Throws Interrupted once a signal has asked.
-void check();
+/// Throws Interrupted once a signal has requested a stop.
+void throw_if_stop_requested();
 
-/// Waits until `file` can be read (or written), for at most `timeout`; negative: for ever. False: it cannot
-/// yet. Throws Interrupted when a signal asks.
-enum class For { reading, writing };
-bool wait(int file, For what, std::chrono::milliseconds timeout);
-/// Waits for nothing but a signal.
-void sleep(std::chrono::milliseconds time);
+enum class Readiness { readable, writable };
+/// Waits until the descriptor `file` is ready, at most `timeout`; a negative one means no limit. Returns
+/// false if the time is up or another signal came. Throws Interrupted if a stop is requested before or
+/// meanwhile.
+bool wait_until_ready(int file, Readiness what, std::chrono::milliseconds timeout);
+/// Waits for `time`. Throws Interrupted if a stop is requested before or meanwhile.
+void sleep_for(std::chrono::milliseconds time);
 
-/// A process group that a signal which ends this process at once kills first (SIGKILL). Waits that throw
-/// Interrupted leave it to their caller.
-class ChildGroupGuard {
+/// While it exists, a signal that ends this process at once first kills (SIGKILL) the process group `group`.
+/// Does not end the group itself: code that gets Interrupted must do so.
+class ProcessGroupGuard {
  public:
-  explicit ChildGroupGuard(int group);
-  ~ChildGroupGuard();
-  ChildGroupGuard(const ChildGroupGuard&) = delete;
-  ChildGroupGuard& operator=(const ChildGroupGuard&) = delete;
-  ChildGroupGuard(ChildGroupGuard&&) = delete;
-  ChildGroupGuard& operator=(ChildGroupGuard&&) = delete;
+  explicit ProcessGroupGuard(int group);
+  ~ProcessGroupGuard();
+  ProcessGroupGuard(const ProcessGroupGuard&) = delete;
+  ProcessGroupGuard& operator=(const ProcessGroupGuard&) = delete;
+  ProcessGroupGuard(ProcessGroupGuard&&) = delete;
+  ProcessGroupGuard& operator=(ProcessGroupGuard&&) = delete;
 
  private:
   int group_;

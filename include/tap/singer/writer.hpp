@@ -15,7 +15,7 @@
 namespace tap::singer {
 
 using tap::OutputClosed;
-using tap::OutputFailed;
+using tap::OutputError;
 
 /// The text around the columns of a stream's RECORD lines, made once a stream.
 struct RecordFrame {
@@ -27,7 +27,7 @@ struct RecordFrame {
 };
 
 /// Writes Singer messages, one JSON object a line, whole and in order. What is written waits in a buffer
-/// until there is enough of it, or until a STATE or flush() sends it. Throws OutputFailed.
+/// until there is enough of it, or until a STATE or flush() sends it. Throws OutputError.
 class Writer {
  public:
   /// `file` is the descriptor to write to. It is not closed.

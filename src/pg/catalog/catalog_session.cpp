@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/session_settings.hpp>
@@ -83,8 +84,8 @@ CatalogSession::CatalogSession(const ConnectionSettings& server, const std::stri
   try {
     parts_ = std::make_unique<Parts>(Connection(server, database), database);
   } catch (const pqxx::failure& error) {
-    throw Error(ExitCode::cannot_connect,
-                fmt::format("cannot connect ({}): {}", server.describe(database), one_line(error.what())));
+    throw Error(ExitCode::cannot_connect, fmt::format("cannot connect ({}): {}", server.describe(database),
+                                                      collapse_whitespace(error.what())));
   }
   // What its queries say must fit together.
   const Result own =
@@ -118,12 +119,13 @@ Result CatalogSession::query(const std::string& sql, const std::vector<std::stri
     const auto* const refused = dynamic_cast<const pqxx::sql_error*>(&error);
     const auto diagnose_stall = connection_watchdog.end();
     if (refused != nullptr && !diagnose_stall) {
-      throw Error(ExitCode::run_failed, fmt::format("a catalog query failed: {} (SQLSTATE {})",
-                                                    one_line(refused->what()), refused->sqlstate()));
+      throw Error(ExitCode::run_failed,
+                  fmt::format("a catalog query failed: {} (SQLSTATE {})",
+                              collapse_whitespace(refused->what()), refused->sqlstate()));
     }
     throw Error(ExitCode::run_failed,
                 fmt::format("the connection was lost ({}): {}", parts_->server.describe(parts_->database),
-                            diagnose_stall ? *diagnose_stall : one_line(error.what())));
+                            diagnose_stall ? *diagnose_stall : collapse_whitespace(error.what())));
   }
 }
 

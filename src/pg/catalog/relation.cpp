@@ -215,7 +215,7 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
       }
     }
     connection.execute("ROLLBACK");
-    signals::sleep(wait_before_attempt(i + 1));
+    signals::sleep_for(wait_before_attempt(i + 1));
   }
   throw StreamError(fmt::format(
       "table {} kept changing while it was being opened (for {} s or more); run again once the schema change "

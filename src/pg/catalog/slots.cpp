@@ -4,7 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
-#include <tap/base/split.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
 
@@ -137,7 +137,7 @@ std::optional<std::vector<std::string>> allowed_plugins(Connection& connection) 
   std::string list = row.text("plugins");
   std::erase_if(list, [](char c) { return c == ' ' || c == '"' || c == '\''; });
   std::vector<std::string> names;
-  for (const std::string_view name : split(list)) {
+  for (const std::string_view name : split_at_commas(list)) {
     if (!name.empty()) {
       names.emplace_back(name);
     }

@@ -198,7 +198,7 @@ std::optional<Lsn> reached_before_snapshot(pg::Connection& connection, const std
     if (!replayed || !from || *replayed >= *from || std::chrono::steady_clock::now() > deadline) {
       return replayed;
     }
-    signals::sleep(kStandbyPause);
+    signals::sleep_for(kStandbyPause);
   }
 }
 

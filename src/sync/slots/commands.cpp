@@ -5,7 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
-#include <tap/base/printable.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/replication_stream.hpp>
 #include <tap/sync/slots/commands.hpp>
@@ -107,7 +107,7 @@ std::string slot_status(const config::Config& config) {
     if (const auto danger = danger_of(slot)) {
       log::warn("{}", to_text(*danger));
     }
-    text += printable(fmt::format("{}: {}", slot.name, describe(slot))) + "\n";
+    text += to_printable_line(fmt::format("{}: {}", slot.name, describe(slot))) + "\n";
   }
   return text.empty() ? "no logical replication slots\n" : text;
 }

@@ -244,7 +244,7 @@ void require_readable(pg::Connection& connection, const std::string& name, Lsn e
            fmt::format("wait for the other to end, or end it with SELECT pg_terminate_backend({})",
                        slot->active_pid)});
     }
-    signals::sleep(kLookAgain);
+    signals::sleep_for(kLookAgain);
   }
 }
 

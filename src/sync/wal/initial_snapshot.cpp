@@ -54,7 +54,7 @@ InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn kept_from)
               "run again when the standby has caught up",
               standby.description(), to_text(replayed), to_text(kept_from)));
     }
-    signals::sleep(kStandbyPause);
+    signals::sleep_for(kStandbyPause);
   }
 }
 

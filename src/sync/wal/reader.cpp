@@ -93,7 +93,7 @@ void WalReader::read(pg::Connection& connection) {
     follow(connection, *log);
     write_state(connection);
     acknowledge(*log);
-  } catch (const singer::OutputFailed&) {
+  } catch (const singer::OutputError&) {
     detach_callbacks(connection);
     throw;
   } catch (...) {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <optional>
 
-#include <tap/base/json_word.hpp>
+#include <tap/base/json_string.hpp>
 
 #include "encoders.hpp"
 #include "value/column.hpp"
@@ -188,7 +188,7 @@ class DocumentCopy {
       while (left() >= kWord) {
         std::uint64_t word = 0;
         std::memcpy(&word, at_, kWord);
-        const std::uint64_t care = bytes_with_care(word);
+        const std::uint64_t care = find_special_bytes(word);
         if (care != 0) {
           if constexpr (std::endian::native == std::endian::little) {  // the first such byte is the lowest
             std::memcpy(to_, &word, kWord);

@@ -63,7 +63,7 @@ void CommitVisibility::await(pg::Connection& connection, const std::vector<std::
     if (action_) {
       action_();
     }
-    signals::sleep(kLookAgain);
+    signals::sleep_for(kLookAgain);
   }
 }
 

@@ -5,13 +5,13 @@
 #include <malloc.h>
 #endif
 
-#include <tap/base/memory.hpp>
+#include <tap/base/allocator.hpp>
 
 namespace tap {
 
-void return_large_memory() {
+void configure_allocator() {
 #ifdef __GLIBC__
-  constexpr int large = 4 << 20;  // mapping such a block costs less than filling it
+  constexpr int large = 4 << 20;  // the cost of mapping such a block is small next to filling it
   mallopt(M_MMAP_THRESHOLD, large);
   mallopt(M_TRIM_THRESHOLD, large);
 #endif

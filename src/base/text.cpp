@@ -4,9 +4,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/printable.hpp>
-
-#include "utf8.hpp"
+#include <tap/base/text.hpp>
 
 namespace tap {
 
@@ -20,15 +18,15 @@ std::uint32_t code_point(const unsigned char* at, std::size_t length) {
   return code;
 }
 
-/// C1 controls, separators of lines, marks and overrides of direction (Unicode, UAX #9).
-bool is_dangerous(std::uint32_t code) {
+/// True for C1 controls, line separators and the characters that change the direction of text (UAX #9).
+bool acts_on_terminal(std::uint32_t code) {
   return (code >= 0x80 && code <= 0x9F) || code == 0x61C || code == 0x200E || code == 0x200F ||
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
 }  // namespace
 
-std::string printable(std::string_view text) {
+std::string to_printable_line(std::string_view text) {
   std::string line;
   line.reserve(text.size());
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
@@ -45,7 +43,7 @@ std::string printable(std::string_view text) {
     } else if (length = utf8_length(at, end); length == 0) {
       length = 1;
       fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
-    } else if (const std::uint32_t code = code_point(at, length); is_dangerous(code)) {
+    } else if (const std::uint32_t code = code_point(at, length); acts_on_terminal(code)) {
       fmt::format_to(std::back_inserter(line), "\\u{:04x}", code);
     } else {
       line.append(reinterpret_cast<const char*>(at), length);
@@ -53,6 +51,33 @@ std::string printable(std::string_view text) {
     at += length;
   }
   return line;
+}
+
+std::string collapse_whitespace(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    const bool blank = c == '\n' || c == '\t' || c == ' ';
+    if (!blank) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  while (!line.empty() && line.back() == ' ') {
+    line.pop_back();
+  }
+  return line;
+}
+
+std::vector<std::string_view> split_at_commas(std::string_view text) {
+  std::vector<std::string_view> parts;
+  auto comma = text.find(',');
+  for (; comma != std::string_view::npos; comma = text.find(',')) {
+    parts.push_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  parts.push_back(text);
+  return parts;
 }
 
 }  // namespace tap

@@ -1,4 +1,4 @@
-"""Runs programs and says what they took. Shared by the benchmarks."""
+"""Runs programs and measures time and memory; shared by the benchmarks."""
 
 import argparse
 import dataclasses
@@ -24,7 +24,7 @@ class Run:
 
 
 def arguments(description, **defaults):
-    """The options of a benchmark: whole numbers with a default, and the program to measure."""
+    """Parses the options of a benchmark: integers with a default, and the program to measure."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -42,9 +42,9 @@ def arguments(description, **defaults):
 
 
 def run(command):
-    """Runs a program with its output thrown away; its failure is ours."""
+    """Runs a program, discards its output and measures it; exits if the program fails."""
     start = time.monotonic()
-    # What it says of an error is worth showing; what it logs on the way is not.
+    # Show the program's errors but not its log.
     process = subprocess.Popen(
         list(map(str, command)),
         stdin=subprocess.DEVNULL,
@@ -70,7 +70,9 @@ def run(command):
 
 
 def watch_memory(pid, peak):
-    """Collects a process's high-water mark till it ends. getrusage's also counts the parent that forked it: us."""
+    """Collects a process's peak memory until it exits. getrusage() would also count the forking
+    parent.
+    """
     while True:
         try:
             status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
@@ -78,13 +80,13 @@ def watch_memory(pid, peak):
             return
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         if not found:
-            return  # it has exited
+            return  # the process has exited
         peak.append(int(found[1]) * 1024)
         time.sleep(0.02)
 
 
 def alternate(pairs, ours, theirs):
-    """Runs two commands in turn, after one round to warm up, each as often first as the other."""
+    """Runs two commands alternately after a warm-up; each is first equally often."""
     run(theirs), run(ours)
     mine, others = [], []
     for pair in range(pairs):
@@ -98,13 +100,13 @@ def median(runs, what):
 
 
 def ratios(ours, theirs):
-    """Wall time ours over theirs, pair by pair: median, smallest, largest."""
+    """Wall time of ours divided by theirs, per pair: median, smallest and largest."""
     each = [a.wall / b.wall for a, b in zip(ours, theirs)]
     return f"{statistics.median(each):.3f} ({min(each):.3f} to {max(each):.3f})"
 
 
 def psql(server, dbname, statement):
-    """A psql command that prints nothing but the answer."""
+    """A psql command that prints only the result of a statement."""
     return [
         "psql",
         "-X",

@@ -1,4 +1,4 @@
-"""What scripts/demo shows: a shop's database is discovered, copied, and followed by its log."""
+"""The demo that scripts/demo runs: discover, copy and follow the database of a shop."""
 
 import collections
 import json
@@ -18,7 +18,7 @@ WIDTH = max(80, shutil.get_terminal_size((120, 0)).columns)
 
 
 class Demo:
-    """The tap's side: a folder with its files, and a shell prompt."""
+    """The user's side: a folder with files and a shell prompt."""
 
     def __init__(self, binary, folder):
         self.binary = binary
@@ -42,7 +42,7 @@ class Demo:
             yield from file
 
     def tap(self, arguments, output):
-        """Shows and runs a command of the user; returns how long it took."""
+        """Shows and runs a user's command; returns how many seconds it took."""
         say(f"$ tap-postgres {arguments} > {output}")
         start = time.monotonic()
         with open(self.folder / output, "wb") as stdout:
@@ -54,9 +54,7 @@ class Demo:
 
 def main():
     binary = pathlib.Path(sys.argv[1]).resolve()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
-    )  # so that clean-up runs
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that cleanup runs
     folder = HERE.parent / "build/demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -172,7 +170,7 @@ def log_based(demo, server):
 
 
 def show_records(demo, name, shown):
-    """Shows the first RECORD lines of a file; returns how many there are."""
+    """Shows the first RECORD lines of a file; returns the number of RECORD lines."""
     records = [line for line in demo.lines(name) if line.startswith(b'{"type":"RECORD"')]
     for line in records[:shown]:
         say("\n" + clip(line.decode()))
@@ -188,7 +186,7 @@ def say(text):
 
 
 def clip(line, rows=3):
-    """A long line, cut to a few rows of the terminal."""
+    """Shortens a line to a few rows of the terminal."""
     line = line.rstrip("\n")
     return line if len(line) <= rows * WIDTH else line[: rows * WIDTH - 3] + "..."
 

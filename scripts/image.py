@@ -1,5 +1,8 @@
-"""The tap's service of compose.yaml, as far as it runs without a Docker engine: its own entrypoint, environment and files in the
-image's container, with a throwaway server in place of the service `shop`."""
+"""Runs the `tap` service of compose.yaml without a Docker engine.
+
+The service's entrypoint, environment and files run in a container of the image; a throwaway server
+replaces the service `shop`.
+"""
 
 import pathlib
 import re
@@ -15,7 +18,9 @@ from support.server import Server  # noqa: E402  (found only with the path above
 
 CHANGES = """INSERT INTO customers (id, name) VALUES (1000001, 'Ada');
              UPDATE customers SET name = 'Ada Lovelace' WHERE id = 1000001;
-             INSERT INTO orders SELECT id + 1000000, customer_id, status, total, placed_at + interval '10 years' FROM orders LIMIT 1;"""
+             INSERT INTO orders
+             SELECT id + 1000000, customer_id, status, total, placed_at + interval '10 years'
+               FROM orders LIMIT 1;"""
 
 
 def main():
@@ -48,11 +53,11 @@ def main():
         ]
 
         def tour():
-            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            print(said)
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            print(output)
             return {
                 method: int(count)
-                for method, count in re.findall(r"(?m)^(\S+): (\d+) records$", said)
+                for method, count in re.findall(r"(?m)^(\S+): (\d+) records$", output)
             }
 
         rows = {
@@ -69,17 +74,17 @@ def main():
         )
         server.sql(CHANGES, name)
         again = tour()
-        # The rows that have the bookmark's key come again.
+        # Rows at the bookmark are sent again.
         expect(
             {**again, "incremental": min(again["incremental"], 2)},
             {"full-table": rows["events"], "incremental": 2, "log-based": 2},
         )
-    print("The image does what compose.yaml asks of it.")
+    print("The image runs the service of compose.yaml.")
 
 
 def expect(found, wanted):
     if found != wanted:
-        sys.exit(f"image: records are {found}, not {wanted}")
+        sys.exit(f"image: expected records {wanted}, found {found}")
 
 
 if __name__ == "__main__":

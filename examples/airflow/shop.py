@@ -1,10 +1,11 @@
-"""An Airflow DAG: one task for each folder of streams, all at a time.
+"""An Airflow DAG: one task per folder of streams, run in parallel.
 
-A folder contains what examples/pipeline needs: config.json, catalog.json with the streams of the
-group, and target.json. It keeps state.json from run to run, so it must be on a disk that outlives
-the worker. Log-based streams of one database share a slot: keep them in one folder.
-Airflow stops a task by SIGTERM to all of its processes. The target finishes what the tap has sent
-(unless it handles SIGTERM itself), and that is not sent again.
+A folder contains the files of examples/pipeline: config.json, catalog.json with the streams of the
+group, and target.json. The pipeline keeps state.json there, so the folder must be on a disk that
+outlives the worker. Log-based streams of one database share a slot: keep them in one folder.
+
+Airflow stops a task by sending SIGTERM to all of its processes. The target finishes what the tap
+has sent, unless it handles SIGTERM itself.
 """
 
 import datetime

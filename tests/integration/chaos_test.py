@@ -37,7 +37,7 @@ EVENTS = {
 KEYS = {**workload.KEYS, **wal_workload.KEYS}
 WRITERS = {
     **dict.fromkeys(workload.FULL + workload.INCREMENTAL, workload.Writer),
-    **dict.fromkeys(wal_workload.LOGGED, wal_workload.Writer),
+    **dict.fromkeys(wal_workload.LOG_BASED, wal_workload.Writer),
     "overlapping": wal_workload.Overlapping,
 }
 
@@ -161,7 +161,7 @@ class Round:
             }
             catalog = tap.select(tap.discover(config), *workload.FULL)
             catalog = tap.select(catalog, *workload.INCREMENTAL, method="INCREMENTAL", key="k")
-            catalog = tap.select(catalog, *wal_workload.LOGGED, method="LOG_BASED")
+            catalog = tap.select(catalog, *wal_workload.LOG_BASED, method="LOG_BASED")
             tap.metadata(tap.stream(catalog, "part"))["table-key-properties"] = workload.KEYS[
                 "part"
             ]
@@ -169,14 +169,14 @@ class Round:
             writing = Writing(self.source, self.schema, self.seed)
             try:
                 for _ in range(self.rng.randint(2, 4)):
-                    state = self.cut_off(config, catalog, state, proxy)
+                    state = self.interrupt(config, catalog, state, proxy)
             finally:
                 writing.stop()
             self.note(f"the writers have done {writing.steps} steps")
             # A resumed copy has every row that there is, and perhaps some that are no more; the log tells of these then.
             copied = {
                 *workload.FULL,
-                *(table for table in wal_workload.LOGGED if not self.is_followed(state, table)),
+                *(table for table in wal_workload.LOG_BASED if not self.is_followed(state, table)),
             }
             state = self.to_the_end(config, catalog, state)
             self.check(extra_allowed=copied)
@@ -206,7 +206,7 @@ class Round:
         positions = [
             bookmark.get("copy", bookmark).get("lsn")
             for stream, bookmark in bookmarks
-            if "-log_" in stream
+            if "-wal_" in stream
         ]
         return min((position for position in positions if position), default=self.slot_at_start)
 
@@ -224,11 +224,11 @@ class Round:
             config, catalog, state, dsn, *args, record=self.folder / f"messages{self.runs}.jsonl"
         )
 
-    def cut_off(self, config, catalog, state, proxy):
+    def interrupt(self, config, catalog, state, proxy):
         """A run, and what befalls it; returns the target's last state."""
         what = self.rng.choices(list(EVENTS), [often for often, _, _ in EVENTS.values()])[0]
         lines = int(2 ** self.rng.uniform(0, 11))
-        after = self.rng.choice((None, b'"SCHEMA","stream":"log_'))
+        after = self.rng.choice((None, b'"SCHEMA","stream":"wal_'))
         part = self.rng.choice((0, 0, 20))
         running = self.pipeline(config, catalog, state)
         self.note(f"run {self.runs}: {what} after {lines} lines{' of the log' if after else ''}")

@@ -3,19 +3,20 @@
 import json
 import unittest
 
-from support import tap
-from support.check import about, look
+from support.check import about, run_check
 from support.pipeline import until
 from support.server import Server, shared
 from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
 
 
 class CheckLogBasedTest(SlotTest):
-    def look(self, catalog=None, state=None, *args, expect=0, **extra):
-        return look({**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect)
+    def run_check(self, catalog=None, state=None, *args, expect=0, **extra):
+        return run_check(
+            {**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect
+        )
 
     def about_slot(self, *args, **options):
-        return about(self.look(*args, **options), f"slot {self.slot}")
+        return about(self.run_check(*args, **options), f"slot {self.slot}")
 
 
 class SlotFindingsTest(CheckLogBasedTest):
@@ -32,7 +33,7 @@ class SlotFindingsTest(CheckLogBasedTest):
     def test_no_problems(self):
         self.make_slot()
         [(used,)] = self.sql("SELECT count(*) FROM pg_replication_slots")
-        findings = self.look(self.selected)
+        findings = self.run_check(self.selected)
         self.assertEqual(
             [
                 f["level"]
@@ -69,9 +70,8 @@ class SlotFindingsTest(CheckLogBasedTest):
             ["note it is not there, the run makes it"],
         )
         self.assertNotIn(self.slot, self.slots())
-        self.sql(
-            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')"
-        )  # as it says
+        # as it says
+        self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
         self.addCleanup(self.drop_slot)
         [found] = self.about_slot(self.selected)
         self.assertRegex(found, r"\Aok ")
@@ -157,7 +157,7 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.make_slot()
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP ROLE reader")
-        findings = self.look(self.selected, user="reader", expect=4)
+        findings = self.run_check(self.selected, user="reader", expect=4)
         fix = 'ALTER ROLE "reader" REPLICATION'
         [right] = about(findings, "replication")
         self.assertRegex(
@@ -165,7 +165,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             r"\Aerror cannot connect \(.*\(SQLSTATE 42501\); give the role the right to "
             rf"replicate: {fix}\Z",
         )
-        if self.server.plugins_allowed():
+        if self.server.allowed_plugins():
             self.assertEqual(
                 about(findings, "plugin"),
                 [
@@ -175,7 +175,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             )
         self.sql(fix)
         self.assertEqual(
-            about(self.look(self.selected, user="reader"), "replication"),
+            about(self.run_check(self.selected, user="reader"), "replication"),
             ["ok reader may replicate"],
         )
 
@@ -183,7 +183,7 @@ class SlotFindingsTest(CheckLogBasedTest):
 class LogBasedTablesTest(CheckLogBasedTest):
     def of_stream(self, *tables, expect=0):
         self.make_slot()
-        findings = self.look(self.catalog(*tables), expect=expect)
+        findings = self.run_check(self.catalog(*tables), expect=expect)
         return [
             line
             for table in tables
@@ -207,7 +207,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
                 f"identity; give it a primary key, or ALTER TABLE {u} REPLICA IDENTITY FULL",
                 (
                     f"warning {v} is UNLOGGED, none of its changes are in the log; ALTER TABLE "
-                    f"{v} SET LOGGED"
+                    f"{v} SET LOG_BASED"
                 ),
                 f"warning deletes of {w} come without a column of the stream's key, and updates "
                 "that change it leave the old row, since it is not in the replica identity; "
@@ -254,7 +254,7 @@ class ServersTest(CheckLogBasedTest):
 
     def test_wal_level_is_replica(self):
         catalog = self.use({"wal_level": "replica"})
-        findings = self.look(catalog, expect=4)
+        findings = self.run_check(catalog, expect=4)
         self.assertEqual(
             about(findings, f"log of database {self.database}"),
             [
@@ -268,7 +268,7 @@ class ServersTest(CheckLogBasedTest):
         self.server.restart()
         self.make_slot()
         self.assertEqual(
-            about(self.look(catalog), f"log of database {self.database}"),
+            about(self.run_check(catalog), f"log of database {self.database}"),
             ["ok wal_level is logical"],
         )
 
@@ -291,7 +291,7 @@ class ServersTest(CheckLogBasedTest):
         )
 
         def check(expected):
-            findings = self.look(catalog, user="reader", expect=4)
+            findings = self.run_check(catalog, user="reader", expect=4)
             self.assertEqual(
                 [f["subject"] for f in findings if f["level"] == "ok" and f["subject"] in well],
                 list(well),
@@ -309,12 +309,12 @@ class ServersTest(CheckLogBasedTest):
 
     def test_rds_plugin_list(self):
         catalog = self.use({"rds.logical_replication": "on"})
-        if not self.server.plugins_allowed():
+        if not self.server.allowed_plugins():
             self.skipTest("this server loads any plugin")
         self.server.configure({"output_plugin_libraries": "pgoutput"})
         self.server.restart()
         self.assertEqual(
-            about(self.look(catalog, expect=4), "plugin"),
+            about(self.run_check(catalog, expect=4), "plugin"),
             [
                 (
                     "error wal2json is not in output_plugin_libraries; add wal2json to "
@@ -332,20 +332,22 @@ class ServersTest(CheckLogBasedTest):
         )
         self.make_slot("other")
         self.assertEqual(
-            about(self.look(catalog, expect=4, create_replication_slot=True), "free slots"),
+            about(self.run_check(catalog, expect=4, create_replication_slot=True), "free slots"),
             [f"error {used}; {remedy}"],
         )
         self.drop_slot("other")
         self.make_slot()
         self.assertEqual(
-            about(self.look(catalog), "free slots"),
+            about(self.run_check(catalog), "free slots"),
             [f"warning {used}: changes during first copies will come twice; {remedy}"],
         )
         state = self.sync(catalog).last_state
-        self.assertEqual(about(self.look(catalog, state), "free slots"), [f"note {used}; {remedy}"])
+        self.assertEqual(
+            about(self.run_check(catalog, state), "free slots"), [f"note {used}; {remedy}"]
+        )
         with self.consumer():
             self.assertEqual(
-                about(self.look(catalog, state, expect=4), "free senders"),
+                about(self.run_check(catalog, state, expect=4), "free senders"),
                 [
                     (
                         "error 1 of 1 WAL senders are in use; raise max_wal_senders (a restart): "
@@ -356,17 +358,19 @@ class ServersTest(CheckLogBasedTest):
 
     def test_plugin_not_listed(self):
         catalog = self.use({})
-        if not self.server.plugins_allowed():
+        if not self.server.allowed_plugins():
             self.skipTest("this server loads any plugin")
         self.make_slot()
-        self.assertEqual(about(self.look(catalog), "plugin"), ["ok the server may load wal2json"])
+        self.assertEqual(
+            about(self.run_check(catalog), "plugin"), ["ok the server may load wal2json"]
+        )
         self.sql("ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', 'theirs'")
         self.sql("SELECT pg_reload_conf()")
         until(
             lambda: self.sql("SHOW output_plugin_libraries") == [("pgoutput, theirs",)],
             "the setting is not taken over",
         )
-        [found] = about(self.look(catalog, expect=4), "plugin")
+        [found] = about(self.run_check(catalog, expect=4), "plugin")
         fix = "ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', 'theirs', 'wal2json'"
         self.assertEqual(
             found,
@@ -379,13 +383,15 @@ class ServersTest(CheckLogBasedTest):
             lambda: self.sql("SHOW output_plugin_libraries") == [("pgoutput, theirs, wal2json",)],
             "the setting is not taken over",
         )
-        self.assertEqual(about(self.look(catalog), "plugin"), ["ok the server may load wal2json"])
+        self.assertEqual(
+            about(self.run_check(catalog), "plugin"), ["ok the server may load wal2json"]
+        )
 
     def test_slot_that_retains_too_much_wal(self):
         catalog = self.use({"max_slot_wal_keep_size": "20MB", "max_wal_size": "1GB"})
         self.make_slot()
         self.sql("CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 60000)")
-        findings = self.look(catalog)
+        findings = self.run_check(catalog)
         self.assertEqual(
             about(findings, f"slot {self.slot}"),
             [
@@ -401,7 +407,9 @@ class ServersTest(CheckLogBasedTest):
         cause, prevention = removed_wal(self.server)
         self.assertEqual(
             self.about_slot(catalog, expect=4),
-            [f"error replication slot {self.slot} is lost; {cause}: {self.to_replace(prevention)}"],
+            [
+                f"error replication slot {self.slot} is lost; {cause}: {self.recreate_advice(prevention)}"
+            ],
         )
 
 

@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 from support import tap
-from support.check import about, look
+from support.check import about, run_check
 from support.pgbouncer import pgbouncer
 from support.pipeline import until
 from support.server import Server, as_postgres
@@ -35,16 +35,16 @@ class LoginTest(unittest.TestCase):
             "connection to server at "
             f'"127.0.0.1", port {self.server.port} failed: FATAL: '
         )
-        findings = look({**self.config, "dbname": dbname, "user": user, **config}, expect=3)
+        findings = run_check({**self.config, "dbname": dbname, "user": user, **config}, expect=3)
         self.assertEqual([f["level"] for f in findings], ["error"])
         self.assertEqual(
             about(findings, f"connection to database {dbname}"), [f"{before}{words}; {remedy}"]
         )
 
-    def check_mended(self, sql):
+    def check_fix(self, sql):
         self.server.sql(sql)
         self.assertEqual(
-            about(look(self.config, expect=1), "connection to database postgres"),
+            about(run_check(self.config, expect=1), "connection to database postgres"),
             [f"ok 127.0.0.1:{self.server.port}, database postgres, user newcomer"],
         )
 
@@ -52,7 +52,10 @@ class LoginTest(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         self.assertEqual(
-            about(look({**self.config, "port": port}, expect=3), "connection to database postgres"),
+            about(
+                run_check({**self.config, "port": port}, expect=3),
+                "connection to database postgres",
+            ),
             [
                 f"error cannot connect (127.0.0.1:{port}, database postgres, user newcomer): "
                 'connection to server at "127.0.0.1", port '
@@ -66,7 +69,7 @@ class LoginTest(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             [found] = about(
-                look({**self.config, "port": port, "connect_timeout": 1}, expect=3),
+                run_check({**self.config, "port": port, "connect_timeout": 1}, expect=3),
                 "connection to database postgres",
             )
         self.assertIn("): no answer in 1 seconds; a server that can be reached from here: ", found)
@@ -97,11 +100,11 @@ class LoginTest(unittest.TestCase):
         [(day,)] = self.server.sql("SELECT (now() + interval '1 day')::date::text")
         fix = "ALTER ROLE \"newcomer\" VALID UNTIL 'infinity'"
         self.assertEqual(
-            about(look(self.config, expect=1), "login"),
+            about(run_check(self.config, expect=1), "login"),
             [f'warning the password of "newcomer" expires on {day}; {fix}'],
         )
-        self.check_mended(fix)
-        self.assertEqual(about(look(self.config, expect=1), "login"), [])
+        self.check_fix(fix)
+        self.assertEqual(about(run_check(self.config, expect=1), "login"), [])
 
     def test_role_without_login(self):
         self.server.sql("ALTER ROLE newcomer NOLOGIN")
@@ -115,7 +118,7 @@ class LoginTest(unittest.TestCase):
             '"require" in the config if rds.force_ssl is 1, '
             "and for a role with rds_iam a fresh token by password_command",
         )
-        self.check_mended('ALTER ROLE "newcomer" LOGIN')
+        self.check_fix('ALTER ROLE "newcomer" LOGIN')
 
     def test_unknown_database(self):
         self.check_refused(
@@ -132,7 +135,7 @@ class LoginTest(unittest.TestCase):
             "privilege. (SQLSTATE 42501)",
             f"the right to connect: {fix}",
         )
-        self.check_mended(fix)
+        self.check_fix(fix)
 
     def test_database_without_connections(self):
         self.server.sql("CREATE DATABASE closed ALLOW_CONNECTIONS false")
@@ -151,7 +154,7 @@ class LoginTest(unittest.TestCase):
             'CONNECTION LIMIT -1, ALTER DATABASE "postgres" CONNECTION LIMIT -1, or raise '
             "max_connections",
         )
-        self.check_mended('ALTER ROLE "newcomer" CONNECTION LIMIT -1')
+        self.check_fix('ALTER ROLE "newcomer" CONNECTION LIMIT -1')
 
 
 class TunnelFaultsTest(TunnelTest):
@@ -167,7 +170,7 @@ class TunnelFaultsTest(TunnelTest):
         }
         self.sql("CREATE TABLE IF NOT EXISTS {s}.t (id int PRIMARY KEY)")
         for catalog in (None, tap.select(tap.discover(self.direct))):
-            findings = look(config, catalog=catalog, expect=code)
+            findings = run_check(config, catalog=catalog, expect=code)
             self.assertEqual(
                 [f for f in findings if f["subject"] != "catalog"],
                 [
@@ -219,7 +222,7 @@ class TunnelFaultsTest(TunnelTest):
     def test_unreachable_database_host(self):
         self.assertEqual(
             about(
-                look({**self.config, "host": "/tmp"}, expect=2),
+                run_check({**self.config, "host": "/tmp"}, expect=2),
                 "connection to database check_tunnel",
             ),
             ["error ssh_tunnel leads to a host name or an address, not to a socket folder"],
@@ -228,7 +231,7 @@ class TunnelFaultsTest(TunnelTest):
     def test_working_tunnel(self):
         self.sql("CREATE TABLE {s}.t ()")
         self.assertEqual(
-            about(look(self.config), "connection to database check_tunnel"),
+            about(run_check(self.config), "connection to database check_tunnel"),
             [
                 (
                     f"ok 127.0.0.1:{self.server.port}, database check_tunnel, user tap, through "
@@ -252,7 +255,7 @@ class ServerTest(unittest.TestCase):
     def about(self, subject, expect=0, method="FULL_TABLE", **extra):
         self.config.update(extra)
         catalog = tap.select(tap.discover(self.config), "t", method=method)
-        return about(look(self.config, catalog=catalog, expect=expect), subject)
+        return about(run_check(self.config, catalog=catalog, expect=expect), subject)
 
     def test_short_server_timeouts(self):
         self.use(
@@ -263,9 +266,8 @@ class ServerTest(unittest.TestCase):
             }
         )
         self.server.sql("ALTER ROLE reader SET lock_timeout = '5s'")
-        self.assertEqual(
-            self.about("timeouts"), ["ok none that would cut a run"]
-        )  # a run has its own
+        # a run has its own
+        self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])
         self.server.sql(
             "ALTER ROLE reader SET tcp_user_timeout = '1min'; ALTER ROLE reader SET "
             "wal_sender_timeout = '2s'"
@@ -371,7 +373,9 @@ class ServerTest(unittest.TestCase):
         catalog = tap.select(tap.discover(self.config), "t")
 
         def found(expect=0, subject="secondary_host", catalog=catalog, **extra):
-            return about(look({**self.config, **extra}, catalog=catalog, expect=expect), subject)
+            return about(
+                run_check({**self.config, **extra}, catalog=catalog, expect=expect), subject
+            )
 
         where = "127.0.0.1:{}, database postgres, user reader"
         self.assertEqual(
@@ -397,9 +401,8 @@ class ServerTest(unittest.TestCase):
         )
         self.assertEqual(found(secondary_port=primary.port), [f"warning {none}"])
         by_log = tap.select(catalog, "t", method="LOG_BASED")
-        self.assertEqual(
-            found(4, secondary_port=primary.port, catalog=by_log), [f"error {none}"]
-        )  # and no slot is there
+        # and no slot is there
+        self.assertEqual(found(4, secondary_port=primary.port, catalog=by_log), [f"error {none}"])
         standby.stop()
         [lost] = found(3, "connection to secondary_host")
         self.assertRegex(
@@ -413,7 +416,7 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             [
                 f["level"]
-                for f in look(self.config, catalog=catalog, expect=3)
+                for f in run_check(self.config, catalog=catalog, expect=3)
                 if f["subject"] == "server"
             ],
             ["ok"],
@@ -519,7 +522,7 @@ class ServerTest(unittest.TestCase):
             config = self.server.config(port=str(port), filter_dbs="postgres")
             catalog = tap.select(tap.discover(config), "t")
             self.assertEqual(
-                about(look(config, catalog=catalog), "tls"),
+                about(run_check(config, catalog=catalog), "tls"),
                 ["ok not encrypted, but it does not leave this machine"],
             )
             # What it says of its own way to the server.
@@ -542,7 +545,7 @@ class ServerTest(unittest.TestCase):
                 '"verify-full" and "sslrootcert" in the config'
             ],
         )
-        findings = look(
+        findings = run_check(
             {
                 **self.config,
                 "host": "localhost",

@@ -5,7 +5,7 @@ import unittest
 
 from support import tap
 from support.case import SchemaTest
-from support.check import about, look, text
+from support.check import about, run_check, text
 from support.server import Server, shared
 
 TABLES = """
@@ -33,13 +33,15 @@ class CheckTest(SchemaTest):
             "checker"
         )
 
-    def look(self, catalog=None, *args, expect=0, state=None, **extra):
-        return look({**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect)
+    def run_check(self, catalog=None, *args, expect=0, state=None, **extra):
+        return run_check(
+            {**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect
+        )
 
     def of_stream(self, table, catalog, expect=0, **extra):
-        return about(self.look(catalog, expect=expect, **extra), f"stream {self.id_of(table)}")
+        return about(self.run_check(catalog, expect=expect, **extra), f"stream {self.id_of(table)}")
 
-    def check_mended(self, table, catalog, found, expect=0):
+    def check_fix(self, table, catalog, found, expect=0):
         """This is the one thing wrong with the stream, and its own SQL mends it."""
         self.assertEqual(
             self.of_stream(table, catalog, expect), [found.replace("{s}", self.schema)]
@@ -106,7 +108,7 @@ class FormTest(CheckTest):
             tap.run(self.config, "--test").stdout, tap.run(self.config, "check").stdout
         )
         self.assertEqual(
-            look(self.config),
+            run_check(self.config),
             tap.run(self.config, "--test", "--format", "json").messages[0]["findings"],
         )
 
@@ -131,7 +133,7 @@ class FormTest(CheckTest):
 class FilesTest(CheckTest):
     def test_unusable_config(self):
         self.assertEqual(
-            look({**self.config, "port": "x"}, expect=2),
+            run_check({**self.config, "port": "x"}, expect=2),
             [
                 {
                     "level": "error",
@@ -148,7 +150,7 @@ class FilesTest(CheckTest):
         self.allow()
         catalog = tap.select(self.catalog("t"), "v", method="LOG_BASED")
         catalog = tap.select(catalog, "u", method="INCREMENTAL", key="gone")
-        findings = self.look(catalog, state="{", expect=2)
+        findings = self.run_check(catalog, state="{", expect=2)
         self.assertEqual(
             about(findings, "state"), ["error state.json: not valid JSON at line 1, column 2"]
         )
@@ -174,7 +176,7 @@ class FilesTest(CheckTest):
 
     def test_no_selected_stream(self):
         self.assertEqual(
-            about(self.look({"streams": []}), "catalog"),
+            about(self.run_check({"streams": []}), "catalog"),
             [
                 (
                     "warning no stream is selected; select some in their metadata, or by: "
@@ -185,7 +187,7 @@ class FilesTest(CheckTest):
 
     def test_full_refresh_of_unselected_stream(self):
         self.assertEqual(
-            about(self.look(self.catalog("t"), "--full-refresh", "x", expect=2), "catalog"),
+            about(self.run_check(self.catalog("t"), "--full-refresh", "x", expect=2), "catalog"),
             ["error --full-refresh x: no selected stream has this tap_stream_id or name"],
         )
 
@@ -195,11 +197,15 @@ class FilesTest(CheckTest):
         catalog = tap.select(self.catalog("t"), "u", method="INCREMENTAL", key="gone")
         self.sql("REVOKE SELECT ON {s}.t FROM checker")
         self.assertEqual(
-            [f["subject"] for f in self.look(catalog, expect=2) if f["level"] == "error"],
+            [f["subject"] for f in self.run_check(catalog, expect=2) if f["level"] == "error"],
             [f"stream {self.id_of('u')}", f"stream {self.id_of('t')}"],
         )
         self.assertEqual(
-            [f["subject"] for f in self.look(catalog, port="1", expect=2) if f["level"] == "error"],
+            [
+                f["subject"]
+                for f in self.run_check(catalog, port="1", expect=2)
+                if f["level"] == "error"
+            ],
             [f"stream {self.id_of('u')}", "connection to database check_me"],
         )
 
@@ -208,7 +214,7 @@ class PrivilegesTest(CheckTest):
     def test_no_schema_privilege(self):
         catalog = self.catalog("t")
         self.sql("REVOKE USAGE ON SCHEMA {s} FROM checker")
-        self.check_mended(
+        self.check_fix(
             "t",
             catalog,
             'error permission denied for schema "{s}"; GRANT USAGE ON SCHEMA "{s}" TO "checker"',
@@ -218,7 +224,7 @@ class PrivilegesTest(CheckTest):
     def test_no_table_privilege(self):
         catalog = self.catalog("t")
         self.sql("REVOKE SELECT ON {s}.t FROM checker")
-        self.check_mended(
+        self.check_fix(
             "t",
             catalog,
             'error permission denied for table "{s}"."t"; GRANT SELECT ON "{s}"."t" TO "checker"',
@@ -228,7 +234,7 @@ class PrivilegesTest(CheckTest):
     def test_some_columns_unreadable(self):
         catalog = self.catalog("t")
         self.sql("REVOKE SELECT ON {s}.t FROM checker; GRANT SELECT (id) ON {s}.t TO checker")
-        self.check_mended(
+        self.check_fix(
             "t",
             catalog,
             'error permission denied for columns "k", "note" of "{s}"."t"; deselect them, or: '
@@ -244,7 +250,7 @@ class PrivilegesTest(CheckTest):
 
     def test_row_level_security(self):
         self.sql("ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY")
-        self.check_mended(
+        self.check_fix(
             "t",
             self.catalog("t"),
             'warning row-level security of "{s}"."t" hides rows from "checker"; unless that is '
@@ -253,7 +259,7 @@ class PrivilegesTest(CheckTest):
 
     def test_tables_hidden_from_discovery(self):
         self.sql("".join(f"CREATE TABLE {{s}}.h{i} ();" for i in range(6)))
-        [found] = about(self.look(), "database check_me")
+        [found] = about(self.run_check(), "database check_me")
         names = ", ".join(f"{self.schema}.h{i}" for i in range(5))
         self.assertEqual(
             found,
@@ -263,13 +269,13 @@ class PrivilegesTest(CheckTest):
         )
         self.sql(found.split("synced: ")[1])
         self.assertEqual(
-            about(self.look(), "database check_me"), ["ok all of its 7 tables can be read"]
+            about(self.run_check(), "database check_me"), ["ok all of its 7 tables can be read"]
         )
 
     def test_nothing_to_discover(self):
         self.sql("REVOKE ALL ON SCHEMA {s} FROM checker")
         self.assertEqual(
-            about(self.look(expect=1), "discovery"),
+            about(self.run_check(expect=1), "discovery"),
             [
                 "error 0 tables were discovered across the entire cluster; grant checker USAGE on "
                 "a schema and SELECT on its tables, or widen filter_dbs and filter_schemas"
@@ -344,8 +350,8 @@ class TablesTest(CheckTest):
             "warning no index begins with the replication key k: each run reads the whole table; "
             "CREATE INDEX "
         )
-        self.check_mended("u", catalog, none + 'CONCURRENTLY ON "{s}"."u" ("k")')
-        self.check_mended("p", catalog, none + 'ON "{s}"."p" ("k")')
+        self.check_fix("u", catalog, none + 'CONCURRENTLY ON "{s}"."u" ("k")')
+        self.check_fix("p", catalog, none + 'ON "{s}"."p" ("k")')
 
     def test_table_without_primary_key(self):
         self.sql("CREATE TABLE {s}.u (id int)")
@@ -396,7 +402,7 @@ class DatabasesTest(CheckTest):
         )
 
     def test_no_connect_privilege(self):
-        findings = self.look(self.both, expect=1)
+        findings = self.run_check(self.both, expect=1)
         self.assertEqual(
             about(findings, "connection to database check_away"), ["error " + self.refused]
         )
@@ -405,7 +411,7 @@ class DatabasesTest(CheckTest):
         )
         shared().sql('GRANT CONNECT ON DATABASE "check_away" TO "checker"')
         self.assertEqual(
-            about(self.look(self.both), "stream check_away-public-a"),
+            about(self.run_check(self.both), "stream check_away-public-a"),
             ["ok FULL_TABLE, 1 columns, key id"],
         )
         shared().sql('REVOKE CONNECT ON DATABASE "check_away" FROM "checker"')
@@ -414,11 +420,11 @@ class DatabasesTest(CheckTest):
         catalog = {"streams": tap.select(self.both, "a", method="LOG_BASED")["streams"]}
         self.assertIn(
             "error " + self.refused,
-            about(self.look(catalog, expect=3), "connection to database check_away"),
+            about(self.run_check(catalog, expect=3), "connection to database check_away"),
         )
 
     def test_discovery_skips_the_database(self):
-        findings = self.look(filter_dbs="check_me,check_away,check_none")
+        findings = self.run_check(filter_dbs="check_me,check_away,check_none")
         self.assertEqual(
             about(findings, "connection to database check_away"), ["warning " + self.refused]
         )
@@ -436,7 +442,7 @@ class ManyTablesTest(CheckTest):
             "KEY)', i); END LOOP; END $$"
         )
         self.allow()
-        findings = self.look(self.catalog())
+        findings = self.run_check(self.catalog())
         self.assertEqual(sum(f["found"] == "FULL_TABLE, 1 columns, key id" for f in findings), 300)
 
 
@@ -459,9 +465,9 @@ class QuietTest(unittest.TestCase):
             "pg_replication_slots)"
         )
         before = self.server.sql(next_transaction)
-        look(self.config, catalog=self.catalog, expect=4)
-        look({**self.config, "create_replication_slot": True}, catalog=self.catalog)
-        look(self.config)
+        run_check(self.config, catalog=self.catalog, expect=4)
+        run_check({**self.config, "create_replication_slot": True}, catalog=self.catalog)
+        run_check(self.config)
         self.assertEqual(self.server.sql(next_transaction), before)
 
     def test_locks_are_not_waited_for(self):
@@ -469,7 +475,7 @@ class QuietTest(unittest.TestCase):
         self.addCleanup(holder.close)
         with holder.cursor() as cursor:
             cursor.execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
-            look(self.config, catalog=self.catalog, expect=4, timeout=20)
+            run_check(self.config, catalog=self.catalog, expect=4, timeout=20)
 
 
 if __name__ == "__main__":

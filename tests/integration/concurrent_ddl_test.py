@@ -18,7 +18,7 @@ class Cases:
     database = "concurrent_ddl"
     method = None
 
-    def behind_lock(self, table, statements):
+    def sync_behind_lock(self, table, statements):
         """The messages of a run that has to wait for this table until another session has done this."""
         catalog = self.catalog(
             "t", method=self.method, key="id" if self.method == "INCREMENTAL" else None
@@ -48,7 +48,7 @@ class Cases:
     def test_swapped_for_a_table_created_meanwhile(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i")
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "t",
                 """
             CREATE TABLE {s}.t_new AS SELECT i AS id FROM generate_series(1000, 1200) i;
@@ -62,7 +62,7 @@ class Cases:
             "{s}.t_new (id int)"
         )
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "t",
                 """
             INSERT INTO {s}.t_new SELECT i FROM generate_series(1000, 1200) i;
@@ -73,7 +73,7 @@ class Cases:
     def test_dropped_and_recreated(self):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i")
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "t",
                 """
             DROP TABLE {s}.t; CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1000, 1200) i;""",
@@ -82,16 +82,16 @@ class Cases:
 
     def test_rewritten(self):
         self.sql("CREATE UNLOGGED TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i")
-        self.check_complete(self.behind_lock("t", "ALTER TABLE {s}.t SET LOGGED"))
+        self.check_complete(self.sync_behind_lock("t", "ALTER TABLE {s}.t SET LOG_BASED"))
 
     def test_partition_rewritten(self):
         self.sql(PARTITIONED)
-        self.check_complete(self.behind_lock("t2", "ALTER TABLE {s}.t2 SET UNLOGGED"))
+        self.check_complete(self.sync_behind_lock("t2", "ALTER TABLE {s}.t2 SET UNLOGGED"))
 
     def test_partition_dropped_and_recreated(self):
         self.sql(PARTITIONED)
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "t",
                 """
             DROP TABLE {s}.t2; CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
@@ -102,7 +102,7 @@ class Cases:
     def test_partition_swapped_for_a_table_filled_meanwhile(self):
         self.sql(PARTITIONED + "CREATE TABLE {s}.t2_new (id int, part int)")
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "t",
                 """
             INSERT INTO {s}.t2_new SELECT i, 2 FROM generate_series(1000, 1200) i;
@@ -114,7 +114,7 @@ class Cases:
     def test_partition_swapped_by_name(self):
         self.sql(PARTITIONED)
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "t",
                 """
             CREATE TABLE {s}.t2_new AS SELECT i AS id, 2 AS part FROM generate_series(1000, 1200) i;
@@ -130,7 +130,7 @@ class Cases:
                     CREATE VIEW {s}.t AS SELECT id FROM {s}.base"""
         )
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "t",
                 """
             DROP TABLE {s}.base CASCADE; CREATE TABLE {s}.base AS SELECT i AS id FROM generate_series(1000, 1200) i;
@@ -144,7 +144,7 @@ class Cases:
                     CREATE VIEW {s}.t AS SELECT id FROM {s}.base"""
         )
         self.check_complete(
-            self.behind_lock(
+            self.sync_behind_lock(
                 "base",
                 """
             TRUNCATE {s}.base; INSERT INTO {s}.base SELECT i FROM generate_series(1000, 1200) i;""",
@@ -153,7 +153,7 @@ class Cases:
 
     def test_columns_that_swap_names(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 258 AS a, 'x'::text AS b")
-        messages = self.behind_lock(
+        messages = self.sync_behind_lock(
             "t",
             """
             ALTER TABLE {s}.t RENAME a TO c; ALTER TABLE {s}.t RENAME b TO a; ALTER TABLE {s}.t RENAME c TO b;""",
@@ -168,7 +168,7 @@ class Cases:
             """CREATE DOMAIN {s}.small AS int; CREATE DOMAIN {s}.smaller AS {s}.small;
                     CREATE TABLE {s}.t AS SELECT 1 AS id, 2::{s}.smaller AS n, ARRAY[3]::{s}.small[] AS l"""
         )
-        self.check_complete(self.behind_lock("t", "COMMENT ON TABLE {s}.t IS 'another one'"))
+        self.check_complete(self.sync_behind_lock("t", "COMMENT ON TABLE {s}.t IS 'another one'"))
 
 
 class FullTableTest(Cases, SchemaTest):

@@ -13,7 +13,7 @@ from support.server import shared
 
 
 @contextlib.contextmanager
-def silent_port():
+def unresponsive_port():
     """A port that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
@@ -44,7 +44,7 @@ class SeveralHostsTest(ConnectingTest):
         }
 
     def test_next_host_after_an_unresponsive_one(self):
-        with silent_port() as silent:
+        with unresponsive_port() as silent:
             result = self.sync(self.only_t, **self.hosts(silent, self.server.port))
         self.assertEqual(result.records(), [{"id": 1}])
         self.assertEqual(
@@ -54,7 +54,7 @@ class SeveralHostsTest(ConnectingTest):
 
     def test_refused_then_unresponsive_then_working_host(self):
         refusing = refusing_port()
-        with silent_port() as silent:
+        with unresponsive_port() as silent:
             result = self.sync(self.only_t, **self.hosts(refusing, silent, self.server.port))
         self.assertEqual(result.records(), [{"id": 1}])
         self.assertIn(f"127.0.0.1:{silent} has not answered", result.stderr)
@@ -64,7 +64,7 @@ class SeveralHostsTest(ConnectingTest):
         self.assertEqual(result.records(), [{"id": 1}])
 
     def test_no_host_responds(self):
-        with silent_port() as first, silent_port() as second:
+        with unresponsive_port() as first, unresponsive_port() as second:
             result = self.sync(self.only_t, expect=3, **self.hosts(first, second))
         self.assertEqual(result.stdout, b"")
         self.assertEqual(
@@ -74,7 +74,7 @@ class SeveralHostsTest(ConnectingTest):
         )
 
     def test_only_host_unresponsive(self):
-        with silent_port() as silent:
+        with unresponsive_port() as silent:
             result = self.sync(self.only_t, expect=3, **self.hosts(silent))
         self.assertEqual(
             result.stderr,

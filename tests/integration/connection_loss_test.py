@@ -21,7 +21,7 @@ class ConnectionLossTest(InterruptionTest):
         super().setUp()
         self.sql(TABLE)
 
-    def check_goes_on(self, fault, said, faults=1, **extra):
+    def check_resumes(self, fault, said, faults=1, **extra):
         """`fault` happens in the middle of the copy, so many times."""
         for catalog in self.catalogs():
             running = self.pipeline(catalog, **extra)
@@ -43,27 +43,27 @@ class ConnectionLossTest(InterruptionTest):
             self.check_equal("t")
 
     def test_terminated_backend(self):
-        self.check_goes_on(self.terminate, r"SQLSTATE 57P01|the connection was lost")
+        self.check_resumes(self.terminate, r"SQLSTATE 57P01|the connection was lost")
 
     def test_backend_terminated_twice(self):
-        self.check_goes_on(self.terminate, r"SQLSTATE 57P01|the connection was lost", faults=2)
+        self.check_resumes(self.terminate, r"SQLSTATE 57P01|the connection was lost", faults=2)
 
     def test_canceled_query(self):
-        self.check_goes_on(
+        self.check_resumes(
             lambda: self.sql(f"SELECT pg_cancel_backend(pid) {BACKENDS}"), "SQLSTATE 57014"
         )
 
     def test_fast_restart(self):
-        self.check_goes_on(
+        self.check_resumes(
             lambda: self.server.restart("fast"), r"SQLSTATE 57P01|the connection was lost"
         )
 
     def test_restart_after_a_crash(self):
-        self.check_goes_on(lambda: self.server.restart("immediate"), r"the connection was lost")
+        self.check_resumes(lambda: self.server.restart("immediate"), r"the connection was lost")
 
     def test_connection_reset(self):
         with Proxy(self.server.port) as proxy:
-            self.check_goes_on(
+            self.check_resumes(
                 proxy.reset, r"the connection was lost .*", host="127.0.0.1", port=proxy.port
             )
 

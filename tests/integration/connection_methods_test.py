@@ -296,9 +296,8 @@ class SecondaryTest(ConnectionMethodsTest):
         self.config["replication_slot"] = "secondary"
         self.catch_up()
         self.standby.sql("SELECT pg_wal_replay_pause()")
-        self.sql(
-            "INSERT INTO {s}.t VALUES (2)"
-        )  # after the copy's snapshot, whatever the standby's time is
+        # after the copy's snapshot, whatever the standby's time is
+        self.sql("INSERT INTO {s}.t VALUES (2)")
         catalog = self.catalog("t", method="LOG_BASED")
         result = self.sync(catalog)
         self.assertEqual(result.records(), [{"id": 1}])
@@ -365,17 +364,17 @@ class PoolerTest(ConnectionMethodsTest):
                 self.assertEqual(tap.discover(pooled), catalog)
                 for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "id")):
                     chosen = tap.select(catalog, "v", method=method, key=key)
-                    expected, result = tap.run(direct, catalog=chosen), tap.run(
-                        pooled, catalog=chosen
-                    )
+                    expected = tap.run(direct, catalog=chosen)
+                    result = tap.run(pooled, catalog=chosen)
                     self.assertEqual(len(result.records()), 20000)
                     self.assertEqual(result.records(), expected.records())
 
     def test_pooled_sessions_are_left_clean(self):
+        # which the pooler sets
         settings = (
             "SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings "
             "WHERE source = 'session' AND name <> 'application_name'"
-        )  # which the pooler sets
+        )
         import psycopg2  # pylint: disable=import-outside-toplevel
 
         with pgbouncer(self.server, "transaction", "default_pool_size = 1") as port:

@@ -100,11 +100,12 @@ class PipelineTest(SchemaTest):
         script, group = subprocess.Popen.send_signal, lambda process, number: os.killpg(
             process.pid, number
         )
+        # Airflow's, the last
         for tell, number in (
             (script, signal.SIGTERM),
             (script, signal.SIGINT),
             (group, signal.SIGTERM),
-        ):  # Airflow's, the last
+        ):
             (self.path / "state.json").unlink(missing_ok=True)
             running = self.start("bash", "-c", f"{slow} | {' '.join(map(repr, self.target()))}")
             until(lambda: (self.path / "state.json").exists(), running)

@@ -11,9 +11,8 @@ from support.slots import SlotTest
 MIB = 1 << 20
 SIZE = 32_000_000  # of a value
 REST = 24 * MIB  # of a tap that has nothing large to do
-IS_SANITIZED = (
-    b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
-)  # which takes memory of its own
+# which takes memory of its own
+IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
 VALUES = {
     "text": ("text", f"repeat('x', {SIZE})"),
     "bytea": ("bytea", f"decode(repeat('ab', {SIZE // 2}), 'hex')"),

@@ -109,9 +109,8 @@ class LoggingTest(SchemaTest):
     def test_progress_in_a_pipe(self):
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")
         with Tap(self.config, catalog=self.catalog("t")) as running:
-            until(
-                lambda: running.read(1) and "rows/s" in running.log, running
-            )  # a target that takes its time
+            # a target that takes its time
+            until(lambda: running.read(1) and "rows/s" in running.log, running)
             self.assertRegex(
                 running.log, r"(?m)^INFO \S+-t: \d+ rows, \d+ rows/s, \d+ % of about 500000$"
             )
@@ -136,7 +135,7 @@ class LoggingTest(SchemaTest):
             os.set_blocking(screen, False)
             seen = b""
 
-            def look():
+            def see_progress():
                 nonlocal seen
                 os.read(reading, 4096)  # a target that takes its time
                 try:
@@ -147,7 +146,7 @@ class LoggingTest(SchemaTest):
                     rb"\r\x1b\[K.*-t: \d+ rows, \d+ rows/s, \d+ % of about 500000", seen
                 )
 
-            until(look, lambda: seen)
+            until(see_progress, lambda: seen)
             with open(reading, "rb") as rest:
                 rest.read()
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)

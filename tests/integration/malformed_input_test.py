@@ -68,11 +68,11 @@ class BookmarkTest(MalformedInputTest):
     def test_copy_without_version_restarts(self):
         self.sql("CREATE TABLE {s}.t AS SELECT generate_series(1, 100) AS id")
         catalog = self.catalog("t")
-        cut_off = self.sync(catalog, state_every_rows=50).states[1]
-        self.assertIn("copy", self.bookmark(cut_off, "t"))
-        self.sync(catalog, cut_off)
+        interrupted = self.sync(catalog, state_every_rows=50).states[1]
+        self.assertIn("copy", self.bookmark(interrupted, "t"))
+        self.sync(catalog, interrupted)
         xmin = self.sql("SELECT txid_current()")[0][0]
-        for before in ({"copy": self.bookmark(cut_off, "t")["copy"]}, {"xmin": xmin}):
+        for before in ({"copy": self.bookmark(interrupted, "t")["copy"]}, {"xmin": xmin}):
             for version in ({}, {"version": None}):
                 result = self.sync(catalog, {"bookmarks": {self.id_of("t"): {**before, **version}}})
                 self.assertEqual(len(result.records()), 100, (before, version))

@@ -194,9 +194,9 @@ class CopyTest(MalformedResponsesTest):
 
     def test_truncated_row(self):
         early = "a message of the server ends early: 4 more bytes were due, 0 are left"
-        cut_off = int4(2) + struct.pack(">i", 4)
-        self.check(struct.pack(">h", 3) + field(struct.pack(">IH", 0, 2)) + cut_off, early)
-        self.check(struct.pack(">h", 2) + cut_off, early, "INCREMENTAL", "k")
+        truncated = int4(2) + struct.pack(">i", 4)
+        self.check(struct.pack(">h", 3) + field(struct.pack(">IH", 0, 2)) + truncated, early)
+        self.check(struct.pack(">h", 2) + truncated, early, "INCREMENTAL", "k")
 
     def test_row_without_ctid(self):
         self.check(

@@ -12,7 +12,7 @@ import subprocess
 import unittest
 
 from support import tap
-from support.check import about, look
+from support.check import about, run_check
 from support.pipeline import until
 from support.server import Server, bindir
 
@@ -354,10 +354,10 @@ class MatrixTest:
         catalog = self.catalog("increments", "INCREMENTAL", "k")
         first = self.sync(catalog, state_every_rows=EVERY)
         self.assertEqual(len(first.records()), ROWS)
-        cut_off = self.sync(catalog, first.state_texts[5])
-        self.assertEqual([r["id"] for r in cut_off.records()], list(range(5 * EVERY, ROWS + 1)))
+        interrupted = self.sync(catalog, first.state_texts[5])
+        self.assertEqual([r["id"] for r in interrupted.records()], list(range(5 * EVERY, ROWS + 1)))
         self.sql("INSERT INTO increments VALUES (2000, 2000, '')")
-        second = self.sync(catalog, cut_off.last_state)
+        second = self.sync(catalog, interrupted.last_state)
         self.assertEqual(
             bodies(second, "increments"),
             [f'{{"id":1000,"k":500,"pad":"{"x" * 300}"}}', '{"id":2000,"k":2000,"pad":""}'],
@@ -411,16 +411,16 @@ class MatrixTest:
                 bodies(self.sync(catalog, **secondary), "every_type"), [RECORD, NOTHING]
             )
             catalog = self.catalog("numbers")
-            cut_off = self.sync(catalog, state_every_rows=EVERY, **secondary).state_texts[5]
+            interrupted = self.sync(catalog, state_every_rows=EVERY, **secondary).state_texts[5]
             self.assertEqual(
-                [r["a"] for r in self.sync(catalog, cut_off, **secondary).records()],
+                [r["a"] for r in self.sync(catalog, interrupted, **secondary).records()],
                 list(range(5 * EVERY + 1, ROWS + 1)),
             )
-            for found in look(config, catalog=catalog), look(
+            for found in run_check(config, catalog=catalog), run_check(
                 {**self.config, **secondary}, catalog=catalog
             ):
                 self.assertEqual([f for f in found if f["level"] == "error"], [])
-            [server] = about(look(config, catalog=catalog), "server")
+            [server] = about(run_check(config, catalog=catalog), "server")
             self.assertRegex(server, r"\Aok PostgreSQL %s\D.*, a standby\Z" % re.escape(self.major))
 
     def test_row_security(self):
@@ -455,7 +455,7 @@ class MatrixTest:
 
     def test_check(self):
         catalog = self.catalog("numbers", "INCREMENTAL", "k")
-        findings = look(self.config, catalog=catalog)
+        findings = run_check(self.config, catalog=catalog)
         self.assertEqual([f for f in findings if f["level"] not in ("ok", "note")], [])
         [server] = about(findings, "server")
         self.assertRegex(server, r"\Aok PostgreSQL %s\D.*, a primary\Z" % re.escape(self.major))
@@ -468,7 +468,7 @@ class MatrixTest:
         self.assertRegex(
             database, rf"\Anote 1 of its {readable + 1} tables cannot be read: public.hidden; "
         )
-        without_key = look(self.config, catalog=self.catalog("parent", "INCREMENTAL", "n"))
+        without_key = run_check(self.config, catalog=self.catalog("parent", "INCREMENTAL", "n"))
         self.assertIn(
             "warning no index begins with the replication key n: each run reads the whole table; "
             'CREATE INDEX CONCURRENTLY ON "public"."parent" ("n")',
@@ -506,7 +506,7 @@ class MatrixTest:
                     state=state if command == ["ack"] else None,
                 )
                 self.assertEqual(result.stderr, f"CRITICAL {refusal}; run: tap-postgres check\n")
-        findings = look(self.config, catalog=catalog, expect=4)
+        findings = run_check(self.config, catalog=catalog, expect=4)
         self.assertEqual(
             [(f["subject"], f["found"]) for f in findings if f["level"] not in ("ok", "note")],
             [(f"log of database {DB}", refusal.split(": ")[0])],
@@ -567,7 +567,7 @@ postgresql-<version>-wal2json); run: tap-postgres check
             lambda: self.sql("SELECT 1 FROM pg_replication_slots WHERE NOT active"),
             "the slot is in use",
         )
-        findings = look(self.config, catalog=catalog, state=truncated.last_state)
+        findings = run_check(self.config, catalog=catalog, state=truncated.last_state)
         self.assertEqual([f for f in findings if f["level"] not in ("ok", "note")], [])
 
 

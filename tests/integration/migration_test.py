@@ -25,7 +25,7 @@ class MigrationTest(unittest.TestCase):
         shared().create_database("shop")
         shared().sql(TABLE, "shop")
 
-    def go_on(self, name):
+    def next_run(self, name):
         """The next run, from the files of another tap. The server is ours, and has no TLS."""
         folder = ROOT / "examples" / name
         files = {
@@ -51,7 +51,7 @@ class MigrationTest(unittest.TestCase):
         return result
 
     def test_singer_io(self):
-        result = self.go_on("from-singer-io")
+        result = self.next_run("from-singer-io")
         self.assertEqual(list(result.schemas()), ["orders"])
         self.assertEqual(
             json.loads(result.last_state),
@@ -62,7 +62,7 @@ class MigrationTest(unittest.TestCase):
         )
 
     def test_pipelinewise(self):
-        result = self.go_on("from-pipelinewise")
+        result = self.next_run("from-pipelinewise")
         self.assertEqual(list(result.schemas()), ["public-orders"])
         self.assertEqual(
             json.loads(result.last_state)["bookmarks"],
@@ -70,7 +70,7 @@ class MigrationTest(unittest.TestCase):
         )
 
     def test_meltanolabs(self):
-        result = self.go_on("from-meltanolabs")
+        result = self.next_run("from-meltanolabs")
         self.assertEqual(list(result.schemas()), ["public-orders"])
         bookmark = json.loads(result.last_state)["bookmarks"]["public-orders"]
         self.assertEqual(

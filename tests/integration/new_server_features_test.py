@@ -3,7 +3,7 @@ columns with NULLs."""
 
 import unittest
 
-from support.check import ADVICE, about, look
+from support.check import ADVICE, about, run_check
 from support.pipeline import until
 from support.slots import ONE_TABLE, SlotTest
 
@@ -34,7 +34,7 @@ class LostSlotTest(SlotTest):
     def setUp(self):
         super().setUp()
         self.make_slot()
-        self.catalog_of_t, self.state = self.first_copy()
+        self.catalog_of_t, self.state = self.initial_snapshot()
 
     def set_timeout(self, timeout):
         self.sql(f"ALTER SYSTEM SET idle_replication_slot_timeout = '{timeout}'")
@@ -55,12 +55,12 @@ class LostSlotTest(SlotTest):
         )
         self.refused(self.lost(cause, prevention), self.catalog_of_t, self.state)
         [found] = about(
-            look(self.config, catalog=self.catalog_of_t, state=self.state, expect=4),
+            run_check(self.config, catalog=self.catalog_of_t, state=self.state, expect=4),
             f"slot {self.slot}",
         )
         self.assertEqual(
             found,
-            f"error replication slot {self.slot} is lost; {cause}: {self.to_replace(prevention)}",
+            f"error replication slot {self.slot} is lost; {cause}: {self.recreate_advice(prevention)}",
         )
         status = self.slot_command("status")
         self.assertIn(
@@ -93,7 +93,7 @@ class LostSlotTest(SlotTest):
 
     def about_timeout(self):
         return about(
-            look(self.config, catalog=self.catalog_of_t, state=self.state),
+            run_check(self.config, catalog=self.catalog_of_t, state=self.state),
             "idle_replication_slot_timeout",
         )
 
@@ -137,7 +137,7 @@ class ReplicaLevelTest(SlotTest):
         self.sql(ONE_TABLE)
         self.make_slot("other", plugin="pgoutput")
         self.drop_slot("other")
-        findings = look(self.config, catalog=self.catalog("t"), expect=4)
+        findings = run_check(self.config, catalog=self.catalog("t"), expect=4)
         self.assertEqual(
             about(findings, "log of database replica_level"), ["ok wal_level is replica"]
         )

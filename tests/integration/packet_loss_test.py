@@ -95,7 +95,7 @@ class PacketLossTest(WalTest):
             "generate_series(1, 20000) i"
         )
 
-    def over_there(self, catalog, state=None, **extra):
+    def start_in_namespace(self, catalog, state=None, **extra):
         """A tap at the other end of the cable."""
         config = {**self.config, "host": self.cable.here, "port": self.proxy.port, **FAST, **extra}
         running = Tap(
@@ -124,14 +124,14 @@ class PacketLossTest(WalTest):
         )
 
     def test_during_a_copy(self):
-        running = self.over_there(self.catalog("t"))
+        running = self.start_in_namespace(self.catalog("t"))
         running.read(100)
         self.cable.pull()
         self.ends(running)
 
     def test_idle_replication(self):
-        self.first_copy("t")
-        running = self.over_there(self.selected, self.state, break_at_end_lsn=False)
+        self.initial_snapshot("t")
+        running = self.start_in_namespace(self.selected, self.state, break_at_end_lsn=False)
         self.sql("INSERT INTO {s}.t VALUES (0, '')")
         running.read_until(lambda message: message["type"] == "RECORD")
         self.cable.pull()
@@ -153,7 +153,7 @@ class ProxiedPacketLossTest(WalTest):
             "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
         )
 
-    def behind_the_proxy(self, catalog, *args, state=None, **extra):
+    def start_behind_proxy(self, catalog, *args, state=None, **extra):
         config = {
             **self.config,
             "port": self.proxy.port,
@@ -170,7 +170,7 @@ class ProxiedPacketLossTest(WalTest):
         return rf"\(127\.0\.0\.1:{self.proxy.port}, database silence, user tap\)"
 
     def test_copy_fails_on_a_dead_network(self):
-        running = self.behind_the_proxy(self.catalog("t"))
+        running = self.start_behind_proxy(self.catalog("t"))
         running.read(100)
         self.proxy.freeze()
         running.read_rest()
@@ -188,9 +188,9 @@ class ProxiedPacketLossTest(WalTest):
         )
 
     def test_copy_resumes_on_a_new_connection(self):
-        running = self.behind_the_proxy(self.catalog("t"))
+        running = self.start_behind_proxy(self.catalog("t"))
         messages = running.read(100)
-        self.proxy.freeze_present()
+        self.proxy.freeze_existing()
         messages += running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
@@ -202,13 +202,13 @@ class ProxiedPacketLossTest(WalTest):
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(found, set(range(1, 20001)))
 
-    def check_log_goes_on(self, why, happens=lambda: None):
+    def check_replication_resumes(self, why, happens=lambda: None):
         """A log that is followed comes by another connection; `why` is how the run says that the first one is dead."""
-        self.first_copy("t")
-        running = self.behind_the_proxy(self.selected, state=self.state, break_at_end_lsn=False)
+        self.initial_snapshot("t")
+        running = self.start_behind_proxy(self.selected, state=self.state, break_at_end_lsn=False)
         self.sql("INSERT INTO {s}.t VALUES (0, '')")
         running.read_until(lambda message: message["type"] == "RECORD")
-        self.proxy.freeze_present()
+        self.proxy.freeze_existing()
         happens()
         self.sql("INSERT INTO {s}.t VALUES (-1, '')")
         running.read_until(lambda message: message.get("record", {}).get("id") == -1)
@@ -222,10 +222,10 @@ class ProxiedPacketLossTest(WalTest):
         )
 
     def test_replication_resumes_on_a_new_connection(self):
-        self.check_log_goes_on(r"waits for us, too \(.*\): what is sent does not arrive")
+        self.check_replication_resumes(r"waits for us, too \(.*\): what is sent does not arrive")
 
     def test_session_that_vanished(self):
-        self.check_log_goes_on(
+        self.check_replication_resumes(
             "has no such session any more",
             lambda: self.sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = "
@@ -242,7 +242,7 @@ class ProxiedPacketLossTest(WalTest):
             )
         )
         self.proxy.freeze_after(100_000)  # in the middle of the columns
-        running = self.behind_the_proxy(None, "--discover")
+        running = self.start_behind_proxy(None, "--discover")
         self.assertEqual(running.wait(), 1, running)
         self.assertEqual(
             running.log.splitlines()[-1],
@@ -254,7 +254,7 @@ class ProxiedPacketLossTest(WalTest):
     def test_busy_server_is_waited_for(self):
         with self.session() as session, session.cursor() as cursor:
             cursor.execute(f"LOCK {self.schema}.t")
-            running = self.behind_the_proxy(self.catalog("t"))
+            running = self.start_behind_proxy(self.catalog("t"))
             until(lambda: "at work" in running.log, "no word")
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)

@@ -76,7 +76,7 @@ class LogBasedTest(Pending, WalTest):
     def test_pending_detach(self):
         self.sql(ROOT)
         self.leave_pending()
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (20, 1); INSERT INTO {s}.t2 VALUES (21, 2)")
         self.assertEqual([r["id"] for r in self.follow().records("t")], [20])
         self.check_equal("t")
@@ -95,9 +95,9 @@ class AccessMethodTest(ResumeTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY) USING other_heap; INSERT INTO {s}.t SELECT "
             "generate_series(1, 600)"
         )
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         self.assertNotIn("copy", self.bookmark(state, "t"))
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(sorted(self.ids(result)), list(range(1, 601)))
 
     def test_partition_of_another_access_method(self):
@@ -108,8 +108,8 @@ class AccessMethodTest(ResumeTest):
                     INSERT INTO {s}.t SELECT i, 1 FROM generate_series(1, 100) i;
                     INSERT INTO {s}.t SELECT i, 2 FROM generate_series(101, 600) i"""
         )
-        state = self.cut_off(6)
-        result = self.go_on(state)
+        state = self.interrupt_after(6)
+        result = self.resume(state)
         self.assertEqual(sorted(self.ids(result)), [*range(1, 101), *range(5 * EVERY + 1, 601)])
 
 

@@ -263,7 +263,7 @@ class PipelinewiseStateTest(StateTest):
 class MeltanoStateTest(StateTest):
     """State of the Meltano SDK: no method, no version, ids without the database."""
 
-    def go_on(self, bookmark, catalog=None, **more):
+    def resume(self, bookmark, catalog=None, **more):
         """A run from the SDK's bookmark, into a target that has the rows below k = 80 from the SDK's tap."""
         catalog = catalog or self.incremental()
         before = self.sync(catalog)
@@ -274,13 +274,13 @@ class MeltanoStateTest(StateTest):
             elif message["type"] not in ("SCHEMA", "STATE"):
                 continue
             lines.append(json.dumps(message).encode() + b"\n")
-        self.give_target(lines)
+        self.send_to_target(lines)
         result = self.sync(catalog, {"bookmarks": {f"{self.schema}-t": bookmark}, **more})
-        self.give_target(result.stdout.splitlines(keepends=True))
+        self.send_to_target(result.stdout.splitlines(keepends=True))
         return result
 
     def test_incremental(self):
-        result = self.go_on({"replication_key": "k", "replication_key_value": 80})
+        result = self.resume({"replication_key": "k", "replication_key_value": 80})
         self.assertEqual(self.ids(result), [8, 9, 10])
         self.check_equal("t")
         bookmark = self.bookmark(result.last_state, "t")
@@ -289,14 +289,14 @@ class MeltanoStateTest(StateTest):
         )
 
     def test_rows_in_the_target_are_kept(self):
-        first = self.go_on({"replication_key": "k", "replication_key_value": 80})
+        first = self.resume({"replication_key": "k", "replication_key_value": 80})
         second = self.sync(self.incremental(), first.last_state)
         self.assertEqual(self.ids(second), [10])
-        self.give_target(second.stdout.splitlines(keepends=True))
+        self.send_to_target(second.stdout.splitlines(keepends=True))
         self.check_equal("t")
 
     def test_interrupted_run(self):
-        result = self.go_on(
+        result = self.resume(
             {
                 "starting_replication_value": 20,
                 "replication_key": "k",
@@ -314,7 +314,7 @@ class MeltanoStateTest(StateTest):
         self.check_equal("t")
 
     def test_progress_markers_alone_are_ignored(self):
-        result = self.go_on(
+        result = self.resume(
             {
                 "starting_replication_value": None,
                 "progress_markers": {
@@ -329,7 +329,7 @@ class MeltanoStateTest(StateTest):
 
     def test_full_table(self):
         for bookmark in ({}, {"starting_replication_value": None}):
-            result = self.go_on(bookmark, self.catalog("t"))
+            result = self.resume(bookmark, self.catalog("t"))
             self.assertEqual(len(self.ids(result)), 10)
             self.check_equal("t")
 

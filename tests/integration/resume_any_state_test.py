@@ -39,7 +39,7 @@ class ResumeAnyStateTest(SchemaTest):
         """A new target gets a run's lines up to this STATE, and a few more that it does not confirm."""
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
-        states = self.give_target(lines[: ends[number] + 1 + self.rng.choice((0, 1, 5))])
+        states = self.send_to_target(lines[: ends[number] + 1 + self.rng.choice((0, 1, 5))])
         self.assertEqual(states[number], result.state_texts[number])
         return states[number]
 
@@ -54,7 +54,7 @@ class ResumeAnyStateTest(SchemaTest):
         self.assertGreater(len(first.states), 40)
         for number, state in enumerate(first.states):
             with self.subTest(state=state):
-                self.forget_destination()
+                self.clear_destination()
                 given = self.begin(first, number)
                 self.change()
                 second = self.sync(self.catalog, given, state_every_rows=7)
@@ -62,12 +62,12 @@ class ResumeAnyStateTest(SchemaTest):
                     given = self.begin(second, self.rng.randrange(len(second.states)))
                     self.change()
                     second = self.sync(self.catalog, given)
-                self.give_target(second.stdout.splitlines(keepends=True))
+                self.send_to_target(second.stdout.splitlines(keepends=True))
                 self.check_complete(extra_allowed=True)
                 if number % 5 == 0:
                     self.change()
                     last = self.sync(self.catalog, second.last_state)
-                    self.give_target(last.stdout.splitlines(keepends=True))
+                    self.send_to_target(last.stdout.splitlines(keepends=True))
                     self.check_complete(extra_allowed=False)
 
     def test_old_state_leads_to_a_complete_destination(self):
@@ -78,13 +78,13 @@ class ResumeAnyStateTest(SchemaTest):
         for run, later in itertools.combinations(range(len(runs)), 2):
             # The target has got all of `later`, but its state was lost: the one of `run` is used again.
             with self.subTest(run=run, later=later):
-                self.forget_destination()
+                self.clear_destination()
                 for result in runs[: later + 1]:
-                    self.give_target(result.stdout.splitlines(keepends=True))
+                    self.send_to_target(result.stdout.splitlines(keepends=True))
                 last = self.sync(self.catalog, self.rng.choice(runs[run].state_texts))
-                self.give_target(last.stdout.splitlines(keepends=True))
+                self.send_to_target(last.stdout.splitlines(keepends=True))
                 last = self.sync(self.catalog, last.last_state)
-                self.give_target(last.stdout.splitlines(keepends=True))
+                self.send_to_target(last.stdout.splitlines(keepends=True))
                 self.check_complete(extra_allowed=False)
 
 

@@ -19,13 +19,13 @@ class ResumeColumnsTest(ResumeTest):
         return catalog
 
     def test_column_selected_meanwhile(self):
-        state = self.cut_off(9, self.without("n"))
-        result = self.go_on(state)
+        state = self.interrupt_after(9, self.without("n"))
+        result = self.resume(state)
         self.check_restarted(result, state, "it did not have all columns (n)")
 
     def test_column_deselected_meanwhile(self):
-        state = self.cut_off(9)
-        result = self.go_on(state, self.without("n", "pad"))
+        state = self.interrupt_after(9)
+        result = self.resume(state, self.without("n", "pad"))
         self.assertIn(
             f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it had more columns "
             "(n, pad); restarting it\n",
@@ -34,29 +34,29 @@ class ResumeColumnsTest(ResumeTest):
         self.assertEqual(result.records("t"), [{"id": i} for i in range(1, 1001)])
 
     def test_column_dropped_and_added_again_meanwhile(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         self.sql("ALTER TABLE {s}.t DROP n; ALTER TABLE {s}.t ADD n int DEFAULT 7")
-        self.check_restarted(self.go_on(state), state, "it did not have all columns (n)")
+        self.check_restarted(self.resume(state), state, "it did not have all columns (n)")
 
     def test_order_does_not_matter(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         catalog = self.catalog("t")
         properties = tap.stream(catalog, "t")["schema"]["properties"]
         tap.stream(catalog, "t")["schema"]["properties"] = dict(reversed(properties.items()))
-        self.check_resumed(self.go_on(state, catalog), state, extra_allowed=False)
+        self.check_resumed(self.resume(state, catalog), state, extra_allowed=False)
 
     def test_position_of_an_earlier_version(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         bookmark = self.bookmark(state, "t")
         for name in ("snapshot_lsn", "system", "timeline", "columns"):
             del bookmark["copy"][name]
         state = {"bookmarks": {self.id_of("t"): bookmark}}
         self.check_restarted(
-            self.go_on(state), state, "an earlier version of tap-postgres began it"
+            self.resume(state), state, "an earlier version of tap-postgres began it"
         )
 
     def test_another_cluster_and_another_timeline(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         for name, value in (("system", "1"), ("timeline", 99)):
             with self.subTest(name):
                 bookmark = self.bookmark(state, "t")

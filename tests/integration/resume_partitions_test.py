@@ -14,7 +14,7 @@ class PartitionsTest(ResumeTest):
 
     def in_t2(self):
         """Cut off when t1 is done and t2 is not."""
-        state = self.cut_off(10)
+        state = self.interrupt_after(10)
         copy = self.bookmark(state, "t")["copy"]
         oids = dict(
             self.sql(
@@ -29,7 +29,7 @@ class PartitionsTest(ResumeTest):
         state = self.in_t2()
         for statement in statements:
             self.sql(statement)
-        result = self.go_on(state)
+        result = self.resume(state)
         if resumed:
             self.check_resumed(result, state, extra_allowed)
         else:
@@ -123,13 +123,13 @@ class PartitionsTest(ResumeTest):
     def test_interrupted_in_each_partition(self):
         state, versions = None, set()
         for n in range(6):
-            state = self.cut_off(4, state=state)
+            state = self.interrupt_after(4, state=state)
             versions.add(self.bookmark(state, "t")["version"])
             self.sql(
                 f"UPDATE {{s}}.t SET n = {n} WHERE id % 100 = {n};"
                 f"INSERT INTO {{s}}.t SELECT 3000 + {n}, p, 0 FROM generate_series(1, 3) p"
             )
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(len(versions), 1)
         self.check_resumed(result, state, extra_allowed=False)
 
@@ -144,11 +144,11 @@ class PartitionsTest(ResumeTest):
                      CREATE TABLE {s}.t5 PARTITION OF {s}.t FOR VALUES IN (5);
                      INSERT INTO {s}.t SELECT i, 5, 0 FROM generate_series(6000, 6199) i"""
         )
-        state = self.cut_off(-3)  # in t5, the last leaf
+        state = self.interrupt_after(-3)  # in t5, the last leaf
         self.sql(
             r"""ALTER FOREIGN TABLE {s}.far OPTIONS (SET program 'printf "8000,9,1\n8001,9,2\n8002,9,1\n"')"""
         )
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertLessEqual({8000, 8001, 8002}, set(self.ids(result)))
         self.check_resumed(result, state)
 
@@ -159,12 +159,12 @@ class PartitionsTest(ResumeTest):
                     INSERT INTO {s}.t SELECT i, 0 FROM generate_series(1, 300) i;
                     INSERT INTO {s}.heir SELECT i, 0, 0 FROM generate_series(301, 600) i"""
         )
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         self.sql(
             "UPDATE {s}.t SET n = 1 WHERE id IN (1, 299, 301, 600); INSERT INTO {s}.heir VALUES "
             "(601, 0, 0)"
         )
-        result = self.go_on(state)
+        result = self.resume(state)
         self.check_resumed(result, state, extra_allowed=True)
 
 

@@ -13,32 +13,32 @@ class RewrittenTableTest(ResumeTest):
         super().setUp()
         self.sql(TABLE)
 
-    def check_starts_anew(self, *statements, why=REWRITTEN):
-        state = self.cut_off(9)
+    def check_restarts(self, *statements, why=REWRITTEN):
+        state = self.interrupt_after(9)
         for statement in statements:
             self.sql(statement)
-        self.check_restarted(self.go_on(state), state, why)
+        self.check_restarted(self.resume(state), state, why)
 
     def test_vacuum_full(self):
-        self.check_starts_anew("DELETE FROM {s}.t WHERE id < 200", "VACUUM FULL {s}.t")
+        self.check_restarts("DELETE FROM {s}.t WHERE id < 200", "VACUUM FULL {s}.t")
 
     def test_cluster(self):
         self.sql("CREATE INDEX backwards ON {s}.t ((-id))")
-        self.check_starts_anew("CLUSTER {s}.t USING backwards")
+        self.check_restarts("CLUSTER {s}.t USING backwards")
 
     def test_truncate(self):
-        self.check_starts_anew(
+        self.check_restarts(
             "TRUNCATE {s}.t", "INSERT INTO {s}.t SELECT i, 1, '' FROM generate_series(500, 1500) i"
         )
 
     def test_truncate_to_empty(self):
-        self.check_starts_anew("TRUNCATE {s}.t")
+        self.check_restarts("TRUNCATE {s}.t")
 
     def test_alter_table(self):
-        self.check_starts_anew("ALTER TABLE {s}.t ALTER n TYPE bigint")
+        self.check_restarts("ALTER TABLE {s}.t ALTER n TYPE bigint")
 
     def test_dropped_and_recreated(self):
-        self.check_starts_anew(
+        self.check_restarts(
             "DROP TABLE {s}.t",
             TABLE,
             "DELETE FROM {s}.t WHERE id < 100",
@@ -46,7 +46,7 @@ class RewrittenTableTest(ResumeTest):
         )
 
     def test_swapped_for_another_table(self):
-        self.check_starts_anew(
+        self.check_restarts(
             "CREATE TABLE {s}.u (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.u SELECT id + 5, n, "
             "pad FROM {s}.t;"
             "ALTER TABLE {s}.t RENAME TO old; ALTER TABLE {s}.u RENAME TO t",
@@ -54,14 +54,14 @@ class RewrittenTableTest(ResumeTest):
         )
 
     def test_another_timeline(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         bookmark = self.bookmark(state, "t")
         bookmark["copy"]["snapshot"] = "4000000000:4000000000:"
         state = {"bookmarks": {self.id_of("t"): bookmark}}
-        self.check_restarted(self.go_on(state), state, BEHIND)
+        self.check_restarted(self.resume(state), state, BEHIND)
 
     def test_invalid_position(self):
-        good = self.bookmark(self.cut_off(9), "t")
+        good = self.bookmark(self.interrupt_after(9), "t")
         for wrong in (
             5,
             None,
@@ -76,7 +76,7 @@ class RewrittenTableTest(ResumeTest):
         ):
             with self.subTest(copy=wrong):
                 state = {"bookmarks": {self.id_of("t"): {**good, "copy": wrong}}}
-                self.check_restarted(self.go_on(state), state)
+                self.check_restarted(self.resume(state), state)
 
 
 class WaitingForTheLockTest(ResumeTest):
@@ -116,12 +116,12 @@ class WaitingForTheLockTest(ResumeTest):
         self.run_behind("ALTER TABLE {s}.t ALTER n TYPE bigint")
 
     def test_resume_of_a_clustered_table(self):
-        self.run_behind("CLUSTER {s}.t USING backwards", self.cut_off(9))
+        self.run_behind("CLUSTER {s}.t USING backwards", self.interrupt_after(9))
 
     def test_resume_of_a_reloaded_table(self):
         self.run_behind(
             "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 7, 'new' FROM generate_series(1, 500) i",
-            self.cut_off(9),
+            self.interrupt_after(9),
         )
 
     def test_reloaded_partition(self):

@@ -53,12 +53,12 @@ class Standbys:
         self.sql(MOVE)
         self.catch_up(self.standby)
 
-    def cut_off_on(self, server, catalog=None):
+    def interrupt_on(self, server, catalog=None):
         """The state of a copy on this server of which the target got the first half."""
         result = self.sync(catalog or self.catalog("t"), None, **read_from(server))
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
-        return self.give_target(lines[: ends[9] + 1])[-1]
+        return self.send_to_target(lines[: ends[9] + 1])[-1]
 
 
 class ResumeOnStandbyTest(Standbys, ResumeTest):
@@ -78,22 +78,22 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
 
     def resume_on(self, server, state):
         result = self.sync(self.catalog("t"), state, **read_from(server))
-        self.give_target(result.stdout.splitlines(keepends=True))
+        self.send_to_target(result.stdout.splitlines(keepends=True))
         return result
 
     def test_standby_that_is_behind(self):
         self.move_row_unseen_by_late()
-        state = self.cut_off_on(self.standby)
+        state = self.interrupt_on(self.standby)
         self.check_restarted(self.resume_on(self.late, state))
 
     def test_standby_behind_the_primary(self):
         self.move_row_unseen_by_late()
-        state = self.cut_off_on(self.server)
+        state = self.interrupt_on(self.server)
         self.check_restarted(self.resume_on(self.late, state))
 
     def test_standby_that_catches_up(self):
         self.move_row_unseen_by_late()
-        state = self.cut_off_on(self.standby)
+        state = self.interrupt_on(self.standby)
         running = self.start(self.catalog("t"), state, **read_from(self.late))
         until(
             lambda: self.late.sql(
@@ -111,25 +111,24 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
     def test_same_standby_and_primary_to_standby(self):
         for server in (self.standby, self.server):
             with self.subTest(server is self.standby):
-                state = self.cut_off_on(server)
+                state = self.interrupt_on(server)
                 self.catch_up(self.standby)
                 result = self.resume_on(self.standby, state)
                 self.check_resumed(result, state)
 
     def test_primary_at_the_start_of_a_wal_file(self):
         """The primary would write next behind the header of the file's first page, where an idle standby does not come."""
-        catalog = self.catalog(
-            "t"
-        )  # reading prunes pages of the server's catalog, which writes WAL
+        # reading prunes pages of the server's catalog, which writes WAL
+        catalog = self.catalog("t")
         self.sync(catalog)
         self.sql("SELECT pg_switch_wal()")
-        state = self.cut_off_on(self.server, catalog)
+        state = self.interrupt_on(self.server, catalog)
         self.check_resumed(self.resume_on(self.standby, state), state)
 
     def test_primary_after_a_standby(self):
         """A standby does not say which transactions it has seen, so none may be open that it could have seen."""
         self.move_row_unseen_by_late()
-        state = self.cut_off_on(self.standby)
+        state = self.interrupt_on(self.standby)
         self.check_restarted(self.sync(self.catalog("t"), state))
         self.open_transaction.execute("COMMIT")
         self.check_resumed(self.resume_on(self.server, state), state)
@@ -147,7 +146,7 @@ class FailoverTest(ResumeTest):
             Server(primary=self.server) as promoted,
             Server(primary=promoted, settings={"checkpoint_timeout": "1h"}) as standby,
         ):
-            state = self.cut_off(10)
+            state = self.interrupt_after(10)
             promoted.sql("SELECT pg_promote()")
             until(
                 lambda: standby.sql("SELECT received_tli FROM pg_stat_wal_receiver") == [(2,)],
@@ -179,7 +178,7 @@ class InitialSnapshotTest(Standbys, WalTest):
         result = self.sync(self.selected)
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
-        self.state = self.give_target(lines[: ends[9] + 1])[-1]
+        self.state = self.send_to_target(lines[: ends[9] + 1])[-1]
         second = self.follow(secondary_host=self.late.host, secondary_port=str(self.late.port))
         self.assertIn(BEHIND, second.stderr)
         self.check_followed("t")

@@ -12,8 +12,8 @@ class OneTableTest(ResumeTest):
         self.sql(TABLE)
 
     def test_only_the_rest_is_sent(self):
-        state = self.cut_off(6)
-        result = self.go_on(state)
+        state = self.interrupt_after(6)
+        result = self.resume(state)
         self.assertEqual(self.ids(result), list(range(5 * EVERY + 1, ROWS + 1)))
         self.check_resumed(result, state, extra_allowed=False)
 
@@ -51,26 +51,25 @@ class OneTableTest(ResumeTest):
                 self.assertEqual(self.ids(resumed), list(range(100 * n + 1, ROWS + 1)))
 
     def test_inserts_updates_and_deletes_meanwhile(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         self.sql("INSERT INTO {s}.t SELECT i, 1, 'new' FROM generate_series(1001, 1100) i")
-        self.sql(
-            "UPDATE {s}.t SET n = 2, pad = repeat('y', 1500) WHERE id % 10 = 0"
-        )  # these move to other pages
+        # these move to other pages
+        self.sql("UPDATE {s}.t SET n = 2, pad = repeat('y', 1500) WHERE id % 10 = 0")
         self.sql("UPDATE {s}.t SET n = 3 WHERE id % 10 = 1")  # and these stay: HOT
         self.sql("DELETE FROM {s}.t WHERE id % 10 = 2")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.check_resumed(result, state)
 
     def test_hot_updates_before_and_after_the_position(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         for ident in (1, 399, 400, 401, 999):
             self.sql(f"UPDATE {{s}}.t SET n = n + 1 WHERE id = {ident}")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(sorted(self.ids(result)), [1, 399, *range(400, ROWS + 1)])
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_reused_row_space(self):
-        state = self.cut_off(15)
+        state = self.interrupt_after(15)
         self.sql("DELETE FROM {s}.t WHERE id < 300")
         self.sql("VACUUM {s}.t")
         self.sql(
@@ -78,24 +77,24 @@ class OneTableTest(ResumeTest):
         )
         [(low,)] = self.sql("SELECT count(*) FROM {s}.t WHERE id >= 2000 AND ctid < '(10,0)'")
         self.assertGreater(low, 100, "the new rows are not where the test wants them to be")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.check_resumed(result, state)
 
     def test_rows_that_move_before_the_position(self):
         self.sql("DELETE FROM {s}.t WHERE id <= 200")
-        state = self.cut_off(12)
+        state = self.interrupt_after(12)
         self.sql("VACUUM {s}.t")
         self.sql("UPDATE {s}.t SET n = 5 WHERE id > 900")
         [(moved,)] = self.sql("SELECT count(*) FROM {s}.t WHERE id > 900 AND ctid < '(10,0)'")
         self.assertGreater(moved, 30, "the rows have not moved to where the test wants them to be")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_vacuum_freeze(self):
-        state = self.cut_off(9)
+        state = self.interrupt_after(9)
         self.sql("UPDATE {s}.t SET n = 1 WHERE id = 3; INSERT INTO {s}.t VALUES (0, 0, '')")
         self.sql("VACUUM FREEZE {s}.t")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(sorted(self.ids(result)), [0, 3, *range(401, ROWS + 1)])
         self.check_resumed(result, state, extra_allowed=False)
 
@@ -104,27 +103,26 @@ class OneTableTest(ResumeTest):
             cursor.execute("BEGIN; SELECT txid_current()")
             cursor.execute(f"UPDATE {self.schema}.t SET n = 1 WHERE id = 5")
             cursor.execute(f"SAVEPOINT a; UPDATE {self.schema}.t SET n = 2 WHERE id = 6; RELEASE a")
-            other.execute(
-                f"UPDATE {self.schema}.t SET n = 9 WHERE id = 8"
-            )  # a younger one, and committed before
-            state = self.cut_off(9)
+            # a younger one, and committed before
+            other.execute(f"UPDATE {self.schema}.t SET n = 9 WHERE id = 8")
+            state = self.interrupt_after(9)
             cursor.execute(f"SAVEPOINT b; UPDATE {self.schema}.t SET n = 3 WHERE id = 7; RELEASE b")
             cursor.execute("COMMIT")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertLessEqual({5, 6, 7}, set(self.ids(result)))
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_aborted_transaction(self):
         with self.session().cursor() as cursor:
             cursor.execute(f"BEGIN; UPDATE {self.schema}.t SET n = 1 WHERE id < 100")
-            state = self.cut_off(9)
+            state = self.interrupt_after(9)
             cursor.execute("ROLLBACK")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(self.ids(result), list(range(401, ROWS + 1)))
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_repeated_interruptions(self):
-        state = self.cut_off(4)
+        state = self.interrupt_after(4)
         version = self.bookmark(state, "t")["version"]
         for n in range(1, 5):
             self.sql(
@@ -132,38 +130,39 @@ class OneTableTest(ResumeTest):
                 f"(1000 + {n}, 0, '');"
                 f"UPDATE {{s}}.t SET n = -1 WHERE id = {ROWS + 1 - n}"
             )
-            state = self.cut_off(4, state=state)
+            state = self.interrupt_after(4, state=state)
             self.assertEqual(self.bookmark(state, "t")["version"], version)
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertLess(len(self.ids(result)), 600, "it has not come nearer to the end")
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_interrupted_before_the_earlier_position(self):
-        state = self.cut_off(15)
+        state = self.interrupt_after(15)
         self.sql("UPDATE {s}.t SET n = 1 WHERE id <= 600")
-        early = self.cut_off(3, state=state)  # still among the changed rows before the position
+        # Still among the changed rows before the position.
+        early = self.interrupt_after(3, state=state)
         self.assertEqual(self.bookmark(early, "t")["copy"], self.bookmark(state, "t")["copy"])
         self.sql("UPDATE {s}.t SET n = 2 WHERE id <= 10")
-        result = self.go_on(early)
+        result = self.resume(early)
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_interrupted_later_run_leaves_no_old_rows(self):
-        self.go_on(None)
+        self.resume(None)
         self.sql("DELETE FROM {s}.t WHERE id % 7 = 0")
-        state = self.cut_off(9, state=self.sync(self.catalog("t")).last_state)
-        result = self.go_on(state)
+        state = self.interrupt_after(9, state=self.sync(self.catalog("t")).last_state)
+        result = self.resume(state)
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_at_the_last_row(self):
-        state = self.cut_off(-2, more=1)
+        state = self.interrupt_after(-2, more=1)
         self.assertIn("copy", self.bookmark(state, "t"))
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(self.ids(result), [])
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_before_the_first_row(self):
-        state = self.cut_off(1)
-        result = self.go_on(state)
+        state = self.interrupt_after(1)
+        result = self.resume(state)
         self.assertEqual(len(self.ids(result)), ROWS)
         self.check_equal("t")
 
@@ -171,12 +170,12 @@ class OneTableTest(ResumeTest):
 class WithoutPositionTest(ResumeTest):
     """What has no places to go on from starts over."""
 
-    def check_starts_anew(self, between=None):
-        state = self.cut_off(9)
+    def check_restarts(self, between=None):
+        state = self.interrupt_after(9)
         self.assertIsNone(self.bookmark(state, "t").get("copy"))
         if between:
             self.sql(between)
-        result = self.go_on(state)
+        result = self.resume(state)
         [activated] = result.of_type("ACTIVATE_VERSION")
         self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
         self.check_equal("t")
@@ -186,7 +185,7 @@ class WithoutPositionTest(ResumeTest):
             "CREATE TABLE {s}.base AS SELECT generate_series(1, 600) AS id; CREATE VIEW {s}.t AS "
             "SELECT id FROM {s}.base"
         )
-        self.check_starts_anew(
+        self.check_restarts(
             "DELETE FROM {s}.base WHERE id < 100; INSERT INTO {s}.base VALUES (1000)"
         )
 
@@ -195,7 +194,7 @@ class WithoutPositionTest(ResumeTest):
             """CREATE EXTENSION file_fdw SCHEMA {s}; CREATE SERVER seq FOREIGN DATA WRAPPER file_fdw;
                     CREATE FOREIGN TABLE {s}.t (id int) SERVER seq OPTIONS (program 'seq 600', format 'csv')"""
         )
-        self.check_starts_anew("ALTER FOREIGN TABLE {s}.t OPTIONS (SET program 'seq 100 700')")
+        self.check_restarts("ALTER FOREIGN TABLE {s}.t OPTIONS (SET program 'seq 100 700')")
 
     def test_partitioned_table_with_privileges_on_parent_only(self):
         self.sql(
@@ -205,7 +204,7 @@ class WithoutPositionTest(ResumeTest):
         )
         self.addCleanup(self.sql, "DROP OWNED BY resume_parent; DROP ROLE resume_parent")
         self.config["user"] = "resume_parent"
-        self.check_starts_anew(
+        self.check_restarts(
             "DELETE FROM {s}.t WHERE id < 100; UPDATE {s}.t SET n = 1 WHERE id = 900"
         )
 
@@ -228,21 +227,21 @@ class MaterializedViewTest(ResumeTest):
         )
 
     def test_resumes(self):
-        state = self.cut_off(9, self.catalog_of_t)
-        result = self.go_on(state, self.catalog_of_t)
+        state = self.interrupt_after(9, self.catalog_of_t)
+        result = self.resume(state, self.catalog_of_t)
         self.assertEqual(self.ids(result), list(range(401, 601)))
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_refreshed(self):
-        state = self.cut_off(9, self.catalog_of_t)
+        state = self.interrupt_after(9, self.catalog_of_t)
         self.sql("DELETE FROM {s}.base WHERE id < 100; REFRESH MATERIALIZED VIEW {s}.t")
-        self.check_restarted(self.go_on(state, self.catalog_of_t), state, REWRITTEN)
+        self.check_restarted(self.resume(state, self.catalog_of_t), state, REWRITTEN)
 
     def test_refreshed_concurrently(self):
-        state = self.cut_off(9, self.catalog_of_t)
+        state = self.interrupt_after(9, self.catalog_of_t)
         self.sql("DELETE FROM {s}.base WHERE id < 100; INSERT INTO {s}.base VALUES (1000)")
         self.sql("REFRESH MATERIALIZED VIEW CONCURRENTLY {s}.t")
-        result = self.go_on(state, self.catalog_of_t)
+        result = self.resume(state, self.catalog_of_t)
         self.check_resumed(result, state)
         self.assertIn(1000, self.ids(result))
 
@@ -269,7 +268,7 @@ class PythonXminTest(ResumeTest):
                 result.stdout.splitlines(keepends=True),
             )
         )
-        self.give_target(
+        self.send_to_target(
             [lines["SCHEMA"], *[lines[ident] for ident in order[:rows]], lines["STATE"]]
         )
         version = result.of_type("ACTIVATE_VERSION")[0]["version"]
@@ -286,7 +285,7 @@ class PythonXminTest(ResumeTest):
 
     def test_rows_from_xmin_keep_the_version(self):
         state = self.python_run(450)
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(self.ids(result), list(range(401, 1001)))
         self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "RECORD"])
         self.check_resumed(result, state, extra_allowed=False)
@@ -297,7 +296,7 @@ class PythonXminTest(ResumeTest):
             "UPDATE {s}.t SET n = 1 WHERE id IN (5, 700); DELETE FROM {s}.t WHERE id IN (6, 701);"
             "INSERT INTO {s}.t VALUES (2000, 0)"
         )
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(
             sorted(self.ids(result)), [5, *[i for i in range(401, 1001) if i != 701], 2000]
         )
@@ -306,23 +305,23 @@ class PythonXminTest(ResumeTest):
     def test_interrupted_again(self):
         state = self.python_run(450)
         self.sql("UPDATE {s}.t SET n = 1 WHERE id IN (5, 700)")
-        again = self.cut_off(5, state=state)
+        again = self.interrupt_after(5, state=state)
         self.assertEqual(self.bookmark(again, "t")["version"], self.bookmark(state, "t")["version"])
         self.sql("UPDATE {s}.t SET n = 2 WHERE id IN (7, 450, 900)")
-        result = self.go_on(again)
+        result = self.resume(again)
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_partitioned_table(self):
         self.sql("DROP TABLE {s}.t;" + PARTITIONED)
         state = self.python_run(999)
         self.sql("UPDATE {s}.t SET n = 1 WHERE id % 100 = 0; INSERT INTO {s}.t VALUES (5000, 2, 2)")
-        result = self.go_on(state)
+        result = self.resume(state)
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_null_xmin_is_a_finished_copy(self):
         state = self.python_run(450)
         state["bookmarks"][self.id_of("t")]["xmin"] = None
-        result = self.go_on(state)
+        result = self.resume(state)
         self.assertEqual(len(self.ids(result)), 1000)
         self.check_restarted(result, state)
 

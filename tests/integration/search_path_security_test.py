@@ -118,6 +118,7 @@ CREATE TABLE app.logged (id int, c citext, large text, small int, x regclass, PR
 ALTER TABLE app.logged ALTER large SET STORAGE EXTERNAL;
 INSERT INTO app.logged SELECT g, 'c' || g, repeat('x', 9000), 0, 'country' FROM generate_series(1, 5) g;
 """
+# with a lookback each, where they know one
 KEYS = {
     "id": 5,
     "v": 0,
@@ -127,7 +128,7 @@ KEYS = {
     "d": 86400,
     "at": 86400,
     "f": 2,
-}  # with a lookback each, where they know one
+}
 
 
 def functions_of_sources():

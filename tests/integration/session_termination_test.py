@@ -24,7 +24,7 @@ class SessionTerminationTest(WalTest):
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP OWNED BY reader; DROP ROLE reader")
 
-    def behind_the_proxy(self, catalog, *args, **extra):
+    def start_behind_proxy(self, catalog, *args, **extra):
         config = {
             **self.config,
             "port": self.proxy.port,
@@ -47,9 +47,9 @@ class SessionTerminationTest(WalTest):
         key_data = b"K\0\0\0\x0c"  # BackendKeyData
         ours = key_data + struct.pack(">i", stranger.info.backend_pid)
         self.proxy.rewrite_once(key_data + rb"....", lambda _: ours)
-        running = self.behind_the_proxy(catalog)
+        running = self.start_behind_proxy(catalog)
         messages = running.read(100)
-        self.proxy.freeze_present()
+        self.proxy.freeze_existing()
         messages += running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
@@ -75,9 +75,9 @@ class SessionTerminationTest(WalTest):
     def test_copy_resumes_without_termination(self):
         catalog = self.catalog("t")
         self.deny_terminate()
-        running = self.behind_the_proxy(catalog, user="reader")
+        running = self.start_behind_proxy(catalog, user="reader")
         running.read(100)
-        self.proxy.freeze_present()
+        self.proxy.freeze_existing()
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(running.log, self.DENIED)
@@ -91,8 +91,8 @@ class SessionTerminationTest(WalTest):
             )
         )
         self.deny_terminate()
-        self.proxy.freeze_after(100_000, self.proxy.freeze_present)  # in the middle of the columns
-        running = self.behind_the_proxy(None, "--discover", user="reader")
+        self.proxy.freeze_after(100_000, self.proxy.freeze_existing)  # in the middle of the columns
+        running = self.start_behind_proxy(None, "--discover", user="reader")
         self.assertEqual(running.wait(), 1, running)
         self.assertRegex(running.log, self.DENIED)
         self.assertRegex(

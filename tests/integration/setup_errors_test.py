@@ -9,7 +9,7 @@ import unittest
 from support import docs, tap
 from support.check import ADVICE
 from support.pipeline import until
-from support.server import Server, in_older_words
+from support.server import Server, with_old_wording
 from support.slots import consume, removed_wal
 
 HBA = "local all all trust\n{extra}host all all 127.0.0.1/32 scram-sha-256\n"
@@ -484,7 +484,7 @@ class SetupErrorCase(unittest.TestCase):
     def check(self, mistake, known, result):
         told = [
             line
-            for line in in_older_words(result.stderr).splitlines()
+            for line in with_old_wording(result.stderr).splitlines()
             if not line.startswith("INFO ")
         ]
         pattern = re.escape(mistake.line)
@@ -565,7 +565,7 @@ class SetupErrorsTest(SetupErrorCase):
             self.check(mistake, *self.make(mistake))
 
     def test_plugin_not_listed(self):
-        if not self.server.plugins_allowed():
+        if not self.server.allowed_plugins():
             self.skipTest("this server loads any plugin")
         self.server.sql("ALTER SYSTEM SET output_plugin_libraries = 'pgoutput'")
         self.addCleanup(self.server.sql, "SELECT pg_reload_conf()")

@@ -115,7 +115,7 @@ class SlotCommandTest(SlotTest):
 
     def test_ack(self):
         self.make_slot()
-        catalog, _ = self.first_copy()
+        catalog, _ = self.initial_snapshot()
         state = self.sync(catalog).last_state
         self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
         self.assertLess(self.confirmed(), self.lsn(state))
@@ -136,11 +136,11 @@ class SlotCommandTest(SlotTest):
         state = json.loads(self.sync(self.catalog("t", "u", "c")).last_state)
         t, u, c = (state["bookmarks"][self.id_of(table)] for table in "tuc")
         self.sql("INSERT INTO {s}.t VALUES (4)")
-        here = self.end_of_log()
+        here = self.end_of_wal()
         u["lsn"] = here - 8
         copied = c.pop("lsn")
-        for cut_off, least in ((here - 16, here - 16), (copied, None)):
-            c["copy"] = {"lsn": cut_off}
+        for interrupted, least in ((here - 16, here - 16), (copied, None)):
+            c["copy"] = {"lsn": interrupted}
             t["lsn"] = here
             state["bookmarks"]["postgres-public-x"] = {"lsn": 1}
             state["bookmarks"][self.id_of("full")] = {
@@ -153,7 +153,7 @@ class SlotCommandTest(SlotTest):
 
     def test_ack_of_an_older_state(self):
         self.make_slot()
-        _, state = self.first_copy()
+        _, state = self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
         before = self.confirmed()
@@ -169,7 +169,7 @@ class SlotCommandTest(SlotTest):
 
     def test_ack_of_a_state_ahead_of_the_server(self):
         self.make_slot()
-        _, state = self.first_copy()
+        _, state = self.initial_snapshot()
         state = json.loads(state)
         state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
         before = self.confirmed()
@@ -197,7 +197,7 @@ class SlotCommandTest(SlotTest):
 
     def test_ack_of_a_slot_in_use(self):
         self.make_slot()
-        _, state = self.first_copy()
+        _, state = self.initial_snapshot()
         with self.consumer(application="nightly export") as pid:
             result = self.slot_command("ack", state=state, expect=4)
         self.assertEqual(
@@ -211,7 +211,7 @@ class SlotCommandTest(SlotTest):
 
     def test_ack_releases_wal(self):
         self.make_slot()
-        catalog, _ = self.first_copy()
+        catalog, _ = self.initial_snapshot()
         before = self.restart_lsn()
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(100, 9000) i")
         self.sql("CHECKPOINT")  # from here on the server knows a place to begin reading at

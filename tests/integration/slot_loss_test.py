@@ -3,7 +3,6 @@
 import unittest
 
 from support.check import ADVICE
-from support.pipeline import until
 from support.slots import SlotTest, removed_wal
 
 
@@ -14,7 +13,7 @@ class SlotLossTest(SlotTest):
     def setUp(self):
         super().setUp()
         self.make_slot()
-        self.catalog_of_t, self.state = self.first_copy()
+        self.catalog_of_t, self.state = self.initial_snapshot()
         self.running = self.start(
             self.catalog_of_t, self.state, break_at_end_lsn=False, state_every_rows=1
         )
@@ -48,7 +47,7 @@ class SlotLossTest(SlotTest):
             "user tap)"
         )
 
-    def made_anew(self):
+    def recreated(self):
         return (
             f"create it again with SELECT pg_create_logical_replication_slot('{self.slot}', "
             "'wal2json'), then run a full refresh with --full-refresh"
@@ -58,7 +57,7 @@ class SlotLossTest(SlotTest):
         self.between("SELECT pg_drop_replication_slot('slot')")
         self.ends_with(
             f'{self.where()}: replication slot "{self.slot}" does not exist (SQLSTATE 42704): it '
-            "has been dropped: " + self.made_anew()
+            "has been dropped: " + self.recreated()
         )
 
     def test_dropped_and_recreated(self):
@@ -67,25 +66,24 @@ class SlotLossTest(SlotTest):
             "SELECT pg_drop_replication_slot('slot')",
             "SELECT pg_create_logical_replication_slot('slot', 'wal2json')",
         )
-        self.ends_with(self.moved_on)
+        self.ends_with(self.moved_slot_error)
 
     def test_advanced(self):
         self.between(
             "INSERT INTO {s}.t VALUES (11)",
             "SELECT pg_replication_slot_advance('slot', pg_current_wal_lsn())",
         )
-        self.ends_with(self.moved_on)
+        self.ends_with(self.moved_slot_error)
 
     def test_wal_removed(self):
-        self.sql(
-            "INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(100, 60000) i"
-        )  # more than the tap holds
+        # more than the tap holds
+        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(100, 60000) i")
         self.remove_wal()
         last = self.ends()
         cause, prevention = removed_wal(self.server)
         self.assertEqual(  # the server's words differ from version to version
             last.partition("(SQLSTATE 55000): ")[2],
-            f"{cause}: {self.to_replace(prevention)}{ADVICE}",
+            f"{cause}: {self.recreate_advice(prevention)}{ADVICE}",
         )
         self.refused(self.lost(cause, prevention), self.catalog_of_t, self.state)
 
@@ -96,7 +94,7 @@ class RemovedSegmentTest(SlotTest):
     def test_missing_wal_segment_is_not_a_decoding_failure(self):
         """Somebody has removed a file of WAL, or it was not restored, while the slot still stands."""
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         [(segment,)] = self.sql(
             "SELECT pg_walfile_name(restart_lsn) FROM pg_replication_slots WHERE slot_name = "
             f"'{self.slot}'"

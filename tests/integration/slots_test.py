@@ -7,7 +7,7 @@ from support import tap
 from support.check import ADVICE
 from support.pipeline import until
 from support.server import Server, shared
-from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
+from support.slots import ONE_TABLE, SlotTest, removed_wal
 
 
 class SlotNameTest(unittest.TestCase):
@@ -153,7 +153,7 @@ class UnfitSlotTest(SlotTest):
 
     def test_dropped(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.drop_slot()
         self.refused(
             f"no replication slot {self.slot} with wal2json in database slots: create it with "
@@ -165,15 +165,15 @@ class UnfitSlotTest(SlotTest):
 
     def test_dropped_and_recreated(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.drop_slot()
         self.sql("INSERT INTO {s}.t VALUES (4)")
         self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
-        self.refused(self.moved_on(state), catalog, state)
+        self.refused(self.moved_slot_error(state), catalog, state)
 
     def test_dropped_and_recreated_by_the_run(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.drop_slot()
         self.sql("INSERT INTO {s}.t VALUES (4)")
         result = self.sync(catalog, state, expect=4, create_replication_slot=True)
@@ -181,15 +181,14 @@ class UnfitSlotTest(SlotTest):
         self.assertEqual(
             result.stderr,
             f"INFO creating replication slot {self.slot}: this waits for transactions that are "
-            f"open\nCRITICAL {self.moved_on(state)}{ADVICE}\n",
+            f"open\nCRITICAL {self.moved_slot_error(state)}{ADVICE}\n",
         )
-        self.refused(
-            self.moved_on(state), catalog, state
-        )  # and does not take the new one for good the next time
+        # and does not take the new one for good the next time
+        self.refused(self.moved_slot_error(state), catalog, state)
 
     def test_full_refresh_with_a_new_slot(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.drop_slot()
         self.sql("INSERT INTO {s}.t VALUES (4)")
         result = self.sync(
@@ -200,10 +199,10 @@ class UnfitSlotTest(SlotTest):
 
     def test_advanced_by_another_consumer(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (4)")
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
-        self.refused(self.moved_on(state), catalog, state)
+        self.refused(self.moved_slot_error(state), catalog, state)
 
     def test_interrupted_copy_needs_wal_from_its_start(self):
         self.make_slot()
@@ -222,14 +221,14 @@ class UnfitSlotTest(SlotTest):
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
         begun = self.bookmark(json.dumps(state), "t")["copy"]["lsn"]
         self.refused(
-            self.moved_on(json.dumps({"bookmarks": {self.id_of("t"): {"lsn": begun}}})),
+            self.moved_slot_error(json.dumps({"bookmarks": {self.id_of("t"): {"lsn": begun}}})),
             catalog,
             state,
         )
 
     def test_in_use(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         with self.consumer(application="nightly export") as pid:
             self.refused(
                 f"replication slot {self.slot} is in use by PID {pid} (application nightly "
@@ -249,7 +248,7 @@ class UnfitSlotTest(SlotTest):
 
     def test_in_use_for_a_moment(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         with self.consumer():
             running = self.start(catalog, state)
             # It has looked at the slot when it is idle and has not begun to read it.
@@ -259,7 +258,7 @@ class UnfitSlotTest(SlotTest):
 
     def test_in_use_by_another_run(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.start(catalog, state, break_at_end_lsn=False)
         [(pid,)] = until(self.is_active, "nobody reads the slot")
         self.refused(
@@ -310,7 +309,7 @@ class UnfitSlotTest(SlotTest):
 
     def test_state_ahead_of_the_server(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         state = json.loads(state)
         state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
         result = self.sync(catalog, state, expect=4)
@@ -324,7 +323,7 @@ class UnfitSlotTest(SlotTest):
 
     def test_role_without_replication(self):
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
         self.addCleanup(self.sql, "DROP ROLE reader")
         where = f"{self.server.host}:{self.server.port}, database slots, user reader"
@@ -398,7 +397,7 @@ class UnfitServerTest(SlotTest):
     def test_standby(self):
         self.use()
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         primary = self.server
         with Server(primary=primary) as standby:
             self.refused(
@@ -412,10 +411,10 @@ class UnfitServerTest(SlotTest):
 
     def test_plugin_not_listed(self):
         self.use({"max_replication_slots": 3})
-        if not self.server.plugins_allowed():
+        if not self.server.allowed_plugins():
             self.skipTest("this server loads any plugin")
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.server.configure({"output_plugin_libraries": "pgoutput, test_decoding"})
         self.server.restart()
         where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
@@ -457,7 +456,7 @@ class UnfitServerTest(SlotTest):
     def test_wal_removed(self):
         self.use({"max_slot_wal_keep_size": "1MB", "min_wal_size": "32MB", "max_wal_size": "32MB"})
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.remove_wal()
         self.refused(self.lost(*removed_wal(self.server)), catalog, state)
 

@@ -47,7 +47,7 @@ class SyncTest(TunnelTest):
     def test_full_table_and_incremental(self):
         self.sql(TABLE)
         for method in ("FULL_TABLE", "INCREMENTAL"):
-            self.forget_destination()
+            self.clear_destination()
             catalog = self.catalog("t", method=method, key="k")
             outcome = self.pipe(catalog)
             self.assertEqual(outcome.kinds["RECORD"], ROWS)
@@ -130,7 +130,7 @@ class LogBasedTest(TunnelTest, WalTest):
             "ALTER TABLE {s}.t ALTER large SET STORAGE EXTERNAL;"
             "INSERT INTO {s}.t SELECT i, 0, repeat('x', 10000) FROM generate_series(1, 300) i"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.check_equal("t")
         # The old values of `large` are read by a connection of their own beside the stream.
         self.sql("UPDATE {s}.t SET n = 1 WHERE id % 2 = 0; DELETE FROM {s}.t WHERE id % 5 = 0")
@@ -138,7 +138,7 @@ class LogBasedTest(TunnelTest, WalTest):
 
     def test_wal_resumes_after_the_tunnel_broke(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (1)")
         running = self.start(self.selected, self.state, break_at_end_lsn=False)
         running.read_until(lambda m: m["type"] == "RECORD" and m["record"]["id"] == 1)
@@ -159,9 +159,9 @@ class BrokenTunnelTest(TunnelTest):
     def retries(self, log):
         return re.findall(r"(?m)^WARNING \S+-t: (.*); trying again in", log)
 
-    def check_goes_on(self, fault, said):
+    def check_resumes(self, fault, said):
         for method in ("FULL_TABLE", "INCREMENTAL"):
-            self.forget_destination()
+            self.clear_destination()
             running = self.pipeline(self.catalog("t", method=method, key="k"))
             self.assertTrue(running.relay(500))
             fault()
@@ -181,14 +181,14 @@ class BrokenTunnelTest(TunnelTest):
         )
 
     def test_sshd_session_killed(self):
-        self.check_goes_on(
+        self.check_resumes(
             self.sshd.drop, self.lost("Socket error: (disconnected|Connection reset by peer)")
         )
 
     def test_connection_reset(self):
         with Proxy(self.sshd.port) as proxy:
             self.config["ssh_tunnel"]["port"] = proxy.port
-            self.check_goes_on(
+            self.check_resumes(
                 proxy.reset, self.lost("Socket error: (disconnected|Connection reset by peer)")
             )
 

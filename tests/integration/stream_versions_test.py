@@ -109,7 +109,7 @@ class LogBasedTest(WalTest):
     def setUp(self):
         super().setUp()
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
 
     def set_bookmark(self, **values):
         self.state = tap.load_strict(self.state.encode())

@@ -18,15 +18,14 @@ class TerminalTest(SchemaTest):
     def test_names_in_log_messages(self):
         self.sql(f'CREATE TABLE {{s}}."{NAME}" AS SELECT 1 AS id')
         catalog = self.catalog(NAME)
-        shown = f"terminal-{self.schema}-{SHOWN}: copying the table"
+        shown = f"terminal_escapes-{self.schema}-{SHOWN}: copying the table"
         result = self.sync(catalog)
         self.assertEqual(result.records(), [{"id": 1}])
         self.assertEqual(result.stderr.splitlines()[0], f"INFO {shown}")
         self.check_clean(result)
         result = self.sync(catalog, None, "--log-format", "json")
-        self.assertEqual(
-            json.loads(result.stderr.splitlines()[1])["message"], shown
-        )  # the first is of the connection
+        # the first is of the connection
+        self.assertEqual(json.loads(result.stderr.splitlines()[1])["message"], shown)
         self.check_clean(result)
 
     def check_clean(self, result):
@@ -35,7 +34,7 @@ class TerminalTest(SchemaTest):
     def test_names_in_check(self):
         self.sql(f'CREATE TABLE {{s}}."{NAME}" (id int)')
         catalog = self.catalog(NAME)
-        subject = f"stream terminal-{self.schema}-"
+        subject = f"stream terminal_escapes-{self.schema}-"
         text = tap.run(self.config, "check", catalog=catalog, expect=None).stdout.decode()
         self.assertIn(
             f"note    {subject}{SHOWN}: it has no key: a target cannot tell which rows came before",
@@ -60,7 +59,7 @@ class TerminalTest(SchemaTest):
         for args in ((), ("--log-format", "json")):
             result = self.sync(catalog, None, *args, expect=1)
             shown = (
-                rf"stream terminal-{self.schema}-v: red \u001b[31m, \u202e and \u009b (SQLSTATE "
+                rf"stream terminal_escapes-{self.schema}-v: red \u001b[31m, \u202e and \u009b (SQLSTATE "
                 r"P0001)"
             )
             messages = [

@@ -29,7 +29,7 @@ class WalAcknowledgementTest(SlotTest):
             self.assertEqual(self.confirmed(), before)
 
     def test_only_the_state_is_acknowledged(self):
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         for i in range(10, 13):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
             given = state
@@ -40,22 +40,21 @@ class WalAcknowledgementTest(SlotTest):
             self.assertEqual(self.confirmed(), self.lsn(given))
 
     def test_confirmed_position_is_not_lowered(self):
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (10)")
         state = self.sync(catalog, state).last_state
         self.sql("INSERT INTO {s}.t VALUES (11)")
         before = self.confirmed()
         with Proxy(self.server.port) as proxy:
             self.sync(catalog, state, port=proxy.port)
-            sent = re.findall(
-                rb"d\0\0\0\x26r.{8}(.{8})", bytes(proxy.sent), re.DOTALL
-            )  # flushed, in Standby status updates
+            # flushed, in Standby status updates
+            sent = re.findall(rb"d\0\0\0\x26r.{8}(.{8})", bytes(proxy.sent), re.DOTALL)
         flushed = [int.from_bytes(position, "big") for position in sent]
         self.assertEqual(max(flushed), self.lsn(state))
         self.assertEqual([position for position in flushed if 0 < position < before], [])
 
     def test_no_acknowledgement_after_target_died(self):
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (4)")
         for _ in range(3):
             self.assertEqual([r["id"] for r in self.sync(catalog, state).records()], [4])
@@ -121,7 +120,7 @@ class WalAcknowledgementTest(SlotTest):
         self.assertEqual([r["id"] for r in result.records("u")], [7])
 
     def test_state_file_is_reread(self):
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
         file = pathlib.Path(running.folder.name, "state.json")
         given = self.lsn(state)
@@ -140,7 +139,7 @@ class WalAcknowledgementTest(SlotTest):
         self.assertIsNone(running.process.poll(), running)
 
     def test_state_file_ahead_of_the_run_is_ignored(self):
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
         file = pathlib.Path(running.folder.name, "state.json")
         until(self.is_active, "nobody reads the slot")
@@ -160,7 +159,7 @@ class WalAcknowledgementTest(SlotTest):
 
     def test_state_from_a_pipe_is_read_once(self):
         """A second reading of `--state <(...)` would wait forever for a writer."""
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         with tempfile.TemporaryDirectory() as folder:
             pipe = os.path.join(folder, "state")
             os.mkfifo(pipe)
@@ -204,11 +203,11 @@ class WalAcknowledgementTest(SlotTest):
 
     def test_wal_of_other_tables_is_released(self):
         """1 GB of it would take long here; what matters is that the slot is past it by the second run."""
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.sql(
             "CREATE TABLE {s}.other AS SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i"
         )
-        end = self.end_of_log()
+        end = self.end_of_wal()
         state = self.sync(catalog, state).last_state
         self.assertGreaterEqual(self.lsn(state), end)
         self.sync(catalog, state)

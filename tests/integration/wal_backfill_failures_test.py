@@ -56,7 +56,7 @@ class BackfillFailuresTest(WalTest):
     def check_columns(self, length):
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=length)})")
         reader = self.make_reader()
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2; INSERT INTO {s}.u SELECT generate_series(1, 300)")
         self.check_stream_fails_alone(reader)
 
@@ -73,7 +73,7 @@ class BackfillFailuresTest(WalTest):
             "INSERT INTO {s}.t SELECT generate_series(1, 5)"
         )
         reader = self.make_reader()
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET id = id + 1; INSERT INTO {s}.u SELECT generate_series(1, 300)")
         self.check_stream_fails_alone(reader)
 
@@ -82,7 +82,7 @@ class BackfillFailuresTest(WalTest):
             f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=3000)}, "
             f"{BIG.format(length=3001)})"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         running = self.start(self.selected, self.state, break_at_end_lsn=False)
         running.read_until(lambda message: message.get("record", {}).get("n") == 2)
@@ -105,7 +105,7 @@ class BackfillFailuresTest(WalTest):
 
     def test_dropped_table(self):
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(length=3000)})")
-        self.first_copy()
+        self.initial_snapshot()
         running = self.start(self.selected, self.state, break_at_end_lsn=False)
         running.read_until(lambda message: message["type"] == "SCHEMA" and message["stream"] == "u")
         self.sql("BEGIN; UPDATE {s}.t SET n = 3; DROP TABLE {s}.t; COMMIT")

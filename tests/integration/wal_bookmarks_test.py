@@ -14,7 +14,7 @@ class WalBookmarksTest(WalTest):
     def setUp(self):
         super().setUp()
         self.sql("CREATE TABLE {s}.a (id int PRIMARY KEY); CREATE TABLE {s}.b (id int PRIMARY KEY)")
-        self.first_copy()
+        self.initial_snapshot()
 
     def python_state(self, lsn):
         bookmark = {
@@ -160,7 +160,7 @@ class WalBookmarksTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
             "SET STORAGE EXTERNAL"
         )
-        self.first_copy("t", "a", "b")
+        self.initial_snapshot("t", "a", "b")
         first = self.state
         cursor = self.session().cursor()
         cursor.execute(f"SET search_path TO {self.schema}")
@@ -195,15 +195,16 @@ class WalBookmarksTest(WalTest):
                 if form == 1 and number % 5:
                     continue
                 with self.subTest(form=form, number=number):
-                    self.forget_destination()
+                    self.clear_destination()
+                    # lines that no STATE confirms, and again from the start
                     for extra in (
                         0,
                         1,
                         3,
-                    ):  # lines that no STATE confirms, and again from the start
-                        [*_, state] = self.give_target(lines[: end + 1 + extra])[: number + 1]
+                    ):
+                        [*_, state] = self.send_to_target(lines[: end + 1 + extra])[: number + 1]
                     rest = self.sync(self.selected, state, wal2json_message_format=form)
-                    self.give_target(rest.stdout.splitlines(keepends=True))
+                    self.send_to_target(rest.stdout.splitlines(keepends=True))
                     self.check_equal("t")
                     self.check_equal("a")
                     self.check_equal("b", extra_allowed=form == 1)

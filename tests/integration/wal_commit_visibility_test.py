@@ -56,7 +56,7 @@ class CommitVisibilityTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
             "SET STORAGE EXTERNAL"
         )
-        self.first_copy()
+        self.initial_snapshot()
         big = "x" * 3000
         self.check(
             f"INSERT INTO t VALUES (1, 1, '{big}'); UPDATE t SET n = 2",
@@ -69,7 +69,7 @@ class CommitVisibilityTest(WalTest):
             "SET STORAGE EXTERNAL;"
             "INSERT INTO {s}.t VALUES (1, 0, repeat('o', 3000))"
         )
-        self.first_copy()
+        self.initial_snapshot()
         big = "x" * 3000
         self.check(
             f"UPDATE t SET big = '{big}'; UPDATE t SET n = 2",
@@ -78,17 +78,17 @@ class CommitVisibilityTest(WalTest):
 
     def test_partition_created_in_the_transaction(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id)")
-        self.first_copy()
+        self.initial_snapshot()
         self.check("CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)", [{"id": 1}])
 
     def test_column_added_in_the_transaction(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
-        self.first_copy(tap_id="x")
+        self.initial_snapshot(tap_id="x")
         self.check("ALTER TABLE t ADD n int; INSERT INTO t VALUES (1, 1)", [{"id": 1, "n": 1}])
 
     def test_long_wait_is_reported(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY) PARTITION BY RANGE (id)")
-        self.first_copy()
+        self.initial_snapshot()
         self.check(
             "CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)",
             [{"id": 1}],

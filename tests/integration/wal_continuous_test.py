@@ -19,7 +19,7 @@ class ContinuousTest(SlotTest):
     def setUp(self):
         super().setUp()
         self.make_slot()
-        self.catalog_of_t, self.state = self.first_copy()
+        self.catalog_of_t, self.state = self.initial_snapshot()
 
     def follow(self, **extra):
         """A tap that follows the log until it is told to end."""
@@ -60,9 +60,8 @@ class ContinuousTest(SlotTest):
     def test_ends_after_max_run_seconds_despite_changes(self):
         running = self.follow(max_run_seconds=2)
         number = 10
-        with (
-            concurrent.futures.ThreadPoolExecutor() as reader
-        ):  # a full pipe would keep the run from ending
+        # a full pipe would keep the run from ending
+        with concurrent.futures.ThreadPoolExecutor() as reader:
             rest = reader.submit(running.read_rest)
             while running.process.poll() is None:
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
@@ -128,9 +127,8 @@ class ContinuousTest(SlotTest):
     def test_progress_reports_remaining_wal(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
-        until(
-            lambda: running.read(1) and "rows/s" in running.log, running
-        )  # a target that takes its time
+        # a target that takes its time
+        until(lambda: running.read(1) and "rows/s" in running.log, running)
         self.assertRegex(
             running.log,
             r"(?m)^INFO log of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d MB of log "
@@ -195,9 +193,8 @@ class ContinuousTest(SlotTest):
             )
             self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
             found, whole = self.ids(messages), [*range(10, 20001), 10]
-            before = len(found) - len(
-                whole
-            )  # what had come to the tap when the connection broke: perhaps nothing
+            # what had come to the tap when the connection broke: perhaps nothing
+            before = len(found) - len(whole)
             self.assertEqual(found, [*range(10, 10 + before), *whole])
             positions = [
                 self.bookmark({"bookmarks": m["value"]["bookmarks"]}, "t")["lsn"]

@@ -12,7 +12,7 @@ class DdlRaceTest(WalTest):
     def test_table_dropped_between_two_queries(self):
         """What the first one has found, the others find as well: they read one snapshot of the catalog."""
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.u (id int PRIMARY KEY)")
-        self.first_copy("t", "u")
+        self.initial_snapshot("t", "u")
         self.sql("INSERT INTO {s}.u VALUES (1)")
         holder = self.session().cursor()
         holder.execute("BEGIN; LOCK TABLE pg_catalog.pg_inherits")

@@ -17,7 +17,7 @@ class WalEndTest(SlotTest):
     def setUp(self):
         super().setUp()
         self.make_slot()
-        self.catalog_of_t, self.state = self.first_copy()
+        self.catalog_of_t, self.state = self.initial_snapshot()
 
     def follow(self, *, at_once=True, **extra):
         """A run that goes on from the last one; returns the ids that came."""
@@ -31,17 +31,16 @@ class WalEndTest(SlotTest):
 
     def test_no_changes(self):
         for _ in range(5):
-            end = self.end_of_log()
+            end = self.end_of_wal()
             self.assertEqual(self.follow(), [])
-            self.assertGreaterEqual(
-                self.lsn(self.state), end - 16384
-            )  # the log of the run itself may be unwritten
+            # the log of the run itself may be unwritten
+            self.assertGreaterEqual(self.lsn(self.state), end - 16384)
 
     def test_only_changes_of_other_tables(self):
         self.sql("CREATE TABLE {s}.other (id int)")
         for _ in range(3):
             self.sql("INSERT INTO {s}.other SELECT generate_series(1, 10000)")
-            end = self.end_of_log()
+            end = self.end_of_wal()
             self.assertEqual(self.follow(), [])
             self.assertGreaterEqual(self.lsn(self.state), end)
 
@@ -63,7 +62,7 @@ class WalEndTest(SlotTest):
         try:
             for i in range(10, 15):
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({i})")
-                end = self.end_of_log()
+                end = self.end_of_wal()
                 given = self.lsn(self.state)
                 self.assertEqual(self.follow(), [i])
                 self.assertGreaterEqual(self.lsn(self.state), end)
@@ -184,7 +183,7 @@ class PageEdgeTest(SlotTest):
 
     def test_commit_across_the_end_is_left_to_the_next_run(self):
         self.make_slot()
-        selected, state = self.first_copy()
+        selected, state = self.initial_snapshot()
         found = []
         with self.session() as connection, connection.cursor() as cursor:
             for i in range(10, 13):
@@ -202,10 +201,11 @@ class PageEdgeTest(SlotTest):
                     result = self.sync(selected, state)
                     found += [record["id"] for record in result.records()]
                     state = result.last_state
+                # flushes
                 self.sql(
                     "SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE "
                     "{s}.u"
-                )  # flushes
+                )
         result = self.sync(selected, state)
         self.assertEqual(found + [record["id"] for record in result.records()], [10, 11, 12])
 

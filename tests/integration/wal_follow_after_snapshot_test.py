@@ -70,7 +70,7 @@ class FollowAfterSnapshotTest(SlotTest):
 
     def test_added_stream(self):
         """Streams that were followed before go on, and every change arrives once."""
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
         both = self.catalog("t", "u")
         running = self.start(both, state, break_at_end_lsn=False, state_every_rows=1)

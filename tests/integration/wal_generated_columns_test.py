@@ -15,7 +15,7 @@ class StoredTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) "
             "STORED)"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (1, 1)")
         self.sql("UPDATE {s}.t SET n = 2")
         for form in BOTH:
@@ -37,7 +37,7 @@ class StoredTest(WalTest):
             "FULL;"
             "INSERT INTO {s}.t VALUES (1, 1); ALTER TABLE {s}.t ADD COLUMN d int DEFAULT 7"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         self.sql("DELETE FROM {s}.t")
         for form in BOTH:
@@ -64,7 +64,7 @@ class VirtualTest(WalTest):
                 self.sql("DROP TABLE IF EXISTS {s}.t")
                 self.table(identity=identity)
                 self.state = None
-                self.first_copy()
+                self.initial_snapshot()
                 self.sql("INSERT INTO {s}.t VALUES (2, 2), (3, 3)")
                 self.sql("UPDATE {s}.t SET n = 10, note = 'x' WHERE id = 1")
                 self.sql("UPDATE {s}.t SET id = 30 WHERE id = 3")
@@ -92,7 +92,7 @@ class VirtualTest(WalTest):
             "the row cannot be read by its key"
         )
         self.table(key="")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (2, 2), (3, 3)")
         for form in BOTH:
             result = self.sync(self.selected, self.state, wal2json_message_format=form)

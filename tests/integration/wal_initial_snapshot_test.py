@@ -11,7 +11,7 @@ import unittest
 from support import wal_workload, tap
 from support.check import ADVICE
 from support.pipeline import until
-from support.server import in_older_words
+from support.server import with_old_wording
 from support.slots import ONE_TABLE, SlotTest, as_text
 
 
@@ -38,7 +38,7 @@ def writers(server, database, schema, seed):
 
     threads = [
         threading.Thread(target=write, args=(table,))
-        for table in (*wal_workload.LOGGED, "overlapping")
+        for table in (*wal_workload.LOG_BASED, "overlapping")
     ]
     for thread in threads:
         thread.start()
@@ -63,12 +63,12 @@ class InitialSnapshotTest(SlotTest):
         ):
             cursor.execute(f"SET search_path TO {self.schema}")
             wal_workload.setup(cursor, 200, random.Random)
-        catalog = self.catalog(*wal_workload.LOGGED)
+        catalog = self.catalog(*wal_workload.LOG_BASED)
         with writers(self.server, self.database, self.schema, 1):
             state = self.pipe(catalog).state
             state = self.pipe(catalog, state).state
         self.pipe(catalog, state)
-        for table in wal_workload.LOGGED:
+        for table in wal_workload.LOG_BASED:
             self.check_equal(table)
 
     def test_no_change_is_sent_twice(self):
@@ -124,7 +124,7 @@ class InitialSnapshotTest(SlotTest):
         )
 
     @contextlib.contextmanager
-    def first_copy_behind_a_transaction(self):
+    def start_snapshot_behind_a_transaction(self):
         """The table's catalog, the tap as it waits for an open transaction, and that one's cursor."""
         self.make_slot()
         self.sql(ONE_TABLE)
@@ -142,7 +142,7 @@ class InitialSnapshotTest(SlotTest):
             yield catalog, running, cursor
 
     def test_waits_for_a_short_transaction(self):
-        with self.first_copy_behind_a_transaction() as (catalog, running, cursor):
+        with self.start_snapshot_behind_a_transaction() as (catalog, running, cursor):
             cursor.execute("COMMIT")
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)
@@ -153,7 +153,7 @@ class InitialSnapshotTest(SlotTest):
         self.assertEqual(self.sync(catalog, messages[-1]["value"]).records(), [])
 
     def test_signal_while_waiting_for_a_transaction(self):
-        with self.first_copy_behind_a_transaction() as (_, running, _):
+        with self.start_snapshot_behind_a_transaction() as (_, running, _):
             sent = time.monotonic()
             running.signal(signal.SIGTERM)
             self.assertEqual(running.wait(), 143, running)
@@ -235,7 +235,7 @@ class FewSlotsTest(SlotTest):
             "WARNING no snapshot for the first copy could be had (all replication slots are in "
             "use; Free one or increase max_replication_slots. (SQLSTATE 53400)): changes since "
             f"{as_text(self.confirmed())}, where slot {self.slot} is, will come again after it\n",
-            in_older_words(copied.stderr),
+            with_old_wording(copied.stderr),
         )
         self.assertEqual(self.lsn(copied.last_state), self.confirmed())
         self.sql("DELETE FROM {s}.t WHERE id = 2")

@@ -27,7 +27,7 @@ class LogicalMessagesTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY, v text); CREATE TABLE {s}.unselected (id int "
             "PRIMARY KEY)"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         expected = []
         for number, (prefix, content) in enumerate(MESSAGES):
             for flag in ("false", "true"):
@@ -59,7 +59,7 @@ class LogicalMessagesTest(WalTest):
     def test_rolled_back_transaction(self):
         """A message that is not transactional stays in WAL when its transaction is rolled back."""
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, v text)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (1, 'a'), (2, 'b')")
         session = self.session()
         session.autocommit = False

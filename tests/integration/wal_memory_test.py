@@ -11,9 +11,8 @@ from support.pipeline import until
 from support.slots import SlotTest
 
 ROWS = int(os.environ.get("TAP_ROWS") or 300_000)
-IS_SANITIZED = (
-    b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
-)  # which takes memory of its own
+# which takes memory of its own
+IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
 MOST = (512 if IS_SANITIZED else 64) * 1024  # KiB
 
 
@@ -28,7 +27,7 @@ class WalMemoryTest(SlotTest):
     def check(self, statements, records, **extra):
         """Reads what a transaction does; the tap goes on afterwards, so that it can be looked at."""
         self.make_slot()
-        catalog, state = self.first_copy()
+        catalog, state = self.initial_snapshot()
         self.sql(statements)
         running = self.start(catalog, state, break_at_end_lsn=False, **extra)
         found = 0

@@ -43,7 +43,7 @@ class PartitionChangesTest(WalTest):
 
     def test_attached_table(self):
         self.sql(ROOT + OTHER)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(ATTACH)
         self.assertEqual(self.warnings(), [self.attached("t3")])
         self.follow("--full-refresh", self.id_of("t"))
@@ -51,7 +51,7 @@ class PartitionChangesTest(WalTest):
 
     def test_attached_after_runs_that_read_wal(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(OTHER)
         self.assertEqual(self.warnings(), [])
         self.sql(ATTACH)
@@ -65,7 +65,7 @@ class PartitionChangesTest(WalTest):
                     "(id, part)) PARTITION BY LIST (part);" + OTHER
                 )
                 self.state = None
-                self.first_copy("t")
+                self.initial_snapshot("t")
                 if not copied:
                     self.follow()
                 self.sql(ATTACH)
@@ -75,7 +75,7 @@ class PartitionChangesTest(WalTest):
         self.sql(
             "CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part)"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(OTHER)
         self.sql(ATTACH)
         self.assertEqual(warnings(self.follow()), [])
@@ -87,14 +87,14 @@ class PartitionChangesTest(WalTest):
             + """CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (id);
                            CREATE TABLE {s}.t30 PARTITION OF {s}.t3 DEFAULT; INSERT INTO {s}.t3 VALUES (3, 3)"""
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(ATTACH)
         self.assertEqual(self.warnings(), [self.attached("t30")])
 
     def test_created_and_attached_between_runs(self):
         """Its rows are all in WAL after the bookmark."""
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.follow()
         self.sql(OTHER)
         self.sql(ATTACH)
@@ -104,7 +104,7 @@ class PartitionChangesTest(WalTest):
     def test_created_as_partition(self):
         """As it happens every day, with or without a run between."""
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES "
             "(3, 3)"
@@ -119,13 +119,13 @@ class PartitionChangesTest(WalTest):
 
     def test_detached_and_dropped(self):
         self.sql(ROOT + "CREATE TABLE {s}.t5 PARTITION OF {s}.t FOR VALUES IN (5)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("ALTER TABLE {s}.t DETACH PARTITION {s}.t1; DROP TABLE {s}.t5")
         self.assertEqual(self.warnings(), [self.gone(self.quoted(["t1"]) + ", 1 dropped")])
 
     def test_renamed_partition(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("ALTER TABLE {s}.t1 RENAME TO other")
         self.assertEqual(self.warnings(), [])
 
@@ -134,7 +134,7 @@ class PartitionChangesTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.t3 (id int PRIMARY KEY); "
             "INSERT INTO {s}.t3 VALUES (3)"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.assertNotIn("partitions_xid", self.bookmark(self.state, "t"))
         self.sql("ALTER TABLE {s}.t3 INHERIT {s}.t")
         self.assertEqual(self.warnings(), [self.attached("t3")])
@@ -143,7 +143,7 @@ class PartitionChangesTest(WalTest):
 
     def test_bookmark_of_an_earlier_version(self):
         self.sql(ROOT + OTHER)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(ATTACH)
         self.state = self.state.replace('"partitions"', '"something"')
         self.assertEqual(self.warnings(), [])

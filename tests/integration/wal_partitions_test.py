@@ -21,7 +21,7 @@ class WalPartitionsTest(WalTest):
 
     def test_changes_of_all_partitions(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.sql(
             "INSERT INTO {s}.t1 VALUES (5, 1); UPDATE {s}.t SET a = 'x' WHERE id = 2; DELETE FROM "
@@ -36,7 +36,7 @@ class WalPartitionsTest(WalTest):
 
     def test_row_that_moves_to_another_partition(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("UPDATE {s}.t SET part = 3 - part")
         for form in BOTH:
             result = self.sync(self.selected, self.state, wal2json_message_format=form)
@@ -67,7 +67,7 @@ class WalPartitionsTest(WalTest):
             + """CREATE TABLE {s}.other (a text, gone int, part int NOT NULL, id int NOT NULL);
                            ALTER TABLE {s}.other DROP gone; ALTER TABLE {s}.t ATTACH PARTITION {s}.other FOR VALUES IN (3)"""
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 3, 'c'), (4, 1, 'd'), (5, 3, 'e')")
         self.sql("UPDATE {s}.t SET a = 'x' WHERE part = 3; DELETE FROM {s}.t WHERE id = 5")
         self.check_followed("t")
@@ -80,7 +80,7 @@ class WalPartitionsTest(WalTest):
                     CREATE TABLE {s}.low1 PARTITION OF {s}.low FOR VALUES WITH (MODULUS 2, REMAINDER 1);
                     CREATE TABLE {s}.rest PARTITION OF {s}.t DEFAULT; INSERT INTO {s}.t SELECT generate_series(95, 105)"""
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "UPDATE {s}.t SET id = id + 30; UPDATE {s}.t SET a = 'x' WHERE id % 2 = 0;"
             "INSERT INTO {s}.t VALUES (1), (2), (3)"
@@ -101,13 +101,13 @@ class WalPartitionsTest(WalTest):
                     CREATE TABLE {s}.low0 PARTITION OF {s}.low FOR VALUES WITH (MODULUS 1, REMAINDER 0);
                     CREATE TABLE {s}.rest PARTITION OF {s}.t DEFAULT"""
         )
-        self.first_copy("low")
+        self.initial_snapshot("low")
         self.sql("INSERT INTO {s}.t VALUES (1), (101)")
         self.assertEqual(records(self.check_followed("low")), [("low", 1)])
 
     def test_partition_selected_besides_its_parent(self):
         self.sql(ROOT)
-        self.first_copy("t", "t1")
+        self.initial_snapshot("t", "t1")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.assertEqual(records(self.check_followed("t", "t1")), [("t1", 3), ("t", 3), ("t", 4)])
         self.sql(
@@ -119,13 +119,13 @@ class WalPartitionsTest(WalTest):
 
     def test_partition_selected_alone(self):
         self.sql(ROOT)
-        self.first_copy("t1")
+        self.initial_snapshot("t1")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.assertEqual(records(self.check_followed("t1")), [("t1", 3)])
 
     def test_partitions_created_between_runs(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3); INSERT INTO {s}.t VALUES "
             "(3, 3)"
@@ -139,7 +139,7 @@ class WalPartitionsTest(WalTest):
     def test_detached_and_dropped_partitions(self):
         """What they had while they were the stream's cannot be told from what they have now."""
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
         self.sql("ALTER TABLE {s}.t DETACH PARTITION {s}.t1")
         self.sql(
@@ -171,7 +171,7 @@ class WalPartitionsTest(WalTest):
 
     def test_renamed_partition_is_reported(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "INSERT INTO {s}.t VALUES (3, 1), (4, 1), (5, 2); UPDATE {s}.t SET a = 'x' WHERE part "
             "= 1"
@@ -189,7 +189,7 @@ class WalPartitionsTest(WalTest):
 
     def test_partitions_attached_while_following(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         for form in BOTH:
             with self.subTest(form=form):
                 running = self.start(
@@ -201,11 +201,12 @@ class WalPartitionsTest(WalTest):
                         lambda message: message.get("record", {}).get("id") == number
                     )
 
+                # nobody's, and looked up as such
                 self.sql(
                     f"CREATE TABLE {{s}}.new{form} (id int, part int, a text, PRIMARY KEY (id, "
                     "part));"
                     f"INSERT INTO {{s}}.new{form} VALUES (-1, {form + 10})"
-                )  # nobody's, and looked up as such
+                )
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({form}1, 1)")
                 arrives(form * 10 + 1)
                 self.sql(
@@ -227,7 +228,7 @@ class WalPartitionsTest(WalTest):
 
     def test_other_tables_are_skipped(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "INSERT INTO {s}.u SELECT generate_series(1, 1000); INSERT INTO {s}.t VALUES (3, 1);"
             "INSERT INTO {s}.u VALUES (0)"
@@ -241,7 +242,7 @@ class WalPartitionsTest(WalTest):
     def test_unselected_tables_without_transaction_ids(self):
         """One question a table up to the end of WAL, not two queries a change."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         for number in range(20):
             self.sql(f"INSERT INTO {{s}}.u VALUES ({2 * number}), ({2 * number + 1})")
         self.sql("INSERT INTO {s}.t VALUES (3, 1)")
@@ -262,7 +263,7 @@ class WalPartitionsTest(WalTest):
                     INSERT INTO {s}.t VALUES (1, 'a'); INSERT INTO {s}.kid VALUES (2, 'b', 2);
                     INSERT INTO {s}.grandkid VALUES (3)"""
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "INSERT INTO {s}.t VALUES (4); INSERT INTO {s}.kid VALUES (5, 'k', 5);"
             "INSERT INTO {s}.grandkid VALUES (6, 'g', 6);"
@@ -276,7 +277,7 @@ class WalPartitionsTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.kid (b int, PRIMARY KEY "
             "(id)) INHERITS ({s}.t)"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.kid VALUES (1, 2), (2, 3); UPDATE {s}.kid SET b = 5 WHERE id = 1")
         result = self.check_followed("t", tap_id="x")
         self.assertEqual(changes(result), [{"id": i, "_sdc_deleted_at": None} for i in (1, 2, 1)])
@@ -288,7 +289,7 @@ class WalPartitionsTest(WalTest):
                     CREATE TABLE {s}.t1 PARTITION OF {s}.t (PRIMARY KEY (id)) FOR VALUES IN (1);
                     CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2)"""
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.assertEqual(
             warnings(self.follow()),
             [

@@ -3,7 +3,7 @@
 import unittest
 
 from support import tap
-from support.check import about, look
+from support.check import about, run_check
 from support.wal_case import WalTest
 from support.pipeline import until
 from support.proxy import Proxy
@@ -31,7 +31,7 @@ class PrimaryLookupsTest(WalTest):
             "SET STORAGE EXTERNAL;"
             f"INSERT INTO {{s}}.t VALUES (1, 1, {BIG.format(seed=0)})"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
 
     def pause_standby(self):
         [(end,)] = self.sql("SELECT pg_current_wal_lsn()")
@@ -101,7 +101,9 @@ class PrimaryLookupsTest(WalTest):
         self.assertEqual([record["n"] for record in result.records()], [2])
         self.config.update(hosts)
         self.assertEqual(
-            about(look(self.config, catalog=self.selected), "log of database wal_primary_lookups"),
+            about(
+                run_check(self.config, catalog=self.selected), "log of database wal_primary_lookups"
+            ),
             ["ok wal_level is logical"],
         )
         self.assertIn(self.slot, tap.run(self.config, "slot", "status").stdout.decode())

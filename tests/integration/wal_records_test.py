@@ -31,7 +31,7 @@ class WalRecordsTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text); INSERT INTO {s}.t VALUES "
             "(1, 1.10, 'one')"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql(
             """INSERT INTO {s}.t VALUES (2, 2.50, E'tab\\t"q" é'); UPDATE {s}.t SET a = NULL WHERE id = 1"""
         )
@@ -70,7 +70,7 @@ class WalRecordsTest(WalTest):
             """CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text, flag boolean, list int[], data jsonb);
                     CREATE TABLE {s}.whole (a int, b bytea); ALTER TABLE {s}.whole REPLICA IDENTITY FULL"""
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             """BEGIN; INSERT INTO {s}.t SELECT i, i / 10.0, 'x' || i, i % 2 = 0, ARRAY[i, NULL], '{"a": 1.50}'
                              FROM generate_series(1, 20) i;
@@ -88,7 +88,7 @@ class WalRecordsTest(WalTest):
 
     def test_delete_time_is_the_commit_time(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1), (2)")
-        self.first_copy()
+        self.initial_snapshot()
         (before,) = self.sql("SELECT clock_timestamp()")[0]
         cursor = self.session().cursor()
         cursor.execute(f"BEGIN; DELETE FROM {self.schema}.t WHERE id = 1")
@@ -102,7 +102,7 @@ class WalRecordsTest(WalTest):
 
     def test_no_changes(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1)")
-        self.first_copy()
+        self.initial_snapshot()
         before = self.lsn(self.state, "t")
         self.sql("CREATE TABLE {s}.other (id int); INSERT INTO {s}.other VALUES (1)")
         result = self.check_followed("t")
@@ -116,7 +116,7 @@ class WalRecordsTest(WalTest):
 
     def test_nothing_is_sent_twice(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
-        self.first_copy()
+        self.initial_snapshot()
         for form in BOTH:
             self.sql(f"INSERT INTO {{s}}.t VALUES ({form})")
             self.assertEqual(
@@ -130,7 +130,7 @@ class WalRecordsTest(WalTest):
             "CREATE TABLE {s}.t (a int, b text, n int, PRIMARY KEY (b, a));"
             "INSERT INTO {s}.t VALUES (1, 'x', 1), (2, 'y', 2)"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET a = 3 WHERE a = 1; UPDATE {s}.t SET n = 5, a = a")
         result = self.check_followed("t")
         self.assertEqual(
@@ -149,7 +149,7 @@ class WalRecordsTest(WalTest):
                       twice int GENERATED ALWAYS AS (a * 2) STORED, at serial);
                     INSERT INTO {s}.t (a) VALUES (1)"""
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("INSERT INTO {s}.t (a) VALUES (2); UPDATE {s}.t SET a = 10 WHERE a = 1")
         result = self.check_followed("t")
         self.assertEqual([record["twice"] for record in result.records()], [4, 20])
@@ -160,7 +160,7 @@ class WalRecordsTest(WalTest):
             "REPLICA IDENTITY FULL;"
             "INSERT INTO {s}.t VALUES (1, 's', 'a')"
         )
-        self.first_copy()
+        self.initial_snapshot()
         tap.metadata(tap.stream(self.selected, "t"), "secret")["selected"] = False
         self.sql(
             "INSERT INTO {s}.t VALUES (2, 's', 'b'); UPDATE {s}.t SET secret = 'x', id = 3 WHERE "
@@ -184,7 +184,7 @@ class WalRecordsTest(WalTest):
 
     def test_order_within_a_transaction(self):
         self.sql("CREATE TABLE {s}.a (id int PRIMARY KEY); CREATE TABLE {s}.b (id int PRIMARY KEY)")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql(
             "BEGIN; INSERT INTO {s}.b VALUES (1); INSERT INTO {s}.a VALUES (2); INSERT INTO {s}.b "
             "VALUES (3);"
@@ -199,7 +199,7 @@ class WalRecordsTest(WalTest):
 
     def test_debug_lsn(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (0)")
-        self.first_copy(debug_lsn=True)
+        self.initial_snapshot(debug_lsn=True)
         (start,) = self.sql("SELECT pg_current_wal_lsn() - '0/0'")[0]
         self.sql(
             "INSERT INTO {s}.t VALUES (1); INSERT INTO {s}.t VALUES (2); DELETE FROM {s}.t WHERE "
@@ -217,7 +217,7 @@ class WalRecordsTest(WalTest):
 
     def test_record_sequence_grows(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
-        self.first_copy(record_sequence=True)
+        self.initial_snapshot(record_sequence=True)
         (before,) = self.sql("SELECT extract(epoch FROM clock_timestamp()) * 1000")[0]
         self.sql(
             "INSERT INTO {s}.t SELECT generate_series(1, 500); DELETE FROM {s}.t WHERE id < 100"
@@ -260,7 +260,7 @@ class WalRecordsTest(WalTest):
                 f"CREATE TABLE {{s}}.{name} (id int PRIMARY KEY, {name} int)" for name in quoted
             )
         )
-        self.first_copy(*[self.id_of(name) for name in names])
+        self.initial_snapshot(*[self.id_of(name) for name in names])
         self.sql(
             "INSERT INTO {s}.nobodys VALUES (1);"
             + ";".join(f"INSERT INTO {{s}}.{name} VALUES (1, 2)" for name in quoted)
@@ -286,7 +286,7 @@ class WalRecordsTest(WalTest):
 
     def test_states_between_many_changes(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
-        self.first_copy(state_every_rows=100)
+        self.initial_snapshot(state_every_rows=100)
         self.sql(
             ";".join(
                 f"INSERT INTO {{s}}.t SELECT generate_series({i * 40}, {i * 40 + 39})"
@@ -307,7 +307,7 @@ class WalRecordsTest(WalTest):
 
     def test_unparsable_payload_is_reported_with_its_lsn(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, a text)")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (1, 'good')")
         self.sql("INSERT INTO {s}.t VALUES (2, 'bad')")
         self.sql("INSERT INTO {s}.t VALUES (3, 'behind it')")

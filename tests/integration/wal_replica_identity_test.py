@@ -15,7 +15,7 @@ class ReplicaIdentityTest(WalTest):
             f"CREATE TABLE {{s}}.t ({definition}); INSERT INTO {{s}}.t VALUES {rows};"
             f"ALTER TABLE {{s}}.t REPLICA IDENTITY {identity}"
         )
-        self.first_copy()
+        self.initial_snapshot()
 
     def check(self, expected, *expected_warnings):
         """Both formats give these records and warnings; the target takes them in."""
@@ -39,10 +39,11 @@ class ReplicaIdentityTest(WalTest):
     def test_full_identity(self):
         self.table("id int PRIMARY KEY, a text", "FULL")
         self.sql("UPDATE {s}.t SET a = NULL WHERE id = 1; DELETE FROM {s}.t")
+        # format 1 leaves what was NULL out of an old row
         for form, was_null in (
             (1, {}),
             (2, {"a": None}),
-        ):  # format 1 leaves what was NULL out of an old row
+        ):
             result = self.sync(self.selected, self.state, wal2json_message_format=form)
             self.assertEqual(
                 changes(result),
@@ -175,12 +176,12 @@ class ReplicaIdentityTest(WalTest):
 
     def test_unlogged_table(self):
         self.sql("CREATE UNLOGGED TABLE {s}.t (id int PRIMARY KEY)")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (1)")
         self.check(
             [],
             self.warning(
-                "{t} is UNLOGGED, none of its changes are in the log: ALTER TABLE {t} SET LOGGED"
+                "{t} is UNLOGGED, none of its changes are in the log: ALTER TABLE {t} SET LOG_BASED"
             ),
         )
 
@@ -193,7 +194,7 @@ class TruncateTest(WalTest):
             "CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t SELECT generate_series(1, "
             "10)"
         )
-        first = self.first_copy()
+        first = self.initial_snapshot()
         version = self.bookmark(self.state, "t")["version"]
         self.sql("INSERT INTO {s}.t VALUES (11)")
         self.sql(
@@ -211,9 +212,8 @@ class TruncateTest(WalTest):
             [(m["record"]["id"], m["version"]) for m in result.of_type("RECORD")],
             [(11, version), (12, version), (13, activate["version"]), (14, activate["version"])],
         )
-        self.assertEqual(
-            result.types[5], "STATE"
-        )  # before anything else: a state with the old version would undo it
+        # before anything else: a state with the old version would undo it
+        self.assertEqual(result.types[5], "STATE")
         self.assertEqual(self.bookmark(result.states[0], "t")["version"], activate["version"])
         self.assertEqual(self.bookmark(self.state, "t")["version"], activate["version"])
         self.assertEqual(first.messages[-1]["type"], "STATE")
@@ -222,7 +222,7 @@ class TruncateTest(WalTest):
 
     def test_truncate_alone_and_twice(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1)")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("TRUNCATE {s}.t; TRUNCATE {s}.t")
         versions = [m["version"] for m in self.check_followed("t").of_type("ACTIVATE_VERSION")]
         self.assertEqual(versions, sorted(set(versions)))
@@ -233,7 +233,7 @@ class TruncateTest(WalTest):
             """CREATE TABLE {s}.a (id int PRIMARY KEY); CREATE TABLE {s}.b (id int PRIMARY KEY REFERENCES {s}.a);
                     INSERT INTO {s}.a VALUES (1), (2); INSERT INTO {s}.b VALUES (1)"""
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("TRUNCATE {s}.a CASCADE; INSERT INTO {s}.a VALUES (3)")
         result = self.check_followed("a", "b")
         self.assertEqual(
@@ -242,7 +242,7 @@ class TruncateTest(WalTest):
 
     def test_format_1_does_not_report_truncate(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t VALUES (1)")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2)")
         result = self.sync(self.selected, self.state, wal2json_message_format=1)
         self.assertEqual(result.types, ["SCHEMA", "RECORD", "STATE"])
@@ -255,7 +255,7 @@ class TruncateTest(WalTest):
 
     def test_table_with_child_tables(self):
         self.sql(self.HEIRS)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "BEGIN; INSERT INTO {s}.kid VALUES (3); TRUNCATE {s}.t; INSERT INTO {s}.kid VALUES "
             "(4); COMMIT"
@@ -266,7 +266,7 @@ class TruncateTest(WalTest):
 
     def test_child_tables_one_by_one(self):
         self.sql(self.HEIRS)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(
             "BEGIN; TRUNCATE ONLY {s}.t; INSERT INTO {s}.t VALUES (5); TRUNCATE {s}.kid; COMMIT"
         )
@@ -289,7 +289,7 @@ class TruncateTest(WalTest):
 
     def test_one_partition(self):
         self.sql(self.PARTS)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("TRUNCATE {s}.low; INSERT INTO {s}.t VALUES (2)")
         result = self.follow()
         self.assertEqual(result.types, ["SCHEMA", "RECORD", "STATE"])
@@ -304,7 +304,7 @@ class TruncateTest(WalTest):
 
     def test_partitioned_table(self):
         self.sql(self.PARTS)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2), (12)")
         result = self.check_followed("t")
         self.assertEqual(warnings(result), [])

@@ -20,7 +20,7 @@ class SchemaChangesTest(WalTest):
             "'a', 1);"
             "CREATE TABLE {s}.other (id int PRIMARY KEY)"
         )
-        self.first_copy()
+        self.initial_snapshot()
 
     def properties(self, message):
         return {
@@ -115,7 +115,7 @@ class BetweenRunsTest(SchemaChangesTest):
 
     def test_columns_that_swap_names(self):
         self.sql("ALTER TABLE {s}.t ADD b text")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (2, 'a2', 2, 'b2')")
         self.sql(
             "ALTER TABLE {s}.t RENAME a TO x; ALTER TABLE {s}.t RENAME b TO a; ALTER TABLE {s}.t "

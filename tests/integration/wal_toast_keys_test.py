@@ -83,7 +83,7 @@ class ToastKeysTest(WalTest):
                         f"INSERT INTO {self.schema}.{table} VALUES (%s, 1, repeat('x', 3000))",
                         (value,),
                     )
-        self.first_copy()
+        self.initial_snapshot()
         for table, _, _ in tables:
             self.sql(f"UPDATE {{s}}.{table} SET n = 2")
         for form in (1, 2):
@@ -103,7 +103,7 @@ class ToastKeysTest(WalTest):
             "big SET STORAGE EXTERNAL;"
             "INSERT INTO {s}.t VALUES ('NaN', 1, repeat('x', 3000))"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         result = self.sync(self.selected, self.state)
         self.assertEqual([record.get("big") for record in changes(result)], [None])

@@ -36,7 +36,7 @@ class ToastTest(WalTest):
     def test_read_from_the_table(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()}), (2, 2, NULL)")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = n + 10")
         self.check(
             [
@@ -48,7 +48,7 @@ class ToastTest(WalTest):
     def test_later_changes_of_the_row_keep_their_order(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         self.sql("INSERT INTO {s}.t VALUES (2, 0, 'small')")
         self.sql(f"UPDATE {{s}}.t SET big = {big(1)} WHERE id = 1")
@@ -66,7 +66,7 @@ class ToastTest(WalTest):
     def test_deleted_row(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t SELECT i, i, {big()} FROM generate_series(1, 3) i")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 0")
         self.sql("DELETE FROM {s}.t WHERE id = 2")
         self.check(
@@ -81,7 +81,7 @@ class ToastTest(WalTest):
     def test_key_change(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET id = 5")
         self.check(
             [
@@ -96,7 +96,7 @@ class ToastTest(WalTest):
     def test_key_reused_by_another_row(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         self.sql(f"DELETE FROM {{s}}.t; INSERT INTO {{s}}.t VALUES (1, 3, {big(7)})")
         self.check_followed("t")
@@ -104,14 +104,14 @@ class ToastTest(WalTest):
     def test_many_rows_among_others(self):
         self.table()
         self.sql(
-            "CREATE TABLE {s}.u (id int PRIMARY KEY, big text, n int); ALTER TABLE {s}.u ALTER big "
-            "SET STORAGE EXTERNAL;"
-            f"INSERT INTO {{s}}.t SELECT i, i, (SELECT string_agg(md5(i::text || j), '') FROM "
-            "generate_series(1, 70) j)"
+            "CREATE TABLE {s}.u (id int PRIMARY KEY, big text, n int);"
+            "ALTER TABLE {s}.u ALTER big SET STORAGE EXTERNAL;"
+            "INSERT INTO {s}.t SELECT i, i,"
+            " (SELECT string_agg(md5(i::text || j), '') FROM generate_series(1, 70) j)"
             "  FROM generate_series(1, 1500) i;"
             "INSERT INTO {s}.u SELECT id, big, n FROM {s}.t WHERE id <= 200"
         )
-        self.first_copy()
+        self.initial_snapshot()
         cursor = self.session().cursor()
         cursor.execute(f"SET search_path TO {self.schema}")
         for i in range(10):
@@ -166,7 +166,7 @@ class ToastTest(WalTest):
                 f"INSERT INTO {{s}}.t{number} VALUES {values}"
             )
         tables = [f"t{i}" for i in range(number + 1)]
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("".join(f"UPDATE {{s}}.{table} SET n = 2;" for table in tables))
         for form in BOTH:
             result = self.sync(self.selected, self.state, wal2json_message_format=form)
@@ -182,7 +182,7 @@ class ToastTest(WalTest):
             f"INSERT INTO {{s}}.t SELECT i, i, {big()}, decode(to_hex(i % 3 + 16), 'hex') FROM "
             "generate_series(1, 30) i"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 0")
         result = self.follow()
         self.assertEqual([record["a b"] for record in result.records()], list(range(1, 31)))
@@ -199,7 +199,7 @@ class ToastTest(WalTest):
             "jsonb_build_object('b', b), ('1' || repeat('234', 3000) || '.50')::numeric FROM "
             f"generate_series(1, 5) i, {big()} b(b)"
         )
-        first = {record["id"]: record for record in self.first_copy().records()}
+        first = {record["id"]: record for record in self.initial_snapshot().records()}
         self.sql(
             "UPDATE {s}.t SET n = 0; UPDATE {s}.t SET big = 'x' WHERE id = 2; UPDATE {s}.t SET n = "
             "5 WHERE id = 2"
@@ -216,7 +216,7 @@ class ToastTest(WalTest):
     def test_value_from_the_old_row(self):
         self.table(identity="FULL")
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         self.sql(f"UPDATE {{s}}.t SET big = {big(1)}")
         one = {"id": 1, "n": 2, "_sdc_deleted_at": None}
@@ -225,14 +225,14 @@ class ToastTest(WalTest):
     def test_bytea_from_the_old_row(self):
         self.table("id int PRIMARY KEY, n int, big bytea", "FULL")
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, convert_to({big()}, 'UTF8'))")
-        [first] = self.first_copy().records()
+        [first] = self.initial_snapshot().records()
         self.sql("UPDATE {s}.t SET n = 2")
         self.assertEqual(changes(self.follow()), [{**first, "n": 2, "_sdc_deleted_at": None}])
 
     def test_table_without_key_uses_the_old_row(self):
         self.table("n int, big text", "FULL")
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, {big()})")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         self.assertEqual(
             changes(self.follow()), [{"n": 2, "big": self.value(), "_sdc_deleted_at": None}]
@@ -244,7 +244,7 @@ class ToastTest(WalTest):
             f"INSERT INTO {{s}}.t VALUES (1, 1, 'a', {big()});"
             f"ALTER TABLE {{s}}.t REPLICA IDENTITY USING INDEX t_other_key"
         )
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 2")
         self.assertEqual(
             changes(self.follow()),
@@ -254,7 +254,7 @@ class ToastTest(WalTest):
     def test_omit_setting(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()}), (2, 2, {big()})")
-        self.first_copy()
+        self.initial_snapshot()
         self.sql("UPDATE {s}.t SET n = 0")
         for form in BOTH:
             result = self.sync(
@@ -275,7 +275,7 @@ class ToastTest(WalTest):
     def test_unselected_column_is_not_read(self):
         self.table()
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, 1, {big()})")
-        self.first_copy()
+        self.initial_snapshot()
         [entry] = self.selected["streams"]
         next(m for m in entry["metadata"] if m["breadcrumb"] == ["properties", "big"])["metadata"][
             "selected"
@@ -295,7 +295,7 @@ class ToastTest(WalTest):
                     ALTER TABLE {s}.t2 ALTER big SET STORAGE EXTERNAL;"""
             f"INSERT INTO {{s}}.t SELECT i, i, i, {big()} FROM generate_series(1, 2) i"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("UPDATE {s}.t SET n = 0")
         self.sql("UPDATE {s}.t SET part = 2 WHERE id = 1")
         self.check_followed("t")

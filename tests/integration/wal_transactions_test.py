@@ -33,7 +33,7 @@ class WalTransactionsTest(WalTest):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, a text); INSERT INTO {s}.t VALUES (0, 'zero')"
         )
-        self.first_copy()
+        self.initial_snapshot()
 
     def ids(self, result):
         return [record["id"] for record in result.records("t")]

@@ -35,7 +35,7 @@ class UnselectedTablesTest(WalTest):
 
     def test_unusual_names_and_values(self):
         self.sql(ROOT)
-        self.first_copy("t")
+        self.initial_snapshot("t")
         for statement in filter(str.strip, ODD.split(";\n")):
             self.sql(statement)
         self.check_passed_over()
@@ -44,7 +44,7 @@ class UnselectedTablesTest(WalTest):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, b bytea)")
         self.sql("ALTER DATABASE wal_unselected_tables SET bytea_output = 'escape'")
         self.addCleanup(self.sql, "ALTER DATABASE wal_unselected_tables RESET bytea_output")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql(r"INSERT INTO {s}.u VALUES (1, ''), (2, '\x00'), (3, '\xff5c22')")
         self.check_passed_over()
 
@@ -54,7 +54,7 @@ class UnselectedTablesTest(WalTest):
             ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, a int); CREATE SEQUENCE {s}.q; CREATE "
             "TABLE {s}.w (id int)"
         )
-        self.first_copy("t")
+        self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.u VALUES (1, 1)")
         self.sql("TRUNCATE {s}.u, {s}.w")
         self.sql(
@@ -68,7 +68,7 @@ class UnselectedTablesTest(WalTest):
 
     def test_messages_of_prepared_transactions(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         with self.session().cursor() as cursor:
             for name, end in (("one", "ROLLBACK"), ("two", "COMMIT")):
                 cursor.execute("BEGIN")
@@ -98,7 +98,7 @@ class UnselectedTablesTest(WalTest):
     def test_undecodable_change(self):
         """It is left out, with the changes of all tables that are not selected; the next run asks for all again."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         failed = self.undecodable("u")
         self.sql(
             "INSERT INTO {s}.u VALUES (2); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM "
@@ -119,7 +119,7 @@ class UnselectedTablesTest(WalTest):
 
     def test_undecodable_change_while_following(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         failed = self.undecodable("u")
         result = self.sync(self.selected, self.state, expect=1, break_at_end_lsn=False)
         self.assertRegex(
@@ -130,7 +130,7 @@ class UnselectedTablesTest(WalTest):
 
     def test_undecodable_change_of_a_selected_table(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
-        self.first_copy("t")
+        self.initial_snapshot("t")
         failed = self.undecodable("t")
         result = self.sync(self.selected, self.state, expect=1)
         self.assertRegex(
@@ -145,7 +145,10 @@ class UnselectedTablesTest(WalTest):
         database = f"wal_unselected_tables_{encoding}".lower()
         self.server.create_database(database, encoding)
         self.addCleanup(self.server.sql, f"DROP DATABASE {database} WITH (FORCE)")
-        run = lambda statement: self.server.sql(statement, database)
+
+        def run(statement):
+            return self.server.sql(statement, database)
+
         run("CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id)")
         run("CREATE TABLE t1 PARTITION OF t DEFAULT")
         run("CREATE TABLE u (id int PRIMARY KEY, v text)")

@@ -250,9 +250,8 @@ class WalValuesTest(unittest.TestCase):
                 kind, values = tables[name]
                 with self.subTest(f"{kind} {values[i]}", form=form):
                     self.assertEqual(found[name, i + 1000], expected)
-                    if (
-                        expected is not None
-                    ):  # deleted: the old row in full; wal2json leaves NULLs out of it
+                    # deleted: the old row in full; wal2json leaves NULLs out of it
+                    if expected is not None:
                         self.assertEqual(found[name, i], expected)
 
     @staticmethod

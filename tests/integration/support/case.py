@@ -1,4 +1,4 @@
-"""A test case with a schema of its own in a source database, and one of the same name in a destination."""
+"""A test case with its own schema in a source database and in a destination database."""
 
 import contextlib
 import json
@@ -9,13 +9,16 @@ from support.server import SUPERUSER, Server, shared
 
 
 class SchemaTest(unittest.TestCase):
-    """Subclasses name their source database in `database`; the destination is `<database>_copy`, on the shared server. Those that
-    need `settings` or another `major` of the source's server get one of their own."""
+    """Subclasses set `database`, the source; the destination is `<database>_copy` on the shared
+    server.
+
+    A subclass with `settings` or `major` gets its own source server.
+    """
 
     database = None
     settings = None
-    major = None  # of the source's server; None: this machine's own
-    server = None  # of the source; None: the shared one
+    major = None  # major version of the source server; None: the installed one
+    server = None  # source server; None: the shared one
     made = set()
 
     def __init_subclass__(cls, **kwargs):
@@ -49,18 +52,18 @@ class SchemaTest(unittest.TestCase):
 
     @property
     def dsn(self):
-        """Where the target writes to."""
+        """Where the target writes."""
         return (
             f"host={shared().folder} port={shared().port} user={SUPERUSER} "
             f"dbname={self.destination}"
         )
 
     def sql(self, statements):
-        """Runs SQL at the source; {s} is the test's schema."""
+        """Runs SQL on the source; {s} is the schema of the test."""
         return self.server.sql(statements.replace("{s}", self.schema), self.database)
 
     def session(self):
-        """A connection to the source for what needs one of its own, closed after the test."""
+        """A separate connection to the source, closed after the test."""
         connection = self.server.connect(self.database)
         self.addCleanup(connection.close)
         return connection
@@ -69,7 +72,7 @@ class SchemaTest(unittest.TestCase):
         return f"{self.database}-{self.schema}-{table}"
 
     def bookmark(self, state, table):
-        """A stream's bookmark in a state; numbers with a fraction are Decimals."""
+        """Bookmark of a table's stream in a state; numbers with a fraction are Decimals."""
         if isinstance(state, str):
             state = tap.load_strict(state.encode())
         return state["bookmarks"][self.id_of(table)]
@@ -78,11 +81,11 @@ class SchemaTest(unittest.TestCase):
         return tap.select(tap.discover(self.config), *names, method=method, key=key)
 
     def sync(self, catalog, state=None, *args, expect=0, **extra):
-        """One run of the tap alone."""
+        """Runs the tap without a target."""
         return tap.run({**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect)
 
     def start(self, catalog, state=None, *args, stdout=None, **extra):
-        """A tap that runs while the test goes on, and is gone when the test is over."""
+        """Starts a tap that the test interacts with; it is closed after the test."""
         streams = {} if stdout is None else {"stdout": stdout}
         running = pipeline.Tap(
             {**self.config, **extra}, *args, catalog=catalog, state=state, **streams
@@ -91,7 +94,7 @@ class SchemaTest(unittest.TestCase):
         return running
 
     def pipeline(self, catalog, state=None, *target_args, **extra):
-        """A tap with a target behind it, both running."""
+        """Starts a tap with a target behind it."""
         running = pipeline.Pipeline(
             {**self.config, **extra},
             catalog,
@@ -105,7 +108,7 @@ class SchemaTest(unittest.TestCase):
         return running
 
     def pipe(self, catalog, state=None, **extra):
-        """One run through the target, which must go well."""
+        """Runs the tap into the target; both must succeed."""
         outcome = self.pipeline(catalog, state, **extra).finish()
         self.assertEqual(
             (outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log + outcome.target_log
@@ -113,7 +116,7 @@ class SchemaTest(unittest.TestCase):
         return outcome
 
     def interrupt(self, catalog, state=None, *, lines, **extra):
-        """A run whose tap is killed when so many lines have come through; returns the target's last state."""
+        """Kills the tap after relaying `lines` lines; returns the target's last state."""
         running = self.pipeline(catalog, state, **extra)
         self.assertTrue(running.relay(lines, part=9), running.tap)
         running.kill_tap()
@@ -123,15 +126,15 @@ class SchemaTest(unittest.TestCase):
         )
         return outcome.state
 
-    def give_target(self, lines):
-        """Has a target take in lines (bytes) and then stop; returns the states that it confirmed."""
+    def send_to_target(self, lines):
+        """Sends lines (bytes) to a target that then stops; returns the states that it confirmed."""
         states = []
         with contextlib.closing(target.Target(self.dsn, self.schema)) as taker:
             taker.apply(lines, states.append)
         return states
 
     def check_equal(self, table, extra_allowed=False, keys=None):
-        """Fails if the destination is not what the table is now."""
+        """Fails unless the destination equals the table."""
         with (
             contextlib.closing(self.server.connect(self.database)) as source,
             contextlib.closing(shared().connect(self.destination)) as destination,
@@ -145,11 +148,11 @@ class SchemaTest(unittest.TestCase):
                 keys,
             )
 
-    def forget_destination(self):
-        """Empties the destination, as for a stream's very first run."""
+    def clear_destination(self):
+        """Empties the destination, as before the first run of a stream."""
         shared().sql(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE", self.destination)
 
 
 def dumps(value):
-    """JSON as the state is written, for comparisons by the letter."""
+    """JSON in the form of the tap's STATE messages, for exact comparisons."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Certificates made on the spot: an authority, servers and clients that it vouches for."""
+"""Certificates for tests: an authority and the certificates that it issues."""
 
 import pathlib
 import subprocess
@@ -21,7 +21,7 @@ commonName = supplied
 
 
 class Authority:
-    """Its files are in `folder`: `<name>.crt` and `<name>.key`."""
+    """Its files in `folder` are `<name>.crt` and `<name>.key`."""
 
     def __init__(self, folder, name="ca"):
         self.folder = pathlib.Path(folder)
@@ -47,8 +47,8 @@ class Authority:
             f"{name}.crt",
         )
 
-    def vouch(self, name, common_name, host=None, expired=False, passphrase=None):
-        """Makes a key and a certificate."""
+    def issue(self, name, common_name, host=None, expired=False, passphrase=None):
+        """Creates a key and a certificate."""
         names = ["-addext", f"subjectAltName=DNS:{host}"] if host else []
         protection = ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
         self.openssl(

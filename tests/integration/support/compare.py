@@ -1,39 +1,40 @@
-"""Whether a table and what support/target.py has made of it are equal, row by row.
+"""Compares a table with the copy that support/target.py made of it, row by row.
 
-The source is read by psycopg2, not by the tap, and its values are put into the form that the tap promises, for the types
-that such tests use: integers, numeric, real, double precision, boolean, text and its kin, date, timestamp with or without
-time zone, json and jsonb, uuid, and arrays of integers, booleans or text.
+psycopg2 reads the source. Its values are converted to the form in which the tap writes them.
+Supported types: integers, numeric, real, double precision, boolean, character types, date,
+timestamps, json, jsonb, uuid, and arrays of integers, booleans or text.
 """
 
 import collections
 import datetime
 import json
 
-SHOWN = 5  # rows of each kind in a complaint
-WIDTH = 200  # characters of each
+SHOWN = 5  # rows of each kind in a message
+WIDTH = 200  # characters of each row
 
-Number = collections.namedtuple("Number", "digits")  # one with a fraction, to the last digit
+Number = collections.namedtuple("Number", "digits")  # a number with a fraction, with all its digits
 
-ADDED = {"_sdc_deleted_at", "_sdc_lsn"}  # to log-based records, by the tap
+ADDED = {"_sdc_deleted_at", "_sdc_lsn"}  # columns that the tap adds to log-based records
 
-# So that no value passes through a type of Python that changes it.
+# Python's types would change these values.
 AS_TEXT = {"json", "jsonb", "uuid", "character", "character varying", "text", "citext", "numeric"}
 FLOATS = {"real", "double precision"}
 
 
 def check_equal(source, table, destination, stream, extra_allowed=False, keys=None):
-    """Fails with the first differences if the table `table` (as SQL names it) is not what the target has in `stream`.
+    """Fails with the first differences between `table` (an SQL name) and the target's `stream`.
 
-    source and destination are psycopg2 connections in autocommit mode. `keys` are the columns of the key, if it is not the
-    primary key; without one rows are compared as sets, since a row may come twice. `extra_allowed`: rows may be in the
-    destination that the source has no more, as after a resumed copy whose rows were deleted meanwhile.
+    `source` and `destination` are psycopg2 connections in autocommit mode. `keys` are the key
+    columns, if not the primary key; without keys rows are compared as sets, since a row may be sent
+    twice. With `extra_allowed` the destination may have rows that the source no longer has, as
+    after a resumed copy whose rows were deleted in the meantime.
     """
     text = differences(source, table, destination, stream, extra_allowed, keys)
     assert not text, text
 
 
 def differences(source, table, destination, stream, extra_allowed=False, keys=None):
-    """What is not equal, as text for people; empty if nothing is."""
+    """The differences as text; empty if there are none."""
     types = column_types(source, table)
     keys = key_columns(source, table) if keys is None else keys
     expected = {key_of(row, keys): row for row in source_rows(source, table, types)}
@@ -55,7 +56,7 @@ def differences(source, table, destination, stream, extra_allowed=False, keys=No
 
 
 def column_types(source, table):
-    """Column names and their types as format_type names them, without modifiers; domains as their base."""
+    """Names and types (as in format_type, without modifiers) of the columns; domains by base type."""
     with source.cursor() as cursor:
         cursor.execute(
             """
@@ -72,7 +73,8 @@ def key_columns(source, table):
     with source.cursor() as cursor:
         cursor.execute(
             """
-            SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+            SELECT attname
+              FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
              WHERE indrelid = %s::regclass AND indisprimary""",
             (table,),
         )
@@ -93,7 +95,7 @@ def source_rows(source, table, types):
 
 
 def destination_rows(destination, stream, types):
-    """The rows of a stream (or schema.stream), without what the log adds; none if the target has never heard of it."""
+    """The rows of a stream (or schema.stream) without added columns; [] for an unknown stream."""
     table = ".".join('"%s"' % part.replace('"', '""') for part in stream.split(".", 1))
     floats = [name for name, kind in types.items() if kind in FLOATS]
     with destination.cursor() as cursor:
@@ -117,7 +119,7 @@ DECODER = json.JSONDecoder(parse_float=Number)
 
 
 def singer_value(value, kind):
-    """A value of psycopg2 as the tap writes it and DECODER reads it."""
+    """A psycopg2 value in the form in which the tap writes it and DECODER reads it."""
     if value is None or isinstance(value, (bool, int, list)):
         return value
     if kind == "numeric":
@@ -143,7 +145,7 @@ def key_of(row, keys):
 
 
 def as_json(row):
-    """A row as text, for people and as the key of a row that has none."""
+    """A row as text, for messages and as the key of a row without key."""
     return json.dumps(
         {
             name: value.digits if isinstance(value, Number) else value

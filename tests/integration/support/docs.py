@@ -1,4 +1,4 @@
-"""README.md and docs/ as tests read them."""
+"""Reads README.md and docs/."""
 
 import re
 

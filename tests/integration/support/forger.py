@@ -1,4 +1,4 @@
-"""A proxy that changes what a server says, message by message (manual: Message Formats)."""
+"""A proxy that changes the messages of a server (PostgreSQL manual: Message Formats)."""
 
 import struct
 
@@ -6,19 +6,22 @@ from support.proxy import Proxy
 
 
 class Forger(Proxy):
-    """`forge_row(row)` is called with each row of an answer to a query, a dict of bytes (None: NULL) by column, which it may
-    change; if it returns False the row is left out. `forge_copy(body)` returns what comes instead of a message of COPY.
+    """Changes rows of query results and COPY messages.
+
+    `forge_row(row)` is called with each row of a query result, a dict of bytes (None: NULL) by
+    column. It may change the row, or return False to drop it. `forge_copy(body)` returns the
+    replacement of a COPY message.
     """
 
     def __init__(self, target_port):
         self.forge_row = lambda row: True
         self.forge_copy = lambda body: body
-        self._incomplete = {}  # by client: the beginning of a message
+        self._incomplete = {}  # the start of a message, by client
         self._columns = {}
         super().__init__(target_port)
 
     def config(self, config):
-        """A tap's config that leads here, without what could not be read here."""
+        """The config of a tap that connects through the proxy, without encryption."""
         return {
             **config,
             "host": "127.0.0.1",
@@ -50,7 +53,7 @@ class Forger(Proxy):
 
 
 def field(value):
-    """A field of a row, in COPY and in an answer to a query."""
+    """A field of a row, in COPY and in a query result."""
     return struct.pack(">i", -1) if value is None else struct.pack(">i", len(value)) + value
 
 
@@ -69,5 +72,5 @@ def column_names(body):
     while at < len(body):
         end = body.index(0, at)
         names.append(body[at:end].decode())
-        at = end + 19  # six numbers follow
+        at = end + 19  # skip six numbers
     return names

@@ -1,4 +1,4 @@
-"""A test case for runs that are interrupted: its source is a server of its own, which a test may stop."""
+"""A test case for interrupted runs, with a source server that a test may stop."""
 
 import atexit
 import functools
@@ -9,7 +9,8 @@ from support.pipeline import until
 from support.server import Server
 
 ROWS = 6000
-# More than the buffers between server and tap hold: who stops reading at some row stops the server's reading, too.
+# More than the buffers between server and tap hold: when the test stops reading at some row, the
+# server stops, too.
 TABLE = (
     """
     CREATE TABLE {s}.t (id int PRIMARY KEY, k int NOT NULL, n int, pad text) WITH (fillfactor = 90);
@@ -22,7 +23,7 @@ BACKENDS = "FROM pg_stat_activity WHERE usename = 'reader' AND pid <> pg_backend
 
 @functools.cache
 def stoppable():
-    """The source of this process's tests; the destination must not go with it."""
+    """The source server of all tests in this process; the destination is on another server."""
     server = Server({"max_wal_senders": 4})
     atexit.register(server.close)
     server.sql("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
@@ -30,7 +31,7 @@ def stoppable():
 
 
 class InterruptionTest(SchemaTest):
-    """The tap is the server's user `reader`."""
+    """The tap connects as the user `reader`."""
 
     database = "interruption"
 
@@ -42,16 +43,16 @@ class InterruptionTest(SchemaTest):
     def setUp(self):
         super().setUp()
         self.config.update(user="reader", state_every_rows=100)
-        self.addCleanup(self.terminate)  # a backend that is left would keep its locks
+        self.addCleanup(self.terminate)  # remaining backends would keep their locks
 
     def terminate(self):
         self.sql(f"SELECT pg_terminate_backend(pid, 10000) {BACKENDS}")
 
     def catalogs(self):
-        """The table as full table and as incremental."""
+        """Catalogs for full-table and for incremental sync of the table."""
         for method in ("FULL_TABLE", "INCREMENTAL"):
             with self.subTest(method):
-                self.forget_destination()
+                self.clear_destination()
                 yield self.catalog("t", method=method, key="k")
 
     def only_catalog(self):
@@ -64,7 +65,7 @@ class InterruptionTest(SchemaTest):
         )
 
     def retries(self, log):
-        """The announcements of a new attempt, as (what happened, seconds, number)."""
+        """The logged retries, as (reason, seconds, number)."""
         return re.findall(
             r"(?m)^WARNING \S+-t: (.*); trying again in (\d+\.\d) s \((\d+) of \d+\)$", log
         )

@@ -4,7 +4,7 @@ import re
 
 from support.tap import ROOT
 
-# Where a message begins: what is thrown or logged, and the complaints of a run and of `check`.
+# The start of a message: errors that are thrown or logged, and complaints of a run or a check.
 SITE = re.compile(
     r"throw (?:pg::|tap::)?\w+\("
     r"|log::(?:warn|error|critical)\("
@@ -19,7 +19,7 @@ LITERAL = re.compile(rf'R"\((?P<raw>.*?)\)"|(?:{STRING}\s*)+', re.DOTALL)
 
 
 def text_of(literal):
-    """What the compiler makes of string literals next to each other."""
+    """The value of adjacent string literals."""
     if literal["raw"] is not None:
         return literal["raw"]
     parts = re.findall(STRING, literal[0])
@@ -27,11 +27,12 @@ def text_of(literal):
 
 
 def message_patterns():
-    """(file, message) of each message with words of its own; {} is what varies."""
+    """Yields (file, message) for each message that has words; {} is a variable part."""
     for path in sorted([*ROOT.glob("src/**/*.[ch]pp"), *ROOT.glob("include/**/*.hpp")]):
         code = COMMENT.sub("", path.read_text(encoding="utf-8"))
         for site in SITE.finditer(code):
             literal = LITERAL.search(STATEMENT.match(code, site.end())[0])
             message = literal and re.sub(r"\{[^{}]*\}", "{}", text_of(literal))
-            if message and len(re.findall(r"\w{2,}", message)) > 1:  # else it is composed of others
+            # others are composed of messages
+            if message and len(re.findall(r"\w{2,}", message)) > 1:
                 yield str(path.relative_to(ROOT)), message

@@ -15,8 +15,11 @@ from support.server import as_postgres, free_port
 
 @contextlib.contextmanager
 def pgbouncer(server, mode, *settings, users=("tap",)):
-    """Its port, on 127.0.0.1. `mode` is `session` or `transaction`; two connections to the server serve all. `settings` are further
-    lines of its configuration, `users` who may log in."""
+    """Yields its port on 127.0.0.1.
+
+    `mode` is `session` or `transaction`; two server connections serve all clients. `settings` are
+    additional configuration lines, `users` the users that may log in.
+    """
     with tempfile.TemporaryDirectory(prefix="tap-postgres-pgbouncer-") as folder:
         port = free_port()
         known, config = pathlib.Path(folder, "users"), pathlib.Path(folder, "pgbouncer.ini")

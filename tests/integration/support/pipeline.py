@@ -1,4 +1,4 @@
-"""The tap while it runs, alone or with the target behind it, stopped wherever a test wants it to be."""
+"""Runs the tap, alone or with a target, and stops it at a given point."""
 
 import collections
 import dataclasses
@@ -15,11 +15,11 @@ import time
 from support import tap
 
 TARGET = pathlib.Path(__file__).with_name("target.py")
-PATIENCE = 60  # seconds until a test that waits in vain fails
+PATIENCE = 60  # seconds until a wait fails the test
 
 
 def until(condition, what, patience=PATIENCE):
-    """Waits until condition() is true; returns what it returned."""
+    """Waits until condition() is true; returns its value."""
     deadline = time.monotonic() + patience
     while not (found := condition()):
         if time.monotonic() > deadline:
@@ -31,7 +31,7 @@ def until(condition, what, patience=PATIENCE):
 
 
 class Process:
-    """A program that runs in a folder of its own, its stderr in a file there."""
+    """A program that runs in its own folder; its stderr is a file there."""
 
     def __init__(self, command, folder, env=None, **files):
         self.folder = folder
@@ -42,7 +42,7 @@ class Process:
 
     @property
     def log(self):
-        """What it has written to stderr so far."""
+        """What the program has written to stderr so far."""
         return tap.without_connection(self._log.read_bytes())[0]
 
     def __str__(self):
@@ -52,13 +52,13 @@ class Process:
         )
 
     def wait_for_log(self, pattern):
-        """Waits for a line that matches."""
+        """Waits for a matching line."""
         return until(
             lambda: re.search(pattern, self.log), lambda: f"no line matches {pattern}\n{self}"
         )
 
     def wait(self, patience=PATIENCE):
-        """The exit code, once it is there; -n for an end by signal n."""
+        """Waits for the exit code; -n after signal n."""
         try:
             return self.process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -68,7 +68,7 @@ class Process:
         self.process.send_signal(number)
 
     def close(self):
-        """Ends it if it still runs, and removes its folder."""
+        """Kills the program if it is still running, and removes its folder."""
         if self.process.poll() is None:
             self.process.kill()
         for file in (self.process.stdin, self.process.stdout):
@@ -85,8 +85,11 @@ class Process:
 
 
 class Tap(Process):
-    """A tap that runs. Unless `stdout` says otherwise its output is a pipe that is read here: while nobody reads, it
-    comes to a stop as soon as the pipe and its own buffer are full."""
+    """A running tap.
+
+    Unless `stdout` is given, its output is a pipe that the test reads. The tap blocks once the pipe
+    and its own buffer are full.
+    """
 
     def __init__(
         self,
@@ -115,17 +118,17 @@ class Tap(Process):
         return code
 
     def read(self, lines):
-        """The next lines of its output, parsed."""
+        """The next lines of the output, parsed."""
         found = [self.output.readline() for _ in range(lines)]
         assert all(line.endswith(b"\n") for line in found), f"the output ended too early\n{self}"
         return [tap.load_strict(line) for line in found]
 
     def read_rest(self):
-        """All further lines, parsed; one without end, which a killed tap may leave, is left out."""
+        """All remaining lines, parsed. Omits an incomplete line, which a killed tap may leave."""
         return [tap.load_strict(line) for line in self.output if line.endswith(b"\n")]
 
     def read_until(self, wanted):
-        """Lines up to the first message for which wanted(message) is true."""
+        """The messages up to the first one for which wanted(message) is true."""
         messages = []
         while not messages or not wanted(messages[-1]):
             messages += self.read(1)
@@ -133,7 +136,7 @@ class Tap(Process):
 
 
 class Target(Process):
-    """A target that runs. What it writes is a file, so that it never waits for us."""
+    """A running target. It writes its states to a file, so it never blocks."""
 
     def __init__(self, dsn, *args):
         folder = tempfile.TemporaryDirectory(prefix="tap-postgres-target-")
@@ -145,18 +148,19 @@ class Target(Process):
 
     @property
     def states(self):
-        """The whole states that it has confirmed so far, as text."""
+        """The complete states confirmed so far, as text."""
         return self._states.read_text().split("\n")[:-1]
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What a run through the pipe has come to."""
+    """The result of a run into a target."""
 
-    state: str  # the last one that the target has confirmed, or the one given, as text; None: there is none
+    # the last state that the target confirmed, or else the given one, as text or None
+    state: str
     tap_code: int
     target_code: int
-    kinds: collections.Counter  # of the messages that went through
+    kinds: collections.Counter  # number of relayed messages by type
     tap_log: str
     target_log: str
 
@@ -166,21 +170,22 @@ class Outcome:
 
 
 class Pipeline:
-    """tap | target, with us in the place of the pipe."""
+    """tap | target, with the test in place of the pipe."""
 
     def __init__(self, config, catalog, state, dsn, *target_args, tap_args=(), record=None):
-        """`record` names a file for all that goes through."""
+        """`record` names a file that receives a copy of everything relayed."""
         self.given = state if state is None or isinstance(state, str) else json.dumps(state)
         self.tap = Tap(config, *tap_args, catalog=catalog, state=self.given)
         self.target = Target(dsn, *target_args)
-        self.kinds = collections.Counter()  # of the messages that have gone through
+        self.kinds = collections.Counter()  # number of relayed messages by type
         self._record = open(record or os.devnull, "wb")
         self._whole = True
 
     def relay(self, lines=None, part=0, after=None):
-        """Passes on so many lines (None: all) and the first `part` bytes of the next; true if there was as much.
+        """Relays `lines` lines (None: all) and the first `part` bytes of the next one.
 
-        Lines count from the first that has `after` (bytes) in it; if none has, all are passed on.
+        Returns whether that many lines were available. Counting starts at the first line that
+        contains `after` (bytes); if no line does, all lines are relayed.
         """
         left = lines
         while left is None or left > 0:
@@ -196,7 +201,7 @@ class Pipeline:
                 left -= 1
         if part:
             self._pass_on(self.tap.output.readline()[:part])
-            self._whole = False  # what would follow is no line
+            self._whole = False  # an incomplete line: do not send more
         return True
 
     def _pass_on(self, data):
@@ -211,16 +216,16 @@ class Pipeline:
         self.tap.signal(number)
 
     def kill_target(self, number=signal.SIGKILL):
-        """What it has not read is lost, as in a pipe."""
+        """Unread input is lost, as in a pipe."""
         self.target.signal(number)
         self.target.wait()
 
     def finish(self):
-        """Passes on what is left, waits for both, and returns the Outcome."""
+        """Relays the remaining lines, waits for both programs, and returns the Outcome."""
         try:
             if self._whole:
                 self.relay()
-            self.tap.output.close()  # a tap whose target is gone is told so
+            self.tap.output.close()  # tells the tap that the target is gone
             self.target.input.close()
             tap_code, target_code = self.tap.wait(), self.target.wait()
             states = self.target.states
@@ -248,5 +253,5 @@ class Pipeline:
 
 
 def kind_of(line):
-    """The type of a message, without parsing all of it."""
+    """The type of a message, without parsing the message."""
     return line[:40].split(b'"')[3].decode()

@@ -1,4 +1,4 @@
-"""A TCP proxy before a server: what goes wrong on a network goes wrong here on command."""
+"""A TCP proxy in front of a server that reproduces network faults."""
 
 import contextlib
 import re
@@ -9,19 +9,19 @@ import threading
 
 
 class Proxy:
-    """Listens on `address`:`port` and passes all on to 127.0.0.1:`target_port`."""
+    """Listens on `address`:`port` and relays to 127.0.0.1:`target_port`."""
 
     def __init__(self, target_port, address="127.0.0.1"):
         self.target_port = target_port
         self.address = address
-        self.accepted = 0  # connections so far
-        self.received = 0  # bytes from the server so far, over all connections
+        self.accepted = 0  # number of connections
+        self.received = 0  # bytes from the server, over all connections
         self._limit = self._at_limit = None
         self._switch_after = None
         self._replaced = None
         self._sent_replaced = None
         self._rewrite = None
-        self.sent = bytearray()  # what clients have sent, over all connections
+        self.sent = bytearray()  # bytes from clients, over all connections
         self._frozen = threading.Event()
         self._dead = set()  # clients of frozen connections
         self._pairs = []
@@ -35,12 +35,12 @@ class Proxy:
 
     def __exit__(self, *_):
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
         self._listener.close()
         self.reset()
 
     def reset(self):
-        """Breaks all connections: both ends see `connection reset by peer`."""
+        """Resets all connections: both ends see `connection reset by peer`."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
@@ -48,27 +48,29 @@ class Proxy:
                 reset(end)
 
     def reset_after(self, count):
-        """Breaks the connections once, when so many more bytes have come from the server: exactly these get through."""
+        """Resets all connections once, after exactly `count` more bytes from the server."""
         self._limit, self._at_limit = self.received + count, self.reset
 
     def freeze_after(self, count, freeze=None):
-        """Freezes, see below, when so many more bytes have come from the server."""
+        """Calls freeze() after `count` more bytes from the server."""
         self._limit, self._at_limit = self.received + count, freeze or self.freeze
 
     def replace(self, before, after):
-        """From now on, bytes from the server come changed. They must not fall between two reads: small answers do not."""
+        """Replaces bytes from the server from now on. They must arrive in one read, as short
+        answers do.
+        """
         self._replaced = before, after
 
     def rewrite_once(self, pattern, replacement):
-        """Changes the first match (of bytes) in what comes from the server, as re.sub does."""
+        """Replaces the first match (bytes) in the server's data, as re.sub() does."""
         self._rewrite = re.compile(pattern, re.DOTALL), replacement
 
     def switch_after(self, connections, target_port):
-        """After so many more connections, new ones lead to another server."""
+        """After that many more connections, new ones lead to another server."""
         self._switch_after = self.accepted + connections, target_port
 
     def refuse(self):
-        """Breaks all connections and refuses new ones until accept_again()."""
+        """Resets all connections and refuses new ones until accept_again()."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -79,16 +81,16 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def replace_sent(self, before, after):
-        """The same for bytes from the client; both must have one length, since messages begin with theirs."""
+        """Replaces bytes from the client; both values must have the same length."""
         assert len(before) == len(after)
         self._sent_replaced = before, after
 
     def freeze(self):
-        """From now on nothing gets through, and nobody is told: a cable pulled out."""
+        """Drops all data from now on without closing connections, like a pulled cable."""
         self._frozen.set()
 
-    def freeze_present(self):
-        """The same for the connections that there are; new ones get through."""
+    def freeze_existing(self):
+        """Does the same for existing connections only."""
         with self._lock:
             self._dead.update(client for client, _ in self._pairs)
 
@@ -109,11 +111,12 @@ class Proxy:
                 threading.Thread(target=self._pass_on, args=(client, server), daemon=True).start()
 
     def _pass_on(self, client, server):
+        # if one end breaks, close the other
         with (
             contextlib.suppress(OSError, ValueError),
             client,
             server,
-        ):  # an end that breaks ends the other, too
+        ):
             ends = [client, server]
             while ends:
                 ready, _, _ = select.select(ends, [], [])
@@ -150,7 +153,7 @@ class Proxy:
 
 
 def reset(end):
-    """Closes a socket by a RST."""
+    """Closes a socket with RST."""
     with contextlib.suppress(OSError):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         end.shutdown(socket.SHUT_RD)

@@ -25,7 +25,7 @@ def text(rng):
 
 
 def floating(rng, form):
-    """Any bits; NaN has one spelling."""
+    """Any bit pattern; NaN has one spelling."""
     size = struct.calcsize(form)
     if rng.random() < 0.5:
         return repr(round(rng.uniform(-1e6, 1e6), rng.randint(0, 8)))
@@ -60,7 +60,9 @@ def moment(rng):
 
 
 def offset(rng):
-    return f"{rng.choice('+-')}{rng.randint(0, 15):02}:{rng.randint(0, 59):02}:{rng.choice((0, 0, rng.randint(0, 59))):02}"
+    sign, hours, minutes = rng.choice("+-"), rng.randint(0, 15), rng.randint(0, 59)
+    seconds = rng.choice((0, 0, rng.randint(0, 59)))
+    return f"{sign}{hours:02}:{minutes:02}:{seconds:02}"
 
 
 def document(rng, depth=0):
@@ -81,7 +83,8 @@ def document(rng, depth=0):
 def interval(rng):
     return (
         f"{rng.randint(-5000, 5000)} mons {rng.randint(-5000, 5000)} days "
-        f"{rng.randint(-9000, 9000)}:{rng.randint(0, 59)}:{rng.randint(0, 59)}.{rng.randint(0, 999999):06}"
+        f"{rng.randint(-9000, 9000)}:{rng.randint(0, 59)}:"
+        f"{rng.randint(0, 59)}.{rng.randint(0, 999999):06}"
     )
 
 
@@ -120,7 +123,7 @@ SCALARS = {
 
 
 def tables(rng, count):
-    """Name -> (type, `count` literals): a table of every type, and of its arrays."""
+    """Maps names to (type, `count` literals): a table for every type and for its arrays."""
     made = {}
     for i, (kind, make) in enumerate(SCALARS.items()):
         made[f"r{i}"] = (kind, [quoted(make(rng)) for _ in range(count)])

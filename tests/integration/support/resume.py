@@ -1,18 +1,20 @@
-"""A test case for full-table copies that are cut off and go on: what is sent before and after are every row at the end.
+"""A test case for full-table copies that are interrupted and resumed.
 
-The first run's output is cut as a kill would cut it: the target gets its beginning and what it confirms is the state. That
-is the same as a run that was killed there, since all that follows its snapshot is invisible to it either way.
+The first run's output is truncated: the target gets the start of it, and the state that the target
+confirms is the state of the interrupted copy. This is equivalent to killing that run, since changes
+made after its snapshot are invisible to it either way.
 """
 
 from support.case import SchemaTest
 
 ROWS = 1000
-EVERY = 50  # rows between STATEs
+EVERY = 50  # rows between STATE messages
 BEHIND = "the server is behind the one that the copy began on, or has another history"
 REWRITTEN = "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)"
 
 TABLE = """
-    CREATE TABLE {s}.t (id int PRIMARY KEY, n int, pad text) WITH (fillfactor = 70, autovacuum_enabled = off);
+    CREATE TABLE {s}.t (id int PRIMARY KEY, n int, pad text)
+        WITH (fillfactor = 70, autovacuum_enabled = off);
     INSERT INTO {s}.t SELECT i, 0, repeat('x', 200) FROM generate_series(1, 1000) i;
 """
 PARTITIONED = """
@@ -33,27 +35,28 @@ class ResumeTest(SchemaTest):
         super().setUp()
         self.config["state_every_rows"] = EVERY
 
-    def cut_off(self, states, catalog=None, state=None, more=13):
-        """A run whose target has got everything up to so many STATEs, and `more` lines after that; returns the state.
+    def interrupt_after(self, states, catalog=None, state=None, more=13):
+        """Sends the output up to the given STATE and `more` lines to the target; returns the state.
 
-        Negative: counted from the end."""
+        A negative number of states counts from the end.
+        """
         catalog = catalog or self.catalog("t")
         result = self.sync(catalog, state)
         self.first = result
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
         end = ends[states - 1 if states > 0 else states]
-        [*_, last] = self.give_target(lines[: end + 1 + more])
+        [*_, last] = self.send_to_target(lines[: end + 1 + more])
         return last
 
-    def go_on(self, state, catalog=None):
-        """A run from the state, whole, into the target; returns its Result."""
+    def resume(self, state, catalog=None):
+        """Runs from the state to the end, into the target; returns the Result."""
         result = self.sync(catalog or self.catalog("t"), state)
-        self.give_target(result.stdout.splitlines(keepends=True))
+        self.send_to_target(result.stdout.splitlines(keepends=True))
         return result
 
     def check_resumed(self, result, state, extra_allowed=True):
-        """It went on in the version of the state, and source and destination are equal."""
+        """The run resumed with the version of the state, and the destination equals the source."""
         version = self.bookmark(state, "t")["version"]
         self.assertEqual(
             [t for t in result.types if t not in ("RECORD", "STATE")],
@@ -67,7 +70,7 @@ class ResumeTest(SchemaTest):
         self.check_equal("t", extra_allowed)
 
     def check_restarted(self, result, state, why=None):
-        """It started over in a new version, and source and destination are equal to the row."""
+        """The run started a new version, and the destination equals the source."""
         [activated] = result.of_type("ACTIVATE_VERSION")
         self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
         self.assertEqual(

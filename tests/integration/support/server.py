@@ -1,4 +1,4 @@
-"""Throwaway PostgreSQL servers. Nothing else in this tree starts one."""
+"""Throwaway PostgreSQL servers. No other module starts one."""
 
 import atexit
 import contextlib
@@ -18,16 +18,16 @@ import unittest
 import psycopg2
 
 SUPERUSER = "tap"
-# What servers since 16 say in other words than those before.
-WORDS = {
-    "permission denied to start WAL sender DETAIL: Only roles with the REPLICATION "
-    "attribute may start a WAL sender process.": "must be superuser or replication role to start walsender",
+# Messages that were reworded in PostgreSQL 16, with their former wording.
+OLD_WORDING = {
+    "permission denied to start WAL sender DETAIL: Only roles with the REPLICATION attribute may "
+    "start a WAL sender process.": "must be superuser or replication role to start walsender",
     'increase "max_replication_slots"': "increase max_replication_slots",
 }
 SETTINGS = {"fsync": "off", "timezone": "UTC"}
 
-# Stops the server and removes its folder as soon as our end of the pipe closes: in Server.close(), and also when this
-# process dies without a chance to clean up. It leaves our process tree, so that who kills the tree spares it.
+# Stops the server and removes its folder when our end of the pipe closes: in Server.close(), or
+# when this process dies. It detaches from our process tree, so that killing the tree spares it.
 REAPER = """
 exec 3<&0
 { cat <&3; "$1/pg_ctl" stop -D "$2/data" -m immediate >/dev/null 2>&1; rm -rf "$2"; } &
@@ -35,11 +35,12 @@ exec 3<&0
 
 
 class Server:
-    """A running cluster in a temporary folder, with a superuser `tap` who needs no password.
+    """A running cluster in a temporary folder, with a superuser `tap` without password.
 
-    It listens on a unix socket in `folder`, and on 127.0.0.1 unless `tcp` is false. With a `primary` (another
-    Server) it is its hot standby; with a `source` it is one, too, which stays as the source is now. A `major` like "9.3" or "18" is fetched by scripts/servers; without one it is this
-    machine's own.
+    It listens on a Unix socket in `folder`, and on 127.0.0.1 unless `tcp` is false. With `primary`
+    (another Server) it is a hot standby of that server; with `source` it is a standby that keeps
+    the source's current data. scripts/servers fetches a `major` like "9.3" or "18"; the default is
+    the installed server.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Server:
                 {
                     **SETTINGS,
                     **self.logical_decoding(),
-                    **self.plugins_allowed(),
+                    **self.allowed_plugins(),
                     "port": self.port,
                     "listen_addresses": "127.0.0.1" if tcp else "",
                     "unix_socket_directories": self.folder,
@@ -116,13 +117,15 @@ class Server:
         return self.folder / "data"
 
     def configure(self, settings):
-        """Writes settings that hold from the next start."""
+        """Writes settings that take effect at the next start."""
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             for name, value in settings.items():
                 conf.write("%s = '%s'\n" % (name, str(value).replace("'", "''")))
 
     def logical_decoding(self):
-        """What logical decoding needs, or a standby before 9.4; from 10 on the rest is the default."""
+        """Settings for logical decoding, and for standbys before 9.4. Later defaults are fine from
+        10 on.
+        """
         if self.version < (9, 4):
             return {"wal_level": "hot_standby", "hot_standby": "on"}
         more = (
@@ -132,8 +135,10 @@ class Server:
         )
         return {"wal_level": "logical", **more}
 
-    def plugins_allowed(self):
-        """Servers since the minor releases of 2026 load no plugin that this setting does not name; others have no such."""
+    def allowed_plugins(self):
+        """Minor releases since 2026 load only the plugins in this setting; older ones do not know
+        it.
+        """
         try:
             self.run("postgres", "-D", self.data, "-C", "output_plugin_libraries")
         except RuntimeError:
@@ -141,7 +146,10 @@ class Server:
         return {"output_plugin_libraries": "wal2json, pgoutput, test_decoding"}
 
     def copy(self, source):
-        """Copies the files of another server and makes them a standby's. pg_basebackup does not come with each major."""
+        """Copies the files of another server and makes this one a standby.
+
+        Used because not every major comes with pg_basebackup.
+        """
         source.stop()
         try:
             subprocess.run(["cp", "-a", source.data, self.data], check=True)
@@ -167,15 +175,15 @@ class Server:
         self.start()
 
     def close(self):
-        """Stops the server and removes all that it has written."""
+        """Stops the server and removes its files."""
         with self.reaper:
             self.reaper.stdin.close()
-            self.reaper.stdout.read()  # until it is done
+            self.reaper.stdout.read()  # until it has finished
 
     def run(self, program, *args):
-        """Runs one of the server's programs as the server's owner; returns what it printed."""
+        """Runs a server program as the owner of the server; returns its output."""
         command = [os.path.join(self.bindir, program), *map(str, args)]
-        # A file, not a pipe: the server that pg_ctl starts keeps this output open for as long as it lives.
+        # A file, not a pipe: a server that pg_ctl starts keeps this output open while it runs.
         with tempfile.TemporaryFile() as output:
             code = subprocess.call(
                 command,
@@ -201,7 +209,9 @@ class Server:
         return connection
 
     def sql(self, statements, dbname="postgres", user=SUPERUSER):
-        """Runs statements, each in its own transaction if there is one only; returns the last one's rows."""
+        """Runs statements, as one transaction if there are several; returns the rows of the last
+        one.
+        """
         with (
             contextlib.closing(self.connect(dbname, user)) as connection,
             connection.cursor() as cursor,
@@ -210,7 +220,7 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def create_database(self, name, encoding="UTF8"):
-        """Makes an empty database, in place of an earlier one of that name."""
+        """Creates an empty database and replaces an existing one of that name."""
         quoted = '"%s"' % name.replace('"', '""')
         if self.version < (13,):
             self.sql(
@@ -223,7 +233,7 @@ class Server:
         self.sql(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING '{encoding}'")
 
     def config(self, dbname="postgres", **extra):
-        """The tap's config for a database of this server."""
+        """A config of the tap for a database of this server."""
         return {
             "host": self.host,
             "port": str(self.port),
@@ -234,16 +244,16 @@ class Server:
         }
 
 
-def in_older_words(text):
-    """A server's complaint as servers before 16 have it: tests know these."""
-    for new, old in WORDS.items():
+def with_old_wording(text):
+    """The text with server messages worded as before PostgreSQL 16."""
+    for new, old in OLD_WORDING.items():
         text = text.replace(new, old)
     return text
 
 
 @functools.cache
 def shared():
-    """A server for all tests of this process that need nothing special of it."""
+    """A server for all tests of this process that need no special server."""
     server = Server()
     atexit.register(server.close)
     return server
@@ -251,9 +261,9 @@ def shared():
 
 @functools.cache
 def bindir(major=None):
-    """Where a server's initdb and pg_ctl are: Debian does not put them on the PATH.
+    """The folder of initdb and pg_ctl, which Debian does not put on the PATH.
 
-    SkipTest if `major` cannot be fetched on this machine.
+    Raises SkipTest if `major` cannot be fetched on this machine.
     """
     if major is not None:
         script = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "servers"
@@ -276,20 +286,20 @@ def bindir(major=None):
 
 @functools.cache
 def server_version(programs):
-    """Like (9, 3, 5) or (18, 6): of the server whose programs are there. A release candidate has only its major."""
+    """The version of the server in a folder, as (9, 3, 5) or (18, 6); a beta has only its major."""
     text = subprocess.check_output([os.path.join(programs, "postgres"), "--version"], text=True)
     return tuple(map(int, re.search(r"\d+(\.\d+)*", text).group().split(".")))
 
 
 def as_postgres():
-    """How root runs a server, which refuses to be run by root."""
+    """Popen arguments that make root run a server as postgres; a server refuses to run as root."""
     return (
         {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     )
 
 
 def free_port():
-    """One that the kernel gives to nobody in the meantime, as it does with those from 32768 on."""
+    """A free port below 32768, which the kernel does not assign to other sockets meanwhile."""
     while True:
         port = random.SystemRandom().randrange(15000, 32000)
         with contextlib.suppress(OSError), socket.socket() as probe:
@@ -299,7 +309,7 @@ def free_port():
 
 
 def main():
-    """scripts/servers run MAJOR [NAME=VALUE...]"""
+    """Implements `scripts/servers run MAJOR [NAME=VALUE...]`."""
     try:
         with Server(
             major=sys.argv[1], settings=dict(setting.split("=", 1) for setting in sys.argv[2:])

@@ -1,4 +1,4 @@
-"""A test case for replication slots, and for what becomes of them."""
+"""A test case for replication slots."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from support import tap
 from support.case import SchemaTest
 from support.check import ADVICE
 from support.pipeline import until
-from support.server import in_older_words
+from support.server import with_old_wording
 
 ONE_TABLE = """
     CREATE TABLE {s}.t (id int PRIMARY KEY, pad text);
@@ -17,12 +17,14 @@ ONE_TABLE = """
 
 
 def as_text(lsn):
-    """A position as the server and the tap's log write it."""
+    """An LSN in the notation of the server and of the tap's log."""
     return "%X/%X" % (lsn >> 32, lsn & 0xFFFFFFFF)
 
 
 def removed_wal(server):
-    """What the tap says of a slot whose WAL the server has removed: the cause, which servers since 17 tell, and the prevention."""
+    """The cause and the prevention in the tap's error for a slot whose WAL was removed; servers
+    report the cause since 17.
+    """
     if server.version >= (17,):
         return (
             "the server has removed WAL that it needed, since it kept more than "
@@ -37,7 +39,7 @@ def removed_wal(server):
 
 @contextlib.contextmanager
 def consume(server, database, slot, application="somebody"):
-    """Somebody else who reads a slot, but takes no notice of what comes; gives the PID of its backend."""
+    """Reads a slot as another consumer that ignores the data; yields its backend's PID."""
     connection = psycopg2.connect(
         host=str(server.folder),
         port=server.port,
@@ -56,7 +58,7 @@ def consume(server, database, slot, application="somebody"):
 
 
 class SlotTest(SchemaTest):
-    """Each test has the slot `self.slot` once it calls make_slot(), and its config names it."""
+    """make_slot() creates the test's slot `self.slot`, which the config names."""
 
     database = "slots"
 
@@ -74,7 +76,7 @@ class SlotTest(SchemaTest):
         self.addCleanup(self.drop_slot, name)
 
     def drop_slot(self, name=None):
-        """A server takes a moment to see that a tap that was killed is gone."""
+        """Waits for the slot to become inactive: the server notices a killed tap after a moment."""
         name = name or self.slot
         until(lambda: not self.is_active(name), f"slot {name} is in use")
         self.sql(
@@ -89,14 +91,14 @@ class SlotTest(SchemaTest):
         )
 
     def confirmed(self, name=None):
-        """What the slot holds to be with the target, as the number that a state has."""
+        """The slot's confirmed flush LSN as a number, as in a state."""
         [(position,)] = self.sql(
             "SELECT (confirmed_flush_lsn - '0/0')::bigint FROM pg_replication_slots"
             f" WHERE slot_name = '{name or self.slot}'"
         )
         return position
 
-    def end_of_log(self):
+    def end_of_wal(self):
         [(position,)] = self.sql("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
         return position
 
@@ -114,23 +116,23 @@ class SlotTest(SchemaTest):
     def lsn(self, state, table="t"):
         return self.bookmark(state, table)["lsn"]
 
-    def first_copy(self, catalog=None, **extra):
-        """A first run of the table, which it makes; returns the catalog and the state."""
+    def initial_snapshot(self, catalog=None, **extra):
+        """Runs the initial snapshot of a new table; returns the catalog and the state."""
         if catalog is None:
             self.sql(ONE_TABLE)
             catalog = self.catalog("t")
         return catalog, self.sync(catalog, **extra).last_state
 
     def refused(self, text, catalog, state=None, *, before="", **extra):
-        """A run that must end before it has begun."""
+        """Fails unless the run fails with `text` before it writes anything."""
         result = self.sync(catalog, state, expect=4, **extra)
         self.assertEqual(
-            (in_older_words(result.stderr), result.stdout),
+            (with_old_wording(result.stderr), result.stdout),
             (f"{before}CRITICAL {text}{ADVICE}\n", b""),
         )
 
-    def moved_on(self, state):
-        """What a run says of a slot that is beyond the state of t."""
+    def moved_slot_error(self, state):
+        """The error for a slot that has advanced past the state of t."""
         return (
             f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but "
             f"replication slot {self.slot} has moved on to {as_text(self.confirmed())} (made anew, "
@@ -138,8 +140,8 @@ class SlotTest(SchemaTest):
             f"sync the stream anew with --full-refresh {self.id_of('t')}"
         )
 
-    def to_replace(self, prevention):
-        """The remedy for a slot that is lost."""
+    def recreate_advice(self, prevention):
+        """The advice for a lost slot."""
         return (
             f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with "
             f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a "
@@ -147,11 +149,11 @@ class SlotTest(SchemaTest):
         )
 
     def lost(self, cause, prevention):
-        """What a run says of a slot that is lost."""
-        return f"replication slot {self.slot} is lost: {cause}: {self.to_replace(prevention)}"
+        """The error for a lost slot."""
+        return f"replication slot {self.slot} is lost: {cause}: {self.recreate_advice(prevention)}"
 
     def remove_wal(self):
-        """Writes WAL until the slot is lost, which needs a low max_slot_wal_keep_size."""
+        """Writes WAL until the slot is lost; requires a low max_slot_wal_keep_size."""
 
         def is_lost():
             self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")

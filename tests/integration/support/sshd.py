@@ -1,4 +1,4 @@
-"""A real SSH server on loopback, with its own configuration, keys and port, in a temporary folder."""
+"""A real SSH server on loopback, with its own configuration, keys and port."""
 
 import contextlib
 import functools
@@ -18,8 +18,10 @@ SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/l
 
 
 class Sshd:
-    """Takes the logins of the user that runs the tests by the keys in `folder/authorized_keys`; `settings` are lines of
-    sshd_config that come before the usual ones, and so win."""
+    """Accepts the user that runs the tests, with the keys in `folder/authorized_keys`.
+
+    `settings` are lines of sshd_config that override the usual ones.
+    """
 
     def __init__(self, *settings, host_key="ed25519"):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tap-postgres-sshd-"))
@@ -43,9 +45,8 @@ class Sshd:
 
     def start(self):
         if os.geteuid() == 0:
-            os.makedirs(
-                "/run/sshd", mode=0o755, exist_ok=True
-            )  # where it locks up what has not logged in yet
+            # sshd's privilege separation directory
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         config = self.folder / "sshd_config"
         config.write_text(
             "\n".join(
@@ -62,13 +63,13 @@ class Sshd:
                     "KbdInteractiveAuthentication no",
                     "PermitRootLogin yes",
                     "LogLevel VERBOSE",
-                    *lenient(),
+                    *no_penalties(),
                     "",
                 ]
             )
         )
         with open(self.folder / "log", "ab") as log:
-            # Its own session: its children are told from others by that.
+            # A separate session keeps its children apart from others.
             self.process = subprocess.Popen(
                 [SSHD, "-D", "-e", "-f", config],
                 stdin=subprocess.DEVNULL,
@@ -91,18 +92,18 @@ class Sshd:
         return (self.folder / "log").read_text(errors="replace")
 
     def sessions(self):
-        """The PIDs of the processes that serve one connection each."""
+        """The PIDs of the processes that serve a connection each."""
         return children(self.process.pid)
 
     def drop(self):
-        """Ends the connections that it has; it goes on to take new ones."""
+        """Closes existing connections; new ones are still accepted."""
         for pid in self.sessions():
             for each in [*children(pid), pid]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each, signal.SIGKILL)
 
     def stop(self):
-        """No connection is left, and none is taken."""
+        """Stops the server and closes all connections."""
         if self.process:
             pids = self.sessions()
             self.drop()
@@ -119,13 +120,13 @@ class Sshd:
         shutil.rmtree(self.folder)
 
     def allow(self, key, options=""):
-        """Lets the owner of a private key in, given by its path."""
+        """Authorizes a key, given the path of the private key."""
         with open(self.folder / "authorized_keys", "a", encoding="ascii") as keys:
             keys.write(f"{options} {public(key)}".lstrip() + "\n")
 
     @property
     def host_key(self):
-        """Its public key, `ssh-ed25519 AAAA...`."""
+        """The server's public key, `ssh-ed25519 AAAA...`."""
         return public(self.folder / "host_key")
 
     @property
@@ -133,7 +134,7 @@ class Sshd:
         return fingerprint(self.folder / "host_key.pub")
 
     def known_hosts(self, hashed=False, key=None):
-        """Writes a file in which this server is known, by its own key or another; returns its path."""
+        """Writes a known_hosts file with the server's key, or another one; returns its path."""
         path = self.folder / "known_hosts"
         path.write_text(f"[127.0.0.1]:{self.port} {key or self.host_key}\n", encoding="ascii")
         if hashed:
@@ -141,15 +142,15 @@ class Sshd:
         return str(path)
 
     def tunnel(self, key=None, **extra):
-        """The tap's `ssh_tunnel` for this server, whose key it knows."""
+        """The tap's `ssh_tunnel` setting for this server, with its host key."""
         if key is not None:
             extra["private_key"] = str(key)
         return {"host": "127.0.0.1", "port": self.port, "host_key": self.fingerprint, **extra}
 
 
 @functools.cache
-def lenient():
-    """OpenSSH since 9.8 turns away for a while who has failed to log in: a test would pay for the one before."""
+def no_penalties():
+    """The setting without which OpenSSH 9.8 and later delay logins after a failed one."""
     setting = "PerSourcePenalties no"
     known = subprocess.run(
         [SSHD, "-G", "-f", "/dev/null", "-o", setting.replace(" ", "=")],
@@ -169,7 +170,7 @@ def children(pid):
 
 
 def keygen(path, kind="ed25519", passphrase="", form=()):
-    """Makes a pair of keys; returns the path of the private one."""
+    """Creates a key pair; returns the path of the private key."""
     subprocess.run(
         ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "", *form, "-f", path],
         check=True,
@@ -188,7 +189,7 @@ def public(key):
 
 @contextlib.contextmanager
 def agent(*keys):
-    """An SSH agent that holds these keys; gives the variables by which it is found."""
+    """Runs an SSH agent that holds the keys; yields its environment variables."""
     with tempfile.TemporaryDirectory(prefix="tap-postgres-agent-") as folder:
         address = os.path.join(folder, "socket")
         running = subprocess.Popen(["ssh-agent", "-D", "-a", address], stdout=subprocess.DEVNULL)

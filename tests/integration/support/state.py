@@ -1,4 +1,4 @@
-"""A test case for states that are given to a run."""
+"""A test case for runs that start from a given state."""
 
 from support.case import SchemaTest
 
@@ -12,8 +12,9 @@ class StateTest(SchemaTest):
         super().setUp()
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, k bigint, j bigint, at timestamptz);
-                    INSERT INTO {s}.t SELECT i, i * 10, -i, timestamptz '2020-07-01 12:00:00+00' + i * interval '0.5 s'
-                        FROM generate_series(1, 10) i;"""
+               INSERT INTO {s}.t
+               SELECT i, i * 10, -i, timestamptz '2020-07-01 12:00:00+00' + i * interval '0.5 s'
+                 FROM generate_series(1, 10) i;"""
         )
 
     def incremental(self, *names, key="k"):

@@ -1,4 +1,4 @@
-"""Runs the real binary as a user would and reads what it says."""
+"""Runs the real binary as a user does and reads its output."""
 
 import copy
 import dataclasses
@@ -22,7 +22,7 @@ class Result:
     code: int
     stdout: bytes
     stderr: str
-    connected: str = ""  # the line about the connection, which is not in stderr: ports differ
+    connected: str = ""  # the line about the connection, kept out of stderr because ports differ
 
     def __str__(self):
         return (
@@ -32,14 +32,14 @@ class Result:
 
     @functools.cached_property
     def messages(self):
-        """stdout, a dict for each line. Numbers with a fraction are Decimals, so that no digit is lost."""
+        """The lines of stdout as dicts. Numbers with a fraction are Decimals."""
         *lines, rest = self.stdout.split(b"\n")
         assert rest == b"", f"the last line has no end: {rest[-200:]!r}"
         return [load_strict(line) for line in lines]
 
     @property
     def types(self):
-        """The kinds of messages in order."""
+        """The types of the messages, in order."""
         return [message["type"] for message in self.messages]
 
     def of_type(self, kind, stream=None):
@@ -49,7 +49,7 @@ class Result:
         return [message["record"] for message in self.of_type("RECORD", stream)]
 
     def schemas(self):
-        """The SCHEMA message of each stream."""
+        """The last SCHEMA message of each stream."""
         return {message["stream"]: message for message in self.of_type("SCHEMA")}
 
     @property
@@ -58,7 +58,7 @@ class Result:
 
     @property
     def state_texts(self):
-        """The values of the STATE messages to the letter, as a target hands them back."""
+        """The values of the STATE messages exactly as written, as a target returns them."""
         before, after = b'{"type":"STATE","value":', b"}"
         return [
             line.removeprefix(before).removesuffix(after).decode()
@@ -74,9 +74,9 @@ class Result:
 def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0, timeout=120):
     """Runs the tap in an empty folder and returns a Result.
 
-    config, catalog and state become files; text or bytes are written as they are, anything else as JSON. `files` are
-    further ones, by name. An exit code other than `expect` (None: any) is a failed assertion that shows the command and
-    its stderr.
+    `config`, `catalog` and `state` become files: text and bytes are written unchanged, anything
+    else as JSON. `files` are additional files by name. An exit code other than `expect` (None: any)
+    is a failed assertion that shows the command and its stderr.
     """
     with tempfile.TemporaryDirectory(prefix="tap-postgres-run-") as folder:
         command = prepare(folder, config, *args, catalog=catalog, state=state, files=files)
@@ -99,7 +99,7 @@ def run(config, *args, catalog=None, state=None, files=None, env=None, expect=0,
 
 
 def secrets(config):
-    """The values in a config that nobody may be shown, as bytes. What is a file's name is none."""
+    """The secret values of a config, as bytes. File names are not secret."""
     if not isinstance(config, dict):
         return
     for key, value in config.items():
@@ -118,20 +118,20 @@ def secrets(config):
 
 
 def check_secrets(config, output):
-    """Every output of every run is looked through for what it must not show."""
+    """Fails if the output contains a secret of the config."""
     shown = [secret for secret in secrets(config) if len(secret) > 4 and secret in output]
     assert not shown, f"the output shows {shown}"
 
 
 def without_connection(stderr):
-    """What a run says, and what it says about its connection."""
+    """Splits stderr into the log and the lines about the connection."""
     text = stderr.decode(errors="backslashreplace")
     line = re.compile(r"^INFO connected to .*\n", re.MULTILINE)
     return line.sub("", text), "".join(line.findall(text))
 
 
 def prepare(folder, config, *args, catalog=None, state=None, files=None):
-    """Writes the files of a run into a folder; returns the command to be run in there."""
+    """Writes the files of a run into a folder; returns the command to run there."""
     command = [BINARY]
     named = {"config": config, "catalog": catalog, "state": state}
     for name, content in named.items():
@@ -144,7 +144,7 @@ def prepare(folder, config, *args, catalog=None, state=None, files=None):
 
 
 def clean_environment(extra=None):
-    """Ours, without what would steer libpq or the tap."""
+    """The environment without variables that affect libpq or the tap."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -154,7 +154,7 @@ def clean_environment(extra=None):
 
 
 def version():
-    """`tap-postgres 1.2.3`, which is its application's name to the server, too."""
+    """`tap-postgres 1.2.3`, which is also its application_name."""
     return subprocess.run(
         [BINARY, "--version"], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -166,20 +166,20 @@ def discover(config, *args):
 
 
 def stream(catalog, name):
-    """The one stream of a table name or tap_stream_id."""
+    """The stream with this table name or tap_stream_id."""
     [found] = [s for s in catalog["streams"] if name in (s["table_name"], s["tap_stream_id"])]
     return found
 
 
 def metadata(entry, column=None):
-    """The metadata of a stream, or of one of its columns."""
+    """The metadata of a stream or of one of its columns."""
     breadcrumb = [] if column is None else ["properties", column]
     [found] = [m["metadata"] for m in entry["metadata"] if m["breadcrumb"] == breadcrumb]
     return found
 
 
 def select(catalog, *names, method="FULL_TABLE", key=None):
-    """A copy of the catalog with streams (all without names) selected, by metadata as users do it."""
+    """A copy of the catalog with streams (default: all) selected by metadata."""
     catalog = copy.deepcopy(catalog)
     for entry in [stream(catalog, name) for name in names] or catalog["streams"]:
         metadata(entry).update({"selected": True, "replication-method": method})
@@ -189,7 +189,7 @@ def select(catalog, *names, method="FULL_TABLE", key=None):
 
 
 def load_strict(text):
-    """JSON, and not the words NaN and Infinity that Python takes for it."""
+    """Parses JSON strictly: Python would accept NaN and Infinity."""
 
     def refuse(word):
         raise ValueError(f"{word} is not JSON")

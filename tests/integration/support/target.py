@@ -1,12 +1,12 @@
-"""The target of the tests: reads Singer messages on stdin and keeps the streams as tables of a database.
+"""The target of the tests: reads Singer messages from stdin and writes streams to database tables.
 
     target.py --dsn "host=/tmp/x dbname=copy" --schema public < messages > states
 
-Each stream is a table "<schema>"."<stream>" (key jsonb UNIQUE, record jsonb, version bigint): `key` is the list of the
-key's values, null for a stream without key. A STATE is written to stdout once all that came before it is committed,
-never earlier: that is the promise by which a tap may go on from it. A last line without its end is what a killed tap
-leaves behind, and is dropped. What cannot be right (a RECORD before its SCHEMA, a column that the SCHEMA does not have)
-is an error.
+Each stream becomes a table "<schema>"."<stream>" (key jsonb UNIQUE, record jsonb, version bigint).
+`key` is the list of key values, null for a stream without key. A STATE is written to stdout once
+everything before it is committed, so a tap may resume from it. An incomplete last line, which a
+killed tap leaves, is dropped. Invalid input (a RECORD before its SCHEMA, a column that is not in
+the SCHEMA) is an error.
 """
 
 import argparse
@@ -16,8 +16,9 @@ import sys
 
 import psycopg2
 
-BATCH_ROWS = 20000  # in memory before they go to the server, in the same transaction
-LOCK = 7401  # held as long as a target works on a schema: one that was killed must be gone before the next begins
+BATCH_ROWS = 20000  # rows collected before they are sent to the server, in the same transaction
+# Held while a target works on a schema: a killed target must be gone before the next one starts.
+LOCK = 7401
 
 
 def refuse(word):
@@ -28,7 +29,7 @@ DECODER = json.JSONDecoder(parse_float=decimal.Decimal, parse_constant=refuse)
 
 
 class Stream:
-    """A table, and what came for it since the last flush: each key's last line, and lines without key."""
+    """A table and the changes since the last flush: last line per key, and lines without key."""
 
     def __init__(self, table, schema):
         self.table = table
@@ -65,8 +66,10 @@ class Stream:
             (
                 [line for line, deleted in self.lines.values() if not deleted],
                 f"""
-                    INSERT INTO {self.table} SELECT {key}, line -> 'record', (line ->> 'version')::bigint FROM lines
-                    ON CONFLICT (key) DO UPDATE SET record = excluded.record, version = excluded.version""",
+                    INSERT INTO {self.table}
+                    SELECT {key}, line -> 'record', (line ->> 'version')::bigint FROM lines
+                    ON CONFLICT (key)
+                    DO UPDATE SET record = excluded.record, version = excluded.version""",
             ),
             (
                 self.keyless,
@@ -89,7 +92,7 @@ class Stream:
 
 
 class Target:
-    """Applies messages in one transaction after another; each ends with a STATE."""
+    """Applies messages in consecutive transactions, each of which ends with a STATE."""
 
     def __init__(self, dsn, schema="public"):
         self.connection = psycopg2.connect(dsn)
@@ -101,11 +104,11 @@ class Target:
         self.streams = {}
 
     def close(self):
-        """Forgets what no STATE has confirmed."""
+        """Rolls back everything after the last STATE."""
         self.connection.close()
 
     def apply(self, lines, confirm):
-        """Takes in lines (bytes); `confirm` is given each STATE's value as text once it holds."""
+        """Applies lines (bytes); passes each STATE's value to `confirm` once it is committed."""
         for line in lines:
             if not line.endswith(b"\n"):
                 return
@@ -150,12 +153,12 @@ class Target:
 
 
 def as_key(value):
-    """A value by which equal keys are found in a dict, as jsonb finds them."""
+    """A hashable value that is equal where jsonb values are equal."""
     return value if value.__hash__ else json.dumps(value, sort_keys=True, default=str)
 
 
 def value_as_written(text):
-    """The value of a STATE, to the letter: bookmarks must keep their digits."""
+    """The value of a STATE exactly as written: bookmarks must keep their digits."""
     start = text.index("{", text.index('"value"'))
     _, end = DECODER.raw_decode(text, start)
     return text[start:end]

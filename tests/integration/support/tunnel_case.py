@@ -1,4 +1,4 @@
-"""A test case for the tap behind an SSH server, which each class has one of."""
+"""A test case for the tap behind an SSH server; each class has its own server."""
 
 import pathlib
 import tempfile
@@ -30,11 +30,11 @@ class TunnelTest(SchemaTest):
         self.through(self.sshd)
 
     def through(self, sshd, **extra):
-        """From now on the tap goes through this SSH server."""
+        """Makes the tap connect through this SSH server."""
         self.config = {**self.direct, "ssh_tunnel": sshd.tunnel(self.key, **extra)}
 
     def discover(self, expect=0, env=None, **tunnel):
-        """Discovery through the tunnel, whose settings are changed by `tunnel`; None takes one away."""
+        """Runs discovery through the tunnel with changed settings; None removes a setting."""
         changed = {**self.config["ssh_tunnel"], **tunnel}
         changed = {name: value for name, value in changed.items() if value is not None}
         result = tap.run(
@@ -43,7 +43,7 @@ class TunnelTest(SchemaTest):
         return without_advice(result) if expect == 3 else result
 
     def refused(self, text, env=None, user=None, **tunnel):
-        """Discovery that must end before the tunnel is open."""
+        """Fails unless discovery fails with `text` before the tunnel is open."""
         result = self.discover(3, env, **({"username": user} if user else {}), **tunnel)
         self.assertEqual(
             result.stderr,

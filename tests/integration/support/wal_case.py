@@ -1,4 +1,4 @@
-"""A test case for log-based streams: each test has a replication slot of its own besides its schema."""
+"""A test case for log-based streams; each test has its own schema and slot."""
 
 import re
 
@@ -8,7 +8,7 @@ from support.pipeline import until
 
 
 class WalTest(SchemaTest):
-    """The usual course: tables, first_copy(), changes, follow(), check_equal()."""
+    """Typical steps: create tables, initial_snapshot(), make changes, follow(), check_equal()."""
 
     def setUp(self):
         super().setUp()
@@ -19,7 +19,7 @@ class WalTest(SchemaTest):
         self.selected = self.state = None
 
     def drop_slot(self, slot):
-        """A server takes a moment to see that a tap that was killed is gone."""
+        """Waits for the slot to become inactive: the server notices a killed tap after a moment."""
         until(
             lambda: not self.sql(
                 f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
@@ -28,16 +28,16 @@ class WalTest(SchemaTest):
         )
         self.sql(f"SELECT pg_drop_replication_slot('{slot}')")
 
-    def first_copy(self, *names, **config):
-        """Selects the tables (all without names), all log based, and copies them into the destination."""
+    def initial_snapshot(self, *names, **config):
+        """Selects tables (default: all) as log-based and copies them into the destination."""
         self.config.update(config)
         self.selected = self.catalog(*names, method="LOG_BASED")
         return self.follow()
 
     def follow(self, *args, expect=0, **extra):
-        """A run that goes on from the last one and is taken in by the target."""
+        """Runs from the last state and sends the output to the target."""
         result = self.sync(self.selected, self.state, *args, expect=expect, **extra)
-        states = self.give_target(result.stdout.splitlines(keepends=True))
+        states = self.send_to_target(result.stdout.splitlines(keepends=True))
         self.assertEqual(states, result.state_texts)
         self.state = states[-1] if states else self.state
         return result
@@ -46,7 +46,7 @@ class WalTest(SchemaTest):
         return self.bookmark(state, table)["lsn"]
 
     def check_followed(self, *tables, **extra):
-        """One run, after which the destination is what the tables are."""
+        """Runs once; the destination must then equal the tables."""
         result = self.follow(**extra)
         for table in tables:
             self.check_equal(table)
@@ -54,13 +54,13 @@ class WalTest(SchemaTest):
 
 
 def warnings(result):
-    """The warnings of a run, without the times."""
+    """The warnings of a run, without timestamps."""
     text = result.stderr if isinstance(result, tap.Result) else result.log
     return re.findall(r"^WARNING (.*)$", text, re.MULTILINE)
 
 
 def changes(result, stream=None):
-    """The records without what differs from run to run: the delete times are 'D'."""
+    """The records without values that differ between runs: delete times become 'D'."""
     return [
         {
             name: "D" if name == "_sdc_deleted_at" and value else value

@@ -1,5 +1,7 @@
-"""Tables that are read from the log, and what an application does to them: deletes, new keys, TRUNCATE, large values that an
-update leaves as they are, rows that move between partitions, transactions that overlap.
+"""Tables for log-based streams and the changes that an application makes to them.
+
+The changes include deletes, key changes, TRUNCATE, updates with unchanged TOAST columns, rows that
+move between partitions, and overlapping transactions.
 """
 
 import contextlib
@@ -9,36 +11,37 @@ import psycopg2.errors
 from support import workload
 
 SETUP = """
-CREATE TABLE log_toast (id int PRIMARY KEY, n numeric, pad text, big text);
-ALTER TABLE log_toast ALTER big SET STORAGE EXTERNAL;
-CREATE TABLE log_full (id int PRIMARY KEY, n numeric, pad text, big text);
-ALTER TABLE log_full ALTER big SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
-CREATE TABLE log_part (id int PRIMARY KEY, n numeric, pad text, big text) PARTITION BY HASH (id);
-CREATE TABLE log_part0 PARTITION OF log_part FOR VALUES WITH (MODULUS 3, REMAINDER 0);
-CREATE TABLE log_part1 PARTITION OF log_part FOR VALUES WITH (MODULUS 3, REMAINDER 1);
-CREATE TABLE log_part2 PARTITION OF log_part FOR VALUES WITH (MODULUS 3, REMAINDER 2);
-CREATE TABLE log_keyless (n numeric, pad text);
+CREATE TABLE wal_toast (id int PRIMARY KEY, n numeric, pad text, big text);
+ALTER TABLE wal_toast ALTER big SET STORAGE EXTERNAL;
+CREATE TABLE wal_full (id int PRIMARY KEY, n numeric, pad text, big text);
+ALTER TABLE wal_full ALTER big SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
+CREATE TABLE wal_part (id int PRIMARY KEY, n numeric, pad text, big text) PARTITION BY HASH (id);
+CREATE TABLE wal_part0 PARTITION OF wal_part FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE wal_part1 PARTITION OF wal_part FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+CREATE TABLE wal_part2 PARTITION OF wal_part FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+CREATE TABLE wal_keyless (n numeric, pad text);
 CREATE TABLE unread (n numeric, pad text);
 """
 
-KEYED = ("log_toast", "log_full", "log_part")
-LOGGED = KEYED + ("log_keyless",)
-KEYS = {"log_toast": ["id"], "log_full": ["id"], "log_part": ["id"], "log_keyless": []}
-LARGE = "(SELECT string_agg(md5((%s + i)::text), '') FROM generate_series(1, 150) i)"  # not kept in the row
+KEYED = ("wal_toast", "wal_full", "wal_part")
+LOG_BASED = KEYED + ("wal_keyless",)
+KEYS = {"wal_toast": ["id"], "wal_full": ["id"], "wal_part": ["id"], "wal_keyless": []}
+# large enough for TOAST
+LARGE = "(SELECT string_agg(md5((%s + i)::text), '') FROM generate_series(1, 150) i)"
 
 
 def setup(cursor, rows, random):
-    """Makes the tables in the search path's first schema, so many rows each."""
+    """Creates the tables in the first schema of the search path, with `rows` rows each."""
     cursor.execute(SETUP)
-    for table in LOGGED:
+    for table in LOG_BASED:
         Writer(table, cursor, random(table)).insert(rows)
 
 
 class Writer(workload.Writer):
-    """The writer of a table, the only one but Overlapping."""
+    """The only writer of a table besides Overlapping."""
 
     def step(self):
-        if self.table == "log_keyless":
+        if self.table == "wal_keyless":
             change = self.rng.choices(
                 (self.insert, self.roll_back, self.truncate, self.write_elsewhere), (8, 1, 0.3, 1)
             )[0]
@@ -63,8 +66,8 @@ class Writer(workload.Writer):
 
     def insert(self, rows=None):
         for _ in range(rows or self.rng.randint(1, 5)):
-            if self.table == "log_keyless":
-                self.execute("INSERT INTO log_keyless VALUES (%s, %s)", self.number(), self.text())
+            if self.table == "wal_keyless":
+                self.execute("INSERT INTO wal_keyless VALUES (%s, %s)", self.number(), self.text())
             else:
                 large = LARGE % self.rng.randrange(10**6) if self.rng.random() < 0.3 else "NULL"
                 self.execute(
@@ -87,7 +90,7 @@ class Writer(workload.Writer):
         )
 
     def swap_keys(self):
-        """Two rows, in one transaction."""
+        """Swaps the keys of two rows in one transaction."""
         self.execute(
             f"""DO $$
             DECLARE a int; b int;
@@ -121,7 +124,7 @@ class Writer(workload.Writer):
         return super().some(at_most).replace("ctid", "id")
 
     def rewrite(self):
-        # A server may find that VACUUM has been faster with the large values of rows that are gone; no row is lost by that.
+        # VACUUM FULL fails if a VACUUM has just removed TOAST values of dead rows; no row is lost.
         with contextlib.suppress(psycopg2.errors.DataCorrupted):
             self.execute(f"VACUUM FULL {self.table}")
 
@@ -130,7 +133,7 @@ class Writer(workload.Writer):
 
 
 class Overlapping(workload.Writer):
-    """Transactions that go on while others come and go. Their rows have keys below 0."""
+    """Transactions that overlap with others. Their rows have negative keys."""
 
     def __init__(self, table, cursor, rng):
         super().__init__(table, cursor, rng)

@@ -1,15 +1,17 @@
-"""Tables that change as an application would change them, step by step, from a seed: what resumed copies must cope with.
+"""Tables and the changes that an application makes to them, step by step, from a seed.
 
-Full tables see inserts, updates in place and to other pages, deletes, rolled back work, VACUUM and VACUUM FULL, and rows that
-move between partitions. Incremental ones see inserts, and updates that give a row the next key: keys are committed in their
-order, since there is one writer for each table.
+Full tables get inserts, updates in place and to other pages, deletes, rollbacks, VACUUM, VACUUM
+FULL, and rows that move between partitions. Incremental tables get inserts and updates that assign
+the next key. Each table has one writer, so keys are committed in order.
 """
 
 import random
 
 SETUP = """
-CREATE TABLE "full" (id int PRIMARY KEY, big bigint, n numeric, at timestamptz, flag boolean, data jsonb, list int[], pad text)
-    WITH (fillfactor = 70);
+CREATE TABLE "full" (
+    id int PRIMARY KEY, big bigint, n numeric, at timestamptz, flag boolean, data jsonb, list int[],
+    pad text
+) WITH (fillfactor = 70);
 CREATE TABLE keyless (a int, pad text);
 CREATE TABLE part (id int NOT NULL, part int, n numeric, pad text) PARTITION BY LIST (part);
 CREATE TABLE part0 PARTITION OF part FOR VALUES IN (0);
@@ -31,13 +33,14 @@ WORDS = ("plain", "it's", 'say "so"', "back\\slash", "tab\there", "né 日本 �
 
 
 def setup(cursor, rows):
-    """Makes the tables in the search path's first schema, so many rows each."""
+    """Creates the tables in the first schema of the search path, with `rows` rows each."""
     cursor.execute(SETUP)
     for table in FULL + INCREMENTAL:
         writer = Writer(table, cursor, random.Random(table))
         writer.key = 1
         writer.insert(rows)
-    # Rows without key come only while there is no bookmark, so they are there from the beginning and stay as they are.
+    # Rows without key are only sent while there is no bookmark, so they exist from the start and
+    # never change.
     for table in INCREMENTAL:
         cursor.execute(
             f"INSERT INTO {table} (id, pad) SELECT -i, 'no key' FROM generate_series(1, "
@@ -46,7 +49,7 @@ def setup(cursor, rows):
 
 
 class Writer:
-    """The one writer of a table."""
+    """The only writer of a table."""
 
     def __init__(self, table, cursor, rng):
         self.table = table
@@ -55,11 +58,11 @@ class Writer:
         self.use(cursor)
 
     def use(self, cursor):
-        """Goes on with another connection."""
+        """Switches to another connection."""
         self.cursor = cursor
 
     def step(self):
-        """One change, committed when this returns."""
+        """Makes one change and commits it."""
         if self.table in INCREMENTAL:
             change = self.rng.choices((self.insert, self.bump, self.roll_back), (2, 8, 1))[0]
         else:
@@ -85,8 +88,9 @@ class Writer:
     def insert_full(self):
         r = self.rng
         self.execute(
-            """INSERT INTO "full" SELECT coalesce(max(id), 0) + 1, %s, %s, now() - %s * interval '1 us', %s, %s, %s, %s
-                          FROM "full\"""",
+            """INSERT INTO "full"
+               SELECT coalesce(max(id), 0) + 1, %s, %s, now() - %s * interval '1 us', %s, %s, %s, %s
+                 FROM "full\"""",
             r.getrandbits(62) - 2**61,
             self.number(),
             r.randrange(10**15),
@@ -126,7 +130,7 @@ class Writer:
         )
 
     def bump(self):
-        """Gives some rows the next key, all of them the same one."""
+        """Assigns the next key to some rows, the same one to all of them."""
         key = "%s" if self.table == "inc" else "timestamptz '2024-02-29' + %s * interval '1 us'"
         self.execute(
             f"UPDATE {self.table} SET k = {key}, pad = %s WHERE id > 0 AND id %% 50 = %s",
@@ -136,11 +140,11 @@ class Writer:
         )
 
     def update(self):
-        """Changes rows where they are."""
+        """Updates rows in place."""
         self.execute(f"UPDATE {self.quoted} SET pad = left(reverse(pad), 20) WHERE {self.some(2)}")
 
     def grow(self):
-        """Changes rows so that they move, to other pages or another leaf."""
+        """Updates rows so that they move to other pages or another partition."""
         change = "part = (coalesce(part, 0) + 1) % 4, " if self.table == "part" else ""
         self.execute(
             f"UPDATE {self.quoted} SET {change}pad = repeat('g', {self.rng.randrange(100, 2000)}) "
@@ -151,7 +155,7 @@ class Writer:
         self.execute(f"DELETE FROM {self.quoted} WHERE {self.some(4)}")
 
     def several(self):
-        """Changes in one transaction, some of them in subtransactions."""
+        """Makes changes in one transaction, some of them in subtransactions."""
         self.execute("BEGIN")
         self.insert()
         self.execute("SAVEPOINT a")
@@ -180,7 +184,7 @@ class Writer:
         return f'"{self.table}"'
 
     def some(self, at_most):
-        """A condition that so many rows meet, from anywhere in the table."""
+        """A condition that matches at most `at_most` rows, anywhere in the table."""
         return (
             f"ctid = ANY (ARRAY(SELECT ctid FROM {self.quoted} TABLESAMPLE BERNOULLI (5) "
             f"REPEATABLE ({self.rng.randrange(10**6)}) ORDER BY pad LIMIT "
@@ -194,7 +198,7 @@ class Writer:
         return self.rng.choice(WORDS) * self.rng.randint(1, 10)
 
     def next_key(self):
-        """The same one now and then: rows that tie."""
+        """The next key; sometimes the same as before, so that rows tie."""
         if self.key is None:
             number = (
                 "k" if self.table == "inc" else "extract(epoch FROM k - '2024-02-29') * 1000000"

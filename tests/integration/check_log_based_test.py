@@ -207,7 +207,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
                 f"identity; give it a primary key, or ALTER TABLE {u} REPLICA IDENTITY FULL",
                 (
                     f"warning {v} is UNLOGGED, none of its changes are in the log; ALTER TABLE "
-                    f"{v} SET LOG_BASED"
+                    f"{v} SET LOGGED"
                 ),
                 f"warning deletes of {w} come without a column of the stream's key, and updates "
                 "that change it leave the old row, since it is not in the replica identity; "

@@ -82,7 +82,7 @@ class Cases:
 
     def test_rewritten(self):
         self.sql("CREATE UNLOGGED TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 100) i")
-        self.check_complete(self.sync_behind_lock("t", "ALTER TABLE {s}.t SET LOG_BASED"))
+        self.check_complete(self.sync_behind_lock("t", "ALTER TABLE {s}.t SET LOGGED"))
 
     def test_partition_rewritten(self):
         self.sql(PARTITIONED)

@@ -181,7 +181,7 @@ class ReplicaIdentityTest(WalTest):
         self.check(
             [],
             self.warning(
-                "{t} is UNLOGGED, none of its changes are in the log: ALTER TABLE {t} SET LOG_BASED"
+                "{t} is UNLOGGED, none of its changes are in the log: ALTER TABLE {t} SET LOGGED"
             ),
         )
 

@@ -48,9 +48,9 @@ void copy_stream(RetryingConnection& database, const StreamPlan& stream, const c
   } else if (stream.method == singer::ReplicationMethod::full_table) {
     attempt(database, stream, config, output, FullTable(stream, config, output));
   } else {
-    const auto initial_snapshot = [&](pg::Connection& connection) {
-      return logs.start_of_copy(stream, connection);
-    };
+    const InitialSnapshotHooks initial_snapshot{
+        .open = [&](pg::Connection& connection) { return logs.start_of_copy(stream, connection); },
+        .finish = finish_initial_snapshot};
     attempt(database, stream, config, output, FullTable(stream, config, output, initial_snapshot));
   }
 }

@@ -332,10 +332,9 @@ class FaultsTest(IncrementalTest):
             catalog,
             state,
             re.escape(
-                "the bookmark 2020-01-01T00:00:00+00:00 does not fit replication key k, which is "
-                "integer now: sync the "
-                f'stream anew with --full-refresh {self.id_of("t")} (invalid input syntax for type '
-                'integer: "2020-01-01T00:00:00+00:00" (SQLSTATE 22P02))'
+                "the bookmark 2020-01-01T00:00:00+00:00 is not a value of replication key k, whose "
+                "type is now integer: restart the stream with --full-refresh "
+                f'{self.id_of("t")} (invalid input syntax for type integer: "2020-01-01T00:00:00+00:00" (SQLSTATE 22P02))'
             ),
         )
         self.assertEqual(
@@ -353,7 +352,7 @@ class FaultsTest(IncrementalTest):
             }
         }
         self.check_t_fails_alone(
-            self.catalog(), state, "the bookmark 99999999999 does not fit .*SQLSTATE 22003.*"
+            self.catalog(), state, "the bookmark 99999999999 is not a value of .*SQLSTATE 22003.*"
         )
 
     def test_widened_key_type_resumes(self):

@@ -303,7 +303,7 @@ class MatrixTest:
         )
         after = self.sync(catalog, before.state_texts[5])
         self.assertIn(
-            f"INFO {DB}-public-resumed: going on with the copy that was cut off\n", after.stderr
+            f"INFO {DB}-public-resumed: resuming the interrupted copy\n", after.stderr
         )
         self.assertEqual(
             sorted(r["id"] for r in after.records()),
@@ -341,7 +341,7 @@ class MatrixTest:
             with self.subTest(state):
                 after = self.sync(catalog, state)
                 self.assertIn(
-                    f"INFO {DB}-public-frozen: going on with the copy that was cut off\n",
+                    f"INFO {DB}-public-frozen: resuming the interrupted copy\n",
                     after.stderr,
                 )
                 self.assertEqual(

@@ -21,14 +21,14 @@ class ResumeColumnsTest(ResumeTest):
     def test_column_selected_meanwhile(self):
         state = self.interrupt_after(9, self.without("n"))
         result = self.resume(state)
-        self.check_restarted(result, state, "it did not have all columns (n)")
+        self.check_restarted(result, state, "it was started without some columns (n)")
 
     def test_column_deselected_meanwhile(self):
         state = self.interrupt_after(9)
         result = self.resume(state, self.without("n", "pad"))
         self.assertIn(
-            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it had more columns "
-            "(n, pad); restarting it\n",
+            f"WARNING {self.id_of('t')}: cannot resume the interrupted copy: it was started with "
+            "more columns (n, pad); restarting it\n",
             result.stderr,
         )
         self.assertEqual(result.records("t"), [{"id": i} for i in range(1, 1001)])
@@ -36,7 +36,7 @@ class ResumeColumnsTest(ResumeTest):
     def test_column_dropped_and_added_again_meanwhile(self):
         state = self.interrupt_after(9)
         self.sql("ALTER TABLE {s}.t DROP n; ALTER TABLE {s}.t ADD n int DEFAULT 7")
-        self.check_restarted(self.resume(state), state, "it did not have all columns (n)")
+        self.check_restarted(self.resume(state), state, "it was started without some columns (n)")
 
     def test_order_does_not_matter(self):
         state = self.interrupt_after(9)
@@ -52,7 +52,7 @@ class ResumeColumnsTest(ResumeTest):
             del bookmark["copy"][name]
         state = {"bookmarks": {self.id_of("t"): bookmark}}
         self.check_restarted(
-            self.resume(state), state, "an earlier version of tap-postgres began it"
+            self.resume(state), state, "an earlier version of tap-postgres started it"
         )
 
     def test_another_cluster_and_another_timeline(self):
@@ -64,7 +64,8 @@ class ResumeColumnsTest(ResumeTest):
                 changed = {"bookmarks": {self.id_of("t"): bookmark}}
                 result = self.sync(self.catalog("t"), changed)
                 self.assertIn(
-                    "cannot resume the interrupted copy: the server has another history; "
+                    "cannot resume the interrupted copy: the server has a different history "
+                    "(system identifier or timeline); "
                     "restarting it\n",
                     result.stderr,
                 )

@@ -110,14 +110,14 @@ class PartitionsTest(ResumeTest):
         self.check(
             "ALTER TABLE {s}.t DETACH PARTITION {s}.t2",
             resumed=False,
-            why="the part of the table that it had come to is gone",
+            why="the table or partition where it stopped is gone",
         )
 
     def test_current_partition_dropped(self):
         self.check(
             "DROP TABLE {s}.t2",
             resumed=False,
-            why="the part of the table that it had come to is gone",
+            why="the table or partition where it stopped is gone",
         )
 
     def test_interrupted_in_each_partition(self):

@@ -42,7 +42,7 @@ class RewrittenTableTest(ResumeTest):
             "DROP TABLE {s}.t",
             TABLE,
             "DELETE FROM {s}.t WHERE id < 100",
-            why="the part of the table that it had come to is gone",
+            why="the table or partition where it stopped is gone",
         )
 
     def test_swapped_for_another_table(self):
@@ -50,7 +50,7 @@ class RewrittenTableTest(ResumeTest):
             "CREATE TABLE {s}.u (LIKE {s}.t INCLUDING ALL); INSERT INTO {s}.u SELECT id + 5, n, "
             "pad FROM {s}.t;"
             "ALTER TABLE {s}.t RENAME TO old; ALTER TABLE {s}.u RENAME TO t",
-            why="the part of the table that it had come to is gone",
+            why="the table or partition where it stopped is gone",
         )
 
     def test_another_timeline(self):

@@ -20,7 +20,7 @@ namespace tap::sync {
 
 namespace {
 
-/// The bookmark's own values: what the user may ask of a record's would lose digits, or days.
+/// The encoding of bookmarks. The user's options for records could lose digits or days.
 value::EncodingOptions bookmark_options() {
   value::EncodingOptions options;
   options.non_finite_numbers = value::EncodingOptions::NonFinite::string;
@@ -28,9 +28,9 @@ value::EncodingOptions bookmark_options() {
   return options;
 }
 
-/// An encoder's JSON as a bookmark. A target that reads numbers as doubles would hand a long one back
-/// rounded, and the next run would skip rows; some refuse a number beyond a double's range. The server takes
-/// text as well.
+/// An encoder's JSON as a bookmark. Long numbers become text, which the server accepts as well: a target that
+/// reads numbers as doubles would return them rounded, so that the next run would skip rows, and some targets
+/// refuse numbers beyond the range of a double.
 Json bookmark_value(std::string_view json) {
   constexpr std::size_t longest_number = 300;  // a double's range ends at 308 digits
   constexpr auto exact_digits = std::numeric_limits<double>::digits10;
@@ -46,8 +46,8 @@ Json bookmark_value(std::string_view json) {
   return is_double_or_integer || digits <= exact_digits ? std::move(number) : Json(json);
 }
 
-/// The server does not take the bookmark for a value of the key's type (manual: Error Codes, class 22).
-bool is_unfit_value(const pg::ServerError& error) {
+/// True if the server refuses the bookmark as a value of the key's type (manual: Error Codes, class 22).
+bool is_invalid_value(const pg::ServerError& error) {
   constexpr std::array codes = {"22P02", "22007", "22008", "22003", "42883"};
   return std::ranges::find(codes, error.sqlstate()) != codes.end();
 }
@@ -55,22 +55,22 @@ bool is_unfit_value(const pg::ServerError& error) {
 }  // namespace
 
 void Incremental::attempt(pg::Connection& connection) {
-  output_.attempt([&] { read_all(connection); }, [&] { note_key(); });
+  output_.attempt([&] { copy_rows(connection); }, [&] { save_key(); });
 }
 
-void Incremental::read_all(pg::Connection& connection) {
+void Incremental::copy_rows(pg::Connection& connection) {
   const pg::Relation relation =
       pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns);
   const pg::TableColumn& key = replication_key(plan_, relation.columns, relation.types);
   const value::Type type = value::resolve(relation.types, key.type, key.modifier);
-  bookmark_encoder_.emplace(type, wire_of(type), bookmark_options(), key.name);
+  bookmark_encoder_.emplace(type, wire_format(type), bookmark_options(), key.name);
   table_ = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
   key_ = pg::quote_identifier(key.name);
   operators_ = operator_schema(relation.types, key.type);
   is_infinite_ = infinity_test(relation.types, key.type);
 
-  const RowProjection shape(plan_, relation, config_.values);
-  begin(shape);
+  const RowProjection projection(plan_, relation, config_.values);
+  begin_stream(projection);
   const singer::RecordFrame frame(plan_.name, version_of(output_.bookmark()), time_extracted_);
   const auto bookmark = bookmark_text(output_.bookmark());
   if (bookmark && is_infinite_ != nullptr && is_infinite_text(*bookmark)) {
@@ -81,23 +81,23 @@ void Incremental::read_all(pg::Connection& connection) {
   }
   try {
     for (const Part& part : parts(connection, relation)) {
-      read_part(connection, part, shape, frame);
+      read_part(connection, part, projection, frame);
     }
   } catch (const pg::ServerError& error) {
-    if (!bookmark || !is_unfit_value(error)) {
+    if (!bookmark || !is_invalid_value(error)) {
       throw;
     }
     throw StreamError(
-        fmt::format("the bookmark {} does not fit replication key {}, which is {} now: sync the stream "
-                    "anew with --full-refresh {} ({})",
+        fmt::format("the bookmark {} is not a value of replication key {}, whose type is now {}: restart "
+                    "the stream with --full-refresh {} ({})",
                     *bookmark, key.name, key.type_name, plan_.stream.id, error.what()));
   }
   connection.execute("COMMIT");
-  note_key();
+  save_key();
   output_.end();
 }
 
-void Incremental::begin(const RowProjection& shape) {
+void Incremental::begin_stream(const RowProjection& projection) {
   if (output_.has_begun()) {
     return;
   }
@@ -107,7 +107,7 @@ void Incremental::begin(const RowProjection& shape) {
     renew_version(bookmark);
   }
   time_extracted_ = utc_now();
-  output_.begin(shape.columns(), {*plan_.stream.replication_key});
+  output_.begin(projection.columns(), {*plan_.stream.replication_key});
   if (const auto known = version_of(output_.bookmark())) {
     output_.activate_version(*known);
   }
@@ -121,12 +121,12 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
   const pg::TableColumn& key = replication_key(plan_, relation.columns, relation.types);
   const auto bookmark = bookmark_text(output_.bookmark());
   if (!bookmark) {
-    // NOT NULL of a parent need not hold for its partitions, nor for what a foreign table shows.
+    // The NOT NULL of a parent need not hold for its partitions, nor that of a foreign table for its rows.
     if (key.not_null && relation.kind == pg::RelationKind::table && relation.partitions.size() == 1) {
-      return {{"true" + up_to_limit(connection, "true"), true}};
+      return {{"true" + limit_condition(connection, "true"), true}};
     }
     const std::string with_key = key_ + " IS NOT NULL";
-    return {{key_ + " IS NULL", false}, {with_key + up_to_limit(connection, with_key), true}};
+    return {{key_ + " IS NULL", false}, {with_key + limit_condition(connection, with_key), true}};
   }
   const std::string at = pg::quote_literal(*bookmark);
   std::vector<Part> parts;
@@ -139,89 +139,90 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
       parts.push_back({compare_key(">=", from) + " AND " + compare_key("<", at), false});
     }
   }
-  parts.push_back({compare_key(">=", at) + up_to_limit(connection, compare_key(">", at)), true});
+  parts.push_back({compare_key(">=", at) + limit_condition(connection, compare_key(">", at)), true});
   return parts;
 }
 
-/// What ends the rows where `limit` says: the key of the last of so many rows `above` the bookmark. Result
-/// that tie with it all come, and those at the bookmark, which come again, do not count.
-std::string Incremental::up_to_limit(pg::Connection& connection, const std::string& above) {
+// The greatest key is that of the last of `limit` rows above the bookmark. All rows with that key are sent;
+// rows at the bookmark, which are sent again, do not count.
+std::string Incremental::limit_condition(pg::Connection& connection, const std::string& above) {
   if (config_.limit == 0) {
     return "";
   }
-  if (!greatest_) {
+  if (!greatest_key_) {
     const pg::Result last = connection.read_table(fmt::format(
         "SELECT pg_catalog.format('%s', {0}) AS key FROM {1} WHERE {2} ORDER BY {0} OFFSET {3} LIMIT 1", key_,
         table_, above, config_.limit - 1));
-    if (last.size() == 0) {
+    if (last.is_empty()) {
       return "";
     }
-    greatest_ = last.text(0, last.column("key"));
+    greatest_key_ = last.first().text("key");
   }
-  return " AND " + compare_key("<=", pg::quote_literal(*greatest_));
+  return " AND " + compare_key("<=", pg::quote_literal(*greatest_key_));
 }
 
-void Incremental::read_part(pg::Connection& connection, const Part& part, const RowProjection& shape,
+void Incremental::read_part(pg::Connection& connection, const Part& part, const RowProjection& projection,
                             const singer::RecordFrame& frame) {
-  const auto field = shape.position(*plan_.stream.replication_key);
-  std::string query = fmt::format("SELECT {} FROM {} WHERE {}", shape.select_list(), table_, part.condition);
+  const auto key_position = projection.position(*plan_.stream.replication_key);
+  std::string query =
+      fmt::format("SELECT {} FROM {} WHERE {}", projection.select_list(), table_, part.condition);
   if (part.moves_bookmark) {
     query += " ORDER BY " + key_;
   }
   pg::CopyReader reader(connection, query);
   while (const auto bytes = reader.next()) {
     Cursor row(*bytes);
-    shape.take_field_count(row);
-    const Cursor again = row;
-    const bool state_is_due = output_.record(frame, [&](Buffer& out) { shape.append(row, out); });
+    projection.take_field_count(row);
+    const Cursor fields = row;
+    const bool state_is_due = output_.record(frame, [&](Buffer& out) { projection.append(row, out); });
     if (part.moves_bookmark) {
-      const auto value = nth_field(again, field);
+      const auto value = nth_field(fields, key_position);
       if (value && is_infinite_ != nullptr && is_infinite_(*value)) {
-        warn_of_infinite_key(again, shape, *value);
+        warn_of_infinite_key(fields, projection, *value);
       } else if (value) {
-        last_value_ = *value;
-        reached_ = true;
+        last_key_ = *value;
+        has_key_ = true;
       }
     }
     if (state_is_due) {
-      note_key();
+      save_key();
       output_.write_state();
     }
   }
 }
 
-void Incremental::warn_of_infinite_key(Cursor row, const RowProjection& shape, std::string_view key) {
+void Incremental::warn_of_infinite_key(Cursor row, const RowProjection& projection, std::string_view key) {
   if (std::exchange(has_warned_of_infinity_, true)) {
     return;
   }
   Buffer value;
   (*bookmark_encoder_)(key, value);
-  // As JSON text: parsing would refuse a number or a document that is in the record.
-  constexpr std::size_t longest_id = 1000;
+  // Built as JSON text: parsing would refuse some numbers and documents that a record can hold.
+  constexpr std::size_t longest_id = 1000;  // bytes
   Buffer id;
   for (const std::string& name : plan_.stream.key_properties) {
-    if (const std::size_t position = shape.position(name); position < shape.columns().size()) {
+    if (const std::size_t position = projection.position(name); position < projection.columns().size()) {
       id.push(id.size() == 0 ? '{' : ',');
-      shape.append_column(row, position, id);
+      projection.append_column(row, position, id);
     }
   }
   id.append("}");
   const bool is_shown = id.view().front() == '{' && id.size() <= longest_id;
   log::warn(
-      "{}: replication key {} is {} in {}: the bookmark stays at the largest finite key, so every run sends "
-      "such rows again; give them a finite key",
+      "{}: replication key {} is {} in {}: the bookmark stays at the largest finite key, and every run sends "
+      "these rows again; give them a finite key",
       plan_.stream.id, *plan_.stream.replication_key, value.view(),
       is_shown ? fmt::format("the row with {}", id.view()) : "a row");
 }
 
-void Incremental::note_key() {
-  if (!reached_) {
+void Incremental::save_key() {
+  if (!has_key_) {
     return;
   }
   Buffer json;
-  (*bookmark_encoder_)(last_value_, json);
+  (*bookmark_encoder_)(last_key_, json);
   output_.bookmark()["replication_key_value"] = bookmark_value(json.view());
-  reached_ = false;  // another attempt's encoder may be for another type
+  has_key_ = false;  // the next attempt may have another encoder
 }
 
 }  // namespace tap::sync

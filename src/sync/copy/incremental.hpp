@@ -14,50 +14,55 @@
 
 namespace tap::sync {
 
-/// The rows whose replication key is at or above the bookmark, in its order. No STATE has a key below which
-/// rows are unsent, or an infinite one, after which no key would come. Result without a key come while there
-/// is no bookmark, before the others.
+/// Copies the rows whose replication key is at or above the bookmark, ordered by it. Rows with a NULL key are
+/// copied only while there is no bookmark, before the others.
+///
+/// A STATE never has a key below which rows are unsent, nor an infinite key, which no later key could exceed.
 class Incremental {
  public:
+  /// The arguments must outlive the object.
   Incremental(const StreamPlan& plan, const config::Config& config, StreamOutput& output)
       : plan_(plan), config_(config), output_(output) {}
 
-  /// Reads from the bookmark to the end, see FullTable::attempt().
+  /// Copies from the bookmark to the end. Resumes and throws as FullTable::attempt() does.
   void attempt(pg::Connection& connection);
 
  private:
-  /// One query of a run.
+  /// One query of the copy.
   struct Part {
     std::string condition;
     bool moves_bookmark;
   };
 
-  void read_all(pg::Connection& connection);
-  void begin(const RowProjection& shape);
-  /// `key >= literal`. The server gives the literal the key's own type.
+  void copy_rows(pg::Connection& connection);
+  void begin_stream(const RowProjection& projection);
+  /// `key >= literal`. The server gives the literal the type of the key.
   std::string compare_key(const char* comparison, const std::string& literal) const;
   std::vector<Part> parts(pg::Connection& connection, const pg::Relation& relation);
-  std::string up_to_limit(pg::Connection& connection, const std::string& above);
-  void read_part(pg::Connection& connection, const Part& part, const RowProjection& shape,
+  /// The condition, with AND in front, that the config's `limit` adds; empty without a limit. `above` is the
+  /// condition for the rows that count.
+  std::string limit_condition(pg::Connection& connection, const std::string& above);
+  void read_part(pg::Connection& connection, const Part& part, const RowProjection& projection,
                  const singer::RecordFrame& frame);
-  void note_key();
-  /// Says, once, that a key has no place in the order of keys to come. `row` stands before its first field.
-  void warn_of_infinite_key(Cursor row, const RowProjection& shape, std::string_view key);
+  /// Puts the last key into the bookmark.
+  void save_key();
+  /// Warns once per run that a key is infinite. `row` stands before its first field.
+  void warn_of_infinite_key(Cursor row, const RowProjection& projection, std::string_view key);
 
   const StreamPlan& plan_;
   const config::Config& config_;
   StreamOutput& output_;
 
   std::string time_extracted_;
-  std::string table_;       ///< quoted, as is
-  std::string key_;         ///< this, too
-  std::string operators_;   ///< the schema of the key type's operators, this, too
-  std::string last_value_;  ///< the key of the last row, in its wire's bytes
-  bool reached_ = false;    ///< that there is one to note
+  std::string table_;      ///< quoted and qualified
+  std::string key_;        ///< quoted
+  std::string operators_;  ///< quoted: the schema of the operators of the key's type
+  std::string last_key_;   ///< of the last row, as the server sent it
+  bool has_key_ = false;   ///< `last_key_` is not in the bookmark yet
   std::optional<value::Encoder> bookmark_encoder_;
   IsInfinite is_infinite_ = nullptr;  ///< null if the key's type has no infinity
   bool has_warned_of_infinity_ = false;
-  std::optional<std::string> greatest_;  ///< the last key that the limit lets in; once a run
+  std::optional<std::string> greatest_key_;  ///< the last key within the limit; looked up once per run
 };
 
 }  // namespace tap::sync

@@ -18,9 +18,9 @@ namespace {
 
 constexpr std::int32_t kNull = -1;  // the length of a field that is NULL
 
-/// How a column is selected: its binary form, or the text of its type's output function, which a cast to text
-/// is not for every type. A composite of NULLs "IS NULL" without being NULL, so its size is asked for; IS
-/// DISTINCT FROM would have servers before version 10 compare, which not every type can do.
+/// The SELECT expression of a column: its binary form, or the text of its type's output function, which for
+/// some types differs from a cast to text. A composite value of NULLs "IS NULL" without being NULL, so its
+/// size is tested; IS DISTINCT FROM needs an equality operator before version 10, which some types lack.
 std::string select_column(const std::string& name, value::Wire wire, bool is_composite) {
   const std::string column = pg::quote_identifier(name);
   return wire == value::Wire::binary
@@ -31,7 +31,7 @@ std::string select_column(const std::string& name, value::Wire wire, bool is_com
 
 }  // namespace
 
-value::Wire wire_of(const value::Type& type) {
+value::Wire wire_format(const value::Type& type) {
   return value::has_binary(type) ? value::Wire::binary : value::Wire::text;
 }
 
@@ -55,7 +55,7 @@ RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relatio
   for (const pg::TableColumn* column : synced_columns(plan, relation.columns, warn)) {
     const std::string& name = column->name;
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);
-    const value::Wire wire = wire_of(type);
+    const value::Wire wire = wire_format(type);
     std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(Json(name)));
     fields_.push_back(
         {std::move(key), value::Encoder(type, wire, options,

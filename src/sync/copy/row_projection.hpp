@@ -14,18 +14,19 @@
 
 namespace tap::sync {
 
-/// How a column's values are asked for: in binary where its type has an encoder for that.
-value::Wire wire_of(const value::Type& type);
+/// The format to select a column in: binary if its type has a binary encoder, else text.
+value::Wire wire_format(const value::Type& type);
 
-/// The bytes of a row's field, counted from 0; nothing for NULL. `row` stands before the first field.
+/// The bytes of a field of a COPY row; nothing for NULL. `row` stands before the first field, `position`
+/// counts from 0. Throws as Cursor does if the row is too short.
 std::optional<std::string_view> nth_field(Cursor row, std::size_t position);
 
-/// How the rows of a stream are asked for and turned into records: its synced columns in the order of a
-/// record, each with the encoder that its type calls for.
+/// How the rows of a stream are selected and encoded: its synced columns in the order of a record, each with
+/// its encoder. The wire format is that of COPY in binary (manual: COPY, Binary Format).
 class RowProjection {
  public:
-  /// A synced column that the table no longer has is left out with a warning; a key column that is gone is a
-  /// StreamError.
+  /// Omits synced columns that the table no longer has, with a warning. Throws StreamError if one of them is
+  /// a key column.
   RowProjection(const StreamPlan& stream, const pg::Relation& relation,
                 const value::EncodingOptions& options);
 
@@ -33,20 +34,20 @@ class RowProjection {
   [[nodiscard]] const std::string& select_list() const { return select_list_; }
   /// The names of the columns, in order.
   [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
-  /// The position of a column; the number of columns if there is none of this name.
+  /// The position of a column from 0; the number of columns if none has this name.
   [[nodiscard]] std::size_t position(const std::string& column) const;
 
-  /// Takes the number of fields off a COPY row. Throws StreamError unless it is that of the columns and
-  /// `more` fields before them.
+  /// Reads the field count that begins a COPY row. Throws StreamError unless it is the number of columns plus
+  /// `more`.
   void take_field_count(Cursor& row, std::size_t more = 0) const {
     if (static_cast<std::size_t>(row.u16()) != fields_.size() + more) {
       throw_malformed_row();
     }
   }
-  /// Appends the columns of a row, read from the fields that the SELECT list asked for: `"id":1,"name":"x"`.
-  /// Throws StreamError if they are not the rest of the row.
+  /// Appends all columns: `"id":1,"name":"x"`. `row` stands before the first of them. Throws StreamError if
+  /// they are not the rest of the row.
   void append(Cursor& row, Buffer& out) const;
-  /// Appends the column at this position alone: `"name":"x"`. `row` stands before the first field.
+  /// Appends the column at `position` only: `"name":"x"`. `row` stands before the first field.
   void append_column(Cursor row, std::size_t position, Buffer& out) const;
 
  private:

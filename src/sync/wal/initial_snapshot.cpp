@@ -7,6 +7,8 @@
 #include <tap/base/signals.hpp>
 #include <tap/sync/slots/selection.hpp>
 
+#include "records/partition_list.hpp"
+
 namespace tap::sync {
 
 namespace {
@@ -56,6 +58,15 @@ InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn kept_from)
     }
     signals::sleep_for(kStandbyPause);
   }
+}
+
+void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn lsn,
+                             std::uint64_t snapshot_xmax) {
+  bookmark["lsn"] = lsn.value;
+  bookmark["table_oid"] = relation.oid;
+  const Json partitions = partitions_of(relation);
+  note_partitions(bookmark, partitions,
+                  needs_next_transaction(relation, partitions) ? std::optional(snapshot_xmax) : std::nullopt);
 }
 
 }  // namespace tap::sync

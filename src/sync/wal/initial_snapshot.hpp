@@ -2,21 +2,14 @@
 #pragma once
 
 #include <chrono>
-#include <memory>
 #include <string>
 
 #include <tap/config/config.hpp>
 #include <tap/pg/catalog/slots.hpp>
 
-namespace tap::sync {
+#include "sync/initial_snapshot.hpp"
 
-/// Where the log takes over from a stream's first copy.
-struct InitialSnapshot {
-  Lsn lsn;  ///< changes after it are not in the copy, or come twice
-  /// To be imported by the copy, and let go then. Null if none could be had: any snapshot that is taken later
-  /// will do, and changes between come twice.
-  std::unique_ptr<pg::ExportedSnapshot> snapshot;
-};
+namespace tap::sync {
 
 /// The place in the log that a copy begun now goes on from. `slot` is what keeps the log. A snapshot is
 /// waited for until the transactions that are open have ended, with each of them at most `patience`.
@@ -28,5 +21,9 @@ InitialSnapshot open_initial_snapshot(const config::Config& config, pg::Connecti
 /// until that is past `kept_from`, where the slot's log begins. Throws Error (log_based_unprepared) if it is
 /// no standby, or stays behind.
 InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn kept_from);
+
+/// Completes the bookmark of a finished initial snapshot, see InitialSnapshotHooks::finish.
+void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn lsn,
+                             std::uint64_t snapshot_xmax);
 
 }  // namespace tap::sync

@@ -9,7 +9,7 @@ from support.case import SchemaTest
 
 ROWS = 1000
 EVERY = 50  # rows between STATE messages
-BEHIND = "the server is behind the one that the copy began on, or has another history"
+BEHIND = "the server is behind the one it was started on, or has a different history"
 REWRITTEN = "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)"
 
 TABLE = """
@@ -64,7 +64,7 @@ class ResumeTest(SchemaTest):
         )
         self.assertEqual({m["version"] for m in result.messages if "version" in m}, {version})
         self.assertIn(
-            f"INFO {self.id_of('t')}: going on with the copy that was cut off\n", result.stderr
+            f"INFO {self.id_of('t')}: resuming the interrupted copy\n", result.stderr
         )
         self.check_end(result, version)
         self.check_equal("t", extra_allowed)

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot_origin.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/log.hpp>
+#include <tap/base/signals.hpp>
+
+#include "scan.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+/// An idle primary sends what it has written without a commit (pages that reading has pruned) with the next
+/// snapshot of its background writer: after at most 15 s, and another 10 s when that process hibernates.
+constexpr std::chrono::seconds kCatchUpTimeout{30};
+constexpr std::chrono::milliseconds kCatchUpPoll{100};
+
+/// The SQL functions for positions in WAL, whose names changed in version 10.
+struct WalFunctions {
+  explicit WalFunctions(pg::ServerVersion version) {
+    if (version < pg::ServerVersion(100000)) {
+      insert = "pg_catalog.pg_current_xlog_insert_location()";
+      replay = "pg_catalog.pg_last_xlog_replay_location()";
+      file_offset = "pg_catalog.pg_xlogfile_name_offset";
+    }
+  }
+  const char* insert = "pg_catalog.pg_current_wal_insert_lsn()";
+  const char* replay = "pg_catalog.pg_last_wal_replay_lsn()";
+  const char* file_offset = "pg_catalog.pg_walfile_name_offset";
+};
+
+/// Runs in the snapshot's transaction, so after the snapshot was taken. The position is the end of WAL, on a
+/// standby of the replayed WAL. The timeline of a primary comes from the name of a WAL file; that of a
+/// standby from control data, which may be as old as its last restartpoint, and from its WAL receiver, which
+/// not every role may see.
+std::string origin_query(pg::ServerVersion version) {
+  const WalFunctions wal(version);
+  const bool has_control_data = version >= pg::ServerVersion(90600);
+  return fmt::format(
+      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {} AS system, {} AS timeline, lsn, "
+      "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_name END AS wal_file, "
+      "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_offset END AS wal_offset, "
+      "pg_catalog.current_setting('wal_block_size') AS page_size "
+      "FROM (SELECT in_recovery, CASE WHEN in_recovery THEN {} ELSE {} END AS lsn "
+      "FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) server OFFSET 0) wal",
+      has_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
+      has_control_data
+          ? "greatest((SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
+            "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()), "
+            "CASE WHEN in_recovery THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver) END)"
+          : "NULL",
+      wal.file_offset, wal.file_offset, wal.replay, wal.insert);
+}
+
+/// A WAL file's name begins with its timeline, in hexadecimal.
+std::uint32_t read_timeline(std::string_view control_data, std::string_view wal_file) {
+  constexpr std::size_t digits = 8;
+  constexpr int hexadecimal = 16;
+  std::uint32_t timeline = 0;
+  const std::string_view text = wal_file.empty() ? control_data : wal_file.substr(0, digits);
+  std::from_chars(text.data(), text.data() + text.size(), timeline, wal_file.empty() ? 10 : hexadecimal);
+  return timeline;
+}
+
+}  // namespace
+
+std::optional<Snapshot> parse_snapshot(std::string_view text) {
+  Snapshot snapshot;
+  bool is_valid = scan_number(text, snapshot.xmin) && scan_char(text, ':') &&
+                  scan_number(text, snapshot.xmax) && scan_char(text, ':') && snapshot.xmin <= snapshot.xmax;
+  while (is_valid && !text.empty()) {
+    is_valid =
+        (snapshot.xip.empty() || scan_char(text, ',')) && scan_number(text, snapshot.xip.emplace_back());
+  }
+  return is_valid ? std::optional(std::move(snapshot)) : std::nullopt;
+}
+
+Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size) {
+  // The server's access/xlog_internal.h: SizeOfXLogLongPHD on the first page of a file, SizeOfXLogShortPHD.
+  constexpr std::uint64_t long_header = 40;
+  constexpr std::uint64_t short_header = 24;
+  if (offset == long_header) {
+    return Lsn{position.value - long_header};
+  }
+  return page_size > 0 && offset % page_size == short_header ? Lsn{position.value - short_header} : position;
+}
+
+SnapshotOrigin read_snapshot_origin(pg::Connection& connection) {
+  SnapshotOrigin origin;
+  try {
+    const pg::Result result =
+        connection.simple_query("SAVEPOINT origin; " + origin_query(connection.version()));
+    // Release early: a standby terminates the session of a subtransaction that conflicts with its replay.
+    connection.execute("RELEASE SAVEPOINT origin");
+    const pg::Row row = result.first();
+    origin.snapshot = row.text("snapshot");
+    origin.lsn = read_lsn(row.view("lsn"));
+    if (origin.lsn && !row.is_null("wal_offset")) {
+      origin.lsn = without_page_header(*origin.lsn, static_cast<std::uint64_t>(row.number("wal_offset")),
+                                       static_cast<std::uint64_t>(row.number("page_size")));
+    }
+    origin.system = row.text("system");
+    origin.timeline = read_timeline(row.view("timeline"), row.view("wal_file"));
+  } catch (const pg::ServerError& error) {
+    // Aurora refuses these functions unless wal_level is logical. Snapshots can still be compared.
+    log::debug("cannot read the position in WAL: {}", error.what());
+    connection.execute("ROLLBACK TO SAVEPOINT origin; RELEASE SAVEPOINT origin");
+    const pg::Result result = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
+    origin.snapshot = result.first().text("snapshot");
+  }
+  return origin;
+}
+
+std::optional<Lsn> replay_lsn_before_snapshot(pg::Connection& connection,
+                                              const std::optional<Lsn>& required) {
+  const auto deadline = std::chrono::steady_clock::now() + kCatchUpTimeout;
+  const std::string query =
+      fmt::format("SELECT pg_catalog.pg_is_in_recovery() AS in_recovery, {} AS replayed",
+                  WalFunctions(connection.version()).replay);
+  while (true) {
+    const pg::Result result = connection.query(query);
+    const pg::Row row = result.first();
+    if (!row.flag("in_recovery")) {
+      return std::nullopt;
+    }
+    const auto replayed = read_lsn(row.view("replayed"));
+    const bool has_caught_up = !replayed || !required || *replayed >= *required;
+    if (has_caught_up || std::chrono::steady_clock::now() > deadline) {
+      return replayed;
+    }
+    signals::sleep_for(kCatchUpPoll);
+  }
+}
+
+bool is_at_least_as_new(const SnapshotOrigin& now, const SnapshotOrigin& earlier) {
+  const auto current = parse_snapshot(now.snapshot);
+  const auto previous = parse_snapshot(earlier.snapshot);
+  if (!current || !previous || current->xmax < previous->xmax) {
+    return false;
+  }
+  if (current->xmin >= previous->xmax) {
+    return true;  // every transaction that the earlier snapshot could see has ended
+  }
+  if (!current->is_exact()) {
+    return now.lsn && earlier.lsn && *now.lsn >= *earlier.lsn;
+  }
+  return std::ranges::all_of(current->xip, [&](std::uint64_t running) {
+    return running >= previous->xmax || std::ranges::find(previous->xip, running) != previous->xip.end();
+  });
+}
+
+bool is_same_history(const SnapshotOrigin& a, const SnapshotOrigin& b) {
+  const bool is_other_system = !a.system.empty() && !b.system.empty() && a.system != b.system;
+  const bool is_other_timeline = a.timeline != 0 && b.timeline != 0 && a.timeline != b.timeline;
+  return !is_other_system && !is_other_timeline;
+}
+
+std::uint64_t snapshot_xmax(const SnapshotOrigin& origin) {
+  return parse_snapshot(origin.snapshot).value_or(Snapshot()).xmax;
+}
+
+}  // namespace tap::sync

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tap/pg/connection.hpp>
+#include <tap/pgtypes/lsn.hpp>
+
+namespace tap::sync {
+
+/// A parsed txid_snapshot (manual: System Information Functions). Transaction IDs include their epoch.
+struct Snapshot {
+  std::uint64_t xmin = 0;            ///< all transactions below it had ended
+  std::uint64_t xmax = 0;            ///< none at or above it had ended
+  std::vector<std::uint64_t> xip{};  ///< those between that were running; a standby does not list them
+
+  /// True if all transactions below xmax that are not in xip had ended.
+  [[nodiscard]] bool is_exact() const { return xmin == xmax || !xip.empty(); }
+};
+
+/// Parses `xmin:xmax:xip,...`. Nothing if the text is not a snapshot.
+std::optional<Snapshot> parse_snapshot(std::string_view text);
+
+/// The server, the timeline and the position in WAL that a snapshot was taken at: what two snapshots are
+/// compared by.
+struct SnapshotOrigin {
+  std::string snapshot;  ///< text of txid_current_snapshot(): "xmin:xmax:xip"
+  /// For the snapshot of an earlier copy: all commits that it sees end at or before this position. For the
+  /// current snapshot: it sees all commits that end at or before this position.
+  std::optional<Lsn> lsn;
+  std::string system;          ///< the cluster's system identifier; empty before version 9.6
+  std::uint32_t timeline = 0;  ///< 0 if unknown
+};
+
+/// The end of the last WAL record before `position`, which is where the server would write the next record.
+/// If that is the first of a page, it stands after the page header, while a standby that has replayed
+/// everything reports the start of the page. `offset` is the byte offset of `position` in its WAL file,
+/// `page_size` the setting wal_block_size in bytes.
+Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size);
+
+/// Reads the origin of the current transaction's snapshot. Its `lsn` is one to store with a copy: everything
+/// that the snapshot sees was written before it. Where the server does not report positions in WAL (Aurora),
+/// only `snapshot` is set. Throws what Connection::query() does.
+SnapshotOrigin read_snapshot_origin(pg::Connection& connection);
+
+/// The replay LSN of a standby, which a snapshot taken later includes; nothing on a primary. If the standby
+/// is behind `required`, waits up to 30 s for it to catch up. Call before the transaction that resumes a copy
+/// whose snapshot was taken at `required`. Throws what Connection::query() does, and Interrupted.
+std::optional<Lsn> replay_lsn_before_snapshot(pg::Connection& connection, const std::optional<Lsn>& required);
+
+/// True if `now` sees every transaction that `earlier` sees.
+bool is_at_least_as_new(const SnapshotOrigin& now, const SnapshotOrigin& earlier);
+
+/// True if both are of the same system and timeline, as far as these are known.
+bool is_same_history(const SnapshotOrigin& a, const SnapshotOrigin& b);
+
+/// The snapshot's xmax: it sees no transaction with this ID or a higher one. 0 if its text cannot be parsed.
+std::uint64_t snapshot_xmax(const SnapshotOrigin& origin);
+
+}  // namespace tap::sync

@@ -1,4 +1,4 @@
-"""What the tap says about itself: --about, the manual page and the completion of bash."""
+"""Output about the tap itself: --about, the manual page and bash completion."""
 
 import json
 import re
@@ -70,7 +70,7 @@ class ManualTest(unittest.TestCase):
             self.assertRegex(text, rf"(?m)^ +{command}( |$)")
 
     def complete(self, *words):
-        """What bash offers for the last word."""
+        """Completions that bash offers for the last word."""
         script = (
             f'source <({tap.BINARY} --bash-completion); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1));'
             '_tap_postgres tap-postgres "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; printf "%s\\n" '

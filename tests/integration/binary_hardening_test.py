@@ -1,4 +1,4 @@
-"""What users run is built with the defenses that the compiler and the linker have."""
+"""The released binary has the compiler's and the linker's hardening features."""
 
 import platform
 import subprocess

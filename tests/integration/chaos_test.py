@@ -1,8 +1,9 @@
-"""Writers at work, and a run after a run that is cut off at a random place by a random hand; nothing may be missing at the end.
+"""Interrupts runs at random while tables are written; no row or change may be lost.
 
-Each round is by itself: tables of its own, filled and changed from the seed. TAP_ROUNDS says how many (30), TAP_SEED which
-ones: `TAP_SEED=17.4 TAP_ROUNDS=1` is round 4 of seed 17 alone. What the writers get done between two events depends on the
-machine, all else on the seed. The log of a round that fails stays in a folder that is named.
+Each round has its own tables, which are filled and changed from a seed. TAP_ROUNDS is the number of
+rounds (30) and TAP_SEED the seed: `TAP_SEED=17.4 TAP_ROUNDS=1` repeats only round 4 of seed 17. How
+many changes the writers make between two interruptions depends on the machine, everything else on
+the seed. A failed round reports the folder with its log.
 """
 
 import contextlib
@@ -25,7 +26,8 @@ SEED, _, FIRST = os.environ.get("TAP_SEED", str(random.randrange(10**6))).partit
 ROUNDS = int(os.environ.get("TAP_ROUNDS") or 30)
 
 SOURCE, COPY = "source", "copy"
-# What befalls a run: how often, and the exit codes of tap and target that may come of it. A tap that is done before gives 0.
+# Interruptions: their frequency and the exit codes of tap and target that they may cause. A tap
+# that finishes earlier exits with 0.
 EVENTS = {
     "kill the tap": (4, {-9}, {0}),
     "stop the tap": (2, {128 + signal.SIGTERM}, {0}),
@@ -53,7 +55,7 @@ def setUpModule():
 
 
 class Writing:
-    """The writers of a schema's tables, each a thread with a connection, until they are told to stop."""
+    """The writers of a schema's tables, one thread and connection each, until stop()."""
 
     def __init__(self, server, schema, seed):
         self.server = server
@@ -86,7 +88,7 @@ class Writing:
                 if (fault.pgcode or "57P")[:3] != "57P":
                     self.faults.append(fault)
                     return
-                self.over.wait(0.05)  # the server is away
+                self.over.wait(0.05)  # the server is down
             finally:
                 if connection:
                     connection.close()
@@ -127,7 +129,8 @@ class Round:
         try:
             self.play()
         except psycopg2.errors.DataCorrupted as fault:
-            # Seen once in 1,800 rounds: the server, crashed behind a TRUNCATE, lost a block of its own.
+            # Rare (once in 1,800 rounds): a server that crashed after a TRUNCATE lost a block of
+            # its own.
             self.note(f"{fault}")
             raise unittest.SkipTest(
                 f"the server has lost data: {fault}\nthe log is in {self.folder}"
@@ -173,7 +176,7 @@ class Round:
             finally:
                 writing.stop()
             self.note(f"the writers have done {writing.steps} steps")
-            # A resumed copy has every row that there is, and perhaps some that are no more; the log tells of these then.
+            # A resumed copy may contain rows that have been deleted since; WAL deletes them later.
             copied = {
                 *workload.FULL,
                 *(table for table in wal_workload.LOG_BASED if not self.is_followed(state, table)),
@@ -187,7 +190,7 @@ class Round:
         self.destination.sql(f"DROP SCHEMA {self.schema} CASCADE", COPY)
 
     def is_followed(self, state, table):
-        """Whether the state has the table's first copy."""
+        """Whether the initial snapshot of the table is complete in the state."""
         bookmark = json.loads(state or '{"bookmarks": {}}')["bookmarks"].get(
             f"{SOURCE}-{self.schema}-{table}", {}
         )
@@ -201,7 +204,7 @@ class Round:
         return int(position)
 
     def may_be_acknowledged(self, state):
-        """The least position of a state: what is before it, the target has."""
+        """The lowest LSN of a state: the target has everything before it."""
         bookmarks = json.loads(state or '{"bookmarks": {}}')["bookmarks"].items()
         positions = [
             bookmark.get("copy", bookmark).get("lsn")
@@ -225,7 +228,7 @@ class Round:
         )
 
     def interrupt(self, config, catalog, state, proxy):
-        """A run, and what befalls it; returns the target's last state."""
+        """Runs and interrupts the run at random; returns the target's last state."""
         what = self.rng.choices(list(EVENTS), [often for often, _, _ in EVENTS.values()])[0]
         lines = int(2 ** self.rng.uniform(0, 11))
         after = self.rng.choice((None, b'"SCHEMA","stream":"wal_'))
@@ -258,7 +261,7 @@ class Round:
         return outcome.state
 
     def to_the_end(self, config, catalog, state):
-        """A run that nothing befalls."""
+        """Runs without interruption."""
         outcome = self.finish(self.pipeline(config, catalog, state))
         assert (outcome.tap_code, outcome.target_code) == (
             0,

@@ -1,4 +1,4 @@
-"""`tap-postgres check`: what it finds of all that log-based streams need."""
+"""`tap-postgres check`: findings on the requirements of log-based streams."""
 
 import json
 import unittest
@@ -70,7 +70,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             ["note it is not there, the run makes it"],
         )
         self.assertNotIn(self.slot, self.slots())
-        # as it says
+        # The fix that the finding gives.
         self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
         self.addCleanup(self.drop_slot)
         [found] = self.about_slot(self.selected)
@@ -196,7 +196,8 @@ class LogBasedTablesTest(CheckLogBasedTest):
             """CREATE TABLE {s}.u (id int); CREATE UNLOGGED TABLE {s}.v (id int PRIMARY KEY);
                     CREATE TABLE {s}.w (id int PRIMARY KEY, k int NOT NULL UNIQUE);
                     ALTER TABLE {s}.w REPLICA IDENTITY USING INDEX w_k_key;
-                    CREATE TABLE {s}.x (id int PRIMARY KEY); ALTER TABLE {s}.x REPLICA IDENTITY FULL"""
+                    CREATE TABLE {s}.x (id int PRIMARY KEY);
+                    ALTER TABLE {s}.x REPLICA IDENTITY FULL"""
         )
         u, v, w = (f'"{self.schema}"."{table}"' for table in "uvw")
         found = self.of_stream("u", "v", "w", "x")
@@ -232,16 +233,16 @@ class LogBasedTablesTest(CheckLogBasedTest):
 
 
 class ServersTest(CheckLogBasedTest):
-    """Each test starts its own."""
+    """Each test starts its own server."""
 
     database = "check_servers"
 
     @classmethod
     def setUpClass(cls):
-        """Below."""
+        """Servers are started by use()."""
 
     def setUp(self):
-        """Below."""
+        """See setUpClass()."""
 
     def use(self, settings):
         self.server = Server(settings)
@@ -262,7 +263,8 @@ class ServersTest(CheckLogBasedTest):
                 "ALTER SYSTEM SET wal_level = 'logical', then restart it"
             ],
         )
-        self.assertEqual(len(about(findings, f"slot {self.slot}", "error")), 1)  # it goes on
+        # the check continues
+        self.assertEqual(len(about(findings, f"slot {self.slot}", "error")), 1)
         self.sql("ALTER SYSTEM SET wal_level = 'logical'")
         self.server.configure({"wal_level": "logical"})
         self.server.restart()
@@ -273,7 +275,7 @@ class ServersTest(CheckLogBasedTest):
         )
 
     def test_unreadable_end_of_wal(self):
-        """As Aurora, as long as its wal_level is not logical."""
+        """As on Aurora while wal_level is not logical."""
         catalog = self.use({"wal_level": "replica"})
         self.sql(
             "CREATE ROLE reader LOGIN REPLICATION IN ROLE pg_read_all_data;"
@@ -304,7 +306,7 @@ class ServersTest(CheckLogBasedTest):
         )
         self.server.configure({"wal_level": "logical"})
         self.server.restart()
-        # A slot is missing besides: the code is of that.
+        # There is no slot either, which determines the exit code.
         check("error permission denied for function pg_current_wal_flush_lsn (SQLSTATE 42501)")
 
     def test_rds_plugin_list(self):

@@ -1,4 +1,4 @@
-"""`tap-postgres check`: what it finds of the server, and of the way in."""
+"""`tap-postgres check`: findings on the server and on the connection."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 class LoginTest(unittest.TestCase):
-    """The one finding on a connection that is not had, with what to do about it, which is then done."""
+    """A failed connection is the only finding. Its fix is applied and works."""
 
     @classmethod
     def setUpClass(cls):
@@ -158,7 +158,7 @@ class LoginTest(unittest.TestCase):
 
 
 class TunnelFaultsTest(TunnelTest):
-    """An SSH server that cannot be entered is the one finding, too."""
+    """A failed tunnel is the only finding."""
 
     database = "check_tunnel"
 
@@ -266,7 +266,7 @@ class ServerTest(unittest.TestCase):
             }
         )
         self.server.sql("ALTER ROLE reader SET lock_timeout = '5s'")
-        # a run has its own
+        # Runs set their own timeouts.
         self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])
         self.server.sql(
             "ALTER ROLE reader SET tcp_user_timeout = '1min'; ALTER ROLE reader SET "
@@ -401,7 +401,7 @@ class ServerTest(unittest.TestCase):
         )
         self.assertEqual(found(secondary_port=primary.port), [f"warning {none}"])
         by_log = tap.select(catalog, "t", method="LOG_BASED")
-        # and no slot is there
+        # The standby has no slot.
         self.assertEqual(found(4, secondary_port=primary.port, catalog=by_log), [f"error {none}"])
         standby.stop()
         [lost] = found(3, "connection to secondary_host")
@@ -423,7 +423,7 @@ class ServerTest(unittest.TestCase):
         )
 
     def test_rds(self):
-        """Known by its settings, roles and functions, which have been made here."""
+        """RDS is recognized by its settings, roles and functions, which this server imitates."""
         self.use(
             {
                 "rds.logical_replication": "off",
@@ -525,7 +525,7 @@ class ServerTest(unittest.TestCase):
                 about(run_check(config, catalog=catalog), "tls"),
                 ["ok not encrypted, but it does not leave this machine"],
             )
-            # What it says of its own way to the server.
+            # The pooler's connection to the server is encrypted, which check must not report.
             self.assertEqual(
                 self.server.sql(
                     "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE "

@@ -1,4 +1,4 @@
-"""`tap-postgres check`: what it finds of files, server, privileges and streams, and that what it says to do mends it."""
+"""`tap-postgres check`: findings on files, server, privileges and streams, and their fixes."""
 
 import re
 import unittest
@@ -15,7 +15,7 @@ TABLES = """
 
 
 class CheckTest(SchemaTest):
-    """The tap is the user `checker`, who may read all of the test's schema."""
+    """The tap is the user `checker`, who may read everything in the test's schema."""
 
     database = "check_me"
 
@@ -42,7 +42,7 @@ class CheckTest(SchemaTest):
         return about(self.run_check(catalog, expect=expect, **extra), f"stream {self.id_of(table)}")
 
     def check_fix(self, table, catalog, found, expect=0):
-        """This is the one thing wrong with the stream, and its own SQL mends it."""
+        """This is the only problem of the stream, and the SQL of the finding fixes it."""
         self.assertEqual(
             self.of_stream(table, catalog, expect), [found.replace("{s}", self.schema)]
         )
@@ -284,7 +284,7 @@ class PrivilegesTest(CheckTest):
 
 
 class TablesTest(CheckTest):
-    """The catalog is as the tables were when it was made."""
+    """The tables change after the catalog is made."""
 
     def test_dropped_table(self):
         catalog = self.catalog("t")
@@ -341,7 +341,8 @@ class TablesTest(CheckTest):
     def test_replication_key_without_index(self):
         self.sql(
             """CREATE TABLE {s}.u (id int PRIMARY KEY, k int, other int);
-                    CREATE INDEX ON {s}.u (other, k); CREATE INDEX ON {s}.u USING hash (k); CREATE INDEX ON {s}.u (k) WHERE k > 0;
+                    CREATE INDEX ON {s}.u (other, k); CREATE INDEX ON {s}.u USING hash (k);
+                    CREATE INDEX ON {s}.u (k) WHERE k > 0;
                     CREATE TABLE {s}.p (id int, k int, PRIMARY KEY (id)) PARTITION BY RANGE (id)"""
         )
         self.allow()
@@ -381,7 +382,7 @@ class TablesTest(CheckTest):
 
 
 class DatabasesTest(CheckTest):
-    """Streams of several databases: one that cannot be entered ends only what needs it."""
+    """Streams of several databases: a refused connection affects only what needs it."""
 
     def setUp(self):
         super().setUp()
@@ -436,7 +437,7 @@ class DatabasesTest(CheckTest):
 
 class ManyTablesTest(CheckTest):
     def test_many_tables(self):
-        """A few queries for all of them."""
+        """The number of queries does not depend on the number of tables."""
         self.sql(
             "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE {s}.n%s (id int PRIMARY "
             "KEY)', i); END LOOP; END $$"
@@ -447,7 +448,7 @@ class ManyTablesTest(CheckTest):
 
 
 class QuietTest(unittest.TestCase):
-    """A server of its own, on which nothing else happens."""
+    """A server of its own, without other activity."""
 
     @classmethod
     def setUpClass(cls):

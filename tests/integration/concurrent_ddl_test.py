@@ -1,4 +1,4 @@
-"""A table that another session replaces or alters while the tap waits for its lock comes as it is afterwards."""
+"""Tables that another session replaces or alters while the tap waits for their lock."""
 
 import unittest
 
@@ -13,13 +13,13 @@ PARTITIONED = """
 
 
 class Cases:
-    """What may happen, for each replication method."""
+    """The cases, for each replication method."""
 
     database = "concurrent_ddl"
     method = None
 
     def sync_behind_lock(self, table, statements):
-        """The messages of a run that has to wait for this table until another session has done this."""
+        """The messages of a run that waits until another session has executed statements."""
         catalog = self.catalog(
             "t", method=self.method, key="id" if self.method == "INCREMENTAL" else None
         )
@@ -40,7 +40,7 @@ class Cases:
         return messages
 
     def check_complete(self, messages):
-        """The run has sent the table, each row once."""
+        """Fails unless the run has sent every row of the table once."""
         sent = sorted(m["record"]["id"] for m in messages if m["type"] == "RECORD")
         self.assertEqual(sent, [id for (id,) in self.sql("SELECT id FROM {s}.t ORDER BY id")])
         self.assertTrue(sent, "the test is about rows")
@@ -76,7 +76,8 @@ class Cases:
             self.sync_behind_lock(
                 "t",
                 """
-            DROP TABLE {s}.t; CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1000, 1200) i;""",
+            DROP TABLE {s}.t;
+            CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1000, 1200) i;""",
             )
         )
 
@@ -133,7 +134,8 @@ class Cases:
             self.sync_behind_lock(
                 "t",
                 """
-            DROP TABLE {s}.base CASCADE; CREATE TABLE {s}.base AS SELECT i AS id FROM generate_series(1000, 1200) i;
+            DROP TABLE {s}.base CASCADE;
+            CREATE TABLE {s}.base AS SELECT i AS id FROM generate_series(1000, 1200) i;
             CREATE VIEW {s}.t AS SELECT id FROM {s}.base;""",
             )
         )
@@ -156,7 +158,8 @@ class Cases:
         messages = self.sync_behind_lock(
             "t",
             """
-            ALTER TABLE {s}.t RENAME a TO c; ALTER TABLE {s}.t RENAME b TO a; ALTER TABLE {s}.t RENAME c TO b;""",
+            ALTER TABLE {s}.t RENAME a TO c; ALTER TABLE {s}.t RENAME b TO a;
+            ALTER TABLE {s}.t RENAME c TO b;""",
         )
         self.assertEqual(
             [m["record"] for m in messages if m["type"] == "RECORD"],
@@ -166,7 +169,8 @@ class Cases:
     def test_domain_column_is_unchanged(self):
         self.sql(
             """CREATE DOMAIN {s}.small AS int; CREATE DOMAIN {s}.smaller AS {s}.small;
-                    CREATE TABLE {s}.t AS SELECT 1 AS id, 2::{s}.smaller AS n, ARRAY[3]::{s}.small[] AS l"""
+                    CREATE TABLE {s}.t AS
+                      SELECT 1 AS id, 2::{s}.smaller AS n, ARRAY[3]::{s}.small[] AS l"""
         )
         self.check_complete(self.sync_behind_lock("t", "COMMENT ON TABLE {s}.t IS 'another one'"))
 

@@ -1,4 +1,4 @@
-"""Finding a server and a database that let us in."""
+"""Connections with several hosts and addresses, refused databases, closed standard streams."""
 
 import contextlib
 import socket
@@ -14,7 +14,7 @@ from support.server import shared
 
 @contextlib.contextmanager
 def unresponsive_port():
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -34,7 +34,7 @@ class ConnectingTest(SchemaTest):
 
 
 class SeveralHostsTest(ConnectingTest):
-    """connect_timeout holds for each host."""
+    """connect_timeout applies to each host."""
 
     def hosts(self, *ports):
         return {
@@ -83,7 +83,7 @@ class SeveralHostsTest(ConnectingTest):
         )
 
     def test_most_advanced_address_is_reported(self):
-        """Where `localhost` is ::1 first: the server listens on 127.0.0.1."""
+        """`localhost` may be ::1 first; the server listens on 127.0.0.1."""
         port = self.server.port
         result = self.sync(self.only_t, expect=3, host="localhost", user="missing")
         self.assertEqual(
@@ -128,7 +128,7 @@ class HostaddrTest(ConnectingTest):
 
 
 class OtherDatabaseTest(ConnectingTest):
-    """Streams of a database that lets us not in fail; those of the config's database come."""
+    """Streams of a refused database fail; streams of the config's database are synced."""
 
     def setUp(self):
         super().setUp()
@@ -180,7 +180,7 @@ class OtherDatabaseTest(ConnectingTest):
 
 
 class ClosedFilesTest(ConnectingTest):
-    """A connection must not get the number of a standard stream that the caller has closed."""
+    """A connection must not take the file descriptor of a closed standard stream."""
 
     def run_with(self, redirection):
         with tempfile.TemporaryDirectory() as folder:

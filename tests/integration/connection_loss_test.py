@@ -1,4 +1,4 @@
-"""Every way to lose the server for a while, in the middle of a run."""
+"""Connection losses of every kind in the middle of a run."""
 
 import json
 import os
@@ -15,20 +15,20 @@ from support.server import Server
 
 
 class ConnectionLossTest(InterruptionTest):
-    """The run goes on by itself where it was: one SCHEMA, no row twice but the one at an incremental bookmark."""
+    """The run resumes: one SCHEMA, and no duplicates except at an incremental bookmark."""
 
     def setUp(self):
         super().setUp()
         self.sql(TABLE)
 
     def check_resumes(self, fault, said, faults=1, **extra):
-        """`fault` happens in the middle of the copy, so many times."""
+        """Causes `fault` in the middle of a copy, `faults` times."""
         for catalog in self.catalogs():
             running = self.pipeline(catalog, **extra)
             for number in range(faults):
                 while len(self.retries(running.tap.log)) < number:
                     self.assertTrue(running.relay(100))
-                self.assertTrue(running.relay(500))  # more than was under way before
+                self.assertTrue(running.relay(500))  # more than was in transit before
                 fault()
             outcome = running.finish()
             self.assertEqual((outcome.tap_code, outcome.target_code), (0, 0), outcome.tap_log)
@@ -79,7 +79,7 @@ class ConnectionLossTest(InterruptionTest):
                     proxy.reset_after(count)
                     running = self.pipeline(catalog, host="127.0.0.1", port=proxy.port)
                     outcome = running.finish()
-                    if outcome.tap_code == 3:  # it was not yet connected
+                    if outcome.tap_code == 3:  # not yet connected
                         self.assertEqual((outcome.kinds, proxy.accepted), ({}, 1), outcome.tap_log)
                         continue
                     self.assertEqual(
@@ -224,7 +224,7 @@ class RecoveryConflictTest(InterruptionTest):
         }
         with Server(settings, primary=primary) as standby:
 
-            def conflicts():  # a standby that is already late ends the query without having waited for it
+            def conflicts():  # a standby that lags already cancels the query at once
                 return len(
                     re.findall(
                         "recovery still waiting|due to conflict with recovery",
@@ -232,7 +232,8 @@ class RecoveryConflictTest(InterruptionTest):
                     )
                 )
 
-            def conflict():  # by rows that the copy's snapshot sees; a VACUUM may leave them if anybody else looks on, too
+            # removes rows that the copy's snapshot sees, unless another session needs them, too
+            def conflict():
                 self.sql(
                     "DELETE FROM {s}.t WHERE id IN (SELECT id FROM {s}.t WHERE id % 10 = 1 LIMIT 5)"
                 )

@@ -1,4 +1,4 @@
-"""Ways to name the server and to enter it: URIs, libpq's files, a command for the password, a standby, a pooler."""
+"""Connection settings: URIs, libpq's files, password_command, a standby, a pooler."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from support.pgbouncer import pgbouncer
 from support.pipeline import until
 from support.server import SUPERUSER, Server
 
-# What an application's session might leave behind for the next one in a pool.
+# Settings that an application may leave in a pooled session.
 HOSTILE = (
     "SET timezone = 'America/New_York'; SET datestyle = 'German'; SET bytea_output = 'escape'; SET "
     "search_path = 'pg_temp';"
@@ -58,7 +58,8 @@ class ConnectionMethodsTest(SchemaTest):
         return str(path)
 
     def check(self, config, user="known", **extra):
-        result = tap.run({**self.bare, **config}, "-v", catalog=self.only_t, **extra)  # says most
+        # -v logs most
+        result = tap.run({**self.bare, **config}, "-v", catalog=self.only_t, **extra)
         self.assertEqual(result.records(), [{"id": 1}])
         self.assertIn(f", database {self.database}, user {user}: ", result.connected)
 
@@ -136,7 +137,7 @@ class NamesTest(ConnectionMethodsTest):
         self.check({**names, "passfile": file})
 
     def test_world_readable_password_file(self):
-        """libpq would print so past the log."""
+        """libpq would print its warning past the log."""
         file = self.write("passwords", "*:*:*:*:op3n s3same\n")
         names = {
             "host": "127.0.0.1",
@@ -190,7 +191,7 @@ class PasswordCommandTest(ConnectionMethodsTest):
         )
 
     def test_runs_for_each_connection(self):
-        """A token that expires: the second connection of a run needs another one."""
+        """A token expires: the second connection of a run needs another one."""
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(2, 200000) i")
         self.addCleanup(self.sql, "ALTER ROLE known PASSWORD 'op3n s3same'")
         token = self.write("token", "op3n s3same")
@@ -296,7 +297,7 @@ class SecondaryTest(ConnectionMethodsTest):
         self.config["replication_slot"] = "secondary"
         self.catch_up()
         self.standby.sql("SELECT pg_wal_replay_pause()")
-        # after the copy's snapshot, whatever the standby's time is
+        # Later than the snapshot of the copy, whatever the standby has replayed.
         self.sql("INSERT INTO {s}.t VALUES (2)")
         catalog = self.catalog("t", method="LOG_BASED")
         result = self.sync(catalog)
@@ -370,7 +371,7 @@ class PoolerTest(ConnectionMethodsTest):
                     self.assertEqual(result.records(), expected.records())
 
     def test_pooled_sessions_are_left_clean(self):
-        # which the pooler sets
+        # The pooler sets application_name.
         settings = (
             "SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings "
             "WHERE source = 'session' AND name <> 'application_name'"
@@ -396,7 +397,7 @@ class PoolerTest(ConnectionMethodsTest):
                 self.assertEqual(cursor.fetchall(), before)
 
     def spoil(self, port):
-        """Leaves settings in the pool's sessions, as only a pool of transactions hands them on."""
+        """Changes settings in pooled sessions; transaction pooling hands them on."""
         import psycopg2  # pylint: disable=import-outside-toplevel
 
         for _ in range(2):
@@ -415,7 +416,7 @@ class PoolerTest(ConnectionMethodsTest):
         state = self.sync(catalog, replication_slot="pooled").last_state
         with pgbouncer(self.server, "transaction") as port:
             result = self.sync(catalog, state, replication_slot="pooled", port=port, expect=None)
-        if result.code == 0:  # since 1.23
+        if result.code == 0:  # since PgBouncer 1.23
             self.assertEqual(
                 result.records(), self.sync(catalog, state, replication_slot="pooled").records()
             )

@@ -1,4 +1,4 @@
-"""What --discover prints: which relations and columns, and everything that it says of them."""
+"""Output of --discover: relations, columns and their metadata."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ def properties(entry):
 
 
 class Schema(unittest.TestCase):
-    """Each test has a database schema of its own, and discovers nothing else."""
+    """Each test has its own schema and discovers only that one."""
 
     def setUp(self):
         self.schema = self._testMethodName[:63]
@@ -51,7 +51,8 @@ class DescriptionTest(Schema):
     def test_whole_catalog_entry(self):
         self.sql(
             """
-            CREATE TABLE {s}.orders (id int NOT NULL, region varchar(2), total numeric(10,2), "Note" text, raw bytea,
+            CREATE TABLE {s}.orders (id int NOT NULL, region varchar(2), total numeric(10,2),
+              "Note" text, raw bytea,
                                      PRIMARY KEY (region, id));
             INSERT INTO {s}.orders SELECT i, 'de' FROM generate_series(1, 3) i;
             ANALYZE {s}.orders;"""
@@ -174,7 +175,8 @@ class RelationsTest(Schema):
             CREATE TABLE {s}.parent (id int);
             CREATE TABLE {s}.child (extra int) INHERITS ({s}.parent);
             CREATE UNLOGGED TABLE {s}.unlogged (id int);
-            CREATE FOREIGN TABLE {s}.foreigner (id int) SERVER files OPTIONS (program 'echo 1', format 'csv');
+            CREATE FOREIGN TABLE {s}.foreigner (id int) SERVER files
+              OPTIONS (program 'echo 1', format 'csv');
             -- none of these is a table to copy
             CREATE SEQUENCE {s}.counter;
             CREATE TYPE {s}.pair AS (a int, b int);
@@ -250,7 +252,7 @@ class PrivilegesTest(Schema):
 
 
 class DatabasesTest(unittest.TestCase):
-    """On a server of many databases."""
+    """A server with several databases."""
 
     def setUp(self):
         for name in ("Sales 100%", "archive", "locked"):

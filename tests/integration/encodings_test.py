@@ -1,4 +1,4 @@
-"""The output is valid UTF-8 JSON whatever the database's encoding and whatever bytes it holds."""
+"""The output is valid UTF-8 JSON for any database encoding and any stored bytes."""
 
 import unittest
 
@@ -10,11 +10,13 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 class EncodingsTest(unittest.TestCase):
     def synced(self, encoding, statements):
-        """The records of table t of a database in that encoding. Reading the output checks that it is UTF-8."""
+        """The records of table t of a database in this encoding. Reading them checks that they are
+        UTF-8.
+        """
         database = f"in_{encoding}".lower()
         shared().create_database(database, encoding)
         with shared().connect(database) as connection:
-            if encoding != "SQL_ASCII":  # where any other client encoding would do nothing, too
+            if encoding != "SQL_ASCII":  # a client encoding has no effect in SQL_ASCII
                 connection.set_client_encoding("UTF8")
             connection.cursor().execute(statements)
         connection.close()

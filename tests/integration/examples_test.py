@@ -1,4 +1,4 @@
-"""What examples/ has does what it says, with the target of the tests."""
+"""The files in examples/ work, with the target of the tests."""
 
 import fcntl
 import json
@@ -88,7 +88,7 @@ class PipelineTest(SchemaTest):
         )
 
     def test_truncated_state_is_ignored(self):
-        """As a target that is killed while it writes one leaves it."""
+        """As left by a target that is killed while it writes a state."""
         (self.path / "state.json").write_text('{"bookmarks": {}}\n')
         self.run_once(
             "sh", "-c", """echo '{"bookmarks": {"a": {}}}'; printf '{"bookm'; cat > /dev/null"""
@@ -100,7 +100,7 @@ class PipelineTest(SchemaTest):
         script, group = subprocess.Popen.send_signal, lambda process, number: os.killpg(
             process.pid, number
         )
-        # Airflow's, the last
+        # The last one is Airflow's.
         for tell, number in (
             (script, signal.SIGTERM),
             (script, signal.SIGINT),

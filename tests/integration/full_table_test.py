@@ -1,4 +1,4 @@
-"""Full-table sync: what is written, in which order, for every kind of relation."""
+"""Full-table sync: messages, their order, and every kind of relation."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ def setUpModule():
 
 
 class Schema(unittest.TestCase):
-    """Each test has a database schema of its own."""
+    """Each test has its own schema."""
 
     def setUp(self):
         self.schema = self._testMethodName[:63]
@@ -44,8 +44,10 @@ class MessagesTest(Schema):
     def test_output_lines(self):
         self.sql(
             """
-            CREATE TABLE {s}.t (id int PRIMARY KEY, "Größe" numeric, a text, at timestamptz, flags boolean[]);
-            INSERT INTO {s}.t VALUES (1, 1.10, E'tab\\t"q" é 😀', '2020-07-01 12:00+02', '{t,NULL}');"""
+            CREATE TABLE {s}.t (id int PRIMARY KEY, "Größe" numeric, a text, at timestamptz,
+              flags boolean[]);
+            INSERT INTO {s}.t VALUES (1, 1.10, E'tab\\t"q" é 😀', '2020-07-01 12:00+02',
+              '{t,NULL}');"""
         )
         result = self.sync("t")
         lines = result.stdout.decode()
@@ -184,7 +186,7 @@ class MessagesTest(Schema):
         tap.metadata(tap.stream(catalog, "t"), "a")["selected"] = False
         tap.metadata(tap.stream(catalog, "t"), "id")[
             "selected"
-        ] = False  # automatic: sent all the same
+        ] = False  # inclusion is automatic: sent anyway
         result = self.sync(catalog=catalog)
         self.assertEqual(result.records(), [{"b": 3, "id": 1}])
         self.assertEqual(set(result.schemas()["t"]["schema"]["properties"]), {"b", "id"})
@@ -204,7 +206,8 @@ class RelationsTest(Schema):
             ALTER TABLE {s}.p_b1 DROP COLUMN dropped;
             ALTER TABLE {s}.p_b ATTACH PARTITION {s}.p_b1 FOR VALUES FROM (0) TO (10);
             CREATE TABLE {s}.p_default PARTITION OF {s}.p DEFAULT;
-            INSERT INTO {s}.p SELECT i, (ARRAY['a', 'b', 'c'])[i % 3 + 1] FROM generate_series(1, 9) i;"""
+            INSERT INTO {s}.p SELECT i, (ARRAY['a', 'b', 'c'])[i % 3 + 1]
+              FROM generate_series(1, 9) i;"""
         )
         result = self.sync("p")
         self.assertEqual(sorted(r["id"] for r in result.records("p")), list(range(1, 10)))
@@ -355,7 +358,9 @@ class SizeTest(Schema):
 
 
 class FaultsTest(Schema):
-    """One stream's fault does not stop the others; the run then exits with 1 and says which."""
+    """The fault of one stream does not affect others; the exit code is 1 and the log names the
+    stream.
+    """
 
     def check_t_fails_alone(self, catalog, *words):
         result = self.sync(catalog=catalog, expect=1)
@@ -403,7 +408,7 @@ class FaultsTest(Schema):
             GRANT SELECT (id) ON {s}.t TO column_reader;"""
         )
         self.addCleanup(self.sql, "DROP OWNED BY column_reader; DROP ROLE column_reader")
-        catalog = self.catalog()  # as the owner sees it
+        catalog = self.catalog()  # as the owner
         self.config["user"] = "column_reader"
         self.check_t_fails_alone(catalog, "42501")
         tap.metadata(tap.stream(catalog, "t"), "secret")["selected"] = False

@@ -1,11 +1,12 @@
-"""A replication key of infinity or NaN sorts above every other: as a bookmark it would silence the stream."""
+"""Infinite and NaN replication keys sort last: as bookmarks they would hide later rows."""
 
 import unittest
 
 from support import wal_case
 from support.incremental import IncrementalTest
 
-# type, a finite key, keys after which no finite one sorts, a later finite key, the bookmark of each finite key
+# Type, a finite key, keys that sort after all finite ones, a later finite key, and the bookmark of
+# each finite key.
 KEYS = [
     (
         "date",
@@ -46,7 +47,7 @@ KEYS = [
 
 
 def warnings(result):
-    """Those about keys, not those about dates in records."""
+    """The warnings about keys, without those about dates in records."""
     return [warning for warning in wal_case.warnings(result) if " key " in warning]
 
 

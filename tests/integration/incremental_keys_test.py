@@ -1,4 +1,4 @@
-"""Incremental sync: what the bookmark is for every type of key, and keys that cannot be."""
+"""Incremental sync: bookmarks for every key type, and keys that are refused."""
 
 import json
 import re
@@ -8,8 +8,9 @@ from support import tap
 from support.check import ADVICE
 from support.incremental import IncrementalTest
 
-# type, three values in SQL in ascending order (None: there is none), and the middle one's bookmark in JSON.
-# Neighbours where the type has them: a bookmark that lost a digit gives the low row again, or not the middle one.
+# Type, three values in SQL in ascending order (None: there is none), and the bookmark of the middle
+# one in JSON. They are neighbors where possible: a bookmark that lost a digit would resend the low
+# row or skip the middle one.
 KEYS = [
     ("smallint", "-1", "0", "1", "0"),
     ("integer", "-2147483648", "-2147483647", "7", "-2147483647"),
@@ -213,7 +214,8 @@ class KeyTypesTest(IncrementalTest):
         self.sql(
             """CREATE COLLATION {s}.german (provider = icu, locale = 'de-DE');
                     CREATE TABLE {s}.t (id int, k text COLLATE {s}.german);
-                    INSERT INTO {s}.t VALUES (1, 'Apfel'), (2, 'äpfel'), (3, 'Birne'), (4, 'apfel');"""
+                    INSERT INTO {s}.t VALUES (1, 'Apfel'), (2, 'äpfel'), (3, 'Birne'), (4,
+                      'apfel');"""
         )
         first = self.sync(self.catalog("t"))
         self.assertEqual(self.ids(first), [4, 1, 2, 3])
@@ -225,7 +227,8 @@ class KeyTypesTest(IncrementalTest):
         self.sql(
             """CREATE TABLE {s}.t (id int, k timestamp);
                     INSERT INTO {s}.t VALUES (1, '0044-03-15 BC'), (2, '12000-01-01');
-                    CREATE TABLE {s}.n (id int, k numeric); INSERT INTO {s}.n VALUES (1, 1.5), (2, 2.50);"""
+                    CREATE TABLE {s}.n (id int, k numeric);
+                    INSERT INTO {s}.n VALUES (1, 1.5), (2, 2.50);"""
         )
         for extra in ({"out_of_range_dates": "null"}, {"numeric_as": "decimal-string"}):
             with self.subTest(**extra):
@@ -241,7 +244,8 @@ class KeyTypesTest(IncrementalTest):
         self.sql(
             """CREATE TABLE {s}.t AS SELECT i AS id, '1234567890123456.01'::numeric + i / 100.0 AS k
                         FROM generate_series(1, 9) i;
-                    CREATE TABLE {s}.n AS SELECT i AS id, '123456789012345678901234567890'::numeric + i AS k
+                    CREATE TABLE {s}.n AS
+                      SELECT i AS id, '123456789012345678901234567890'::numeric + i AS k
                         FROM generate_series(1, 9) i;
                     CREATE TABLE {s}.d AS SELECT i AS id, 0.1::float8 + i / 3.0::float8 AS k
                         FROM generate_series(1, 9) i;"""
@@ -262,7 +266,9 @@ class KeyTypesTest(IncrementalTest):
 
 
 class FaultsTest(IncrementalTest):
-    """A wrong catalog stops the run before anything is written; a fault of one stream leaves the others be."""
+    """An invalid catalog ends the run before output; the fault of one stream does not affect
+    others.
+    """
 
     def setUp(self):
         super().setUp()
@@ -277,7 +283,7 @@ class FaultsTest(IncrementalTest):
         self.assertEqual((result.stdout, result.stderr), (b"", f"CRITICAL {line}\n"))
 
     def check_t_fails_alone(self, catalog, state, line):
-        """The line is a regular expression, for the whole line."""
+        """`line` is a regular expression that matches the whole line."""
         result = self.sync(catalog, state, expect=1)
         self.assertEqual(
             (self.ids(result, "a"), self.ids(result, "t"), self.ids(result, "z")), ([1], [], [1])
@@ -373,7 +379,8 @@ class FaultsTest(IncrementalTest):
         catalog = self.catalog()
         self.sql(
             """CREATE ROLE id_reader LOGIN; GRANT USAGE ON SCHEMA {s} TO id_reader;
-                    GRANT SELECT ON {s}.a, {s}.z TO id_reader; GRANT SELECT (id) ON {s}.t TO id_reader;"""
+                    GRANT SELECT ON {s}.a, {s}.z TO id_reader;
+                    GRANT SELECT (id) ON {s}.t TO id_reader;"""
         )
         self.addCleanup(self.sql, "DROP OWNED BY id_reader; DROP ROLE id_reader")
         self.config["user"] = "id_reader"

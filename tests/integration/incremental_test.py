@@ -1,4 +1,4 @@
-"""Incremental sync: which rows come, in which order, for every kind of table."""
+"""Incremental sync: which rows are sent, in which order, for every kind of relation."""
 
 import unittest
 
@@ -146,7 +146,7 @@ class MessagesTest(IncrementalTest):
 
 class RelationsTest(IncrementalTest):
     def check_two_runs(self, table, second_sql):
-        """Rows 1 and 2 with keys 10 and 20 are there; second_sql adds 3 with key 30."""
+        """Rows 1 and 2 exist with keys 10 and 20; second_sql adds row 3 with key 30."""
         catalog = self.catalog(table)
         first = self.sync(catalog)
         self.assertEqual((self.ids(first, table), self.value_in(first, table)), ([1, 2], 20))
@@ -182,7 +182,8 @@ class RelationsTest(IncrementalTest):
 
     def test_inheritance(self):
         self.sql(
-            """CREATE TABLE {s}.parent (id int, k int); CREATE TABLE {s}.heir (more int) INHERITS ({s}.parent);
+            """CREATE TABLE {s}.parent (id int, k int);
+               CREATE TABLE {s}.heir (more int) INHERITS ({s}.parent);
                     INSERT INTO {s}.parent VALUES (2, 20); INSERT INTO {s}.heir VALUES (1, 10);"""
         )
         self.check_two_runs("parent", "INSERT INTO {s}.heir VALUES (3, 30)")
@@ -201,7 +202,8 @@ class RelationsTest(IncrementalTest):
 
     def test_some_columns_readable(self):
         self.sql(
-            """CREATE TABLE {s}.t (id int, k int, secret int); INSERT INTO {s}.t VALUES (1, 10, 0), (2, 20, 0);
+            """CREATE TABLE {s}.t (id int, k int, secret int);
+               INSERT INTO {s}.t VALUES (1, 10, 0), (2, 20, 0);
                     CREATE ROLE key_reader LOGIN; GRANT USAGE ON SCHEMA {s} TO key_reader;
                     GRANT SELECT (id, k) ON {s}.t TO key_reader;"""
         )
@@ -214,7 +216,8 @@ class IndexTest(IncrementalTest):
     def test_small_increment_uses_the_index(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, k timestamptz NOT NULL, pad text);
-                    INSERT INTO {s}.t SELECT i, timestamptz '2020-01-01' + i * interval '1 s', repeat('x', 100)
+                    INSERT INTO {s}.t SELECT i, timestamptz '2020-01-01' + i * interval '1 s',
+                      repeat('x', 100)
                         FROM generate_series(1, 50000) i;
                     CREATE INDEX ON {s}.t (k); ANALYZE {s}.t;"""
         )
@@ -251,7 +254,7 @@ class IndexTest(IncrementalTest):
 
 class LimitTest(IncrementalTest):
     def runs(self, **extra):
-        """Runs until nothing new comes; yields each run's result."""
+        """Runs until no new rows are sent; yields each result."""
         catalog, state, value = self.catalog("t"), None, None
         while True:
             result = self.sync(catalog, state, **extra)
@@ -266,7 +269,7 @@ class LimitTest(IncrementalTest):
         for name in ("limit", "max_record_count"):
             with self.subTest(name):
                 runs = [self.ids(result) for result in self.runs(**{name: 10})]
-                # The row at the bookmark comes again and does not count.
+                # The row at the bookmark is sent again and does not count.
                 self.assertEqual(
                     runs, [list(range(1, 11)), list(range(10, 21)), list(range(20, 26))]
                 )
@@ -310,7 +313,7 @@ class LimitTest(IncrementalTest):
 
 class LookbackTest(IncrementalTest):
     def check(self, kind, values, expected, lookback):
-        """Rows 1, 2, ... have these keys, ascending; a second run gives the expected ones."""
+        """Rows 1, 2, ... have these ascending keys; a second run sends the expected rows."""
         self.sql(
             f"DROP TABLE IF EXISTS {{s}}.t; CREATE TABLE {{s}}.t (id int, k {kind});"
             + "".join(

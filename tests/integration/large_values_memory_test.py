@@ -1,4 +1,4 @@
-"""A very large value takes about four times its message in memory, and the memory is given back once it has passed."""
+"""Memory for very large values: about four times the message, released afterwards."""
 
 import pathlib
 import re
@@ -9,9 +9,9 @@ from support.pipeline import until
 from support.slots import SlotTest
 
 MIB = 1 << 20
-SIZE = 32_000_000  # of a value
-REST = 24 * MIB  # of a tap that has nothing large to do
-# which takes memory of its own
+SIZE = 32_000_000  # of a value in bytes
+REST = 24 * MIB  # a tap without large values
+# Sanitizers need additional memory.
 IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
 VALUES = {
     "text": ("text", f"repeat('x', {SIZE})"),
@@ -32,12 +32,12 @@ class LargeValuesMemoryTest(SlotTest):
         )
 
     def memory(self, running, what):
-        """VmHWM, the highest, or VmRSS, the current, in bytes."""
+        """VmHWM (peak) or VmRSS (current), in bytes."""
         status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
         return 1024 * int(re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)[1])
 
     def read_past_large(self, running, last):
-        """Reads up to the record whose id is `last`; returns the size of the longest line."""
+        """Reads up to the record with id `last`; returns the size of the longest line."""
         longest = 0
         for line in running.output:
             longest = max(longest, len(line))
@@ -50,7 +50,7 @@ class LargeValuesMemoryTest(SlotTest):
         self.assertLess(peak, times * size + REST, f"{peak / size:.1f} times the value")
 
     def check_wal(self, name, message, **extra):
-        """`message`: how many bytes the plugin writes for each byte of the value."""
+        """`message` is the number of bytes that the plugin writes per byte of the value."""
         kind, value = VALUES[name]
         self.table(kind)
         self.make_slot()
@@ -65,7 +65,7 @@ class LargeValuesMemoryTest(SlotTest):
             lambda: self.memory(running, "VmRSS") < REST,
             lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
         )
-        # It goes on after that, without a gap and without a repetition.
+        # The run continues without gaps or duplicates.
         self.sql("INSERT INTO {s}.t VALUES (3)")
         messages = running.read_until(lambda m: m["type"] == "RECORD")
         self.assertEqual(messages[-1]["record"]["id"], 3)
@@ -89,7 +89,7 @@ class LargeValuesMemoryTest(SlotTest):
         self.check_wal("array", 1.6)
 
     def test_long_catch_up(self):
-        """The memory is given back before the end of WAL if more WAL than that is left to read."""
+        """Memory is released before the end of WAL is reached."""
         self.table("text")
         self.make_slot()
         catalog = self.catalog("t")
@@ -97,8 +97,9 @@ class LargeValuesMemoryTest(SlotTest):
         self.sql(f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}")
         last = 2 * SIZE // 10_000
         self.sql(
-            f"""DO $$ BEGIN FOR i IN 2..{last} LOOP INSERT INTO {self.schema}.t VALUES (i, i, repeat('y', 10000)); COMMIT;
-                     END LOOP; END $$"""
+            f"""DO $$ BEGIN FOR i IN 2..{last} LOOP
+                  INSERT INTO {self.schema}.t VALUES (i, i, repeat('y', 10000)); COMMIT;
+                END LOOP; END $$"""
         )
         running = self.start(catalog, state)
         self.read_past_large(running, last // 2)  # the rest is more than pipe and buffers hold
@@ -112,13 +113,15 @@ class LargeValuesMemoryTest(SlotTest):
         self.assertNotIn("WARNING", running.log)
 
     def test_failed_stream_does_not_repeat_large_messages(self):
-        """The stream that has failed keeps its bookmark, before the large message."""
+        """The failed stream keeps its bookmark, which is before the large message."""
         self.table("text")
         self.sql(
-            f"""CREATE TABLE {{s}}.u (id int PRIMARY KEY, n int, big text); ALTER TABLE {{s}}.u ALTER big SET STORAGE EXTERNAL;
-                     INSERT INTO {{s}}.u VALUES (1, 1, repeat('x', 3000)); CREATE ROLE {self.schema}_reader LOGIN REPLICATION;
-                     GRANT USAGE ON SCHEMA {{s}} TO {self.schema}_reader;
-                     GRANT SELECT ON ALL TABLES IN SCHEMA {{s}} TO {self.schema}_reader"""
+            f"""CREATE TABLE {{s}}.u (id int PRIMARY KEY, n int, big text);
+                ALTER TABLE {{s}}.u ALTER big SET STORAGE EXTERNAL;
+                INSERT INTO {{s}}.u VALUES (1, 1, repeat('x', 3000));
+                CREATE ROLE {self.schema}_reader LOGIN REPLICATION;
+                GRANT USAGE ON SCHEMA {{s}} TO {self.schema}_reader;
+                GRANT SELECT ON ALL TABLES IN SCHEMA {{s}} TO {self.schema}_reader"""
         )
         self.addCleanup(
             self.sql, f"DROP OWNED BY {self.schema}_reader; DROP ROLE {self.schema}_reader"
@@ -160,7 +163,7 @@ class LargeValuesMemoryTest(SlotTest):
         self.assertEqual(running.read_until(lambda m: m["type"] == "RECORD")[-1]["record"]["id"], 3)
 
     def check_copy(self, method):
-        """While the same COPY goes on, libpq keeps room for the largest row; the next stream does not have it."""
+        """libpq keeps a buffer for the largest row of a COPY; the next stream starts without it."""
         self.table("text")
         self.sql(
             f"INSERT INTO {{s}}.t SELECT 1, 1, {VALUES['text'][1]}; INSERT INTO {{s}}.t VALUES (2);"

@@ -1,4 +1,4 @@
-"""What a run says on stderr: levels, forms, progress, metrics."""
+"""Log output on stderr: levels, formats, progress and metrics."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from support.pipeline import Tap, until
 
 
 def plain(text):
-    """Without what differs from run to run."""
+    """Replaces values that differ between runs."""
     text = re.sub(r"\d+(\.\d+)? (bytes|kB|MB)", "SIZE", text)
     text = re.sub(r'("record_size","value":)\d+', r"\1SIZE", text)
     text = re.sub(r'("sync_duration","value":)[\d.]+', r"\1TIME", text)
@@ -109,7 +109,7 @@ class LoggingTest(SchemaTest):
     def test_progress_in_a_pipe(self):
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")
         with Tap(self.config, catalog=self.catalog("t")) as running:
-            # a target that takes its time
+            # A slow target.
             until(lambda: running.read(1) and "rows/s" in running.log, running)
             self.assertRegex(
                 running.log, r"(?m)^INFO \S+-t: \d+ rows, \d+ rows/s, \d+ % of about 500000$"
@@ -137,7 +137,7 @@ class LoggingTest(SchemaTest):
 
             def see_progress():
                 nonlocal seen
-                os.read(reading, 4096)  # a target that takes its time
+                os.read(reading, 4096)  # a slow target
                 try:
                     seen += os.read(screen, 4096)
                 except BlockingIOError:

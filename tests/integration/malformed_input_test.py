@@ -1,4 +1,4 @@
-"""Tables, types and bookmarks that are not as one expects them: nothing is lost, and what fails fails alone."""
+"""Unusual tables, types and bookmarks: no row is lost, and failures stay local."""
 
 import json
 import unittest
@@ -16,7 +16,7 @@ class MalformedInputTest(SchemaTest):
         return self.catalog(*names, method="INCREMENTAL", key="k")
 
     def check_fails_alone(self, result, line):
-        """Stream t fails with this line; a and z, before and after it, come."""
+        """Stream t fails with this line; streams a and z, before and after it, are synced."""
         self.assertEqual(
             [result.records(name) for name in "atz"], [[{"id": 1, "k": 1}], [], [{"id": 1, "k": 1}]]
         )
@@ -31,7 +31,7 @@ class MalformedInputTest(SchemaTest):
 
 
 class NullKeyTest(MalformedInputTest):
-    """Rows without a key come first, whatever NOT NULL says of the parent: no bookmark may lead past them."""
+    """Rows with a NULL key are sent first, even if the key of the parent is NOT NULL."""
 
     def check_null_first(self, table):
         result = self.sync(self.incremental(table), state_every_rows=1)
@@ -43,7 +43,8 @@ class NullKeyTest(MalformedInputTest):
 
     def test_child_table_with_nullable_key(self):
         self.sql(
-            """CREATE TABLE {s}.t AS SELECT 1 AS id, 7 AS k; CREATE TABLE {s}.child () INHERITS ({s}.t);
+            """CREATE TABLE {s}.t AS SELECT 1 AS id, 7 AS k;
+               CREATE TABLE {s}.child () INHERITS ({s}.t);
                     INSERT INTO {s}.child VALUES (2, NULL), (3, 5);
                     ALTER TABLE ONLY {s}.t ALTER k SET NOT NULL"""
         )
@@ -115,14 +116,18 @@ class TypesTest(MalformedInputTest):
         )
 
     def test_invalid_binary_value(self):
-        """A type that looks like hstore and is not."""
+        """A type that is named hstore but is not hstore."""
         self.sql(
             """
             CREATE TYPE {s}.hstore;
-            CREATE FUNCTION {s}.hstore_in(cstring) RETURNS {s}.hstore LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
-            CREATE FUNCTION {s}.hstore_out({s}.hstore) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
-            CREATE FUNCTION {s}.hstore_send({s}.hstore) RETURNS bytea LANGUAGE internal IMMUTABLE STRICT AS 'int4send';
-            CREATE TYPE {s}.hstore (INPUT = {s}.hstore_in, OUTPUT = {s}.hstore_out, SEND = {s}.hstore_send,
+            CREATE FUNCTION {s}.hstore_in(cstring) RETURNS {s}.hstore
+              LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
+            CREATE FUNCTION {s}.hstore_out({s}.hstore) RETURNS cstring
+              LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
+            CREATE FUNCTION {s}.hstore_send({s}.hstore) RETURNS bytea
+              LANGUAGE internal IMMUTABLE STRICT AS 'int4send';
+            CREATE TYPE {s}.hstore (INPUT = {s}.hstore_in, OUTPUT = {s}.hstore_out,
+              SEND = {s}.hstore_send,
                                     LIKE = integer);
             CREATE TABLE {s}.t AS SELECT 1 AS id, '77'::{s}.hstore AS h"""
         )
@@ -148,7 +153,7 @@ class DiscoveryTest(MalformedInputTest):
     def test_type_created_during_discovery(self):
         self.sql("CREATE TABLE {s}.t (id int)")
         with self.session().cursor() as holder:
-            # Of what discovery reads, only the query of columns reads this.
+            # Of all queries of discovery, only the one for columns reads pg_constraint.
             holder.execute("BEGIN; LOCK TABLE pg_catalog.pg_constraint")
             with pipeline.Tap(self.config, "--discover") as running:
                 until(

@@ -1,4 +1,4 @@
-"""A server, or something between, that does not send what PostgreSQL sends: one error, and no line on stdout is broken."""
+"""Responses that PostgreSQL would not send: one error, and no broken line on stdout."""
 
 import struct
 import unittest
@@ -28,7 +28,7 @@ class MalformedResponsesTest(SchemaTest):
         self.addCleanup(self.forger.__exit__)
 
     def forged(self, *args, catalog=None, expect=1, **extra):
-        """A run against the server as it is forged."""
+        """Runs against the forged server."""
         return tap.run(
             {**self.forger.config(self.config), **extra}, *args, catalog=catalog, expect=expect
         )
@@ -42,7 +42,7 @@ class CatalogTest(MalformedResponsesTest):
         [(self.domain,)] = self.sql("SELECT '{s}.price'::regtype::oid::bigint")
 
     def check(self, forge, text):
-        """Discovery ends with this line, and in a sync the stream fails with it."""
+        """Discovery fails with this message, and in a sync the stream does."""
         self.forger.forge_row = forge
         for args, catalog in ((["--discover"], None), ([], self.selected)):
             with self.subTest(args=args):
@@ -64,7 +64,7 @@ class CatalogTest(MalformedResponsesTest):
                 )
 
     def change(self, column, value, **where):
-        """Forges a column of the rows that have all of these values."""
+        """Changes a column of the rows that have all these values."""
 
         def forge(row):
             if column in row and all(row.get(name) == wanted for name, wanted in where.items()):
@@ -155,7 +155,9 @@ class CopyTest(MalformedResponsesTest):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, 10 * i AS k FROM generate_series(1, 3) i")
 
     def check(self, second, text, method="FULL_TABLE", key=None, view=False, **extra):
-        """A run whose second row is forged: the first has come, nothing of the second, and the stream has failed."""
+        """A run whose second row is forged: the first row is sent, the second is not, the stream
+        fails.
+        """
         if view:
             self.sql("CREATE OR REPLACE VIEW {s}.v AS TABLE {s}.t")
         name = "v" if view else "t"

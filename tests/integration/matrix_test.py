@@ -1,8 +1,8 @@
-"""The same tables on servers of every major give the same catalog and the same records, to the byte; what a server cannot
-do is one line with its version.
+"""The same tables give the same catalog and records on every major server version.
 
-Each major has a test case of its own: `Postgres9_3Test`. TAP_MAJORS names the majors, or is `all` for all of scripts/servers.
-A server that cannot be fetched here is skipped, and with `all` a failure.
+What a server does not support is reported in one line with its version. Each major has a test case,
+such as `Postgres9_3Test`. TAP_MAJORS lists the majors; `all` means every major of scripts/servers.
+A server that cannot be fetched is skipped, or a failure with `all`.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ EVERY = 100  # rows between two states
 DEFAULT = "9.3 11 18 19"
 WITH_WAL2JSON = ("13", "15", "17", "18")
 
-# Column, type, value in SQL and in JSON: as text, so that no digit goes astray.
+# Column, type, value in SQL, value in JSON (as text, to keep all digits).
 VALUES = [
     ("a_smallint", "smallint", "-32768", "-32768"),
     ("a_bigint", "bigint", "9223372036854775807", "9223372036854775807"),
@@ -90,14 +90,15 @@ VALUES = [
     ("texts", "text[]", r"""ARRAY['a,b', E'c"\\d', '']""", r'["a,b","c\"\\d",""]'),
     ("dates", "date[]", "'{1998-03-04}'", '["1998-03-04T00:00:00+00:00"]'),
 ]
-SORTED = sorted([("id", "int", "1", "1"), *VALUES])  # as they come
+SORTED = sorted([("id", "int", "1", "1"), *VALUES])  # in output order
 RECORD = "{" + ",".join(f'"{name}":{json}' for name, _, _, json in SORTED) + "}"
 NOTHING = (
     "{" + ",".join(f'"{name}":{"2" if name == "id" else "null"}' for name, _, _, _ in SORTED) + "}"
 )
 TABLES = """
     CREATE EXTENSION hstore; CREATE EXTENSION citext;
-    CREATE TYPE mood AS ENUM ('happy', 'so so'); CREATE TYPE pair AS (a int, b text); CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+    CREATE TYPE mood AS ENUM ('happy', 'so so'); CREATE TYPE pair AS (a int, b text);
+    CREATE DOMAIN posint AS int CHECK (VALUE > 0);
     CREATE TABLE every_type (id int PRIMARY KEY, %s);
     INSERT INTO every_type VALUES (1, %s); INSERT INTO every_type VALUES (2);
     CREATE TABLE numbers (b int, a int, k int NOT NULL, "Note" text, PRIMARY KEY (a, b));
@@ -107,11 +108,13 @@ TABLES = """
     INSERT INTO floats SELECT i, i / 10.0 FROM generate_series(1, 5) i;
     CREATE TABLE parent (id int, n int); CREATE TABLE child (more text) INHERITS (parent);
     CREATE TABLE grandchild (most text) INHERITS (child);
-    INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (2, 2, 'c'); INSERT INTO grandchild VALUES (3, 3, 'c', 'g');
+    INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (2, 2, 'c');
+    INSERT INTO grandchild VALUES (3, 3, 'c', 'g');
     CREATE VIEW a_view AS SELECT id, n * 2 AS twice FROM parent WHERE id < 3;
     CREATE MATERIALIZED VIEW a_matview AS SELECT id FROM parent WHERE id < 3;
     CREATE TABLE hidden (id int);
-    CREATE ROLE reader LOGIN REPLICATION; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; REVOKE ALL ON hidden FROM reader;
+    CREATE ROLE reader LOGIN REPLICATION; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
+    REVOKE ALL ON hidden FROM reader;
 """ % (
     ", ".join(f"{name} {kind}" for name, kind, _, _ in VALUES),
     ", ".join(sql for _, _, sql, _ in VALUES),
@@ -119,10 +122,11 @@ TABLES = """
 )
 PARTITIONED = """
     CREATE TABLE partitioned (id int, n int) PARTITION BY LIST (n);
-    CREATE TABLE one PARTITION OF partitioned FOR VALUES IN (1); CREATE TABLE two PARTITION OF partitioned FOR VALUES IN (2);
+    CREATE TABLE one PARTITION OF partitioned FOR VALUES IN (1);
+    CREATE TABLE two PARTITION OF partitioned FOR VALUES IN (2);
     INSERT INTO partitioned VALUES (1, 1), (2, 2); GRANT SELECT ON partitioned, one, two TO reader;
 """
-# Stream: its key, and its columns with their types.
+# Each stream's key and its columns with their types.
 STREAMS = {
     "a_matview": ([], {"id": "integer"}),
     "a_view": ([], {"id": "integer", "twice": "integer"}),
@@ -154,7 +158,8 @@ STREAMS = {
     "parent": ([], {"id": "integer", "n": "integer"}),
 }
 LOG_BASED = """
-    CREATE TABLE {t} (id int PRIMARY KEY, d float8, r real, n numeric, a float8[], t timestamptz, e text, big text);
+    CREATE TABLE {t} (id int PRIMARY KEY, d float8, r real, n numeric, a float8[], t timestamptz,
+      e text, big text);
     ALTER TABLE {t} ALTER big SET STORAGE EXTERNAL; GRANT SELECT ON {t} TO reader;
 """
 LOGGED_ROW = (
@@ -163,8 +168,11 @@ LOGGED_ROW = (
 
 
 def logged(number, double="0.1", big="z" * 3000, change=False, is_read=False):
-    """A row of `logged` in JSON. A copy's columns are sorted, a change's stand in the order of the table; what WAL does not have
-    and is read from the table comes last."""
+    """A row of `logged` in JSON.
+
+    Columns are sorted in a copy and in table order in a change; columns that are read from the
+    table because WAL lacks them come last.
+    """
     values = {
         "id": number,
         "d": double,
@@ -190,7 +198,7 @@ def majors():
 
 
 def bodies(result, stream):
-    """The records of a stream as they were written."""
+    """The records of a stream exactly as written."""
     lines = result.stdout.decode().splitlines()
     found = [
         re.fullmatch(
@@ -205,7 +213,7 @@ def bodies(result, stream):
 
 
 class MatrixTest:
-    """What is tested on each major."""
+    """The tests for each major."""
 
     major = None
 
@@ -242,7 +250,7 @@ class MatrixTest:
         )
 
     def scratch(self, table, like="numbers"):
-        """A table for a test that changes it."""
+        """Creates a table for a test that changes it."""
         self.sql(
             f"CREATE TABLE {table} AS SELECT a AS id, k, repeat('x', 300) AS pad FROM {like} ORDER "
             "BY a;"
@@ -311,7 +319,7 @@ class MatrixTest:
         )
 
     def test_full_table_resumed_after_freeze(self):
-        """Before 9.4 VACUUM overwrites the ID of the transaction that wrote a row, here to a page that had been read."""
+        """Before 9.4, VACUUM FREEZE overwrites xmin; here on a page that has been read."""
         self.scratch("frozen")
         self.sql("DELETE FROM frozen WHERE id = 20")
         self.sql("VACUUM frozen")

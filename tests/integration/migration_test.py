@@ -1,4 +1,4 @@
-"""Config, catalog and state files as the Python taps have them (examples/from-*) are taken as they are."""
+"""Config, catalog and state files of the Python taps (examples/from-*) work unchanged."""
 
 import json
 import pathlib
@@ -9,7 +9,8 @@ from support.server import shared
 
 ROOT = pathlib.Path(__file__).parents[2]
 TABLE = """CREATE TABLE orders (id bigint PRIMARY KEY, status text, placed_at timestamptz);
-           INSERT INTO orders SELECT i, 'paid', timestamptz '2026-01-01 UTC' + i * interval '1 day' FROM generate_series(1, 10) i;"""
+           INSERT INTO orders SELECT i, 'paid', timestamptz '2026-01-01 UTC' + i * interval '1 day'
+             FROM generate_series(1, 10) i;"""
 COMMON = {
     "last_replication_method": "INCREMENTAL",
     "replication_key": "placed_at",
@@ -26,7 +27,7 @@ class MigrationTest(unittest.TestCase):
         shared().sql(TABLE, "shop")
 
     def next_run(self, name):
-        """The next run, from the files of another tap. The server is ours, and has no TLS."""
+        """Runs with the files of another tap, on a server without TLS."""
         folder = ROOT / "examples" / name
         files = {
             file: json.loads((folder / f"{file}.json").read_text())

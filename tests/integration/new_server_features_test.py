@@ -1,5 +1,4 @@
-"""What servers from 17 on tell, and what those from 18 and 19 on can do: slots that they invalidate, wal_level=replica, NOT NULL
-columns with NULLs."""
+"""Features of servers 17 to 19: invalidated slots, wal_level=replica, NOT VALID constraints."""
 
 import unittest
 
@@ -11,7 +10,7 @@ from support.slots import ONE_TABLE, SlotTest
 class LostSlotTest(SlotTest):
     database = "lost_slot"
     major = "18"
-    # A checkpoint invalidates slots, so there are only those that a test asks for.
+    # Checkpoints invalidate slots, so only the tests request them.
     settings = {
         "idle_replication_slot_timeout": 0,
         "max_slot_wal_keep_size": "1MB",
@@ -127,7 +126,7 @@ class LostSlotTest(SlotTest):
 
 
 class ReplicaLevelTest(SlotTest):
-    """From 19 on the first logical slot turns logical decoding on."""
+    """From version 19 on the first logical slot enables logical decoding."""
 
     database = "replica_level"
     major = "19"
@@ -165,7 +164,7 @@ class MinimalLevelTest(SlotTest):
 
 
 class NotValidTest(SlotTest):
-    """A NOT NULL constraint that is NOT VALID holds for new rows only."""
+    """A NOT NULL constraint that is NOT VALID applies to new rows only."""
 
     database = "not_valid"
     major = "18"

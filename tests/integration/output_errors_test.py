@@ -1,4 +1,4 @@
-"""A target or a disk that takes no more."""
+"""Closed, full, blocked and non-blocking outputs."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class OutputErrorsTest(InterruptionTest):
                 )
 
     def test_non_blocking_stdout(self):
-        """A process that shares the pipe, such as one run by Node.js, may have made it non-blocking."""
+        """A process that shares the pipe, such as Node.js, may have made it non-blocking."""
         self.sql(TABLE)
         reading, writing = os.pipe()
         os.set_blocking(writing, False)

@@ -1,4 +1,4 @@
-"""A network that swallows everything, without a word: in a network namespace whose cable is pulled."""
+"""A network that drops all packets silently: a network namespace with a pulled cable."""
 
 import os
 import subprocess
@@ -19,11 +19,12 @@ FAST = {
 }
 
 
-MAC = "02:00:00:00:00:01"  # known over there, so that nobody asks for it in vain
+# A static neighbor entry in the namespace: no ARP request is needed.
+MAC = "02:00:00:00:00:01"
 
 
 class Cable:
-    """Between us and a network namespace of its own."""
+    """A virtual cable to a network namespace."""
 
     def __init__(self):
         self.name = f"tap{os.getpid()}"
@@ -67,7 +68,7 @@ class Cable:
             raise
 
     def pull(self):
-        """From now on nothing gets through; the end that is over there does not notice."""
+        """Drops all packets from now on; the far end does not notice."""
         self.ip("addr", "flush", "dev", f"{self.name}a")
 
     def close(self):
@@ -96,7 +97,7 @@ class PacketLossTest(WalTest):
         )
 
     def start_in_namespace(self, catalog, state=None, **extra):
-        """A tap at the other end of the cable."""
+        """Starts a tap at the far end of the cable."""
         config = {**self.config, "host": self.cable.here, "port": self.proxy.port, **FAST, **extra}
         running = Tap(
             config, catalog=catalog, state=state, prefix=("ip", "netns", "exec", self.cable.name)
@@ -105,7 +106,7 @@ class PacketLossTest(WalTest):
         return running
 
     def ends(self, running):
-        """It is over in bounded time, and says what was lost."""
+        """Fails unless the run ends in time and reports the loss."""
         pulled = time.monotonic()
         running.read_rest()
         self.assertEqual(running.wait(), 3, running)
@@ -139,7 +140,7 @@ class PacketLossTest(WalTest):
 
 
 class ProxiedPacketLossTest(WalTest):
-    """Something in between keeps the connection up, and passes nothing on."""
+    """A proxy keeps connections open and relays nothing."""
 
     database = "silence"
 
@@ -203,7 +204,7 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(found, set(range(1, 20001)))
 
     def check_replication_resumes(self, why, happens=lambda: None):
-        """A log that is followed comes by another connection; `why` is how the run says that the first one is dead."""
+        """Following WAL resumes on a new connection; `why` is the logged reason."""
         self.initial_snapshot("t")
         running = self.start_behind_proxy(self.selected, state=self.state, break_at_end_lsn=False)
         self.sql("INSERT INTO {s}.t VALUES (0, '')")
@@ -241,7 +242,7 @@ class ProxiedPacketLossTest(WalTest):
                 for i in range(50)
             )
         )
-        self.proxy.freeze_after(100_000)  # in the middle of the columns
+        self.proxy.freeze_after(100_000)  # in the middle of the query of columns
         running = self.start_behind_proxy(None, "--discover")
         self.assertEqual(running.wait(), 1, running)
         self.assertEqual(

@@ -1,4 +1,4 @@
-"""A partition whose DETACH CONCURRENTLY is pending belongs to neither side; tables whose rows have no usable ctid."""
+"""Partitions with a pending DETACH CONCURRENTLY, and tables without usable ctid."""
 
 import threading
 import unittest
@@ -12,13 +12,14 @@ from support.resume import EVERY, ResumeTest
 from support.server import SUPERUSER
 
 ROOT = """CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
-          CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
+          CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1);
+          CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
           INSERT INTO {s}.t SELECT i, 1 + i % 2 FROM generate_series(1, 10) i;"""
 
 
 class Pending:
     def leave_pending(self):
-        """Detaches t2 concurrently, and cancels that while it waits for an open transaction."""
+        """Detaches t2 concurrently, and cancels that while it waits for a transaction."""
         holder = self.session().cursor()
         holder.execute(f"BEGIN; SELECT count(*) FROM {self.schema}.t")
         detaching = psycopg2.connect(
@@ -83,7 +84,7 @@ class LogBasedTest(Pending, WalTest):
 
 
 class AccessMethodTest(ResumeTest):
-    """Only the heap access method is known to keep rows in the order of their ctid."""
+    """Only the heap access method is known to store rows in ctid order."""
 
     def setUp(self):
         super().setUp()

@@ -1,4 +1,4 @@
-"""Faults in the middle of a run that no new connection heals."""
+"""Errors in the middle of a run that a new connection cannot fix."""
 
 import socket
 import threading
@@ -11,14 +11,14 @@ from support.pipeline import until
 
 
 class PermanentErrorsTest(InterruptionTest):
-    """Faults that waiting does not heal end the run, or the stream, at once and by their SQLSTATE."""
+    """Such errors end the run or the stream at once, according to their SQLSTATE."""
 
     def setUp(self):
         super().setUp()
         self.sql(TABLE)
 
     def interrupted(self, fault, catalog=None, **extra):
-        """A run whose backend is terminated right after `fault`."""
+        """Runs and terminates the backend right after `fault`."""
         running = self.pipeline(catalog or self.only_catalog(), **extra)
         running.relay(500)
         fault()
@@ -43,7 +43,7 @@ class PermanentErrorsTest(InterruptionTest):
         self.check_complete_after(outcome)
 
     def rule(self, line):
-        """Puts a rule in front of those of pg_hba.conf, until the test is over."""
+        """Prepends a rule to pg_hba.conf for the rest of the test."""
         rules = self.server.data / "pg_hba.conf"
         before = rules.read_text()
 

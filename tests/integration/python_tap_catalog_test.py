@@ -23,10 +23,12 @@ def setUpModule():
         """
         CREATE EXTENSION hstore;
         CREATE TABLE "order lines" (
-            id bigint PRIMARY KEY, total numeric(12,2), weight numeric, name varchar(40), secret text, at timestamptz,
+            id bigint PRIMARY KEY, total numeric(12,2), weight numeric, name varchar(40),
+              secret text, at timestamptz,
             parts int[], prices numeric(12,2)[], attributes hstore, took interval);
         INSERT INTO "order lines" VALUES
-            (1, 12.50, 1e-38, 'Größe', 'x', '2020-01-02 03:04:05.6+00', '{{1,2},{3,NULL}}', '{1.10}', 'a=>1', '1 day');
+            (1, 12.50, 1e-38, 'Größe', 'x', '2020-01-02 03:04:05.6+00', '{{1,2},{3,NULL}}',
+              '{1.10}', 'a=>1', '1 day');
         CREATE VIEW sums AS SELECT name, sum(total) FROM "order lines" GROUP BY name;
         CREATE TABLE untouched AS SELECT 1 AS id;""",
         DB,

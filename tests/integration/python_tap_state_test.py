@@ -59,8 +59,10 @@ class SingerIoStateTest(StateTest):
     def test_falsy_bookmarks(self):
         self.sql(
             """CREATE TABLE {s}.zero AS SELECT * FROM (VALUES (1, -5), (2, 0), (3, 5)) v(id, k);
-                    CREATE TABLE {s}.empty AS SELECT * FROM (VALUES (1, NULL), (2, ''), (3, 'a')) v(id, k);
-                    CREATE TABLE {s}.no AS SELECT * FROM (VALUES (1, NULL), (2, false), (3, true)) v(id, k);"""
+                    CREATE TABLE {s}.empty AS SELECT *
+                      FROM (VALUES (1, NULL), (2, ''), (3, 'a')) v(id, k);
+                    CREATE TABLE {s}.no AS SELECT *
+                      FROM (VALUES (1, NULL), (2, false), (3, true)) v(id, k);"""
         )
         common = {
             "last_replication_method": "INCREMENTAL",

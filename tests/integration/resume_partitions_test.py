@@ -70,7 +70,8 @@ class PartitionsTest(ResumeTest):
     def test_partition_split(self):
         self.check(
             """BEGIN; ALTER TABLE {s}.t DETACH PARTITION {s}.t3;
-                      CREATE TABLE {s}.t3a PARTITION OF {s}.t FOR VALUES IN (3) PARTITION BY RANGE (id);
+                      CREATE TABLE {s}.t3a PARTITION OF {s}.t FOR VALUES IN (3)
+                        PARTITION BY RANGE (id);
                       CREATE TABLE {s}.t3a1 PARTITION OF {s}.t3a FOR VALUES FROM (0) TO (500);
                       CREATE TABLE {s}.t3a2 PARTITION OF {s}.t3a FOR VALUES FROM (500) TO (5000);
                       INSERT INTO {s}.t SELECT * FROM {s}.t3; COMMIT"""
@@ -139,14 +140,16 @@ class PartitionsTest(ResumeTest):
                      CREATE SERVER files_of_resume FOREIGN DATA WRAPPER file_fdw;
                      ALTER TABLE {s}.t DROP CONSTRAINT t_pkey;
                      CREATE FOREIGN TABLE {s}.far (id int NOT NULL, part int NOT NULL, n int)
-                         SERVER files_of_resume OPTIONS (program 'printf "8000,9,1\n8001,9,1\n"', format 'csv');
+                         SERVER files_of_resume
+                           OPTIONS (program 'printf "8000,9,1\n8001,9,1\n"', format 'csv');
                      ALTER TABLE {s}.t ATTACH PARTITION {s}.far FOR VALUES IN (9);
                      CREATE TABLE {s}.t5 PARTITION OF {s}.t FOR VALUES IN (5);
                      INSERT INTO {s}.t SELECT i, 5, 0 FROM generate_series(6000, 6199) i"""
         )
         state = self.interrupt_after(-3)  # in t5, the last leaf
         self.sql(
-            r"""ALTER FOREIGN TABLE {s}.far OPTIONS (SET program 'printf "8000,9,1\n8001,9,2\n8002,9,1\n"')"""
+            r"""ALTER FOREIGN TABLE {s}.far
+                  OPTIONS (SET program 'printf "8000,9,1\n8001,9,2\n8002,9,1\n"')"""
         )
         result = self.resume(state)
         self.assertLessEqual({8000, 8001, 8002}, set(self.ids(result)))

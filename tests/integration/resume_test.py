@@ -191,8 +191,10 @@ class WithoutPositionTest(ResumeTest):
 
     def test_foreign_table(self):
         self.sql(
-            """CREATE EXTENSION file_fdw SCHEMA {s}; CREATE SERVER seq FOREIGN DATA WRAPPER file_fdw;
-                    CREATE FOREIGN TABLE {s}.t (id int) SERVER seq OPTIONS (program 'seq 600', format 'csv')"""
+            """CREATE EXTENSION file_fdw SCHEMA {s};
+               CREATE SERVER seq FOREIGN DATA WRAPPER file_fdw;
+                    CREATE FOREIGN TABLE {s}.t (id int) SERVER seq
+                      OPTIONS (program 'seq 600', format 'csv')"""
         )
         self.check_restarts("ALTER FOREIGN TABLE {s}.t OPTIONS (SET program 'seq 100 700')")
 

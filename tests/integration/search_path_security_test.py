@@ -48,7 +48,8 @@ EXCEPTION WHEN others THEN  -- what is not allowed cannot be planted
 END $$;
 DO $$
 DECLARE
-  body text := $body$ LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''captured''; RAISE EXCEPTION ''captured''; END'$body$;
+  body text := $body$ LANGUAGE plpgsql
+    AS 'BEGIN RAISE LOG ''captured''; RAISE EXCEPTION ''captured''; END'$body$;
   types text[] := %(types)s;
   result text;
   operator text;
@@ -59,29 +60,39 @@ BEGIN
   FOREACH result IN ARRAY ARRAY['bool', 'text', 'int8'] LOOP
     FOREACH a IN ARRAY types LOOP
       FOREACH b IN ARRAY types LOOP
-        EXECUTE format('CREATE FUNCTION public.trap_%%s(%%s, %%s) RETURNS %%s %%s', result, a, b, result, body);
+        EXECUTE format('CREATE FUNCTION public.trap_%%s(%%s, %%s) RETURNS %%s %%s',
+          result, a, b, result, body);
       END LOOP;
     END LOOP;
   END LOOP;
   FOREACH operator IN ARRAY %(operators)s LOOP
-    result := CASE WHEN operator = ANY (%(comparisons)s) THEN 'bool' WHEN operator IN ('+', '-') THEN 'int8' ELSE 'text' END;
+    result := CASE WHEN operator = ANY (%(comparisons)s) THEN 'bool'
+                   WHEN operator IN ('+', '-') THEN 'int8' ELSE 'text' END;
     FOREACH a IN ARRAY types LOOP
       FOREACH b IN ARRAY types LOOP
-        PERFORM pg_temp.plant(format('CREATE OPERATOR public.%%s (leftarg = %%s, rightarg = %%s, function = public.trap_%%s)', operator, a, b, result));
+        PERFORM pg_temp.plant(format(
+          'CREATE OPERATOR public.%%s (leftarg = %%s, rightarg = %%s, function = public.trap_%%s)',
+          operator, a, b, result));
       END LOOP;
     END LOOP;
   END LOOP;
-  FOR function IN SELECT DISTINCT proname, pronargs, prorettype::regtype AS result, oidvectortypes(proargtypes) AS arguments, proretset
-                    FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname = ANY (%(functions)s) LOOP
+  FOR function IN SELECT DISTINCT proname, pronargs, prorettype::regtype AS result,
+                         oidvectortypes(proargtypes) AS arguments, proretset
+                    FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+                     AND proname = ANY (%(functions)s) LOOP
     result := (CASE WHEN function.proretset THEN 'SETOF ' ELSE '' END)
-              || CASE WHEN function.result::text LIKE 'any%%' THEN 'oid' ELSE function.result::text END;
-    PERFORM pg_temp.plant(format('CREATE FUNCTION public.%%I(%%s) RETURNS %%s %%s', function.proname, function.arguments, result, body));
+              || CASE WHEN function.result::text LIKE 'any%%' THEN 'oid'
+                      ELSE function.result::text END;
+    PERFORM pg_temp.plant(format('CREATE FUNCTION public.%%I(%%s) RETURNS %%s %%s',
+      function.proname, function.arguments, result, body));
     FOREACH a IN ARRAY types LOOP
       IF function.pronargs = 1 THEN
-        PERFORM pg_temp.plant(format('CREATE FUNCTION public.%%I(%%s) RETURNS %%s %%s', function.proname, a, result, body));
+        PERFORM pg_temp.plant(format('CREATE FUNCTION public.%%I(%%s) RETURNS %%s %%s',
+          function.proname, a, result, body));
       ELSIF function.pronargs = 2 THEN
         FOREACH b IN ARRAY types LOOP
-          PERFORM pg_temp.plant(format('CREATE FUNCTION public.%%I(%%s, %%s) RETURNS %%s %%s', function.proname, a, b, result, body));
+          PERFORM pg_temp.plant(format('CREATE FUNCTION public.%%I(%%s, %%s) RETURNS %%s %%s',
+            function.proname, a, b, result, body));
         END LOOP;
       END IF;
     END LOOP;
@@ -100,10 +111,13 @@ CREATE TABLE country (code text, name text);
 INSERT INTO country VALUES ('de', 'Germany');
 CREATE FUNCTION country_name(wanted text) RETURNS text LANGUAGE plpgsql STABLE AS
   $$ BEGIN RETURN (SELECT name FROM country WHERE code = wanted); END $$;
-CREATE TABLE app.t (id int PRIMARY KEY, v varchar(20), c citext, p price, n numeric, d date, at timestamptz, f float8, m "Mood", ms "Mood"[],
+CREATE TABLE app.t (id int PRIMARY KEY, v varchar(20), c citext, p price, n numeric, d date,
+  at timestamptz, f float8, m "Mood", ms "Mood"[],
                     s app.size, r public.int4range, tags text[], i interval, x regclass);
-INSERT INTO app.t SELECT g, 'v' || lpad(g::text, 3, '0'), 'C' || lpad(g::text, 3, '0'), g, g, DATE '2024-01-01' + g,
-                         TIMESTAMPTZ '2024-01-01 00:00+00' + g * INTERVAL '1 day', g, 'ok', ARRAY['sad', 'ok']::"Mood"[], 'm', ROW(g)::public.int4range,
+INSERT INTO app.t SELECT g, 'v' || lpad(g::text, 3, '0'), 'C' || lpad(g::text, 3, '0'), g, g,
+                         DATE '2024-01-01' + g,
+                         TIMESTAMPTZ '2024-01-01 00:00+00' + g * INTERVAL '1 day', g, 'ok',
+                         ARRAY['sad', 'ok']::"Mood"[], 'm', ROW(g)::public.int4range,
                          ARRAY['a'], INTERVAL '1 day', 'country' FROM generate_series(1, 50) g;
 CREATE TABLE app.part (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
 CREATE TABLE app.part_1 PARTITION OF app.part FOR VALUES FROM (0) TO (100);
@@ -116,7 +130,8 @@ ALTER TABLE app.guarded ENABLE ROW LEVEL SECURITY;
 CREATE POLICY known ON app.guarded USING (country_name(code) IS NOT NULL);
 CREATE TABLE app.logged (id int, c citext, large text, small int, x regclass, PRIMARY KEY (id, c));
 ALTER TABLE app.logged ALTER large SET STORAGE EXTERNAL;
-INSERT INTO app.logged SELECT g, 'c' || g, repeat('x', 9000), 0, 'country' FROM generate_series(1, 5) g;
+INSERT INTO app.logged SELECT g, 'c' || g, repeat('x', 9000), 0, 'country'
+  FROM generate_series(1, 5) g;
 """
 # with a lookback each, where they know one
 KEYS = {

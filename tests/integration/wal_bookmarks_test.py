@@ -120,7 +120,8 @@ class WalBookmarksTest(WalTest):
         """It has the end of the last commit, as ours."""
         self.sql("INSERT INTO {s}.a VALUES (1), (2)")
         rows = self.sql(
-            f"""SELECT lsn - '0/0' FROM pg_logical_slot_peek_changes('{self.slot}', NULL, NULL, 'format-version', '2')
+            f"""SELECT lsn - '0/0' FROM pg_logical_slot_peek_changes('{self.slot}', NULL, NULL,
+                  'format-version', '2')
                              WHERE data = '{{"action":"C"}}'"""
         )
         self.sql("INSERT INTO {s}.b VALUES (1)")

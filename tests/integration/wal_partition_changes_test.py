@@ -5,7 +5,8 @@ import unittest
 from support.wal_case import WalTest, warnings
 
 ROOT = """CREATE TABLE {s}.t (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
-          CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
+          CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1);
+          CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
           INSERT INTO {s}.t VALUES (1, 1), (2, 2);"""
 OTHER = (
     "CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)); INSERT INTO {s}.t3 VALUES "
@@ -84,8 +85,10 @@ class PartitionChangesTest(WalTest):
     def test_attached_partitioned_table(self):
         self.sql(
             ROOT
-            + """CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (id);
-                           CREATE TABLE {s}.t30 PARTITION OF {s}.t3 DEFAULT; INSERT INTO {s}.t3 VALUES (3, 3)"""
+            + """CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part))
+              PARTITION BY RANGE (id);
+                           CREATE TABLE {s}.t30 PARTITION OF {s}.t3 DEFAULT;
+                           INSERT INTO {s}.t3 VALUES (3, 3)"""
         )
         self.initial_snapshot("t")
         self.sql(ATTACH)

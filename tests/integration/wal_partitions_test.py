@@ -7,8 +7,10 @@ from support.wal_case import WalTest, changes, warnings
 from support.proxy import Proxy
 
 BOTH = (1, 2)  # wal2json's formats
-ROOT = """CREATE TABLE {s}.t (id int, part int, a text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
-          CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
+ROOT = """CREATE TABLE {s}.t (id int, part int, a text, PRIMARY KEY (id, part))
+            PARTITION BY LIST (part);
+          CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1);
+          CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
           INSERT INTO {s}.t VALUES (1, 1, 'a'), (2, 2, 'b');"""
 
 
@@ -65,7 +67,8 @@ class WalPartitionsTest(WalTest):
         self.sql(
             ROOT
             + """CREATE TABLE {s}.other (a text, gone int, part int NOT NULL, id int NOT NULL);
-                           ALTER TABLE {s}.other DROP gone; ALTER TABLE {s}.t ATTACH PARTITION {s}.other FOR VALUES IN (3)"""
+                           ALTER TABLE {s}.other DROP gone;
+                           ALTER TABLE {s}.t ATTACH PARTITION {s}.other FOR VALUES IN (3)"""
         )
         self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 3, 'c'), (4, 1, 'd'), (5, 3, 'e')")
@@ -75,10 +78,14 @@ class WalPartitionsTest(WalTest):
     def test_nested_partitions(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, a text) PARTITION BY RANGE (id);
-                    CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (100) PARTITION BY HASH (id);
-                    CREATE TABLE {s}.low0 PARTITION OF {s}.low FOR VALUES WITH (MODULUS 2, REMAINDER 0);
-                    CREATE TABLE {s}.low1 PARTITION OF {s}.low FOR VALUES WITH (MODULUS 2, REMAINDER 1);
-                    CREATE TABLE {s}.rest PARTITION OF {s}.t DEFAULT; INSERT INTO {s}.t SELECT generate_series(95, 105)"""
+                    CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (100)
+                      PARTITION BY HASH (id);
+                    CREATE TABLE {s}.low0 PARTITION OF {s}.low
+                      FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+                    CREATE TABLE {s}.low1 PARTITION OF {s}.low
+                      FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+                    CREATE TABLE {s}.rest PARTITION OF {s}.t DEFAULT;
+                    INSERT INTO {s}.t SELECT generate_series(95, 105)"""
         )
         self.initial_snapshot("t")
         self.sql(
@@ -97,8 +104,10 @@ class WalPartitionsTest(WalTest):
     def test_selected_intermediate_partition(self):
         self.sql(
             """CREATE TABLE {s}.t (id int PRIMARY KEY, a text) PARTITION BY RANGE (id);
-                    CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (100) PARTITION BY HASH (id);
-                    CREATE TABLE {s}.low0 PARTITION OF {s}.low FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+                    CREATE TABLE {s}.low PARTITION OF {s}.t FOR VALUES FROM (0) TO (100)
+                      PARTITION BY HASH (id);
+                    CREATE TABLE {s}.low0 PARTITION OF {s}.low
+                      FOR VALUES WITH (MODULUS 1, REMAINDER 0);
                     CREATE TABLE {s}.rest PARTITION OF {s}.t DEFAULT"""
         )
         self.initial_snapshot("low")

@@ -33,7 +33,8 @@ class WalRecordsTest(WalTest):
         )
         self.initial_snapshot()
         self.sql(
-            """INSERT INTO {s}.t VALUES (2, 2.50, E'tab\\t"q" é'); UPDATE {s}.t SET a = NULL WHERE id = 1"""
+            """INSERT INTO {s}.t VALUES (2, 2.50, E'tab\\t"q" é');
+               UPDATE {s}.t SET a = NULL WHERE id = 1"""
         )
         self.sql("DELETE FROM {s}.t WHERE id = 2")
         result = self.check_followed("t")
@@ -67,15 +68,20 @@ class WalRecordsTest(WalTest):
 
     def test_both_wal2json_formats_agree(self):
         self.sql(
-            """CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text, flag boolean, list int[], data jsonb);
-                    CREATE TABLE {s}.whole (a int, b bytea); ALTER TABLE {s}.whole REPLICA IDENTITY FULL"""
+            """CREATE TABLE {s}.t (id int PRIMARY KEY, n numeric, a text, flag boolean, list int[],
+                 data jsonb);
+                    CREATE TABLE {s}.whole (a int, b bytea);
+                    ALTER TABLE {s}.whole REPLICA IDENTITY FULL"""
         )
         self.initial_snapshot("t")
         self.sql(
-            """BEGIN; INSERT INTO {s}.t SELECT i, i / 10.0, 'x' || i, i % 2 = 0, ARRAY[i, NULL], '{"a": 1.50}'
+            """BEGIN; INSERT INTO {s}.t
+                 SELECT i, i / 10.0, 'x' || i, i % 2 = 0, ARRAY[i, NULL], '{"a": 1.50}'
                              FROM generate_series(1, 20) i;
-                    INSERT INTO {s}.whole VALUES (1, '\\x00ff'), (NULL, NULL); UPDATE {s}.whole SET a = 2;
-                    UPDATE {s}.t SET id = id + 100 WHERE id > 15; DELETE FROM {s}.t WHERE id < 5; DELETE FROM {s}.whole;
+                    INSERT INTO {s}.whole VALUES (1, '\\x00ff'), (NULL, NULL);
+                    UPDATE {s}.whole SET a = 2;
+                    UPDATE {s}.t SET id = id + 100 WHERE id > 15; DELETE FROM {s}.t WHERE id < 5;
+                    DELETE FROM {s}.whole;
                     COMMIT; UPDATE {s}.t SET a = NULL"""
         )
         one, two = (

@@ -230,7 +230,8 @@ class TruncateTest(WalTest):
 
     def test_truncate_of_several_tables(self):
         self.sql(
-            """CREATE TABLE {s}.a (id int PRIMARY KEY); CREATE TABLE {s}.b (id int PRIMARY KEY REFERENCES {s}.a);
+            """CREATE TABLE {s}.a (id int PRIMARY KEY);
+               CREATE TABLE {s}.b (id int PRIMARY KEY REFERENCES {s}.a);
                     INSERT INTO {s}.a VALUES (1), (2); INSERT INTO {s}.b VALUES (1)"""
         )
         self.initial_snapshot()
@@ -250,7 +251,8 @@ class TruncateTest(WalTest):
             "INFO by wal2json's format 1, which does not tell of TRUNCATE\n", result.stderr
         )
 
-    HEIRS = """CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.kid (PRIMARY KEY (id)) INHERITS ({s}.t);
+    HEIRS = """CREATE TABLE {s}.t (id int PRIMARY KEY);
+    CREATE TABLE {s}.kid (PRIMARY KEY (id)) INHERITS ({s}.t);
                INSERT INTO {s}.t VALUES (1); INSERT INTO {s}.kid VALUES (2)"""
 
     def test_table_with_child_tables(self):

@@ -287,7 +287,8 @@ class ToastTest(WalTest):
 
     def test_partitioned_table(self):
         self.sql(
-            """CREATE TABLE {s}.t (id int, part int, n int, big text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
+            """CREATE TABLE {s}.t (id int, part int, n int, big text, PRIMARY KEY (id, part))
+                 PARTITION BY LIST (part);
                     CREATE TABLE {s}.t1 (n int, big text, id int NOT NULL, part int NOT NULL);
                     ALTER TABLE {s}.t1 ADD PRIMARY KEY (id, part), ALTER big SET STORAGE EXTERNAL;
                     ALTER TABLE {s}.t ATTACH PARTITION {s}.t1 FOR VALUES IN (1);

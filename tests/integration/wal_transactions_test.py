@@ -153,7 +153,8 @@ class WalTransactionsTest(WalTest):
                 self.open(
                     f"""INSERT INTO t VALUES ({form}1);
                     SELECT pg_logical_emit_message(false, 'ü"', 'not of the transaction "\\ }}]'),
-                           pg_logical_emit_message(true, '', ''), pg_logical_emit_message(true, 'change', E'of it\\n');
+                           pg_logical_emit_message(true, '', ''), pg_logical_emit_message(true,
+                             'change', E'of it\\n');
                     INSERT INTO t VALUES ({form}2)"""
                 ).execute("COMMIT")
                 self.assertEqual(

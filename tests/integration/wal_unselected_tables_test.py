@@ -8,12 +8,16 @@ BOTH = (1, 2)  # wal2json's formats
 ROOT = """CREATE TABLE {s}.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
           CREATE TABLE {s}.t1 PARTITION OF {s}.t DEFAULT;"""
 ODD = r"""
-    CREATE TABLE {s}."odd "" \ , . * name" (id int PRIMARY KEY, "a ""q"" \ c" text, "]}" float8, "{""change"":[" bytea, "char" "char",
-                                         money money, a text[], r int4range, b bit(5), x xml, j json, i interval, d date);
+    CREATE TABLE {s}."odd "" \ , . * name" (id int PRIMARY KEY, "a ""q"" \ c" text, "]}" float8,
+      "{""change"":[" bytea, "char" "char", money money, a text[], r int4range, b bit(5), x xml,
+      j json, i interval, d date);
     INSERT INTO {s}."odd "" \ , . * name" VALUES
-        (1, E'\\ "\n\t', 'NaN', '\x00ff', 'a', '-1.50', '{a,NULL,"b \" "}', '[1,3)', '10101', '<a/>', '{"a": "\u0000"}', '1 day', 'infinity'),
-        (2, ']}', '-Infinity', '', (-1)::"char", NULL, '{}', 'empty', NULL, '', '[]', NULL, '-infinity'),
-        (3, '{"change":[', 1e-300, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '4714-11-24 BC');
+        (1, E'\\ "\n\t', 'NaN', '\x00ff', 'a', '-1.50', '{a,NULL,"b \" "}', '[1,3)', '10101',
+          '<a/>', '{"a": "\u0000"}', '1 day', 'infinity'),
+        (2, ']}', '-Infinity', '', (-1)::"char", NULL, '{}', 'empty', NULL, '', '[]', NULL,
+          '-infinity'),
+        (3, '{"change":[', 1e-300, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+          '4714-11-24 BC');
     UPDATE {s}."odd "" \ , . * name" SET "]}" = 'Infinity';
     UPDATE {s}."odd "" \ , . * name" SET id = id + 10;
     DELETE FROM {s}."odd "" \ , . * name";

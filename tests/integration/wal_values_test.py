@@ -318,7 +318,7 @@ class WalValuesTest(unittest.TestCase):
         self.check_encoding(
             "LATIN1",
             """CREATE TABLE t AS SELECT 1 AS id, E'Größe é ÿ \\u0080' AS "Größe",
-                                                         '{é,"\\"ü"}'::text[] AS a, '"é"'::jsonb AS j""",
+                 '{é,"\\"ü"}'::text[] AS a, '"é"'::jsonb AS j""",
             {"Größe": "Größe é ÿ \x80", "a": ["é", '"ü'], "j": '"é"'},
         )
 
@@ -330,7 +330,8 @@ class WalValuesTest(unittest.TestCase):
         self.check_encoding(
             "SQL_ASCII",
             r"""CREATE TABLE t AS SELECT 1 AS id,
-            E'caf\xc3\xa9' AS utf8, E'caf\xe9 ok' AS latin1, E'\xf0\x9f\x98' AS cut_short, E'\xf4\x90\x80\x80' AS too_high,
+            E'caf\xc3\xa9' AS utf8, E'caf\xe9 ok' AS latin1, E'\xf0\x9f\x98' AS cut_short,
+            E'\xf4\x90\x80\x80' AS too_high,
             E'\xed\xa0\x80' AS surrogate, E'\xc0\xaf' AS overlong, ARRAY[E'\xff'] AS a""",
             {
                 "utf8": "café",

@@ -33,7 +33,7 @@ ExitCode discover(const cli::Options& options, const config::Config& config, sin
   std::optional<discovery::EarlierCatalog> earlier;
   if (options.catalog) {
     Json catalog = parse_json(read_file(*options.catalog, kMaxCatalogSize), *options.catalog);
-    singer::read_catalog(catalog, *options.catalog);  // complains before the server is asked
+    singer::read_catalog(catalog, *options.catalog);  // throws before the server is asked
     earlier.emplace(std::move(catalog));
   }
   discovery::Selector selector({options.select, options.replication_method, options.replication_key});
@@ -134,7 +134,7 @@ int main(int argc, char** argv) {
     log::debug("{}", closed.what());
     code = closed.code();
   } catch (const Error& error) {
-    log::critical("{}", last_word(error));
+    log::critical("{}", message_with_hint(error));
     code = error.code();
   } catch (const std::exception& error) {
     log::critical("{}: this is a defect of tap-postgres, please report it", error.what());

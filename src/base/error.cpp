@@ -3,16 +3,16 @@
 
 namespace tap {
 
-std::string to_text(const Complaint& complaint) {
-  std::string text = complaint.found;
-  for (const std::string* part : {&complaint.needed, &complaint.fix}) {
+std::string to_text(const Problem& problem) {
+  std::string text = problem.found;
+  for (const std::string* part : {&problem.needed, &problem.fix}) {
     text += part->empty() ? "" : ": " + *part;
   }
   return text;
 }
 
-std::string last_word(const Error& error) {
-  return std::string(error.what()) + (error.is_foreseeable() ? "; run: tap-postgres check" : "");
+std::string message_with_hint(const Error& error) {
+  return std::string(error.what()) + (error.is_reported_by_check() ? "; run: tap-postgres check" : "");
 }
 
 }  // namespace tap

@@ -170,7 +170,7 @@ class Pass {
       refuse(lost, true);
       return false;
     } catch (const Error& fault) {  // the tunnel's, whose words have their remedy
-      report_.error(subject, fault.complaint(), fault.code());
+      report_.error(subject, fault.problem(), fault.code());
       return false;
     }
     report_.ok(subject, connection->description());

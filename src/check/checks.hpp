@@ -16,7 +16,7 @@
 namespace tap::check {
 
 /// What to do about a server or database that cannot be entered: a pg::ConnectError or pg::TransientError.
-Complaint cannot_enter(const Error& refusal, const std::string& database, const config::Config& config);
+Problem cannot_enter(const Error& refusal, const std::string& database, const config::Config& config);
 
 /// Who can read what goes over a connection to `server`.
 void check_protection(const pg::Connection& connection, const pg::ConnectionSettings& server,

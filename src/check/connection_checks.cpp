@@ -44,11 +44,11 @@ std::string place_keys(const config::Config& config) {
 
 }  // namespace
 
-Complaint cannot_enter(const Error& refusal, const std::string& database, const config::Config& config) {
+Problem cannot_enter(const Error& refusal, const std::string& database, const config::Config& config) {
   const std::string user = config.server.user();
   const std::string role = user.empty() ? "..." : pg::quote_identifier(user);
   const std::string name = database.empty() ? "..." : pg::quote_identifier(database);
-  const std::string found = refusal.complaint().found;
+  const std::string found = refusal.problem().found;
   const std::string sqlstate = sqlstate_of(refusal);
   const std::string kind = sqlstate.substr(0, 2);
   if (found.starts_with("password_command")) {

@@ -43,9 +43,8 @@ void check_capacity(pg::Connection& connection, const pg::DecodingStatus& status
   const auto number = [&](const char* name) { return row.number(0, row.column(name)); };
   const std::string slots =
       fmt::format("{} of {} replication slots are in use", number("slots_used"), number("slots"));
-  const Complaint no_slot = {slots,
-                             "raise max_replication_slots (a restart), or drop a slot that nobody reads",
-                             set_for_good(status, "max_replication_slots", number("slots") + 5)};
+  const Problem no_slot = {slots, "raise max_replication_slots (a restart), or drop a slot that nobody reads",
+                           set_for_good(status, "max_replication_slots", number("slots") + 5)};
   if (number("slots_used") < number("slots")) {
     report.ok("free slots", slots);
   } else if (needs_slot) {

@@ -13,15 +13,15 @@ namespace tap::check {
 
 namespace {
 
-const char* name_of(Level level) {
+const char* name_of(Severity severity) {
   constexpr std::array names = {"ok", "note", "warning", "error"};
-  return names.at(static_cast<std::size_t>(level));
+  return names.at(static_cast<std::size_t>(severity));
 }
 
-Level worst(const std::vector<Finding>& findings) {
-  Level worst = Level::ok;
+Severity worst(const std::vector<Finding>& findings) {
+  Severity worst = Severity::ok;
   for (const Finding& finding : findings) {
-    worst = std::max(worst, finding.level);
+    worst = std::max(worst, finding.severity);
   }
   return worst;
 }
@@ -30,7 +30,7 @@ Level worst(const std::vector<Finding>& findings) {
 
 void Report::add_as_notes(const Report& optional) {
   for (Finding finding : optional.findings()) {
-    finding.level = std::min(finding.level, Level::note);
+    finding.severity = std::min(finding.severity, Severity::note);
     finding.code = ExitCode::done;
     findings_.push_back(std::move(finding));
   }
@@ -39,12 +39,12 @@ void Report::add_as_notes(const Report& optional) {
 std::string to_text(const std::vector<Finding>& findings) {
   std::string text;
   for (const Finding& finding : findings) {
-    const auto& [found, needed, fix] = finding.complaint;
+    const auto& [found, needed, fix] = finding.problem;
     std::string remedy = needed;
     remedy += needed.empty() || fix.empty() ? "" : ": ";
     remedy += fix;
-    text += to_printable_line(fmt::format("{:<7} {}: {}{}{}", name_of(finding.level), finding.subject, found,
-                                          remedy.empty() ? "" : "; ", remedy));
+    text += to_printable_line(fmt::format("{:<7} {}: {}{}{}", name_of(finding.severity), finding.subject,
+                                          found, remedy.empty() ? "" : "; ", remedy));
     text += '\n';
   }
   return text;
@@ -53,11 +53,11 @@ std::string to_text(const std::vector<Finding>& findings) {
 std::string to_json_text(const std::vector<Finding>& findings) {
   Json list = Json::array();
   for (const Finding& finding : findings) {
-    list.push_back(Json{{"level", name_of(finding.level)},
+    list.push_back(Json{{"level", name_of(finding.severity)},
                         {"subject", finding.subject},
-                        {"found", finding.complaint.found},
-                        {"needed", finding.complaint.needed},
-                        {"fix", finding.complaint.fix}});
+                        {"found", finding.problem.found},
+                        {"needed", finding.problem.needed},
+                        {"fix", finding.problem.fix}});
   }
   return to_printable_line(
              tap::to_text(Json{{"findings", std::move(list)}, {"worst", name_of(worst(findings))}})) +

@@ -14,13 +14,13 @@ namespace tap::check {
 /// The findings so far.
 class Report {
  public:
-  void ok(const std::string& subject, const std::string& found) { add(Level::ok, subject, {found}); }
-  void note(const std::string& subject, const Complaint& complaint) { add(Level::note, subject, complaint); }
-  void warning(const std::string& subject, const Complaint& complaint) {
-    add(Level::warning, subject, complaint);
+  void ok(const std::string& subject, const std::string& found) { add(Severity::ok, subject, {found}); }
+  void note(const std::string& subject, const Problem& problem) { add(Severity::note, subject, problem); }
+  void warning(const std::string& subject, const Problem& problem) {
+    add(Severity::warning, subject, problem);
   }
-  void error(const std::string& subject, const Complaint& complaint, ExitCode code) {
-    add(Level::error, subject, complaint, code);
+  void error(const std::string& subject, const Problem& problem, ExitCode code) {
+    add(Severity::error, subject, problem, code);
   }
 
   /// Runs what a run does, too: an Error that it throws is a finding, and the answer is false.
@@ -30,7 +30,7 @@ class Report {
       look();
       return true;
     } catch (const Error& fault) {
-      error(subject, fault.complaint(), fault.code());
+      error(subject, fault.problem(), fault.code());
       return false;
     }
   }
@@ -61,9 +61,9 @@ class Report {
   [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }
 
  private:
-  void add(Level level, const std::string& subject, const Complaint& complaint,
+  void add(Severity severity, const std::string& subject, const Problem& problem,
            ExitCode code = ExitCode::done) {
-    findings_.push_back({level, subject, complaint, code});
+    findings_.push_back({severity, subject, problem, code});
   }
 
   std::vector<Finding> findings_;

@@ -53,7 +53,7 @@ void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& s
       if (for_first_copies) {  // of log-based streams: where they stand in the primary's log must be known
         throw;
       }
-      report.warning(subject, error.complaint());
+      report.warning(subject, error.problem());
       return;
     }
     check_delays(connection, status, subject, report);

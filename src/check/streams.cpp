@@ -59,7 +59,7 @@ class StreamCheck {
 
  private:
   sync::Warn warn() {
-    return [this](const Complaint& complaint) { report_.warning(subject_, complaint); };
+    return [this](const Problem& problem) { report_.warning(subject_, problem); };
   }
 
   [[nodiscard]] std::string method() const {

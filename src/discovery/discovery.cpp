@@ -56,7 +56,8 @@ Json table_metadata(const std::string& database, const pg::Table& table) {
 }
 
 Json column_metadata(const pg::TableColumn& column, const value::Type& type, const EncodingOptions& options) {
-  const bool unsupported = value::is_other(type) && options.other_types == EncodingOptions::OtherTypes::unsupported;
+  const bool unsupported =
+      value::is_other(type) && options.other_types == EncodingOptions::OtherTypes::unsupported;
   const bool long_bit = column.type == kBit && column.modifier > 1;
   Json about = Json::object();
   about["sql-datatype"] = long_bit ? fmt::format("bit({})", column.modifier) : column.type_name;
@@ -115,7 +116,7 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
   return entry;
 }
 
-Complaint nothing_to_discover(const config::Config& config) {
+Problem nothing_to_discover(const config::Config& config) {
   return {"0 tables were discovered across the entire cluster",
           fmt::format("grant {} USAGE on a schema and SELECT on its tables, or widen filter_dbs and "
                       "filter_schemas",

@@ -143,7 +143,7 @@ std::vector<std::string> host_key_algorithms(const TunnelOptions& options) {
               : options.host_key.substr(0, options.host_key.find(' '))};
 }
 
-std::string complaint_of_host_key(const TunnelOptions& options, ssh_session session) {
+std::string problem_of_host_key(const TunnelOptions& options, ssh_session session) {
   const SshKey key = shown_key(session);
   const std::string shown =
       fmt::format("{} ({})", fingerprint(key.get()), ssh_key_type_to_char(ssh_key_type(key.get())));

@@ -21,7 +21,7 @@ SshKey read_private_key(const TunnelOptions& options);
 std::vector<std::string> host_key_algorithms(const TunnelOptions& options);
 
 /// What is wrong with the key that the server has shown, and what to do; empty: it is the right one.
-std::string complaint_of_host_key(const TunnelOptions& options, ssh_session session);
+std::string problem_of_host_key(const TunnelOptions& options, ssh_session session);
 
 /// A path that may begin with `~/`.
 std::string with_home(const std::string& path);

@@ -94,7 +94,7 @@ SshSession::SshSession(const TunnelOptions& options, std::chrono::seconds timeou
   if (timeout.count() > 0) {
     deadline_ = Clock::now() + timeout;
   }
-  std::string complaint;
+  std::string problem;
   for (const std::string& algorithms : host_key_algorithms(options_)) {
     const std::string of_this = connect(algorithms);
     if (of_this.empty()) {
@@ -103,9 +103,9 @@ SshSession::SshSession(const TunnelOptions& options, std::chrono::seconds timeou
                  ssh_get_kex_algo(get()));
       return;
     }
-    complaint = complaint.empty() ? of_this : complaint;
+    problem = problem.empty() ? of_this : problem;
   }
-  refuse(complaint);
+  refuse(problem);
 }
 
 void SshSession::configure(const std::string& host_key_algorithms) const {
@@ -155,7 +155,7 @@ std::string SshSession::connect(const std::string& host_key_algorithms) {
     lost(error);
   }
   fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK);  // libssh has made it a blocking one
-  return complaint_of_host_key(options_, get());
+  return problem_of_host_key(options_, get());
 }
 
 template <class Step>

@@ -137,7 +137,7 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std
   bookmark["last_replication_method"] = singer::method_name(planned.method);
 }
 
-/// Marks which of the streams are to be refreshed; complains of a name that none of them has.
+/// Marks which of the streams are to be refreshed; throws for a name that none of them has.
 std::vector<bool> to_refresh(const FullRefresh& refresh, const std::vector<StreamPlan>& planned) {
   std::vector<bool> marked(planned.size(), refresh.all);
   for (const std::string& name : refresh.streams) {

@@ -35,7 +35,7 @@ void attempt(RetryingConnection& database, const StreamPlan& stream, const confi
     if (stream.database == config.server.database()) {
       throw;
     }
-    throw StreamError(refused.complaint());
+    throw StreamError(refused.problem());
   } catch (const MalformedAnswer& error) {
     throw StreamError(error.what());
   }
@@ -105,7 +105,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
       sync_stream(copies, stream, config, logs, state, writer, totals);
       is_complete = true;
     } catch (const StreamError& error) {
-      log::error("stream {}: {}", stream.stream.id, last_word(error));
+      log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
       failed.push_back(stream.stream.id);
       copies.drop();
     }

@@ -33,7 +33,7 @@ std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
       columns.push_back(&*column);
     } else if (plan.stream.is_key(name)) {
       throw StreamError(
-          Complaint{fmt::format("key column {} is no longer in the table", name), "run discovery again"});
+          Problem{fmt::format("key column {} is no longer in the table", name), "run discovery again"});
     } else {
       warn({fmt::format("column {} is no longer in the table; it is left out until discovery is run again",
                         name)});
@@ -41,7 +41,7 @@ std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
   }
   if (columns.empty()) {
     throw StreamError(
-        Complaint{"none of the selected columns is in the table any more", "run discovery again"});
+        Problem{"none of the selected columns is in the table any more", "run discovery again"});
   }
   return columns;
 }
@@ -51,21 +51,21 @@ const pg::TableColumn& replication_key(const StreamPlan& plan, const std::vector
   const auto key = std::ranges::find(table, *plan.stream.replication_key, &pg::TableColumn::name);
   if (key == table.end()) {
     throw StreamError(
-        Complaint{fmt::format("replication key {} is no longer in the table", *plan.stream.replication_key),
-                  "run discovery again and choose another replication-key"});
+        Problem{fmt::format("replication key {} is no longer in the table", *plan.stream.replication_key),
+                "run discovery again and choose another replication-key"});
   }
   if (!value::is_scalar(value::resolve(types, key->type, key->modifier))) {
     throw StreamError(
-        Complaint{fmt::format("replication key {} is {}, which has no order that a bookmark can keep",
-                              key->name, key->type_name),
-                  "choose another replication-key, or FULL_TABLE"});
+        Problem{fmt::format("replication key {} is {}, which has no order that a bookmark can keep",
+                            key->name, key->type_name),
+                "choose another replication-key, or FULL_TABLE"});
   }
   return *key;
 }
 
 void require_logged(const std::vector<pg::ReplicaIdentity>& tables) {
   if (tables.empty()) {
-    throw StreamError(Complaint{"it is no longer a table whose changes are logged", "run discovery again"});
+    throw StreamError(Problem{"it is no longer a table whose changes are logged", "run discovery again"});
   }
 }
 

@@ -38,7 +38,7 @@ config::Config load(const std::string& more) {
   return config::load({ConfigFile("{" + kServer + more + "}").path()});
 }
 
-std::string complaint(const std::string& text) {
+std::string problem(const std::string& text) {
   const ConfigFile file(text);
   try {
     config::load({file.path()});
@@ -110,7 +110,7 @@ TEST_CASE("ssh_tunnel is an object, its text, or a key for each member") {
 }
 
 TEST_CASE("a wrong ssh_tunnel is refused by member, without secrets") {
-  const auto said = [](const std::string& tunnel) { return complaint("{" + kServer + ", " + tunnel + "}"); };
+  const auto said = [](const std::string& tunnel) { return problem("{" + kServer + ", " + tunnel + "}"); };
   CHECK(said(R"("ssh_tunnel": {"host": "h", "port": "abc"})") ==
         ": \"ssh_tunnel.port\" must be a whole number, but is \"abc\"");
   CHECK(said(R"("ssh_tunnel": {"host": "h", "port": 0})") ==
@@ -147,23 +147,23 @@ TEST_CASE("the singer-io dialect leaves other types out unless they are asked fo
 }
 
 TEST_CASE("a wrong config is refused by file, key and what is wanted") {
-  CHECK(complaint("{" + kServer + R"(, "port": "abc"})") ==
+  CHECK(problem("{" + kServer + R"(, "port": "abc"})") ==
         ": \"port\" must be a whole number, but is \"abc\"");
-  CHECK(complaint("{" + kServer + R"(, "port": "5432,"})") ==
+  CHECK(problem("{" + kServer + R"(, "port": "5432,"})") ==
         ": \"port\" must be a whole number, but is \"5432,\"");
-  CHECK(complaint("{" + kServer + R"(, "port": 70000})") ==
+  CHECK(problem("{" + kServer + R"(, "port": 70000})") ==
         ": \"port\" must be a port, 1 to 65535, but is 70000");
-  CHECK(complaint("{" + kServer + R"(, "json_as_object": "perhaps"})") ==
+  CHECK(problem("{" + kServer + R"(, "json_as_object": "perhaps"})") ==
         ": \"json_as_object\" must be true or false, but is \"perhaps\"");
-  CHECK(complaint("{" + kServer + R"(, "filter_dbs": 5})") ==
+  CHECK(problem("{" + kServer + R"(, "filter_dbs": 5})") ==
         ": \"filter_dbs\" must be a list of names, but is 5");
-  CHECK(complaint("{" + kServer + R"(, "out_of_range_dates": "drop"})") ==
+  CHECK(problem("{" + kServer + R"(, "out_of_range_dates": "drop"})") ==
         ": \"out_of_range_dates\" must be one of clamp, null, string, error, but is \"drop\"");
-  CHECK(complaint("{" + kServer + R"(, "password": ["x"]})") ==
+  CHECK(problem("{" + kServer + R"(, "password": ["x"]})") ==
         ": \"password\" must be text, but is something else");
-  CHECK(complaint("[]") == ": must be a JSON object of settings, but is array");
-  CHECK(complaint("{") == ": not valid JSON at line 1, column 2");
-  CHECK(complaint(R"({"host": "db"})") == ": required keys are missing: dbname, user");
+  CHECK(problem("[]") == ": must be a JSON object of settings, but is array");
+  CHECK(problem("{") == ": not valid JSON at line 1, column 2");
+  CHECK(problem(R"({"host": "db"})") == ": required keys are missing: dbname, user");
 }
 
 TEST_CASE("a config file that cannot be read is named") {
@@ -177,7 +177,7 @@ TEST_CASE("an sslmode that is weaker than another key requires is refused") {
            "\" or stronger, but the connection would use \"" + mode + "\": keep one of them";
   };
   const auto with = [](const std::string& keys, const std::string& mode, const std::string& url = "url") {
-    return complaint("{" + keys + ", \"" + url + "\": \"postgresql://tap@db/shop?sslmode=" + mode + "\"}");
+    return problem("{" + keys + ", \"" + url + "\": \"postgresql://tap@db/shop?sslmode=" + mode + "\"}");
   };
   CHECK(with(R"("ssl_enable": true, "ssl_mode": "verify-full")", "disable", "sqlalchemy_url") ==
         weaker("ssl_mode", "verify-full", "disable"));
@@ -189,7 +189,7 @@ TEST_CASE("an sslmode that is weaker than another key requires is refused") {
   CHECK(with(R"("sslmode": "prefer")", "verify-full").empty());
   CHECK(with(R"("ssl_enable": true)", "require").empty());
   CHECK(with(R"("ssl": false, "ssl_enable": "")", "disable").empty());
-  CHECK(complaint(
+  CHECK(problem(
             R"({"channel_binding": "require", "url": "postgresql://tap@db/shop?channel_binding=prefer"})") ==
         ": \"channel_binding\" and the URI have different values: keep one of them");
 }
@@ -198,6 +198,6 @@ TEST_CASE("keys of other taps that no connection depends on are ignored") {
   for (const char* key :
        {"batch_size", "max_batch_rows", "schema_name", "sql", "Password_File", "api_key", "urls"}) {
     INFO(key);
-    CHECK(complaint("{" + kServer + ", \"" + key + "\": 1}").empty());
+    CHECK(problem("{" + kServer + ", \"" + key + "\": 1}").empty());
   }
 }

@@ -15,47 +15,47 @@ enum class ExitCode {
   log_based_unprepared = 4  ///< a precondition of log-based replication is not met
 };
 
-/// What is wrong and where; what is needed instead; the SQL or setting that mends it, to the letter. The
-/// latter two may be empty.
-struct Complaint {
-  std::string found;
-  std::string needed{};
-  std::string fix{};
+/// What is wrong and how to repair it, for an error message or a finding of `tap-postgres check`.
+struct Problem {
+  std::string found;     ///< what is wrong, and where
+  std::string needed{};  ///< what is required instead; may be empty
+  std::string fix{};     ///< the exact SQL or setting that repairs it; may be empty
 };
 /// On one line: `found: needed: fix`.
-std::string to_text(const Complaint& complaint);
+std::string to_text(const Problem& problem);
 
 /// The one exception family. Thrown where the knowledge is, with a text that says what is wrong, where, and
 /// what to do next; caught once in main, which prints it as one line and exits with its code.
 class Error : public std::runtime_error {
  public:
-  Error(ExitCode code, const std::string& text) : std::runtime_error(text), code_(code), complaint_{text} {}
-  /// For what `tap-postgres check` finds as well.
-  Error(ExitCode code, const Complaint& complaint)
-      : std::runtime_error(to_text(complaint)), code_(code), complaint_(complaint), foreseen_(true) {}
+  Error(ExitCode code, const std::string& text) : std::runtime_error(text), code_(code), problem_{text} {}
+  /// For an error that `tap-postgres check` reports as well.
+  Error(ExitCode code, const Problem& problem)
+      : std::runtime_error(to_text(problem)), code_(code), problem_(problem), is_reported_by_check_(true) {}
 
   [[nodiscard]] ExitCode code() const noexcept { return code_; }
-  [[nodiscard]] const Complaint& complaint() const noexcept { return complaint_; }
-  /// True if `tap-postgres check` could have told before the run, and may tell more.
-  [[nodiscard]] virtual bool is_foreseeable() const noexcept {
-    return foreseen_ || code_ == ExitCode::cannot_connect || code_ == ExitCode::log_based_unprepared;
+  [[nodiscard]] const Problem& problem() const noexcept { return problem_; }
+  /// True if `tap-postgres check` reports the cause too, perhaps in more detail.
+  [[nodiscard]] virtual bool is_reported_by_check() const noexcept {
+    return is_reported_by_check_ || code_ == ExitCode::cannot_connect ||
+           code_ == ExitCode::log_based_unprepared;
   }
 
  private:
   ExitCode code_;
-  Complaint complaint_;
-  bool foreseen_ = false;
+  Problem problem_;
+  bool is_reported_by_check_ = false;
 };
 
-/// The error's text as a run's last word on it: names the check where that helps.
-std::string last_word(const Error& error);
+/// The error's text, followed by a hint to run `tap-postgres check` if that reports the cause too.
+std::string message_with_hint(const Error& error);
 
 /// A fault of one stream (table gone, no privilege, a value that cannot be sent): the others go on, and the
 /// run exits with ExitCode::run_failed at its end.
 class StreamError : public Error {
  public:
   explicit StreamError(const std::string& text) : Error(ExitCode::run_failed, text) {}
-  explicit StreamError(const Complaint& complaint) : Error(ExitCode::run_failed, complaint) {}
+  explicit StreamError(const Problem& problem) : Error(ExitCode::run_failed, problem) {}
 };
 
 /// The server, or what stands between, does not answer as PostgreSQL does. Where one stream's table is read

@@ -10,13 +10,13 @@
 
 namespace tap::check {
 
-enum class Level { ok, note, warning, error };
+enum class Severity { ok, note, warning, error };
 
 /// One thing that was looked at. A finding that is ok has found something only.
 struct Finding {
-  Level level = Level::ok;
+  Severity severity = Severity::ok;
   std::string subject;  ///< "server", "slot stitch_shop", "stream shop-public-orders"
-  Complaint complaint;
+  Problem problem;
   ExitCode code = ExitCode::done;  ///< of an error: what a run would end with
 };
 

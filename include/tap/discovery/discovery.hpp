@@ -23,7 +23,7 @@ struct DiscoveredStream {
 };
 
 /// What is wrong when there is no table at all.
-Complaint nothing_to_discover(const config::Config& config);
+Problem nothing_to_discover(const config::Config& config);
 
 /// Hands over every table that the user can read, one by one so that a large cluster's catalog need not be
 /// held: in all databases, or in those that `filter_dbs` names. A database that cannot be entered is a

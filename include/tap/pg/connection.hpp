@@ -54,7 +54,7 @@ class DatabaseError : public ConnectError {
   using ConnectError::ConnectError;
 };
 
-/// A server's complaint that does not break the connection: one stream's fault, unless the caller knows more.
+/// A server's problem that does not break the connection: one stream's fault, unless the caller knows more.
 class ServerError : public StreamError {
  public:
   ServerError(const std::string& text, std::string sqlstate)
@@ -64,7 +64,7 @@ class ServerError : public StreamError {
   /// True if the same may go well a little later: a standby's recovery conflict, a deadlock, a lock timeout.
   [[nodiscard]] bool is_transient() const;
   /// Privileges can be looked at before.
-  [[nodiscard]] bool is_foreseeable() const noexcept override { return sqlstate_ == "42501"; }
+  [[nodiscard]] bool is_reported_by_check() const noexcept override { return sqlstate_ == "42501"; }
 
  private:
   std::string sqlstate_;

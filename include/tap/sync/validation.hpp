@@ -16,7 +16,7 @@ namespace tap::sync {
 // before it.
 
 /// Gets what does not stop the stream.
-using Warn = std::function<void(const Complaint&)>;
+using Warn = std::function<void(const Problem&)>;
 
 /// The synced columns that the table has, in the order of a record. Throws StreamError if one of the key is
 /// gone, or all are. The answer points into `table`.

@@ -98,9 +98,9 @@ SELECT 1
 }  // namespace
 
 void refuse_missing_table(const Connection& connection, const std::string& schema, const std::string& table) {
-  throw StreamError(Complaint{fmt::format("table {} is not in the database ({})",
-                                          quote_qualified(schema, table), connection.description()),
-                              "run discovery again, or take the stream out of the catalog"});
+  throw StreamError(Problem{fmt::format("table {} is not in the database ({})",
+                                        quote_qualified(schema, table), connection.description()),
+                            "run discovery again, or take the stream out of the catalog"});
 }
 
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {

@@ -51,7 +51,7 @@ std::size_t RowProjection::position(const std::string& column) const {
 RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relation,
                              const value::EncodingOptions& options) {
   const singer::Stream& stream = plan.stream;
-  const auto warn = [&](const Complaint& complaint) { log::warn("{}: {}", stream.id, to_text(complaint)); };
+  const auto warn = [&](const Problem& problem) { log::warn("{}: {}", stream.id, to_text(problem)); };
   for (const pg::TableColumn* column : synced_columns(plan, relation.columns, warn)) {
     const std::string& name = column->name;
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);

@@ -82,20 +82,20 @@ std::string describe(const pg::Slot& slot) {
       slot.safe_wal_size.empty() ? "" : ", safe for " + slot.safe_wal_size + " bytes more");
 }
 
-std::optional<Complaint> danger_of(const pg::Slot& slot) {
+std::optional<Problem> danger_of(const pg::Slot& slot) {
   if (slot.is_lost()) {
     const SlotLoss loss = loss_of(slot);
-    return Complaint{fmt::format("slot {} is lost", slot.name),
-                     fmt::format("{}; drop it and sync its streams again with --full-refresh{}", loss.cause,
-                                 loss.prevention.empty() ? "" : "; to prevent this, " + loss.prevention)};
+    return Problem{fmt::format("slot {} is lost", slot.name),
+                   fmt::format("{}; drop it and sync its streams again with --full-refresh{}", loss.cause,
+                               loss.prevention.empty() ? "" : "; to prevent this, " + loss.prevention)};
   }
   if (slot.wal_status == "unreserved") {
-    return Complaint{fmt::format("slot {} is about to be lost", slot.name),
-                     "it keeps more log than max_slot_wal_keep_size; run the tap, or drop it"};
+    return Problem{fmt::format("slot {} is about to be lost", slot.name),
+                   "it keeps more log than max_slot_wal_keep_size; run the tap, or drop it"};
   }
   if (slot.retained.value_or(0) >= kMuch) {
-    return Complaint{fmt::format("slot {} keeps {} of log", slot.name, megabytes(*slot.retained)),
-                     "run the tap, `slot ack` what the target has, or drop it"};
+    return Problem{fmt::format("slot {} keeps {} of log", slot.name, megabytes(*slot.retained)),
+                   "run the tap, `slot ack` what the target has, or drop it"};
   }
   return std::nullopt;
 }
@@ -136,7 +136,7 @@ void drop_slot(const config::Config& config) {
       return;
     }
   }
-  existing_slot(connection, config);  // complains
+  existing_slot(connection, config);  // throws: the slot is missing
 }
 
 void acknowledge(const config::Config& config, const singer::State& state) {

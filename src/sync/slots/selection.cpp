@@ -21,8 +21,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPatience{5000};  // with who reads the slot
 constexpr milliseconds kLookAgain{100};
 
-[[noreturn]] void unprepared(const Complaint& complaint) {
-  throw Error(ExitCode::log_based_unprepared, complaint);
+[[noreturn]] void unprepared(const Problem& problem) {
+  throw Error(ExitCode::log_based_unprepared, problem);
 }
 
 /// A slot's name has lower-case letters, digits and underscores only.
@@ -255,7 +255,7 @@ void require_standby(const pg::Connection& connection, const pg::DecodingStatus&
   }
 }
 
-Complaint plugin_not_allowed(pg::Connection& connection, const std::string& found) {
+Problem plugin_not_allowed(pg::Connection& connection, const std::string& found) {
   if (pg::decoding_status(connection).is_rds) {
     return {found, "add wal2json to output_plugin_libraries in its parameter group"};
   }
@@ -274,7 +274,7 @@ Complaint plugin_not_allowed(pg::Connection& connection, const std::string& foun
 }
 
 void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const std::string& slot) {
-  const Complaint found{
+  const Problem found{
       fmt::format("replication slot {} ({}): {}", slot, connection.description(), error.what())};
   const std::string& sqlstate = error.sqlstate();
   const bool is_of_plugin = std::string_view(error.what()).find(kPlugin) != std::string_view::npos;
@@ -308,8 +308,7 @@ void refuse_slot(pg::Connection& connection, const pg::ServerError& error, const
     remedy = "the plugin is too old for this tap: install a newer wal2json";
   }
   if (sqlstate == "55006") {  // it may be a run of ours that is not over yet
-    throw pg::TransientError(ExitCode::log_based_unprepared, to_text(Complaint{found.found, remedy}),
-                             sqlstate);
+    throw pg::TransientError(ExitCode::log_based_unprepared, to_text(Problem{found.found, remedy}), sqlstate);
   }
   unprepared({found.found, remedy});
 }

@@ -124,7 +124,7 @@ void WalReader::fail(WalStream& stream, const StreamError& error) {
 }
 
 void WalReader::fail(const StreamPlan& stream, const StreamError& error) {
-  log::error("stream {}: {}", stream.stream.id, last_word(error));
+  log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
   failed_.push_back(stream.stream.id);
 }
 

@@ -15,7 +15,7 @@ namespace tap::sync {
 
 namespace {
 
-/// The option that a plugin does not know, by its complaint `option "x" = "y" is unknown`.
+/// The option that a plugin does not know, by its problem `option "x" = "y" is unknown`.
 std::string unknown_option(const pg::ServerError& error) {
   const std::string_view text = error.what();
   constexpr std::string_view before = "option \"";

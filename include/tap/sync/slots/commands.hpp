@@ -14,7 +14,7 @@ namespace tap::sync {
 /// A slot for people: plugin, database, who reads it, what it keeps.
 std::string describe(const pg::Slot& slot);
 /// What is to be feared of a slot that keeps much log, if anything.
-std::optional<Complaint> danger_of(const pg::Slot& slot);
+std::optional<Problem> danger_of(const pg::Slot& slot);
 
 // The commands of `tap-postgres slot`, on the slot of the config's database. They throw Error:
 // log_based_unprepared with the remedy if the slot is not there, or not to be had.

@@ -63,7 +63,7 @@ void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& p
 void require_standby(const pg::Connection& connection, const pg::DecodingStatus& status);
 
 /// Says that the server does not load the plugin.
-Complaint plugin_not_allowed(pg::Connection& connection, const std::string& found);
+Problem plugin_not_allowed(pg::Connection& connection, const std::string& found);
 
 /// A refusal by the server to make or to read a slot, with its remedy. `connection` is asked for it.
 [[noreturn]] void refuse_slot(pg::Connection& connection, const pg::ServerError& error,

@@ -52,7 +52,7 @@ ChangeSchema::ChangeSchema(const StreamPlan& plan, const pg::Relation& relation,
   for (const std::string& key : stream.key_properties) {
     if (!by_name_.contains(key)) {
       throw StreamError(
-          Complaint{fmt::format("key column {} is no longer in the table", key), "run discovery again"});
+          Problem{fmt::format("key column {} is no longer in the table", key), "run discovery again"});
     }
   }
 }

@@ -97,9 +97,8 @@ bool WalStream::has_partitions() const {
 }
 
 void WalStream::warn_of_gaps() const {
-  sync::warn_of_gaps(plan, tables, [&](const Complaint& complaint) {
-    log::warn("{}: {}", plan.stream.id, to_text(complaint));
-  });
+  sync::warn_of_gaps(plan, tables,
+                     [&](const Problem& problem) { log::warn("{}: {}", plan.stream.id, to_text(problem)); });
 }
 
 }  // namespace tap::sync

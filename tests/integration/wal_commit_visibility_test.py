@@ -92,8 +92,9 @@ class CommitVisibilityTest(WalTest):
         self.check(
             "CREATE TABLE p PARTITION OF t DEFAULT; INSERT INTO t VALUES (1)",
             [{"id": 1}],
-            r"(?m)^WARNING waiting for transactions \d+: they are in the log, but nobody sees "
-            r"them yet; does the server wait for a standby \(synchronous_standby_names\)\?$",
+            r"(?m)^WARNING waiting for transactions \d+ to become visible: WAL has their commits, "
+            r"but queries do not see them yet; check whether the server waits for a standby "
+            r"\(synchronous_standby_names\)$",
         )
 
 

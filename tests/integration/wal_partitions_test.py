@@ -173,9 +173,9 @@ class WalPartitionsTest(WalTest):
     def lost(self, leaf):
         root = self.id_of("t")
         return (
-            f'changes of "{self.schema}"."{leaf}" are passed over, since there is no table of this '
-            "name any more; if it was "
-            f"a part of {root} and has been renamed or moved: --full-refresh {root}"
+            f'changes of "{self.schema}"."{leaf}" are skipped, since no table has this name now; '
+            f"if it was a partition of {root} that was renamed or moved, run once with "
+            f"--full-refresh {root}"
         )
 
     def test_renamed_partition_is_reported(self):

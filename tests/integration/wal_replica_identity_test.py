@@ -278,8 +278,8 @@ class TruncateTest(WalTest):
             warnings(result),
             [
                 f'{self.id_of("t")}: "{self.schema}"."{name}" was truncated; its rows stay in the '
-                "target, since Singer can only empty a whole stream: sync it anew with "
-                f'--full-refresh {self.id_of("t")}'
+                f"target, since Singer can only empty a whole stream: to remove them, run once "
+                f'with --full-refresh {self.id_of("t")}'
                 for name in ("t", "kid")
             ],
         )
@@ -299,8 +299,8 @@ class TruncateTest(WalTest):
             warnings(result),
             [
                 f'{self.id_of("t")}: "{self.schema}"."low" was truncated; its rows stay in the '
-                "target, since Singer can only empty a whole stream: sync it anew with "
-                f'--full-refresh {self.id_of("t")}'
+                f"target, since Singer can only empty a whole stream: to remove them, run once "
+                f'with --full-refresh {self.id_of("t")}'
             ],
         )
 

@@ -64,7 +64,7 @@ class BetweenRunsTest(SchemaChangesTest):
             ],
             {"a": TEXT, "n": INTEGER},
             self.warning(
-                "column new is not in the catalog, it is left out: run discovery again to sync it"
+                "column new is not in the catalog and is left out; run discovery again to sync it"
             ),
         )
 
@@ -100,7 +100,7 @@ class BetweenRunsTest(SchemaChangesTest):
             [{"id": 2, "n": 2}, {"id": 3, "n": 3}],
             {"n": INTEGER},
             self.warning(
-                "column b is not in the catalog, it is left out: run discovery again to sync it"
+                "column b is not in the catalog and is left out; run discovery again to sync it"
             ),
         )
 
@@ -141,8 +141,8 @@ class BetweenRunsTest(SchemaChangesTest):
                 {"id": 5, "a": 55, "n": 5},
             ],
             {"a": INTEGER, "n": INTEGER},
-            f"{self.schema}.t.a: values that were written when the column was not yet integer go "
-            "out as text",
+            f"{self.schema}.t.a: values that were written when the column had another type than "
+            "integer are sent as text",
         )
 
     def test_column_retyped_to_text(self):
@@ -207,16 +207,16 @@ class BetweenRunsTest(SchemaChangesTest):
         self.check(
             [{"id": 2, "a": "old", "n": "2"}, {"n": "x", "id": 3, "a": "new"}],
             {"a": TEXT, "n": TEXT},
-            self.another(),
+            self.replaced(),
         )
         self.check_equal("t", extra_allowed=True)
         self.assertEqual(warnings(self.follow()), [])
 
-    def another(self):
+    def replaced(self):
         return self.warning(
-            "the table is another one than before (made anew, or swapped by renaming): the log "
-            "has what has changed in it since it got the name; for rows of before, and those that "
-            f"went with the other one: --full-refresh {self.id_of('t')}"
+            "the table was replaced (created again, or swapped by renaming), and WAL has only the "
+            "changes made since then; to sync its other rows and remove those of the previous "
+            f"table, run once with --full-refresh {self.id_of('t')}"
         )
 
     def test_swapped_table(self):
@@ -228,7 +228,7 @@ class BetweenRunsTest(SchemaChangesTest):
         self.sql("INSERT INTO {s}.t VALUES (3, 'c', 3)")
         result = self.follow()
         self.assertEqual(changes(result), [{"id": 3, "a": "c", "n": 3, "_sdc_deleted_at": None}])
-        self.assertEqual(warnings(result), [self.another()])
+        self.assertEqual(warnings(result), [self.replaced()])
         self.assertEqual(warnings(self.follow("--full-refresh", self.id_of("t"))), [])
         self.check_followed("t")
 
@@ -304,8 +304,8 @@ class WhileFollowingTest(SchemaChangesTest):
             warnings(self.running),
             [
                 self.warning(
-                    f"column {name} is not in the catalog, it is left out: run discovery again to "
-                    "sync it"
+                    f"column {name} is not in the catalog and is left out; "
+                    "run discovery again to sync it"
                 )
                 for name in ("new", "newer")
             ],

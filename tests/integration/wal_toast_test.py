@@ -267,8 +267,8 @@ class ToastTest(WalTest):
                 warnings(result),
                 [
                     f'{self.id_of("t")}: column big is left out of records of updates that do not '
-                    f'change it, since WAL does not have it: ALTER TABLE "{self.schema}"."t" '
-                    "REPLICA IDENTITY FULL"
+                    f"change it, since WAL does not have it; run ALTER TABLE "
+                    f'"{self.schema}"."t" REPLICA IDENTITY FULL'
                 ],
             )
 

@@ -7,7 +7,7 @@
 #include <tap/base/signals.hpp>
 #include <tap/sync/slots/selection.hpp>
 
-#include "records/partition_list.hpp"
+#include "records/recorded_partitions.hpp"
 
 namespace tap::sync {
 
@@ -64,9 +64,10 @@ void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn l
                              std::uint64_t snapshot_xmax) {
   bookmark["lsn"] = lsn.value;
   bookmark["table_oid"] = relation.oid;
-  const Json partitions = partitions_of(relation);
-  note_partitions(bookmark, partitions,
-                  needs_next_transaction(relation, partitions) ? std::optional(snapshot_xmax) : std::nullopt);
+  const Json partitions = partition_oids(relation);
+  record_partitions(
+      bookmark, partitions,
+      needs_next_transaction_id(relation, partitions) ? std::optional(snapshot_xmax) : std::nullopt);
 }
 
 }  // namespace tap::sync

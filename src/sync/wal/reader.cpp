@@ -12,7 +12,8 @@
 #include <tap/sync/slots/selection.hpp>
 
 #include "sync/bookmark.hpp"
-#include "sync/wal/records/partition_list.hpp"
+#include "sync/wal/records/recorded_partitions.hpp"
+#include "sync/wal/records/server_lookup.hpp"
 
 namespace tap::sync {
 
@@ -78,7 +79,7 @@ void WalReader::read(pg::Connection& connection) {
   if (std::ranges::all_of(streams_, &WalStream::failed)) {
     return;
   }
-  records_.restart();
+  records_.discard_pending();
   const auto log = open(connection);
   decoder_->when_copied([&log] { log->free_payload(); });
   const auto stay_alive = [&] {
@@ -198,7 +199,7 @@ pg::ReplicationStream::Event WalReader::next_event(pg::ReplicationStream& log, m
 void WalReader::on_event(pg::Connection& connection, pg::ReplicationStream& log,
                          const change::Decoder::Sink& sink) {
   using Event = pg::ReplicationStream::Event;
-  const bool impatient = config_.log.stop_at_end || records_.holds_any();
+  const bool impatient = config_.log.stop_at_end || records_.has_pending();
   switch (next_event(log, impatient ? kAskEvery : kFollowPatience)) {
     case Event::message:
       ++messages_;
@@ -251,12 +252,13 @@ void WalReader::on_change(pg::Connection& connection, const Change& change, Lsn 
 }
 
 void WalReader::on_row(pg::Connection& connection, const Change& change, Lsn lsn) {
-  for (WalStream* const stream : routes_->find(connection, change)) {
+  ServerLookup lookup(connection);
+  for (WalStream* const stream : routes_->find(lookup, change)) {
     if (stream->failed || commit_end_ <= stream->bookmark) {
       continue;
     }
     try {
-      records_.write(connection, *stream, change, lsn);
+      records_.write(lookup, *stream, change, lsn);
     } catch (const pg::ServerError& error) {
       if (error.is_transient()) {
         throw;
@@ -272,7 +274,7 @@ void WalReader::on_row(pg::Connection& connection, const Change& change, Lsn lsn
 
 void WalReader::reach(Lsn lsn) {
   reached_ = std::max(reached_, lsn);
-  if (!records_.holds_any()) {
+  if (!records_.has_pending()) {
     safe_ = reached_;
   }
 }
@@ -285,7 +287,8 @@ void WalReader::acknowledge(pg::ReplicationStream& log) {
 }
 
 void WalReader::release(pg::Connection& connection) {
-  records_.release(connection);
+  ServerLookup lookup(connection);
+  records_.write_pending(lookup);
   if (!in_transaction_) {
     safe_ = reached_;
   }
@@ -299,9 +302,9 @@ void WalReader::note_positions(std::optional<std::uint64_t> next_transaction) {
     }
     bookmark["lsn"] = stream.bookmark.value;
     bookmark["table_oid"] = stream.relation.oid;
-    note_partitions(
+    record_partitions(
         bookmark, stream.partitions,
-        needs_next_transaction(stream.relation, stream.partitions) ? next_transaction : std::nullopt);
+        needs_next_transaction_id(stream.relation, stream.partitions) ? next_transaction : std::nullopt);
     if (stream.version) {
       bookmark["version"] = *stream.version;
     }
@@ -314,9 +317,9 @@ void WalReader::note_positions(std::optional<std::uint64_t> next_transaction) {
 void WalReader::write_state(pg::Connection& connection) {
   release(connection);
   const bool is_needed = std::ranges::any_of(streams_, [](const WalStream& stream) {
-    return needs_next_transaction(stream.relation, stream.partitions);
+    return needs_next_transaction_id(stream.relation, stream.partitions);
   });
-  note_positions(is_needed ? std::optional(next_transaction(connection)) : std::nullopt);
+  note_positions(is_needed ? std::optional(next_transaction_id(connection)) : std::nullopt);
   writer_.state(state_.document());
   last_state_ = Clock::now();
   records_at_state_ = records_.count();

@@ -81,7 +81,7 @@ class WalReader {
   void reach(Lsn lsn);
   void acknowledge(pg::ReplicationStream& log);
   void release(pg::Connection& connection);
-  /// `next_transaction` is from after the positions, see note_partitions().
+  /// `next_transaction` is from after the positions, see record_partitions().
   void note_positions(std::optional<std::uint64_t> next_transaction = std::nullopt);
   void write_state(pg::Connection& connection);
   [[nodiscard]] bool state_is_due(bool look_at_clock) const;

@@ -10,6 +10,7 @@
 #include <tap/sync/slots/selection.hpp>
 
 #include "reader.hpp"
+#include "sync/wal/records/server_lookup.hpp"
 
 namespace tap::sync {
 
@@ -50,10 +51,9 @@ void WalReader::look_up_streams(pg::Connection& connection) {
     std::deque<WalStream> found;
     for (const StreamPlan* plan : plans_) {
       try {
-        pg::in_one_snapshot(connection, [&] {
-          return &found.emplace_back(*plan, connection, config_, state_.bookmark(plan->stream.id),
-                                     time_extracted_);
-        });
+        const Json& bookmark = state_.bookmark(plan->stream.id);
+        found.emplace_back(*plan, find_wal_table(connection, *plan, bookmark), config_, bookmark,
+                           time_extracted_);
       } catch (const pg::ServerError& error) {
         if (error.is_transient()) {
           throw;

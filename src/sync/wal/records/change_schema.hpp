@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
+#include <tap/base/buffer.hpp>
 #include <tap/base/json.hpp>
-#include <tap/change/change.hpp>
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/sync/plan.hpp>
 #include <tap/value/encoder.hpp>
@@ -18,48 +18,51 @@ namespace tap::sync {
 /// A column of a table whose changes are read.
 struct ChangeColumn {
   std::string name;
-  std::string key;  ///< `"name":`
+  std::string json_key;  ///< `"name":`
   std::string type_name;
-  bool synced = false;
-  bool in_wal = true;     ///< false for a virtual generated column: a plugin writes NULL or nothing
-  bool is_new = false;    ///< the catalog does not know it
-  bool is_bytea = false;  ///< wal2json leaves the `\x` out
-  bool warned = false;    ///< that a value is not of the type
+  bool is_synced = false;
+  bool is_in_wal = true;            ///< false for a virtual generated column: a plugin writes NULL or nothing
+  bool is_new = false;              ///< missing in the catalog
+  bool is_bytea = false;            ///< wal2json leaves out the `\x`
+  bool has_untyped_values = false;  ///< warned that some values do not fit the type
   value::Encoder encode;
-  Json schema;  ///< of a column whose type the catalog does not have; else null
+  Json schema;  ///< the JSON schema of a column that is new or has another type in the catalog; else null
 };
 
-/// How the changes of a stream become records: the columns of its table as it was when it was last looked at.
-/// The log may be older or newer than that.
+/// The columns of a stream's table and how their values become JSON. The table may have been altered since it
+/// was looked up, or since a change was written to WAL, so values and columns need not fit.
 class ChangeSchema {
  public:
-  /// Throws StreamError if a key column is gone.
+  /// Throws StreamError if the table lacks a key column.
   ChangeSchema(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config);
 
-  /// The column of that name; `hint` is where it is likely to be, and is moved behind it. Null if it is not
-  /// known.
+  /// The column of that name, or null. `hint` is the index where it is likely to be; it is set to the index
+  /// after the column. The pointer is valid as long as this object.
   ChangeColumn* find(std::string_view name, std::size_t& hint);
+  [[nodiscard]] bool contains(const std::string& name) const { return by_name_.contains(name); }
+  [[nodiscard]] std::deque<ChangeColumn>& columns() { return columns_; }
+  [[nodiscard]] std::size_t synced_count() const { return synced_count_; }
 
-  /// Appends `"name":value`. Throws value::Malformed for one that its column's type cannot have, since the
-  /// type was another when it was written, or is another now.
+  /// Appends `"name":value` for a value from WAL. Throws value::Malformed if the value does not fit the
+  /// column's type, unless untyped values are accepted: the type was changed before or after the change.
   void append(ChangeColumn& column, std::string_view value, Buffer& out);
-  /// From now on such values go as they are, as text, with one warning a column.
-  void accept_untyped() { accepts_untyped_ = true; }
-  /// The same, for a value that a query gave, which is as the type's output function has it.
+  /// The same for a value that was read from the table; one that does not fit is written as text.
   void append_from_server(ChangeColumn& column, std::string_view value, Buffer& out);
 
-  [[nodiscard]] std::deque<ChangeColumn>& columns() { return columns_; }
-  [[nodiscard]] std::size_t synced() const { return synced_; }
-  /// The properties of the stream's SCHEMA: `catalog` is its schema there.
-  [[nodiscard]] Json schema(const Json& catalog, const config::Config& config) const;
+  /// From now on a value that does not fit its column's type is written as text. Warns once per column.
+  void accept_untyped() { accepts_untyped_ = true; }
+  [[nodiscard]] bool accepts_untyped() const { return accepts_untyped_; }
+
+  /// The JSON schema of the stream's records; `catalog` is the stream's schema in the catalog.
+  [[nodiscard]] Json record_schema(const Json& catalog, const config::Config& config) const;
 
  private:
-  void append(ChangeColumn& column, std::string_view value, Buffer& out, bool any);
+  void append(ChangeColumn& column, std::string_view value, Buffer& out, bool accepts_untyped);
 
   std::string table_;
-  std::deque<ChangeColumn> columns_;  // an encoder does not move
+  std::deque<ChangeColumn> columns_;  // never resized: others point to columns and their names
   std::unordered_map<std::string_view, std::size_t> by_name_;
-  std::size_t synced_ = 0;
+  std::size_t synced_count_ = 0;
   bool accepts_untyped_ = false;
   Buffer scratch_;
 };

@@ -4,35 +4,37 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include <tap/pg/connection.hpp>
+#include "table_lookup.hpp"
 
 namespace tap::sync {
 
-/// A transaction is in the log a moment before others see what it has done; where commits wait for a standby
-/// the moment may be long. A table must not be looked at before, for what the log does not say.
+/// Waits until queries see what a decoded transaction has done. WAL has a commit a moment before it becomes
+/// visible, and long before if the commit waits for a synchronous standby. A lookup made earlier would
+/// return the table as it was before the transaction.
 class CommitVisibility {
  public:
-  /// A transaction's changes begin; `xid` is its number as text.
-  void begin(std::string_view xid) { in_hand_ = xid; }
-  /// A row of the transaction in hand will be read from its table.
-  void note_row();
+  /// The changes of a transaction follow; `xid` is its number as text, empty if unknown.
+  void begin(std::string_view xid) { current_ = xid; }
+  /// A row that the current transaction has changed will be read from its table.
+  void note_row_to_read();
 
-  /// Waits until what the transaction in hand has done can be seen.
-  void await_in_hand(pg::Connection& connection);
-  /// The same for the transactions whose rows will be read.
-  void await_rows(pg::Connection& connection);
-  void forget_rows() { of_rows_.clear(); }
+  /// Waits for the current transaction. This and await_noted() throw what TableLookup does, and Interrupted.
+  void await_current(TableLookup& lookup);
+  /// Waits for the transactions of the noted rows, then forgets them.
+  void await_noted(TableLookup& lookup);
+  void forget_noted() { noted_.clear(); }
 
-  /// Something to be done now and then in a long wait.
+  /// Sets an action to repeat, every few milliseconds, during a wait. Empty: nothing is called.
   void while_waiting(std::function<void()> action) { action_ = std::move(action); }
 
  private:
-  void await(pg::Connection& connection, const std::vector<std::string>& xids) const;
+  void await(TableLookup& lookup, const std::vector<std::string>& xids) const;
 
-  std::string in_hand_;  ///< empty once it has been seen
-  std::vector<std::string> of_rows_;
+  std::string current_;             ///< empty once it is visible
+  std::vector<std::string> noted_;  ///< transactions of rows that will be read
   std::function<void()> action_;
 };
 

@@ -1,86 +1,92 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <functional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <tap/base/buffer.hpp>
 #include <tap/base/error.hpp>
-#include <tap/pg/connection.hpp>
 #include <tap/singer/writer.hpp>
 
+#include "table_lookup.hpp"
 #include "wal_stream.hpp"
 
 namespace tap::sync {
 
-/// A row that is to be read again: columns of a stream's table, by key (names, and values as text).
+/// Columns of a row that WAL does not have, to be read from the stream's table.
 struct RowToFetch {
   WalStream* stream = nullptr;
   std::vector<ChangeColumn*> columns{};
-  std::vector<std::pair<std::string, std::string>> key{};
-  bool is_all = false;  ///< the record has nothing else: without the row there is none
+  RowKey key{};
+  bool has_only_fetched = false;  ///< without these columns the record is not written
 };
 
-/// Records that wait for columns which the log does not have, and those that come after them, in order. The
-/// columns are read from the table, many rows at a time: newer values are fine, since their change follows.
+/// Keeps RECORD lines back, in order, while columns that WAL does not have are read from their tables, many
+/// rows at a time: unchanged TOAST columns, virtual generated columns. The values may be newer than the
+/// change, whose successors then follow.
 class ToastBackfill {
  public:
-  /// Told of a fault that is one stream's alone, and makes it a failed one.
-  using OnFault = std::function<void(WalStream&, const StreamError&)>;
+  /// Reports an error of one stream, and marks that stream as failed.
+  using OnError = std::function<void(WalStream&, const StreamError&)>;
 
-  explicit ToastBackfill(OnFault on_fault) : on_fault_(std::move(on_fault)) {}
+  explicit ToastBackfill(OnError on_error) : on_error_(std::move(on_error)) {}
 
-  [[nodiscard]] bool empty() const { return text_.empty(); }
-  /// Enough is held to be read.
+  /// True if no record waits.
+  [[nodiscard]] bool is_empty() const { return lines_.empty(); }
+  /// True if enough records wait for release().
   [[nodiscard]] bool is_full() const;
 
-  /// A RECORD, see singer::Writer. `row`, unless it is null, has columns to be added to it. Returns the size
-  /// without them.
+  /// Appends a RECORD, see singer::Writer::record(). Unless `row` is null, its columns will be added. Returns
+  /// the size of the line without them.
   template <class Fill>
   std::size_t record(const singer::RecordFrame& frame, Fill fill, const RowToFetch* row) {
-    const std::size_t start = text_.size();
+    const std::size_t start = lines_.size();
     try {
-      text_.append(frame.before);
-      fill(text_);
-      const std::size_t at = text_.size();
-      text_.append(frame.after);
+      lines_.append(frame.before);
+      fill(lines_);
+      const std::size_t insert_at = lines_.size();
+      lines_.append(frame.after);
       if (row != nullptr) {
-        pending_rows_.push_back({start, at, text_.size(), *row, {}});
+        pending_rows_.push_back({start, insert_at, lines_.size(), *row, {}});
       }
     } catch (...) {
-      text_.truncate(start);
+      lines_.truncate(start);
       throw;
     }
-    return text_.size() - start;
+    return lines_.size() - start;
   }
 
-  /// Reads what is missing and writes all that is held. A row that is gone keeps its gap: its delete follows.
-  /// Records that a failed stream should have read more for are not written: they come again.
-  void release(pg::Connection& connection, singer::Writer& writer);
-  /// Forgets what is held: it comes again.
-  void forget();
+  /// Reads the missing columns and writes all lines. A deleted row is written without these columns; its
+  /// DELETE follows. Records of a failed stream that need more columns are dropped: the next run sends them.
+  /// Throws transient errors of TableLookup, and what Writer throws; other errors go to `on_error`.
+  void release(TableLookup& lookup, singer::Writer& writer);
+  /// Drops all lines: they will be sent again.
+  void clear();
 
  private:
+  /// A record that waits for columns.
   struct PendingRow {
-    std::size_t start;  ///< of the record in the text
-    std::size_t at;     ///< behind its last column
+    std::size_t start;      ///< of its line in `lines_`
+    std::size_t insert_at;  ///< after its last column
     std::size_t end;
     RowToFetch row;
-    Buffer filling;
-    bool is_large = false;  ///< to be read by itself, when its turn to be written comes
+    Buffer fetched;         ///< the columns that were read: `,"name":value`
+    bool is_large = false;  ///< read alone, just before it is written
   };
 
-  /// Reads the columns of rows that ask for the same ones, but of no row with more than `most` bytes in them.
-  void fill(pg::Connection& connection, const std::vector<PendingRow*>& pending, std::size_t most);
-  static void read(pg::Connection& connection, const std::vector<PendingRow*>& pending, std::size_t most);
-  static bool leave_out_dropped(pg::Connection& connection, const std::vector<PendingRow*>& rows);
+  /// Reads the columns of rows that want the same ones. Rows with more than `max_bytes` of values become
+  /// large ones.
+  void fetch(TableLookup& lookup, const std::vector<PendingRow*>& rows, std::size_t max_bytes);
+  static void read(TableLookup& lookup, const std::vector<PendingRow*>& rows, std::size_t max_bytes);
+  static bool leave_out_dropped(TableLookup& lookup, const std::vector<PendingRow*>& rows);
+  void adjust_batch(std::size_t bytes_read);
 
-  OnFault on_fault_;
-  Buffer text_;
+  OnError on_error_;
+  Buffer lines_;
   std::vector<PendingRow> pending_rows_;
-  std::size_t batch_ = 8;  ///< rows to read at once: few, until it is known how large they are
+  std::size_t batch_size_ = 8;  ///< rows to read at once: few, until their size is known
 };
 
 }  // namespace tap::sync

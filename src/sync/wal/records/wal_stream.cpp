@@ -2,98 +2,143 @@
 #include "wal_stream.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
 
-#include "partition_list.hpp"
+#include "recorded_partitions.hpp"
 #include "sync/bookmark.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
 
-WalStream::WalStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
+namespace {
+
+const change::Field* find_field(const std::vector<change::Field>& fields, std::string_view name) {
+  const auto field = std::ranges::find(fields, name, &change::Field::name);
+  return field == fields.end() ? nullptr : &*field;
+}
+
+bool has_deferred_full_identity(const pg::ReplicaIdentity& table) {
+  return table.is_full && table.defers_keys;
+}
+
+}  // namespace
+
+WalStream::WalStream(const StreamPlan& stream, WalTable table, const config::Config& config,
                      const Json& state, const std::string& time_extracted)
     : plan(stream),
       bookmark(bookmark_lsn(state).value_or(Lsn())),
       version(version_of(state)),
-      relation(pg::find_relation(connection, stream.stream.schema_name, stream.stream.table)),
-      partitions(partitions_of(relation)),
-      shape(stream, relation, config),
-      schema(shape.schema(stream.stream.schema, config)),
+      relation(std::move(table.relation)),
+      partitions(partition_oids(relation)),
+      change_schema(stream, relation, config),
+      schema(change_schema.record_schema(stream.stream.schema, config)),
       frame(stream.name, version, time_extracted),
-      closing(frame.after),
-      tables(pg::replica_identities(connection, {own_name()}).front()) {
-  if (tables.empty()) {  // dropped since it was found
-    pg::refuse_missing_table(connection, stream.stream.schema_name, stream.stream.table);
-  }
-  require_logged(tables);
-  warn_of_partition_changes(connection, plan, relation, state);
-  warn_if_another(bookmark_relation(state).value_or(relation.oid));
+      frame_end(frame.after),
+      tables(std::move(table.tables)) {
+  warn_if_replaced(bookmark_relation(state).value_or(relation.oid));
   warn_of_new_columns();
-  key = tables.front().is_full || tables.front().identity.empty() ? plan.stream.key_properties
-                                                                  : tables.front().identity;
-  keys_may_cross = !plan.stream.key_properties.empty() && std::ranges::any_of(tables, [](const auto& table) {
-    return table.is_full && table.defers_keys;
-  });
+  const pg::ReplicaIdentity& own = tables.front();
+  key_columns = own.is_full || own.identity.empty() ? plan.stream.key_properties : own.identity;
+  keys_may_overlap =
+      !plan.stream.key_properties.empty() && std::ranges::any_of(tables, has_deferred_full_identity);
 }
 
-bool WalStream::look_again(pg::Connection& connection, const config::Config& config) {
-  const Oid before = relation.oid;
-  try {
-    relation = pg::in_one_snapshot(connection, [&] {
-      return pg::find_relation(connection, plan.stream.schema_name, plan.stream.table);
-    });
-  } catch (const pg::ServerError&) {
-    throw;
-  } catch (const StreamError&) {
-    return false;  // dropped meanwhile: what the log has of it goes out as it was
+bool WalStream::look_up(TableLookup& lookup, const config::Config& config) {
+  auto found = lookup.find_relation(table_name());
+  if (!found) {
+    return false;
   }
-  shape = ChangeSchema(plan, relation, config);
-  warn_if_another(before);
+  const Oid previous = std::exchange(relation, *std::move(found)).oid;
+  change_schema = ChangeSchema(plan, relation, config);
+  warn_if_replaced(previous);
   warn_of_new_columns();
-  Json now = shape.schema(plan.stream.schema, config);
-  std::swap(schema, now);
-  return schema != now;
+  // Columns come and go: look up again when a change differs from this answer.
+  std::erase_if(unknown_columns, [&](const std::string& name) { return change_schema.contains(name); });
+  std::erase_if(missing_columns, [&](const std::string& name) { return !change_schema.contains(name); });
+  const Json previous_schema = std::exchange(schema, change_schema.record_schema(plan.stream.schema, config));
+  return schema != previous_schema;
 }
 
 void WalStream::start_new_version(const std::string& time_extracted) {
   version = next_version(*version);
   frame = singer::RecordFrame(plan.name, version, time_extracted);
-  closing = frame.after;
+  frame_end = frame.after;
 }
 
 void WalStream::set_sequence(std::int64_t sequence) {
-  frame.after = fmt::format("}},\"sequence\":{}{}", sequence, std::string_view(closing).substr(1));
+  frame.after = fmt::format("}},\"sequence\":{}{}", sequence, std::string_view(frame_end).substr(1));
 }
 
-void WalStream::warn_if_another(Oid before) const {
-  if (before != relation.oid) {
+pg::TableName WalStream::table_name() const {
+  return {plan.stream.schema_name, plan.stream.table};
+}
+
+bool WalStream::has_partitions() const {
+  return tables.size() > 1 || tables.front().is_partitioned;
+}
+
+RowKey WalStream::row_key(const std::vector<change::Field>& fields,
+                          const std::vector<change::Field>& others) {
+  RowKey key;
+  for (const std::string& name : key_columns) {
+    const change::Field* field = find_field(fields, name);
+    field = field == nullptr ? find_field(others, name) : field;
+    if (field == nullptr || field->value.data() == nullptr) {
+      return {};
+    }
+    std::size_t hint = 0;
+    const ChangeColumn* const column = change_schema.find(name, hint);
+    const bool is_bytea = column != nullptr && column->is_bytea;
+    key.emplace_back(name, (is_bytea ? "\\x" : "") + std::string(field->value));
+  }
+  return key;
+}
+
+void WalStream::warn_if_replaced(Oid previous) const {
+  if (previous != relation.oid) {
     log::warn(
-        "{0}: the table is another one than before (made anew, or swapped by renaming): the log has what has "
-        "changed in it since it got the name; for rows of before, and those that went with the other one: "
+        "{0}: the table was replaced (created again, or swapped by renaming), and WAL has only the changes "
+        "made "
+        "since then; to sync its other rows and remove those of the previous table, run once with "
         "--full-refresh {0}",
         plan.stream.id);
   }
 }
 
 void WalStream::warn_of_new_columns() {
-  for (const ChangeColumn& column : shape.columns()) {
-    if (column.is_new && !column.synced && left_out.insert(column.name).second) {
-      log::warn("{}: column {} is not in the catalog, it is left out: run discovery again to sync it",
+  for (const ChangeColumn& column : change_schema.columns()) {
+    if (column.is_new && !column.is_synced && reported_columns.insert(column.name).second) {
+      log::warn("{}: column {} is not in the catalog and is left out; run discovery again to sync it",
                 plan.stream.id, column.name);
     }
   }
 }
 
-pg::TableName WalStream::own_name() const {
-  return {plan.stream.schema_name, plan.stream.table};
-}
-
-bool WalStream::has_partitions() const {
-  return tables.size() > 1 || tables.front().is_partitioned;
+void WalStream::warn_of_left_out(const std::vector<ChangeColumn*>& left_out, const change::Change& change) {
+  const auto find_first = [&](bool is_in_wal) {
+    const auto column = std::ranges::find(left_out, is_in_wal, &ChangeColumn::is_in_wal);
+    return column == left_out.end() ? nullptr : *column;
+  };
+  if (const ChangeColumn* const column = find_first(false);
+      column != nullptr && !std::exchange(has_warned_of_virtual, true)) {
+    log::warn(
+        "{}: virtual generated column {} is left out of records, since WAL does not have it and the row "
+        "cannot be read by its key",
+        plan.stream.id, column->name);
+  }
+  if (const ChangeColumn* const column = find_first(true);
+      column != nullptr && !std::exchange(has_warned_of_unchanged, true)) {
+    log::warn(
+        "{}: column {} is left out of records of updates that do not change it, since WAL does not have it; "
+        "run ALTER TABLE {} REPLICA IDENTITY FULL",
+        plan.stream.id, column->name, pg::quote_qualified(change.schema, change.table));
+  }
 }
 
 void WalStream::warn_of_gaps() const {

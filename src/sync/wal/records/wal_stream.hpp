@@ -2,62 +2,83 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include <tap/change/change.hpp>
 #include <tap/pg/catalog/replica_identity.hpp>
+#include <tap/pg/catalog/tables.hpp>
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 
 #include "change_schema.hpp"
+#include "table_lookup.hpp"
 
 namespace tap::sync {
 
-/// A stream whose changes are read from the log.
-struct WalStream {
-  /// Looks the table up. Throws StreamError if it is not there.
-  WalStream(const StreamPlan& stream, pg::Connection& connection, const config::Config& config,
-            const Json& bookmark, const std::string& time_extracted);
+/// The table of a stream when reading WAL begins.
+struct WalTable {
+  pg::Relation relation;
+  std::vector<pg::ReplicaIdentity> tables;  ///< the table, then its partitions and child tables
+};
 
-  /// Looks the table up again: the log has a column that it had not. True if its SCHEMA is another now.
-  bool look_again(pg::Connection& connection, const config::Config& config);
-  /// All rows of before are gone. The stream must have a version.
+/// A stream whose changes are read from WAL.
+struct WalStream {
+  using Names = std::set<std::string, std::less<>>;
+
+  /// `stream` must outlive this object; `state` is its bookmark. Throws StreamError if the table
+  /// lacks a key column.
+  WalStream(const StreamPlan& stream, WalTable table, const config::Config& config, const Json& state,
+            const std::string& time_extracted);
+
+  /// Looks the table up again, since a change does not fit the columns as known. True if the stream needs a
+  /// new SCHEMA message. A dropped table keeps its columns. Throws what TableLookup does.
+  bool look_up(TableLookup& lookup, const config::Config& config);
+  /// Gives the stream, which must have a version, the next one: its earlier rows are gone.
   void start_new_version(const std::string& time_extracted);
+  /// Sets the `sequence` of the next RECORD.
   void set_sequence(std::int64_t sequence);
-  /// The name of the table itself; its changes may come under those of its partitions.
-  [[nodiscard]] pg::TableName own_name() const;
-  /// Changes of other tables are this stream's, too.
+
+  /// The table itself; a change may name one of its partitions instead.
+  [[nodiscard]] pg::TableName table_name() const;
+  /// True if changes of other tables (partitions, child tables) belong to the stream.
   [[nodiscard]] bool has_partitions() const;
-  /// Says so if the table is not the one that was followed before.
-  void warn_if_another(Oid before) const;
-  /// Says which columns are not synced since the catalog does not know them, once each.
+  /// The key of a row, from the values in `fields` or else in `others`. Empty if WAL lacks a part of it.
+  [[nodiscard]] RowKey row_key(const std::vector<change::Field>& fields,
+                               const std::vector<change::Field>& others);
+
+  /// Warns if the table is not the one with the OID `previous`.
+  void warn_if_replaced(Oid previous) const;
+  /// Warns, once per column, of columns that are not synced because the catalog lacks them.
   void warn_of_new_columns();
-  /// Says which changes the log will not have, and what mends that.
+  /// Warns, once per stream and cause, that a record of `change` lacks these columns.
+  void warn_of_left_out(const std::vector<ChangeColumn*>& left_out, const change::Change& change);
+  /// Warns of changes that WAL will not have, with the remedy.
   void warn_of_gaps() const;
 
   const StreamPlan& plan;
-  Lsn bookmark;  ///< transactions up to here have been sent
+  Lsn bookmark;  ///< transactions whose commit ends at or below it have been sent
   std::optional<std::int64_t> version;
-  pg::Relation relation;
-  Json partitions;  ///< when it was looked up first, see log_partitions.hpp
-  ChangeSchema shape;
-  Json schema;  ///< as it was sent
-  singer::RecordFrame frame;
-  std::string closing;                      ///< the frame's end without a sequence
-  std::vector<pg::ReplicaIdentity> tables;  ///< itself, then what inherits from it
-  std::vector<std::string> key;             ///< columns that name a row, for reading it again; may be empty
-  std::set<std::string, std::less<>>
-      unknown;  ///< columns of the log that the table did not have when looked at
-  std::set<std::string, std::less<>> missing;   ///< columns of the table that were not in the log then
-  std::set<std::string, std::less<>> left_out;  ///< new columns that the user has been told of
+  pg::Relation relation;  ///< as last looked up
+  Json partitions;        ///< as of the first lookup, see recorded_partitions.hpp
+  ChangeSchema change_schema;
+  Json schema;                              ///< of the last SCHEMA message
+  singer::RecordFrame frame;                ///< of the next RECORD
+  std::string frame_end;                    ///< frame.after without a sequence
+  std::vector<pg::ReplicaIdentity> tables;  ///< the table, then its partitions and child tables
+  std::vector<std::string> key_columns;     ///< what a row is read by; may be empty
+  Names unknown_columns;                    ///< columns of changes that the table lacked when last looked up
+  Names missing_columns;   ///< columns of the table that inserts lacked though it was looked up
+  Names reported_columns;  ///< new columns that were warned of
   std::uint64_t records = 0;
-  std::uint64_t bytes = 0;      ///< of their lines
-  bool keys_may_cross = false;  ///< a key that is gone may be another row's by the end of the transaction
+  std::uint64_t bytes = 0;        ///< of the RECORD lines
+  bool keys_may_overlap = false;  ///< within a transaction, two rows may have the same key
   bool failed = false;
-  bool warned_of_unchanged = false;  ///< TOAST columns that are left out
-  bool warned_of_virtual = false;    ///< generated columns that are left out
+  bool has_warned_of_unchanged = false;  ///< of TOAST columns that are left out
+  bool has_warned_of_virtual = false;    ///< of generated columns that are left out
 };
 
 }  // namespace tap::sync

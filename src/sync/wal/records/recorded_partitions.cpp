@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "partition_list.hpp"
+#include "recorded_partitions.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,13 @@ namespace tap::sync {
 
 namespace {
 
-constexpr const char* kPartitions = "partitions";
-constexpr const char* kNextTransaction = "partitions_xid";
+constexpr const char* kPartitionsKey = "partitions";
+constexpr const char* kNextTransactionKey = "partitions_xid";
 
-// To be formatted with a condition on the age of what created the partition. $1 the new partitions' OIDs, $2
-// the root's. The row of a system column is written once, with the table; a row of pg_inherits that is
-// younger means that the table, or what it is a partition of, was attached later.
+// Of new partitions, those that were attached after their creation. $1 OIDs of the new partitions, $2 OID of
+// the stream's table; {} is a condition on the age of `created`, the partition's creation. The catalog row of
+// a system column is written once, with the table. A younger row in pg_inherits means that the table, or a
+// table that it is a partition of, was attached later.
 constexpr const char* kAttached = R"sql(
 WITH RECURSIVE link(partition, parent, age) AS (
   SELECT inhrelid, inhparent, pg_catalog.age(xmin)
@@ -41,7 +43,7 @@ SELECT n.nspname AS schema_name, c.relname AS table_name
  ORDER BY schema_name, table_name
 )sql";
 
-// $1 OIDs.
+// $1 OIDs of tables.
 constexpr const char* kTables = R"sql(
 SELECT n.nspname AS schema_name, c.relname AS table_name
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -60,30 +62,28 @@ std::vector<Oid> read_oids(const Json& list) {
   return oids;
 }
 
-/// Those of `all` that `others` has not; both are sorted.
+/// The elements of `all` that are not in `others`; both are sorted.
 std::vector<Oid> without(const std::vector<Oid>& all, const std::vector<Oid>& others) {
-  std::vector<Oid> left;
-  std::ranges::set_difference(all, others, std::back_inserter(left));
-  return left;
+  std::vector<Oid> difference;
+  std::ranges::set_difference(all, others, std::back_inserter(difference));
+  return difference;
 }
 
 std::string to_array(const std::vector<Oid>& oids) {
   return fmt::format("{{{}}}", fmt::join(oids, ","));
 }
 
-std::vector<std::string> names(const pg::Result& rows) {
-  const auto schema_name = rows.column("schema_name");
-  const auto table_name = rows.column("table_name");
+std::vector<std::string> table_names(const pg::Result& rows) {
   std::vector<std::string> names;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    names.push_back(pg::quote_qualified(rows.view(row, schema_name), rows.view(row, table_name)));
+  for (const pg::Row row : rows) {
+    names.push_back(pg::quote_qualified(row.view("schema_name"), row.view("table_name")));
   }
   return names;
 }
 
 }  // namespace
 
-Json partitions_of(const pg::Relation& relation) {
+Json partition_oids(const pg::Relation& relation) {
   Json oids = Json::array();
   for (const pg::Partition& partition : relation.partitions) {
     if (partition.oid != relation.oid) {
@@ -93,43 +93,44 @@ Json partitions_of(const pg::Relation& relation) {
   return oids;
 }
 
-std::uint64_t next_transaction(pg::Connection& connection) {
-  const pg::Result row =
+std::uint64_t next_transaction_id(pg::Connection& connection) {
+  const pg::Result answer =
       connection.query("SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS next");
-  return static_cast<std::uint64_t>(row.number(0, row.column("next")));
+  return static_cast<std::uint64_t>(answer.first().number("next"));
 }
 
-bool needs_next_transaction(const pg::Relation& relation, const Json& partitions) {
+bool needs_next_transaction_id(const pg::Relation& relation, const Json& partitions) {
   return relation.kind == pg::RelationKind::partitioned || !partitions.empty();
 }
 
-void note_partitions(Json& bookmark, const Json& partitions, std::optional<std::uint64_t> next_transaction) {
-  bookmark[kPartitions] = partitions;
-  if (next_transaction) {
-    bookmark[kNextTransaction] = *next_transaction;
+void record_partitions(Json& bookmark, const Json& partitions,
+                       std::optional<std::uint64_t> next_transaction_id) {
+  bookmark[kPartitionsKey] = partitions;
+  if (next_transaction_id) {
+    bookmark[kNextTransactionKey] = *next_transaction_id;
   } else {
-    bookmark.erase(kNextTransaction);
+    bookmark.erase(kNextTransactionKey);
   }
 }
 
 void warn_of_partition_changes(pg::Connection& connection, const StreamPlan& plan,
                                const pg::Relation& relation, const Json& bookmark) {
-  const auto noted = bookmark.find(kPartitions);
-  if (noted == bookmark.end() || !noted->is_array()) {
+  const auto recorded = bookmark.find(kPartitionsKey);
+  if (recorded == bookmark.end() || !recorded->is_array()) {
     return;
   }
-  const std::vector<Oid> before = read_oids(*noted);
-  const std::vector<Oid> now = read_oids(partitions_of(relation));
+  const std::vector<Oid> before = read_oids(*recorded);
+  const std::vector<Oid> now = read_oids(partition_oids(relation));
   const std::string& id = plan.stream.id;
 
   if (const std::vector<Oid> added = without(now, before); !added.empty()) {
-    const auto next = bookmark.find(kNextTransaction);
+    const auto next = bookmark.find(kNextTransactionKey);
     const bool is_known = next != bookmark.end() && next->is_number_unsigned();
     const std::string condition =
         is_known ? fmt::format("AND pg_catalog.age(created.xmin) > pg_catalog.age('{}'::pg_catalog.xid)",
                                static_cast<std::uint32_t>(next->get<std::uint64_t>()))
                  : "";
-    const auto attached = names(
+    const auto attached = table_names(
         connection.query(fmt::format(kAttached, condition), {to_array(added), fmt::to_string(relation.oid)}));
     if (!attached.empty()) {
       log::warn(
@@ -139,14 +140,14 @@ void warn_of_partition_changes(pg::Connection& connection, const StreamPlan& pla
     }
   }
   if (const std::vector<Oid> gone = without(before, now); !gone.empty()) {
-    auto what = names(connection.query(kTables, {to_array(gone)}));
-    if (const auto dropped = gone.size() - what.size(); dropped > 0) {
-      what.push_back(fmt::format("{} dropped", dropped));
+    auto missing = table_names(connection.query(kTables, {to_array(gone)}));
+    if (const auto dropped = gone.size() - missing.size(); dropped > 0) {
+      missing.push_back(fmt::format("{} dropped", dropped));
     }
     log::warn(
         "{0}: partitions were detached or dropped since the last run ({1}): their rows stay in the target; "
         "to remove them, run once with --full-refresh {0}",
-        id, fmt::join(what, ", "));
+        id, fmt::join(missing, ", "));
   }
 }
 

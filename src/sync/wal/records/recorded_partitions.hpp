@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <tap/base/json.hpp>
+#include <tap/pg/catalog/tables.hpp>
+#include <tap/pg/connection.hpp>
+#include <tap/sync/plan.hpp>
+
+namespace tap::sync {
+
+// A log-based stream's bookmark records the partitions and child tables of its table. If the next run finds
+// others, rows may differ from the target: changes made to a table before it was attached were not read, and
+// rows of a table that was detached or dropped stay in the target.
+
+/// The OIDs of a table's partitions and child tables, as the bookmark records them. Empty for a plain table.
+Json partition_oids(const pg::Relation& relation);
+
+/// The first transaction ID that was not assigned yet. Throws what Connection::query() does.
+std::uint64_t next_transaction_id(pg::Connection& connection);
+
+/// True if the table's bookmark must record next_transaction_id(): it is partitioned or has child tables. A
+/// plain table seldom gets its first child table; its STATE stays short.
+bool needs_next_transaction_id(const pg::Relation& relation, const Json& partitions);
+
+/// Records partitions in a bookmark, an empty list too: without a list, changes cannot be noticed.
+/// `next_transaction_id` must be taken after the bookmark's position in WAL; nothing if it is unknown.
+void record_partitions(Json& bookmark, const Json& partitions,
+                       std::optional<std::uint64_t> next_transaction_id);
+
+/// Warns of tables that were attached, detached or dropped since the bookmark was written. A table that was
+/// created as a partition, or whose creation is in WAL after the bookmark, lacks no rows in the target.
+/// Throws what Connection::query() does.
+void warn_of_partition_changes(pg::Connection& connection, const StreamPlan& plan,
+                               const pg::Relation& relation, const Json& bookmark);
+
+}  // namespace tap::sync

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
+#include <pwd.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
@@ -44,6 +47,18 @@ std::string read_file(const std::string& path, std::size_t max_size) {
 bool is_regular_file(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+std::string expand_home(const std::string& path) {
+  if (path.compare(0, 2, "~/") != 0) {
+    return path;
+  }
+  const char* home = std::getenv("HOME");
+  if (home == nullptr || *home == '\0') {
+    const passwd* const account = getpwuid(getuid());
+    home = account != nullptr ? account->pw_dir : "";
+  }
+  return home + path.substr(1);
 }
 
 }  // namespace tap

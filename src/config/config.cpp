@@ -250,7 +250,7 @@ Config load(const std::vector<std::string>& sources) {
                 fmt::format("{}: \"use_secondary\" needs \"secondary_host\", where the standby is", names));
   }
   if (*config.tunnel_enabled) {
-    config.server.tunnel = std::make_shared<pg::Tunnel>(config.tunnel);
+    config.server.tunnel = std::make_shared<ssh::Tunnel>(config.tunnel);
   }
   return config;
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <array>
 #include <optional>
 
 #include <libpq-fe.h>
@@ -13,10 +11,10 @@
 #include <tap/pg/quote.hpp>
 #include <tap/pg/session_settings.hpp>
 
-#include "connect_error.hpp"
-#include "conninfo.hpp"
-#include "password_command.hpp"
-#include "password_file.hpp"
+#include "connect/connect_error.hpp"
+#include "connect/conninfo.hpp"
+#include "connect/password_command.hpp"
+#include "connect/password_file.hpp"
 
 namespace tap::pg {
 
@@ -49,11 +47,6 @@ Endpoint host_of(const ConnectionSettings& server, const PGconn* connection) {
 
 }  // namespace
 
-bool ServerError::is_transient() const {
-  constexpr std::array passing = {"40001", "40P01", "55P03", "55006", "57014"};
-  return std::ranges::find(passing, sqlstate_) != passing.end() || sqlstate_.substr(0, 2) == "53";
-}
-
 void Connection::Close::operator()(pg_conn* connection) const {
   PQfinish(connection);
 }
@@ -63,18 +56,18 @@ Connection::Connection(const ConnectionSettings& server, const std::string& data
   const seconds timeout(connect_timeout_seconds(server));
   std::optional<ConnectionSettings> hosts = without_unsafe_password_file(with_password(server));
   while (!connect(*hosts, database, timeout)) {
-    const auto fault = tunnel_fault();
+    const auto failure = tunnel_failure();
     hosts = without_host(*hosts, place_.host, std::to_string(place_.port));
     if (hosts) {
       log::warn("{}: trying the other hosts",
-                fault ? fault->text
-                      : fmt::format("{} has not answered in {} seconds", place_.text(), timeout.count()));
+                failure ? failure->text
+                        : fmt::format("{} has not answered in {} seconds", place_.text(), timeout.count()));
       continue;
     }
     const std::string text =
         fmt::format("cannot connect ({}): {}", description_,
-                    fault ? fault->text : fmt::format("no answer in {} seconds", timeout.count()));
-    if (fault && !fault->is_transient) {
+                    failure ? failure->text : fmt::format("no answer in {} seconds", timeout.count()));
+    if (failure && !failure->is_transient) {
       throw Error(ExitCode::cannot_connect, text);
     }
     throw TransientError(ExitCode::cannot_connect, text);
@@ -107,7 +100,7 @@ bool Connection::connect(const ConnectionSettings& server, const std::string& da
   }
   if (PQstatus(connection) != CONNECTION_OK) {
     const ConnectFailure refusal(restore_host_names(server, PQerrorMessage(connection)));
-    if (refusal.sqlstate.empty() && tunnel_fault()) {
+    if (refusal.sqlstate.empty() && tunnel_failure()) {
       return false;
     }
     const std::string text =
@@ -131,14 +124,14 @@ bool Connection::connect(const ConnectionSettings& server, const std::string& da
   return true;
 }
 
-std::optional<Tunnel::Fault> Connection::tunnel_fault() const {
-  return server_.tunnel ? server_.tunnel->fault(place_) : std::nullopt;
+std::optional<ssh::Tunnel::Failure> Connection::tunnel_failure() const {
+  return server_.tunnel ? server_.tunnel->failure(place_) : std::nullopt;
 }
 
 void Connection::lost(const std::string& why) const {
-  const auto fault = tunnel_fault();
+  const auto failure = tunnel_failure();
   throw TransientError(ExitCode::run_failed, fmt::format("the connection was lost ({}): {}", description_,
-                                                         fault ? fault->text : why));
+                                                         failure ? failure->text : why));
 }
 
 Connection::PgResult Connection::receive() const {

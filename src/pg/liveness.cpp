@@ -11,7 +11,7 @@
 #include <tap/base/signals.hpp>
 #include <tap/pg/connection.hpp>
 
-#include "password_file.hpp"
+#include "connect/password_file.hpp"
 
 namespace tap::pg {
 

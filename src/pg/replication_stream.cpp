@@ -12,7 +12,7 @@
 #include <tap/pg/replication_stream.hpp>
 #include <tap/pg/session_settings.hpp>
 
-#include "conninfo.hpp"
+#include "connect/conninfo.hpp"
 
 namespace tap::pg {
 

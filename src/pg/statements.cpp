@@ -12,8 +12,6 @@
 #include <tap/pg/quote.hpp>
 #include <tap/pg/session_settings.hpp>
 
-#include "conninfo.hpp"
-
 namespace tap::pg {
 
 namespace {

@@ -1,62 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keys.hpp"
 
-#include <cstdlib>
-
-#include <pwd.h>
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
 #include <tap/base/log.hpp>
 
-namespace tap::pg {
+namespace tap::ssh {
 
 namespace {
 
 constexpr const char* kRsa = "rsa-sha2-512,rsa-sha2-256";
 
-/// `text` with each `from` replaced.
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
+std::string replace_all(std::string text, std::string_view from, std::string_view to) {
   for (auto at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
     text.replace(at, from.size(), to);
   }
   return text;
 }
 
-[[noreturn]] void refuse_key(const char* why) {
-  throw Error(ExitCode::cannot_connect, fmt::format("ssh_tunnel.private_key {}", why));
+[[noreturn]] void throw_unusable_key(const char* why) {
+  throw TunnelError(fmt::format("ssh_tunnel.private_key {}", why), false);
 }
 
-/// A key's file. What cannot be read may be a key without its first line: it is not shown.
+/// Does not show a path that cannot be read: it may be a key without its first line.
 std::string read_key_file(const std::string& path) {
   try {
-    return read_file(with_home(path));
+    return read_file(expand_home(path));
   } catch (const Error&) {
-    refuse_key("is neither the text of a private key nor the path of a file that can be read");
+    throw_unusable_key("is neither the text of a private key nor the path of a file that can be read");
   }
 }
 
-/// The key's text. One that went through an environment variable may have lost its last newline, or have the
-/// two characters \n for each.
+/// The text of a key or of its file. A key from an environment variable may lack the last newline, or have
+/// the two characters \n for each newline.
 std::string key_text(const std::string& key) {
   const bool is_text = key.find("-----BEGIN") != std::string::npos;
-  std::string text = replaced(is_text ? key : read_key_file(key), "\r\n", "\n");
+  std::string text = replace_all(is_text ? key : read_key_file(key), "\r\n", "\n");
   if (text.find('\n') == text.rfind('\n')) {
-    text = replaced(std::move(text), "\\n", "\n");
+    text = replace_all(std::move(text), "\\n", "\n");
   }
   return text + "\n";
 }
 
-/// libssh's way to ask for what the key is encrypted with; `asked` notes that it did.
-int note_question(const char* /*prompt*/, char* /*answer*/, std::size_t /*size*/, int /*echo*/,
-                  int /*verify*/, void* asked) {
-  *static_cast<bool*>(asked) = true;
+/// Called by libssh if the key is encrypted; sets the bool at `is_encrypted`.
+int note_encryption(const char* /*prompt*/, char* /*answer*/, std::size_t /*size*/, int /*echo*/,
+                    int /*verify*/, void* is_encrypted) {
+  *static_cast<bool*>(is_encrypted) = true;
   return SSH_ERROR;
 }
 
-SshKey shown_key(ssh_session session) {
+SshKey host_key_of(ssh_session session) {
   ssh_key key = nullptr;
   ssh_get_server_publickey(session, &key);
   return {key, ssh_key_free};
@@ -74,8 +69,8 @@ std::string fingerprint(ssh_key key) {
   return text ? text.get() : "";
 }
 
-/// The key of a line as in a .pub file: `ssh-ed25519 AAAA... comment`. Null if it is none.
-SshKey public_key(const std::string& line) {
+/// The key in a line of a .pub file, like `ssh-ed25519 AAAA... comment`; null for other text.
+SshKey parse_public_key(const std::string& line) {
   const auto blank = line.find(' ');
   ssh_key key = nullptr;
   if (blank != std::string::npos) {
@@ -96,32 +91,20 @@ std::string without_padding(const std::string& fingerprint) {
 
 }  // namespace
 
-std::string with_home(const std::string& path) {
-  if (path.compare(0, 2, "~/") != 0) {
-    return path;
-  }
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || *home == '\0') {
-    const passwd* const account = getpwuid(getuid());
-    home = account != nullptr ? account->pw_dir : "";
-  }
-  return home + path.substr(1);
-}
-
 SshKey read_private_key(const TunnelOptions& options) {
   const std::string text = key_text(options.private_key);
   ssh_key key = nullptr;
-  bool encrypted = false;
-  if (ssh_pki_import_privkey_base64(text.c_str(), nullptr, note_question, &encrypted, &key) != SSH_OK &&
-      encrypted) {
+  bool is_encrypted = false;
+  if (ssh_pki_import_privkey_base64(text.c_str(), nullptr, note_encryption, &is_encrypted, &key) != SSH_OK &&
+      is_encrypted) {
     if (options.private_key_password.empty()) {
-      refuse_key("is encrypted: set ssh_tunnel.private_key_password");
+      throw_unusable_key("is encrypted: set ssh_tunnel.private_key_password");
     }
     ssh_pki_import_privkey_base64(text.c_str(), options.private_key_password.c_str(), nullptr, nullptr, &key);
   }
   if (key == nullptr) {
-    refuse_key(encrypted ? "cannot be decrypted: check ssh_tunnel.private_key_password"
-                         : "is not a private key: give the text of one, or the path of its file");
+    throw_unusable_key(is_encrypted ? "cannot be decrypted: check ssh_tunnel.private_key_password"
+                                    : "is not a private key: give the text of one, or the path of its file");
   }
   return {key, ssh_key_free};
 }
@@ -134,7 +117,7 @@ std::vector<std::string> host_key_algorithms(const TunnelOptions& options) {
   if (is_fingerprint(options.host_key)) {
     return {"", "ssh-ed25519", ecdsa, kRsa};
   }
-  const SshKey key = public_key(options.host_key);
+  const SshKey key = parse_public_key(options.host_key);
   if (!key) {
     throw Error(ExitCode::usage, "ssh_tunnel.host_key is neither a fingerprint nor a public key");
   }
@@ -143,25 +126,26 @@ std::vector<std::string> host_key_algorithms(const TunnelOptions& options) {
               : options.host_key.substr(0, options.host_key.find(' '))};
 }
 
-std::string problem_of_host_key(const TunnelOptions& options, ssh_session session) {
-  const SshKey key = shown_key(session);
-  const std::string shown =
+std::string check_host_key(const TunnelOptions& options, ssh_session session) {
+  const SshKey key = host_key_of(session);
+  const std::string presented =
       fmt::format("{} ({})", fingerprint(key.get()), ssh_key_type_to_char(ssh_key_type(key.get())));
   if (options.host_key == "any") {
-    log::warn("the host key of SSH server {}:{} is not checked, as ssh_tunnel.host_key is \"any\": {}",
-              options.host, options.port, shown);
+    log::warn("the host key of SSH server {}:{} is not checked because ssh_tunnel.host_key is \"any\": {}",
+              options.host, options.port, presented);
     return "";
   }
   if (!options.host_key.empty()) {
-    const bool is_right =
+    const bool matches =
         is_fingerprint(options.host_key)
             ? without_padding(options.host_key) == fingerprint(key.get())
-            : ssh_key_cmp(public_key(options.host_key).get(), key.get(), SSH_KEY_CMP_PUBLIC) == 0;
-    return is_right ? ""
-                    : fmt::format(
-                          "the host key is not the one of ssh_tunnel.host_key, but {}: somebody may be "
-                          "between you and the server, or it has a new key",
-                          shown);
+            : ssh_key_cmp(parse_public_key(options.host_key).get(), key.get(), SSH_KEY_CMP_PUBLIC) == 0;
+    return matches
+               ? ""
+               : fmt::format(
+                     "the host key does not match ssh_tunnel.host_key: the server presents {}; someone may "
+                     "be intercepting the connection, or the server has a new key",
+                     presented);
   }
   const std::string file = options.known_hosts.empty() ? "~/.ssh/known_hosts" : options.known_hosts;
   switch (ssh_session_is_known_server(session)) {
@@ -170,14 +154,14 @@ std::string problem_of_host_key(const TunnelOptions& options, ssh_session sessio
     case SSH_KNOWN_HOSTS_CHANGED:
     case SSH_KNOWN_HOSTS_OTHER:
       return fmt::format(
-          "the host key has changed: it is now {}, not the one of {}; somebody may be between "
-          "you and the server. If its administrator confirms the new key, replace it there",
-          shown, file);
+          "the host key has changed: it is now {}, not the key in {}; someone may be intercepting the "
+          "connection. If the administrator of the server confirms the new key, replace it there",
+          presented, file);
     default:
       return fmt::format(
-          "the host key is not known: {}; add it to {} or set ssh_tunnel.host_key to that fingerprint", shown,
-          file);
+          "the host key is not known: {}; add it to {} or set ssh_tunnel.host_key to that fingerprint",
+          presented, file);
   }
 }
 
-}  // namespace tap::pg
+}  // namespace tap::ssh

@@ -12,13 +12,14 @@
 
 #include "keys.hpp"
 
-namespace tap::pg {
+namespace tap::ssh {
 
-/// A connection to an SSH server that has shown the right host key and let us in. libssh's sessions are not
-/// safe to be used by two threads at once.
+/// A session on an SSH server, logged in, its host key checked. To be used by one thread at a time, as libssh
+/// demands.
 class SshSession {
  public:
-  /// Connects, checks the host key, logs in. Throws as Tunnel::enter() does.
+  /// Connects, checks the host key and logs in, within `timeout` (0: no limit). `options` must outlive the
+  /// constructor. Throws as Tunnel::local_port() does.
   SshSession(const TunnelOptions& options, std::chrono::seconds timeout);
 
   [[nodiscard]] ssh_session get() const { return session_.get(); }
@@ -27,7 +28,7 @@ class SshSession {
   using Clock = std::chrono::steady_clock;
 
   void configure(const std::string& host_key_algorithms) const;
-  /// Returns what is wrong with the server's host key; empty: nothing.
+  /// Returns what is wrong with the server's host key; empty if nothing is.
   std::string connect(const std::string& host_key_algorithms);
   void log_in();
   bool log_in_by_key();
@@ -35,14 +36,16 @@ class SshSession {
   bool log_in_by_password();
   bool answer_questions();
 
-  /// Calls `step` until it returns something else than `again`; waits for the server in between.
+  /// Calls `step` until it returns something other than `again`; waits for the server in between.
   template <class Step>
-  int finish(int again, Step step);
-  /// What an attempt to log in came to: true if we are in. Throws if the connection is lost.
-  bool is_in(int outcome);
+  int poll(int again, Step step);
+  /// True if the outcome of ssh_userauth_*() is success. Throws if the connection is lost.
+  [[nodiscard]] bool is_logged_in(int outcome) const;
+  /// The time left until the deadline; negative if there is none. Throws if it has passed.
+  [[nodiscard]] std::chrono::milliseconds time_left() const;
 
-  [[noreturn]] void refuse(const std::string& why) const;
-  [[noreturn]] void lost(const std::string& why) const;
+  [[noreturn]] void throw_no_answer() const;
+  [[noreturn]] void throw_tunnel_error(const std::string& why, bool is_transient) const;
 
   const TunnelOptions& options_;
   std::string user_;
@@ -52,4 +55,4 @@ class SshSession {
   std::unique_ptr<ssh_session_struct, void (*)(ssh_session)> session_;
 };
 
-}  // namespace tap::pg
+}  // namespace tap::ssh

@@ -5,9 +5,9 @@
 
 #include <unistd.h>
 
-namespace tap::pg {
+namespace tap::ssh {
 
-/// A file number, a socket's as a rule, that is closed with its owner.
+/// Owns a file descriptor, usually of a socket.
 class Socket {
  public:
   Socket() = default;
@@ -25,11 +25,11 @@ class Socket {
 
   explicit operator bool() const { return number_ >= 0; }
   [[nodiscard]] int number() const { return number_; }
-  /// Leaves it to the caller.
+  /// Hands the descriptor over to the caller, who must close it.
   int release() { return std::exchange(number_, -1); }
 
  private:
   int number_ = -1;
 };
 
-}  // namespace tap::pg
+}  // namespace tap::ssh

@@ -5,35 +5,31 @@
 
 #include "tunnel_loop.hpp"
 
-namespace tap::pg {
-
-std::string Endpoint::text() const {
-  return fmt::format("{}:{}", host, port);
-}
+namespace tap::ssh {
 
 Tunnel::Tunnel(TunnelOptions options) : options_(std::move(options)) {}
 
 Tunnel::~Tunnel() = default;
 
-std::uint16_t Tunnel::enter(const Endpoint& place, std::chrono::seconds timeout) {
+std::uint16_t Tunnel::local_port(const Endpoint& remote, std::chrono::seconds timeout) {
   std::optional<std::uint16_t> port;
-  while (!loop_ || !(port = loop_->port_for(place))) {
+  while (!loop_ || !(port = loop_->local_port(remote))) {
     loop_.reset();
     loop_ = std::make_unique<TunnelLoop>(SshSession(options_, timeout), description(), options_.keepalive);
   }
   return *port;
 }
 
-std::optional<Endpoint> Tunnel::behind(std::uint16_t port) const {
-  return loop_ ? loop_->behind(port) : std::nullopt;
+std::optional<Endpoint> Tunnel::remote_endpoint(std::uint16_t local_port) const {
+  return loop_ ? loop_->remote_endpoint(local_port) : std::nullopt;
 }
 
-std::optional<Tunnel::Fault> Tunnel::fault(const Endpoint& place) const {
-  return loop_ ? loop_->fault(place) : std::nullopt;
+std::optional<Tunnel::Failure> Tunnel::failure(const Endpoint& remote) const {
+  return loop_ ? loop_->failure(remote) : std::nullopt;
 }
 
 std::string Tunnel::description() const {
   return fmt::format("{}:{}", options_.host, options_.port);
 }
 
-}  // namespace tap::pg
+}  // namespace tap::ssh

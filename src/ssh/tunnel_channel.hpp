@@ -12,58 +12,59 @@
 
 #include "socket.hpp"
 
-namespace tap::pg {
+namespace tap::ssh {
 
-/// One connection through a tunnel: a socket here, a channel to a place behind the SSH server, and what is
-/// under way between them, which is no more than the channel's window and as much again: who does not read
-/// here stops the sender there. Nothing waits. To be gone before the session is.
+/// One forwarded connection: a local socket, a channel of the SSH session to a remote endpoint, and the bytes
+/// in transit between them. Holds at most twice the channel's window, so a slow reader stops the sender. No
+/// function blocks. `session` must outlive the channel.
 class TunnelChannel {
  public:
-  TunnelChannel(ssh_session session, Socket local, Endpoint place);
+  TunnelChannel(ssh_session session, Socket local, Endpoint remote);
   ~TunnelChannel();
   TunnelChannel(const TunnelChannel&) = delete;
   TunnelChannel& operator=(const TunnelChannel&) = delete;
 
   [[nodiscard]] int socket() const { return local_.number(); }
-  /// What poll() is to wait for at the socket; 0: nothing.
-  [[nodiscard]] short awaited() const;
-  /// Moves what can be moved, by what poll() has said of the socket.
-  void move(short events);
+  /// The events that poll() should wait for at the socket; 0: none.
+  [[nodiscard]] short awaited_events() const;
+  /// Transfers what is possible now. `events` is what poll() returned for the socket.
+  void transfer(short events);
 
-  /// Nothing more will come, from either side.
-  [[nodiscard]] bool is_over() const;
-  [[nodiscard]] const Endpoint& place() const { return place_; }
+  /// True once neither side will send more.
+  [[nodiscard]] bool is_finished() const;
+  [[nodiscard]] const Endpoint& remote() const { return remote_; }
   [[nodiscard]] bool is_open() const { return open_; }
-  /// Why the SSH server has not opened the channel, if it has not.
-  [[nodiscard]] const std::optional<Tunnel::Fault>& refusal() const { return refusal_; }
+  /// Why the SSH server refused to open the channel, if it did.
+  [[nodiscard]] const std::optional<Tunnel::Failure>& failure() const { return failure_; }
 
  private:
   static int on_data(ssh_session session, ssh_channel channel, void* data, std::uint32_t size, int is_error,
                      void* self);
 
   void open();
-  void take_from_local();
-  void give_to_channel();
-  void give_to_local();
-  std::size_t send(const char* data, std::size_t size);
+  void receive_from_local();
+  void send_to_channel();
+  void send_to_local();
+  /// Returns how many bytes the local socket took. Bytes that it can no longer take count as taken.
+  std::size_t write_to_local(const char* data, std::size_t size);
 
   Socket local_;
-  Endpoint place_;
+  Endpoint remote_;
   ssh_channel channel_;
   ssh_channel_callbacks_struct callbacks_{};
   bool open_ = false;
-  std::optional<Tunnel::Fault> refusal_;
-  bool broken_ = false;  ///< the local end takes or gives nothing any more
+  std::optional<Tunnel::Failure> failure_;
+  bool broken_ = false;  ///< the local socket or the channel has failed
 
-  std::vector<char> to_channel_;  ///< read here, not yet taken by libssh
-  bool local_ended_ = false;      ///< no more is to be read here
-  bool end_told_ = false;         ///< the other side knows that
+  std::vector<char> to_channel_;  ///< read from the local socket, not yet accepted by libssh
+  bool local_eof_ = false;        ///< the local end sends no more
+  bool eof_sent_ = false;         ///< the remote end has been told so
 
-  std::vector<char> to_local_;  ///< from the channel, not yet written here: from sent_ on
-  std::size_t sent_ = 0;
-  std::size_t in_channel_ = 0;  ///< bytes that on_data() has left with libssh
-  bool full_ = false;           ///< the local socket takes no more for now
-  bool shut_ = false;           ///< the local end knows that nothing more will come
+  std::vector<char> to_local_;    ///< read from the channel; what follows sent_ is not written yet
+  std::size_t sent_ = 0;          ///< bytes of to_local_ that are written
+  std::size_t in_channel_ = 0;    ///< bytes that on_data() left with libssh
+  bool local_full_ = false;       ///< the local socket accepts no more for now
+  bool local_shut_down_ = false;  ///< the local end has been told that the remote end sends no more
 };
 
-}  // namespace tap::pg
+}  // namespace tap::ssh

@@ -12,21 +12,20 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include <tap/base/error.hpp>
 #include <tap/base/text.hpp>
 
-namespace tap::pg {
+namespace tap::ssh {
 
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFarewell{300};
+constexpr milliseconds kCloseTimeout{300};
 constexpr int kMissedKeepalives = 3;
-constexpr int kReadsInTurn = 64;  // of 4 KiB, which libssh takes at once, until other sockets have their turn
+constexpr int kMostReads = 64;  // of 4 KiB each, before other sockets are served
 
-/// A port of 127.0.0.1 that nobody has yet.
-Socket listen_somewhere(std::uint16_t& port) {
+/// Listens on a free port of 127.0.0.1.
+Socket listen_on_free_port(std::uint16_t& port) {
   Socket listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -35,23 +34,23 @@ Socket listen_somewhere(std::uint16_t& port) {
   socklen_t size = sizeof address;
   if (bind(listener.number(), any, size) != 0 || listen(listener.number(), SOMAXCONN) != 0 ||
       getsockname(listener.number(), any, &size) != 0) {
-    throw Error(ExitCode::cannot_connect, "cannot open the SSH tunnel: no port of 127.0.0.1 is to be had");
+    throw TunnelError("cannot open the SSH tunnel: no free local port", false);
   }
   port = ntohs(address.sin_port);
   return listener;
 }
 
-/// Keeps signals from the threads that begin while it lives: they are the main thread's.
-class SignalsBlocked {
+/// Blocks signals for the threads that are started during its lifetime: the main thread handles them.
+class SignalBlocker {
  public:
-  SignalsBlocked() {
+  SignalBlocker() {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalBlocker() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalBlocker(const SignalBlocker&) = delete;
+  SignalBlocker& operator=(const SignalBlocker&) = delete;
 
  private:
   sigset_t before_{};
@@ -64,10 +63,10 @@ Tunnel::TunnelLoop::TunnelLoop(SshSession session, std::string server, std::chro
       server_(std::move(server)),
       keepalive_(keepalive),
       event_(ssh_event_new(), ssh_event_free),
-      wake_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+      wake_up_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   ssh_event_add_session(event_.get(), session_.get());
   ssh_set_counters(session_.get(), &traffic_, nullptr);
-  const SignalsBlocked blocked;
+  const SignalBlocker blocked;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -77,77 +76,77 @@ Tunnel::TunnelLoop::~TunnelLoop() {
   thread_.join();
 }
 
-std::optional<std::uint16_t> Tunnel::TunnelLoop::port_for(const Endpoint& place) {
+std::optional<std::uint16_t> Tunnel::TunnelLoop::local_port(const Endpoint& remote) {
   const std::lock_guard lock(mutex_);
   if (!open_) {
     return std::nullopt;
   }
-  Entrance& entrance = entrances_[place];
-  if (!entrance.listener) {
-    entrance.listener = listen_somewhere(entrance.port);
+  Forward& forward = forwards_[remote];
+  if (!forward.listener) {
+    forward.listener = listen_on_free_port(forward.port);
     wake();
   }
-  return entrance.port;
+  return forward.port;
 }
 
-std::optional<Endpoint> Tunnel::TunnelLoop::behind(std::uint16_t port) const {
+std::optional<Endpoint> Tunnel::TunnelLoop::remote_endpoint(std::uint16_t local_port) const {
   const std::lock_guard lock(mutex_);
   const auto found =
-      std::ranges::find_if(entrances_, [&](const auto& each) { return each.second.port == port; });
-  return found == entrances_.end() ? std::nullopt : std::optional(found->first);
+      std::ranges::find_if(forwards_, [&](const auto& each) { return each.second.port == local_port; });
+  return found == forwards_.end() ? std::nullopt : std::optional(found->first);
 }
 
-std::optional<Tunnel::Fault> Tunnel::TunnelLoop::fault(const Endpoint& place) const {
+std::optional<Tunnel::Failure> Tunnel::TunnelLoop::failure(const Endpoint& remote) const {
   const std::lock_guard lock(mutex_);
-  const auto found = entrances_.find(place);
-  return end_ ? end_ : found == entrances_.end() ? std::nullopt : found->second.fault;
+  const auto found = forwards_.find(remote);
+  return end_ ? end_ : found == forwards_.end() ? std::nullopt : found->second.failure;
 }
 
 void Tunnel::TunnelLoop::wake() const {
-  eventfd_write(wake_.number(), 1);
+  eventfd_write(wake_up_.number(), 1);
 }
 
 void Tunnel::TunnelLoop::run() noexcept {
   try {
     while (!stopping_) {
-      turn(std::nullopt);
+      handle_events(std::nullopt);
     }
-    close_entrances(std::nullopt);
-    const auto deadline = Clock::now() + kFarewell;
+    close_listeners(std::nullopt);
+    const auto deadline = Clock::now() + kCloseTimeout;
     while (!channels_.empty() && Clock::now() < deadline) {
-      turn(deadline);
+      handle_events(deadline);
     }
   } catch (const std::exception& error) {
-    close_entrances(Fault{fmt::format("the SSH connection to {} has ended: {}", server_, error.what())});
+    close_listeners(Failure{fmt::format("the SSH connection to {} has ended: {}", server_, error.what())});
   }
-  channels_.clear();  // who finds a connection closed finds out why
+  channels_.clear();  // after end_ is set: the owner of a closed connection asks for it
   ssh_event_remove_session(event_.get(), session_.get());
   ssh_disconnect(session_.get());
 }
 
-void Tunnel::TunnelLoop::close_entrances(std::optional<Fault> why) {
+void Tunnel::TunnelLoop::close_listeners(std::optional<Failure> why) {
   const std::lock_guard lock(mutex_);
   open_ = false;
   end_ = std::move(why);
-  for (auto& [place, entrance] : entrances_) {
-    entrance.listener = Socket();
+  for (auto& [remote, forward] : forwards_) {
+    forward.listener = Socket();
   }
 }
 
-void Tunnel::TunnelLoop::turn(std::optional<Clock::time_point> deadline) {
+void Tunnel::TunnelLoop::handle_events(std::optional<Clock::time_point> deadline) {
   const unsigned flags = static_cast<unsigned>(ssh_get_poll_flags(session_.get()));
   const bool writes = (flags & SSH_WRITE_PENDING) != 0;
-  polled_.assign({{wake_.number(), POLLIN, 0},
+  polled_.assign({{wake_up_.number(), POLLIN, 0},
                   {ssh_get_fd(session_.get()), static_cast<short>(POLLIN | (writes ? POLLOUT : 0)), 0}});
   const std::size_t fixed = polled_.size();
   for (const auto& channel : channels_) {
-    const short awaited = channel.awaited();
+    const short awaited = channel.awaited_events();
     polled_.push_back({awaited != 0 ? channel.socket() : -1, awaited, 0});
   }
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [place, entrance] : entrances_) {
-      polled_.push_back({entrance.listener.number(), POLLIN, 0});
+    for (const auto& [remote, forward] : forwards_) {
+      polled_.push_back({forward.listener.number(), POLLIN, 0});
     }
   }
   const auto until = std::min(deadline.value_or(Clock::time_point::max()), next_keepalive());
@@ -157,23 +156,23 @@ void Tunnel::TunnelLoop::turn(std::optional<Clock::time_point> deadline) {
   poll(polled_.data(), polled_.size(), static_cast<int>(left.count()));
 
   eventfd_t woken = 0;
-  eventfd_read(wake_.number(), &woken);
-  use_session();
+  eventfd_read(wake_up_.number(), &woken);
+  process_session();
   auto entry = polled_.begin() + static_cast<std::ptrdiff_t>(fixed);
   for (auto& channel : channels_) {
-    channel.move((entry++)->revents);
+    channel.transfer((entry++)->revents);
     note_outcome(channel);
   }
-  channels_.remove_if([](const TunnelChannel& each) { return each.is_over(); });
+  channels_.remove_if([](const TunnelChannel& each) { return each.is_finished(); });
   if (std::any_of(entry, polled_.end(), [](const pollfd& each) { return each.revents != 0; })) {
-    accept_all();
+    accept_connections();
   }
   keep_alive();
 }
 
-void Tunnel::TunnelLoop::use_session() {
+void Tunnel::TunnelLoop::process_session() {
   int outcome = SSH_OK;
-  for (int i = 0; i < kReadsInTurn && outcome == SSH_OK; ++i) {
+  for (int i = 0; i < kMostReads && outcome == SSH_OK; ++i) {
     outcome = ssh_event_dopoll(event_.get(), 0);
   }
   const auto status = static_cast<unsigned>(ssh_get_status(session_.get()));
@@ -183,43 +182,43 @@ void Tunnel::TunnelLoop::use_session() {
 }
 
 void Tunnel::TunnelLoop::note_outcome(const TunnelChannel& channel) {
-  if (channel.is_open() || channel.refusal()) {
+  if (channel.is_open() || channel.failure()) {
     const std::lock_guard lock(mutex_);
-    entrances_[channel.place()].fault = channel.refusal();
+    forwards_[channel.remote()].failure = channel.failure();
   }
 }
 
-void Tunnel::TunnelLoop::accept_all() {
+void Tunnel::TunnelLoop::accept_connections() {
   const std::lock_guard lock(mutex_);
-  for (auto& [place, entrance] : entrances_) {
-    while (Socket accepted{
-        accept4(entrance.listener.number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)}) {
+  for (auto& [remote, forward] : forwards_) {
+    while (
+        Socket accepted{accept4(forward.listener.number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)}) {
       const int on = 1;
       setsockopt(accepted.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      channels_.emplace_back(session_.get(), std::move(accepted), place);
+      channels_.emplace_back(session_.get(), std::move(accepted), remote);
     }
   }
 }
 
 Tunnel::TunnelLoop::Clock::time_point Tunnel::TunnelLoop::next_keepalive() const {
   return keepalive_.count() == 0 ? Clock::time_point::max()
-                                 : heard_ + (asked_ ? kMissedKeepalives * keepalive_ : keepalive_);
+                                 : last_received_ + (probed_ ? kMissedKeepalives * keepalive_ : keepalive_);
 }
 
 void Tunnel::TunnelLoop::keep_alive() {
-  if (traffic_.in_bytes != heard_bytes_) {
-    heard_bytes_ = traffic_.in_bytes;
-    heard_ = Clock::now();
-    asked_ = false;
+  if (traffic_.in_bytes != received_bytes_) {
+    received_bytes_ = traffic_.in_bytes;
+    last_received_ = Clock::now();
+    probed_ = false;
   } else if (Clock::now() >= next_keepalive()) {
-    if (asked_) {
+    if (probed_) {
       throw std::runtime_error(
           fmt::format("no answer in {} seconds", (kMissedKeepalives * keepalive_).count()));
     }
-    ssh_send_keepalive(session_.get());  // takes the answer to the last one
-    ssh_send_keepalive(session_.get());  // asks, unless the first call has
-    asked_ = true;
+    ssh_send_keepalive(session_.get());  // takes the answer to the last keepalive
+    ssh_send_keepalive(session_.get());  // sends one, unless the first call did
+    probed_ = true;
   }
 }
 
-}  // namespace tap::pg
+}  // namespace tap::ssh

@@ -27,14 +27,12 @@ class RetryingConnection {
         work(connect(name));
         retries_ = 0;
         return;
-      } catch (const pg::TransientError& fault) {
-        wait_or_give_up(fault, stream, has_advanced());
-      } catch (const pg::ServerError& fault) {
+      } catch (const pg::PostgresError& error) {
         drop();
-        if (!fault.is_transient()) {
+        if (!error.is_transient()) {
           throw;
         }
-        wait_or_give_up(fault, stream, has_advanced());
+        wait_or_give_up(error, stream, has_advanced());
       }
     }
   }

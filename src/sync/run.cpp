@@ -101,13 +101,18 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
       continue;
     }
     bool is_complete = false;
+    const auto fail = [&](const Error& error) {
+      log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
+      failed.push_back(stream.stream.id);
+      copies.drop();
+    };
     try {
       sync_stream(copies, stream, config, logs, state, writer, totals);
       is_complete = true;
     } catch (const StreamError& error) {
-      log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
-      failed.push_back(stream.stream.id);
-      copies.drop();
+      fail(error);
+    } catch (const pg::ServerError& error) {  // transient, too: its retries are exhausted
+      fail(error);
     }
     logs.note_copy(stream, is_complete);
     copies.drop_if_large();

@@ -215,7 +215,9 @@ class TunnelFaultsTest(TunnelTest):
     def test_login_rejected(self):
         key = keygen(self.keys / "unknown")
         self.check_refused(
-            self.refusal("login refused, tried ssh_tunnel.private_key; the server takes publickey"),
+            self.refusal(
+                "login refused, tried ssh_tunnel.private_key; the server accepts publickey"
+            ),
             private_key=str(key),
         )
 

@@ -66,7 +66,7 @@ class KeyTest(LoginTest):
             self.discover(private_key=None, env=variables)
         with agent(stranger) as variables:
             self.refused(
-                "login refused, tried the SSH agent's keys; the server takes publickey",
+                "login refused, tried the SSH agent's keys; the server accepts publickey",
                 private_key=None,
                 env=variables,
             )
@@ -74,20 +74,20 @@ class KeyTest(LoginTest):
     def test_unauthorized_key(self):
         key = keygen(self.keys / "unknown")
         self.refused(
-            "login refused, tried ssh_tunnel.private_key; the server takes publickey",
+            "login refused, tried ssh_tunnel.private_key; the server accepts publickey",
             private_key=str(key),
         )
 
     def test_another_user(self):
         self.refused(
-            "login refused, tried ssh_tunnel.private_key; the server takes publickey",
+            "login refused, tried ssh_tunnel.private_key; the server accepts publickey",
             user="no-such-user",
         )
 
     def test_no_credentials(self):
         self.refused(
-            "there is nothing to log in with: set ssh_tunnel.private_key or ssh_tunnel.password, "
-            "or start an SSH agent",
+            "no credentials: set ssh_tunnel.private_key or ssh_tunnel.password, or start an SSH "
+            "agent",
             private_key=None,
             env={"SSH_AUTH_SOCK": ""},
         )
@@ -168,9 +168,9 @@ class HostKeyTest(LoginTest):
         ):
             known = self.sshd.known_hosts(key=key)
             self.refused(
-                f"the host key has changed: it is now {self.shown}, not the one of {known}; "
-                "somebody may be between you and the server. If its administrator confirms the "
-                "new key, replace it there",
+                f"the host key has changed: it is now {self.shown}, not the key in {known}; someone "
+                "may be intercepting the connection. If the administrator of the server confirms "
+                "the new key, replace it there",
                 known_hosts=known,
             )
 
@@ -183,15 +183,16 @@ class HostKeyTest(LoginTest):
             self.assertEqual(
                 result.stderr,
                 f"CRITICAL cannot open the SSH tunnel (127.0.0.1:{self.sshd.port}, user "
-                f"{self.sshd.user}): the host key is not the one of ssh_tunnel.host_key, but "
-                f"{self.shown}: somebody may be between you and the server, or it has a new key\n",
+                f"{self.sshd.user}): the host key does not match ssh_tunnel.host_key: the server "
+                f"presents {self.shown}; someone may be intercepting the connection, or the server "
+                "has a new key\n",
             )
 
     def test_any_host_key(self):
         result = self.discover(host_key="any")
         self.assertEqual(
             result.stderr.splitlines()[0],
-            f"WARNING the host key of SSH server 127.0.0.1:{self.sshd.port} is not checked, as "
+            f"WARNING the host key of SSH server 127.0.0.1:{self.sshd.port} is not checked because "
             f'ssh_tunnel.host_key is "any": {self.shown}',
         )
 
@@ -246,7 +247,7 @@ class PasswordTest(LoginTest):
                     self.through(sshd)
                     self.discover(private_key=None, username=name, password="secret")
                     self.refused(
-                        f"login refused, tried ssh_tunnel.password; the server takes {way}",
+                        f"login refused, tried ssh_tunnel.password; the server accepts {way}",
                         user=name,
                         private_key=None,
                         password="wrong",
@@ -266,7 +267,8 @@ class PasswordTest(LoginTest):
             self.through(sshd, username=name)
             self.discover(password="secret")
             self.refused(
-                "login refused, tried ssh_tunnel.private_key; the server takes password", user=name
+                "login refused, tried ssh_tunnel.private_key; the server accepts password",
+                user=name,
             )
 
 

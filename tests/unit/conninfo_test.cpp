@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pg/conninfo.hpp"
+#include "pg/connect/conninfo.hpp"
 
 #include "catch.hpp"
 

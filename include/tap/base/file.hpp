@@ -18,4 +18,7 @@ std::string read_file(const std::string& path, std::size_t max_size = kMaxFileSi
 /// True for a file that can be read again and again. A pipe cannot, and its second reading may wait forever.
 bool is_regular_file(const std::string& path);
 
+/// A path that may begin with `~/`, which is the home folder of the process's user.
+std::string expand_home(const std::string& path);
+
 }  // namespace tap

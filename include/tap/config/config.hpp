@@ -41,7 +41,7 @@ struct Secondary {
 struct Config {
   pg::ConnectionSettings server;
   Secondary secondary;
-  pg::TunnelOptions tunnel;            ///< what server.tunnel is made of, if there is one
+  ssh::TunnelOptions tunnel;           ///< what server.tunnel is made of, if there is one
   std::optional<bool> tunnel_enabled;  ///< unset: if the config says anything of it
 
   std::vector<std::string> filter_dbs;      ///< discover only these; empty: all

@@ -11,8 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include <tap/base/error.hpp>
+#include <tap/base/endpoint.hpp>
 #include <tap/pg/connection_settings.hpp>
+#include <tap/pg/errors.hpp>
 #include <tap/pg/result.hpp>
 #include <tap/pg/server_version.hpp>
 #include <tap/ssh/tunnel.hpp>
@@ -21,54 +22,6 @@ struct pg_conn;    // libpq's PGconn
 struct pg_result;  // libpq's PGresult
 
 namespace tap::pg {
-
-/// The connection broke, or could not be made for a reason that may pass: what was read so far is good, a new
-/// connection may do.
-class TransientError : public Error {
- public:
-  TransientError(ExitCode code, const std::string& text, std::string sqlstate = "")
-      : Error(code, text), sqlstate_(std::move(sqlstate)) {}
-
-  /// Empty if it was not the server that spoke.
-  [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
-
- private:
-  std::string sqlstate_;
-};
-
-/// The server is there, but does not let us in.
-class ConnectError : public Error {
- public:
-  ConnectError(const std::string& text, std::string sqlstate)
-      : Error(ExitCode::cannot_connect, text), sqlstate_(std::move(sqlstate)) {}
-
-  [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
-
- private:
-  std::string sqlstate_;
-};
-
-/// The server has no such database, or none for this user.
-class DatabaseError : public ConnectError {
- public:
-  using ConnectError::ConnectError;
-};
-
-/// A server's problem that does not break the connection: one stream's fault, unless the caller knows more.
-class ServerError : public StreamError {
- public:
-  ServerError(const std::string& text, std::string sqlstate)
-      : StreamError(text), sqlstate_(std::move(sqlstate)) {}
-
-  [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
-  /// True if the same may go well a little later: a standby's recovery conflict, a deadlock, a lock timeout.
-  [[nodiscard]] bool is_transient() const;
-  /// Privileges can be looked at before.
-  [[nodiscard]] bool is_reported_by_check() const noexcept override { return sqlstate_ == "42501"; }
-
- private:
-  std::string sqlstate_;
-};
 
 /// A connection to one database, for what libpqxx cannot do: COPY in binary, and transactions whose snapshot
 /// must not be lost to a silent reconnection.
@@ -197,7 +150,7 @@ class Connection {
   /// `why` as far as the connection itself knows.
   [[noreturn]] void lost(const std::string& why) const;
   /// What the tunnel has to do with it that nothing comes from the server.
-  [[nodiscard]] std::optional<Tunnel::Fault> tunnel_fault() const;
+  [[nodiscard]] std::optional<ssh::Tunnel::Failure> tunnel_failure() const;
 
   std::string description_;
   ConnectionSettings server_;  ///< has the tunnel, which must outlive the connection

@@ -12,9 +12,11 @@
 
 #include <tap/base/memory_file.hpp>
 
-namespace tap::pg {
-
+namespace tap::ssh {
 class Tunnel;
+}
+
+namespace tap::pg {
 
 /// The server's timeouts for our sessions, by setting, as the server reads them: `lock_timeout` is `5min`.
 using Timeouts = std::map<std::string, std::string, std::less<>>;
@@ -38,7 +40,7 @@ struct ConnectionSettings {
   /// `postgresql+psycopg2://user:password@host:5432/shop?sslmode=require`. False if it is none.
   [[nodiscard]] bool take_url(const std::string& url);
 
-  std::shared_ptr<Tunnel> tunnel{};  ///< the way to it, if there is one; shared by all copies
+  std::shared_ptr<ssh::Tunnel> tunnel{};  ///< the way to it, if there is one; shared by all copies
 
   /// The database that is connected to when a caller names none; empty if only libpq knows.
   [[nodiscard]] std::string database() const;

@@ -2,42 +2,48 @@
 #pragma once
 
 #include <chrono>
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
-namespace tap::pg {
+#include <tap/base/endpoint.hpp>
+#include <tap/base/error.hpp>
+
+namespace tap::ssh {
 
 /// How to reach an SSH server and log in there.
 struct TunnelOptions {
   std::string host;
   std::uint16_t port = 22;
-  std::string username;              ///< empty: the system's name for whom we run as
-  std::string private_key;           ///< the key's text, or the path of its file; empty: the agent's keys
-  std::string private_key_password;  ///< what the key is encrypted with
+  std::string username;              ///< empty: the name of the process's user
+  std::string private_key;           ///< text of the key or path of its file; empty: the keys of the agent
+  std::string private_key_password;  ///< passphrase of an encrypted private_key
   std::string password;              ///< for password and keyboard-interactive logins
-  std::string known_hosts;           ///< a file; empty: ~/.ssh/known_hosts
+  std::string known_hosts;           ///< path of a file; empty: ~/.ssh/known_hosts
   std::string host_key;  ///< fingerprint, public key, or "any" for no check; empty: known_hosts decides
-  std::chrono::seconds keepalive{30};  ///< asks a silent SSH server so often whether it is there; 0: never
+  std::chrono::seconds keepalive{30};  ///< interval at which a silent SSH server is probed; 0: never
 };
 
-/// A place to connect to, as the SSH server sees it.
-struct Endpoint {
-  std::string host;
-  std::uint16_t port = 0;
+/// The tunnel cannot be opened.
+class TunnelError : public Error {
+ public:
+  TunnelError(const std::string& text, bool is_transient)
+      : Error(ExitCode::cannot_connect, text), is_transient_(is_transient) {}
 
-  auto operator<=>(const Endpoint&) const = default;
-  [[nodiscard]] std::string text() const;  ///< `db.example.com:5432`
+  /// True if another attempt may succeed.
+  [[nodiscard]] bool is_transient() const noexcept { return is_transient_; }
+
+ private:
+  bool is_transient_;
 };
 
-/// A way through an SSH server, made by our own process: ports of 127.0.0.1 that lead to places behind it, as
-/// `ssh -L` would make them. One for all connections of a run. It is opened when it is first entered, and
-/// again by the next who enters after it broke.
+/// Local ports, forwarded by an SSH server to endpoints behind it, as by `ssh -L` but within this process.
+/// One tunnel serves all connections of a run. It opens with the first local_port(), and again with the next
+/// one after it broke.
 ///
-/// All but the forwarding, which has a thread of its own, is done by the thread that enters: there must be
-/// one such thread only. Closing waits until what was forwarded has come to its end, but not for long.
+/// local_port() must always be called by the same thread; forwarding has a thread of its own. The destructor
+/// waits, for less than a second, until the forwarded connections have ended.
 class Tunnel {
  public:
   explicit Tunnel(TunnelOptions options);
@@ -45,23 +51,23 @@ class Tunnel {
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
 
-  /// A port of 127.0.0.1 that leads to `place` until the tunnel breaks. Opens the tunnel if it is not open,
-  /// in at most `timeout` (0: no limit). Throws with ExitCode::cannot_connect: TransientError if a later try
-  /// may go well, else Error. Throws Interrupted when a signal asks for it.
-  std::uint16_t enter(const Endpoint& place, std::chrono::seconds timeout);
+  /// A port of 127.0.0.1 that leads to `remote` until the tunnel breaks. If the tunnel is not open, opens it
+  /// within `timeout` (0: no limit). Throws TunnelError; Error (ExitCode::usage) for wrong options;
+  /// Interrupted.
+  std::uint16_t local_port(const Endpoint& remote, std::chrono::seconds timeout);
 
-  /// Where a port leads, or led, that enter() has given; nothing for another port.
-  [[nodiscard]] std::optional<Endpoint> behind(std::uint16_t port) const;
+  /// Where a port returned by local_port() leads, or led; nothing for other ports.
+  [[nodiscard]] std::optional<Endpoint> remote_endpoint(std::uint16_t local_port) const;
 
-  /// Why nothing came from `place`, if it is the SSH server's doing: it is gone, or what it said when it was
-  /// asked for that place last.
-  struct Fault {
+  /// Why the SSH server does not forward.
+  struct Failure {
     std::string text;
     bool is_transient = true;
   };
-  [[nodiscard]] std::optional<Fault> fault(const Endpoint& place) const;
+  /// The failure of the tunnel, or of the last connection to `remote`; nothing if there is none.
+  [[nodiscard]] std::optional<Failure> failure(const Endpoint& remote) const;
 
-  /// For messages: the SSH server's host and port.
+  /// For messages: host and port of the SSH server.
   [[nodiscard]] std::string description() const;
 
  private:
@@ -71,4 +77,4 @@ class Tunnel {
   std::unique_ptr<TunnelLoop> loop_;
 };
 
-}  // namespace tap::pg
+}  // namespace tap::ssh

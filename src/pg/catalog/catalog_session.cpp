@@ -12,7 +12,7 @@
 #include <tap/pg/session_settings.hpp>
 
 #include "connection_watchdog.hpp"
-#include "pg/conninfo.hpp"
+#include "pg/connect/conninfo.hpp"
 
 namespace tap::pg {
 

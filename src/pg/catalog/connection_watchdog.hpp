@@ -7,9 +7,9 @@
 #include <string>
 #include <thread>
 
+#include <tap/base/endpoint.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pg/connection_settings.hpp>
-#include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {
 

@@ -8,7 +8,7 @@
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "pg/conninfo.hpp"
+#include "pg/connect/conninfo.hpp"
 
 namespace tap::pg {
 

@@ -12,6 +12,7 @@
 #include <tap/sync/slots/selection.hpp>
 
 #include "sync/bookmark.hpp"
+#include "sync/stream_errors.hpp"
 #include "sync/wal/records/recorded_partitions.hpp"
 #include "sync/wal/records/server_lookup.hpp"
 
@@ -47,7 +48,7 @@ WalReader::WalReader(const config::Config& config, const WalSource& source,
       time_extracted_(utc_now()),
       old_format_(config.log.format == config::LogSettings::Format::v1),
       records_(config, writer, visibility_, time_extracted_,
-               [this](WalStream& stream, const StreamError& error) { fail(stream, error); }),
+               [this](WalStream& stream, const Error& error) { fail(stream, error); }),
       progress_(fmt::format("log of database {}", source.database)) {
   for (const StreamPlan* plan : plans_) {
     records_.raise_sequence(sequence_of(state_.bookmark(plan->stream.id)));
@@ -118,13 +119,13 @@ void WalReader::detach_callbacks(pg::Connection& connection) {
   visibility_.while_waiting({});
 }
 
-void WalReader::fail(WalStream& stream, const StreamError& error) {
+void WalReader::fail(WalStream& stream, const Error& error) {
   if (!std::exchange(stream.failed, true)) {
     fail(stream.plan, error);
   }
 }
 
-void WalReader::fail(const StreamPlan& stream, const StreamError& error) {
+void WalReader::fail(const StreamPlan& stream, const Error& error) {
   log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
   failed_.push_back(stream.stream.id);
 }
@@ -257,18 +258,8 @@ void WalReader::on_row(pg::Connection& connection, const Change& change, Lsn lsn
     if (stream->failed || commit_end_ <= stream->bookmark) {
       continue;
     }
-    try {
-      records_.write(lookup, *stream, change, lsn);
-    } catch (const pg::ServerError& error) {
-      if (error.is_transient()) {
-        throw;
-      }
-      fail(*stream, error);
-    } catch (const StreamError& error) {
-      fail(*stream, error);
-    } catch (const MalformedAnswer& error) {
-      fail(*stream, StreamError(error.what()));
-    }
+    isolate_stream_errors([&] { records_.write(lookup, *stream, change, lsn); },
+                          [&](const Error& error) { fail(*stream, error); });
   }
 }
 

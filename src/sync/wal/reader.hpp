@@ -69,8 +69,8 @@ class WalReader {
   void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
   void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
   void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
-  void fail(WalStream& stream, const StreamError& error);
-  void fail(const StreamPlan& stream, const StreamError& error);
+  void fail(WalStream& stream, const Error& error);
+  void fail(const StreamPlan& stream, const Error& error);
 
   [[nodiscard]] bool is_at_end() const;
   [[nodiscard]] bool is_out_of_time() const;

@@ -10,6 +10,7 @@
 #include <tap/sync/slots/selection.hpp>
 
 #include "reader.hpp"
+#include "sync/stream_errors.hpp"
 #include "sync/wal/records/server_lookup.hpp"
 
 namespace tap::sync {
@@ -50,20 +51,13 @@ void WalReader::look_up_streams(pg::Connection& connection) {
     failed_.clear();
     std::deque<WalStream> found;
     for (const StreamPlan* plan : plans_) {
-      try {
-        const Json& bookmark = state_.bookmark(plan->stream.id);
-        found.emplace_back(*plan, find_wal_table(connection, *plan, bookmark), config_, bookmark,
-                           time_extracted_);
-      } catch (const pg::ServerError& error) {
-        if (error.is_transient()) {
-          throw;
-        }
-        fail(*plan, error);
-      } catch (const StreamError& error) {
-        fail(*plan, error);
-      } catch (const MalformedAnswer& error) {
-        fail(*plan, StreamError(error.what()));
-      }
+      isolate_stream_errors(
+          [&] {
+            const Json& bookmark = state_.bookmark(plan->stream.id);
+            found.emplace_back(*plan, find_wal_table(connection, *plan, bookmark), config_, bookmark,
+                               time_extracted_);
+          },
+          [&](const Error& error) { fail(*plan, error); });
     }
     streams_ = std::move(found);
     if (old_format_ && !streams_.empty()) {

@@ -103,6 +103,9 @@ auto in_one_snapshot(Connection& connection, LookUp look_up) {
   } catch (const StreamError&) {
     connection.execute("ROLLBACK");
     throw;
+  } catch (const ServerError&) {
+    connection.execute("ROLLBACK");
+    throw;
   }
 }
 

@@ -72,8 +72,6 @@ std::optional<pg::Relation> ServerLookup::find_relation(const pg::TableName& tab
   try {
     return pg::in_one_snapshot(connection_,
                                [&] { return pg::find_relation(connection_, table.schema, table.table); });
-  } catch (const pg::ServerError&) {
-    throw;
   } catch (const StreamError&) {
     return std::nullopt;
   }

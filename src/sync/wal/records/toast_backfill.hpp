@@ -29,7 +29,7 @@ struct RowToFetch {
 class ToastBackfill {
  public:
   /// Reports an error of one stream, and marks that stream as failed.
-  using OnError = std::function<void(WalStream&, const StreamError&)>;
+  using OnError = std::function<void(WalStream&, const Error&)>;
 
   explicit ToastBackfill(OnError on_error) : on_error_(std::move(on_error)) {}
 

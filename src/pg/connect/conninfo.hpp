@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <tap/base/endpoint.hpp>
 #include <tap/pg/connection_settings.hpp>
-#include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {
 

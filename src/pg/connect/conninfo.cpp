@@ -11,6 +11,8 @@
 
 #include <tap/base/error.hpp>
 #include <tap/base/text.hpp>
+#include <tap/pg/errors.hpp>
+#include <tap/ssh/tunnel.hpp>
 
 namespace tap::pg {
 
@@ -36,6 +38,18 @@ std::uint16_t port_number(std::string_view text) {
   std::uint16_t port = kDefaultPort;
   std::from_chars(text.data(), text.data() + text.size(), port);
   return port;
+}
+
+/// The local port that leads to `endpoint`.
+std::uint16_t local_port(ssh::Tunnel& tunnel, const Endpoint& endpoint, std::chrono::seconds timeout) {
+  try {
+    return tunnel.local_port(endpoint, timeout);
+  } catch (const ssh::TunnelError& error) {
+    if (error.is_transient()) {
+      throw TransientError(ExitCode::cannot_connect, error.what());
+    }
+    throw;
+  }
 }
 
 }  // namespace
@@ -88,7 +102,7 @@ ConnectionSettings through_tunnel(ConnectionSettings server) {
     const char* const comma = i == 0 ? "" : ",";
     names += comma + (part(hosts, i).empty() ? address : part(hosts, i));
     here += std::string(comma) + kHere;
-    ports_here += comma + std::to_string(server.tunnel->enter({address, port_number(port)}, timeout));
+    ports_here += comma + std::to_string(local_port(*server.tunnel, {address, port_number(port)}, timeout));
   }
   if (count == 0) {
     throw Error(ExitCode::usage,
@@ -102,7 +116,7 @@ ConnectionSettings through_tunnel(ConnectionSettings server) {
 
 Endpoint original_endpoint(const ConnectionSettings& server, std::string_view host, std::string_view port) {
   const std::uint16_t number = port_number(port);
-  const auto place = server.tunnel ? server.tunnel->behind(number) : std::nullopt;
+  const auto place = server.tunnel ? server.tunnel->remote_endpoint(number) : std::nullopt;
   return {std::string(host), place ? place->port : number};
 }
 
@@ -112,7 +126,8 @@ std::string restore_host_names(const ConnectionSettings& server, std::string mes
        at = message.find(here, at + 1)) {
     const std::size_t digits = at + here.size();
     const std::size_t end = message.find_first_not_of("0123456789", digits);
-    if (const auto place = server.tunnel->behind(port_number(message.substr(digits, end - digits)))) {
+    if (const auto place =
+            server.tunnel->remote_endpoint(port_number(message.substr(digits, end - digits)))) {
       message.replace(at, end - at, fmt::format("\"{}\", port {}", place->host, place->port));
     }
   }

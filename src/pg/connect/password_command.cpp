@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include <tap/base/signals.hpp>
-#include <tap/pg/connection.hpp>
+#include <tap/pg/errors.hpp>
 
 #include "conninfo.hpp"
 

@@ -6,9 +6,8 @@
 
 #include <sys/stat.h>
 
+#include <tap/base/file.hpp>
 #include <tap/base/log.hpp>
-
-#include "ssh/keys.hpp"
 
 namespace tap::pg {
 
@@ -29,7 +28,7 @@ ConnectionSettings without_unsafe_password_file(ConnectionSettings server, bool 
     return server;
   }
   std::string path = given(server, "passfile");
-  path = path.empty() ? with_home("~/.pgpass") : path;
+  path = path.empty() ? expand_home("~/.pgpass") : path;
   struct stat file {};
   if (stat(path.c_str(), &file) != 0) {
     return server;

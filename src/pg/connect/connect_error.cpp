@@ -11,8 +11,6 @@
 
 #include <tap/base/text.hpp>
 
-#include "conninfo.hpp"
-
 namespace tap::pg {
 
 namespace {

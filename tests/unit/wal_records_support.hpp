@@ -139,7 +139,7 @@ class Records {
   RecordWriter& records() {
     if (!records_) {
       records_.emplace(config, writer_, visibility, "2024-05-01T12:00:00Z",
-                       [this](WalStream& stream, const StreamError& error) {
+                       [this](WalStream& stream, const Error& error) {
                          stream.failed = true;
                          errors.emplace_back(error.what());
                        });

@@ -11,17 +11,17 @@
 namespace tap::pg {
 
 /// Reads the rows of a query through `COPY (...) TO STDOUT (FORMAT binary)` (manual: COPY, Binary Format),
-/// one at a time, as they come.
+/// one at a time, as they arrive.
 class CopyReader {
  public:
-  /// Starts the copy. The connection must outlive the reader and serves nothing else until next() has
-  /// returned nothing; a reader that is dropped before leaves it unusable. Throws ServerError,
-  /// TransientError.
+  /// Starts the copy. The connection must outlive the reader and must not be used for anything else until
+  /// next() has returned nothing; destroying the reader before leaves the connection unusable. Throws
+  /// ServerError, TransientError.
   CopyReader(Connection& connection, const std::string& query);
 
   /// The bytes of the next row: a 16-bit count of fields, then for each field a 32-bit length (-1 for NULL)
-  /// and its value in binary. Good until the next call. Nothing after the last row, when the server has said
-  /// that the copy is whole. Throws ServerError, TransientError.
+  /// and its value in binary. Valid until the next call. Returns nothing after the last row, once the server
+  /// has confirmed that the copy is complete. Throws ServerError, TransientError.
   std::optional<std::string_view> next();
 
  private:

@@ -16,7 +16,7 @@ std::string quote_literal(std::string_view text);
 /// The text of an array of text, for a bound parameter: `{"a","b"}`.
 std::string array_text(const std::vector<std::string>& elements);
 
-/// SQL for the log: what stands between single quotes is replaced, since it may be somebody's.
+/// SQL for the logger: the contents of string literals, which may be personal data, are replaced by `?`.
 std::string without_literals(std::string_view sql);
 
 }  // namespace tap::pg

@@ -12,15 +12,14 @@
 
 namespace tap::pg {
 
-/// How far we are, as the server wants to know it.
+/// The positions of a standby status update (manual: Streaming Replication Protocol).
 struct Progress {
   Lsn written;  ///< received here
-  Lsn flushed;  ///< kept by the target: the server frees the log up to here, for good
+  Lsn flushed;  ///< kept by the target: the server may remove WAL up to here
   Lsn applied;  ///< as `flushed`; only synchronous replication cares
 };
 
-/// The messages of a logical replication slot (manual: Streaming Replication Protocol). Knows nothing of what
-/// is in them.
+/// The payloads of a logical replication slot (manual: Streaming Replication Protocol), not decoded.
 class ReplicationStream {
  public:
   using Options = std::vector<std::pair<std::string, std::string>>;  // of the plugin
@@ -35,7 +34,7 @@ class ReplicationStream {
   /// TransientError, ServerError, Interrupted.
   Event next(std::chrono::milliseconds patience);
 
-  /// The last message: its place in the log, as the plugin gave it, and its bytes, good until the next event.
+  /// The last message: its LSN, as the plugin reports it, and its payload, valid until the next event.
   [[nodiscard]] Lsn lsn() const { return lsn_; }
   [[nodiscard]] std::string_view payload() const { return payload_; }
   /// Frees the payload, which is not needed any more. For large ones: others are freed by next().
@@ -51,16 +50,14 @@ class ReplicationStream {
 
   /// What the slot has already: some servers would move it back to a lower position.
   void set_confirmed(Lsn confirmed) { confirmed_ = confirmed; }
-  /// What the server is told from now on, at once if `flushed` has moved. A position below the confirmed one
-  /// is not sent.
+  /// Acknowledges `flushed`, at once if it has advanced. A position below the confirmed one is not sent.
   void set_flushed(Lsn flushed);
-  /// Asks for a keepalive, which tells how far the server is.
+  /// Requests a keepalive, which reports how far the server has sent.
   void ask();
-  /// Tells the server that we are alive, if it is time to. To be called while something else keeps us from
-  /// next(); never throws: next() will find out.
+  /// Sends a status update if one is due. To be called during long work between calls of next(), which
+  /// reports any failure.
   void stay_alive() noexcept;
-  /// Ends the stream in good order, so that the slot is free when this returns; gives up on a server that is
-  /// too busy to listen.
+  /// Ends the stream and waits, at most two seconds, until the server has released the slot.
   void finish() noexcept;
 
  private:

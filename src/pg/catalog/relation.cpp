@@ -6,7 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/signals.hpp>
-#include <tap/pg/catalog/tables.hpp>
+#include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/session_settings.hpp>
 
@@ -45,11 +45,11 @@ constexpr const char* kColumnsSince18 = R"sql(
 )sql";
 
 // To be formatted with kInheritance, and kNoRowSecurity or nothing. $1 the table's OID. Partitioned tables
-// have no rows of their own, and a parent shows nobody the temporary heirs of other sessions. A privilege on
+// have no rows of their own, and a parent hides the temporary child tables of other sessions. A privilege on
 // some columns does not cover ctid. A partition that is read by itself has its own row-level security, not
 // its parent's. Only the heap access method (2; 0 before version 12) is known to keep rows in the order of
 // their ctid.
-constexpr const char* kLeaves = R"sql(
+constexpr const char* kPartitions = R"sql(
 WITH RECURSIVE tree(oid) AS (
   SELECT $1::oid
   UNION
@@ -133,7 +133,7 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
   }
 
   const Result partitions = connection.query(
-      fmt::format(kLeaves, kInheritance, connection.version().has_row_security() ? kNoRowSecurity : ""),
+      fmt::format(kPartitions, kInheritance, connection.version().has_row_security() ? kNoRowSecurity : ""),
       {oid});
   for (const Row row : partitions) {
     Partition& partition = relation.partitions.emplace_back();
@@ -172,7 +172,7 @@ bool lock_unchanged(Connection& connection, const Relation& relation, const std:
 }
 
 constexpr int kImmediateAttempts = 5;
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kTimeout{60};
 
 /// The manual's Error Codes: undefined table, column, schema.
 bool is_missing_name(const ServerError& error) {
@@ -196,7 +196,7 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
                        const std::vector<std::string>& columns,
                        const std::function<std::string()>& snapshot) {
   const std::string name = quote_qualified(schema, table);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kTimeout;
   // An attempt may wait long for a lock, so some are made in any case.
   for (int i = 0; i <= kImmediateAttempts || std::chrono::steady_clock::now() < deadline; ++i) {
     const std::string exported = snapshot ? snapshot() : "";
@@ -220,7 +220,7 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
   throw StreamError(fmt::format(
       "table {} kept changing while it was being opened (for {} s or more); run again once the schema change "
       "has finished",
-      name, kPatience.count()));
+      name, kTimeout.count()));
 }
 
 }  // namespace tap::pg

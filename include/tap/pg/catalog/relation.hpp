@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <tap/pg/connection.hpp>
+#include <tap/pgtypes/type_row.hpp>
+
+namespace tap::pg {
+
+/// The values of pg_class.relkind (manual: System Catalogs, pg_class) that a stream can have.
+enum class RelationKind : char {
+  table = 'r',
+  view = 'v',
+  materialized_view = 'm',
+  partitioned = 'p',
+  foreign = 'f'
+};
+
+/// A column as pg_attribute has it.
+struct TableColumn {
+  std::string name;
+  Oid type = 0;
+  std::int32_t modifier = -1;
+  std::string type_name;    ///< the type's display_name: "character varying", "integer[]"
+  bool not_null = false;    ///< also for the rows that are older than the constraint
+  int key_position = 0;     ///< position in the primary key, from 1; 0: not part of it
+  bool is_virtual = false;  ///< virtual generated column (18+): its values are not in WAL
+  int number = 0;           ///< attnum; set by find_relation() only
+};
+
+/// What holds rows of a relation: the table itself, a partition or a child table.
+struct Partition {
+  Oid oid = 0;
+  std::string name;       ///< quoted and qualified
+  bool has_ctid = false;  ///< a copy can resume at a ctid
+  Oid relfilenode = 0;    ///< changes when the table is rewritten; 0 for none
+};
+
+/// A table, view or foreign table as of one snapshot of the catalog.
+struct Relation {
+  Oid oid = 0;
+  RelationKind kind = RelationKind::table;
+  std::vector<TableColumn> columns;  ///< all of them, readable or not
+  TypeRows types;                    ///< the types of the columns and what those are made of
+  /// In the order of their OIDs: the table itself unless it is partitioned, and its partitions or children.
+  std::vector<Partition> partitions;
+  std::uint64_t rows = 0;  ///< estimate of the last ANALYZE or VACUUM; 0 if there is none
+  /// The role may read each partition directly and sees the same rows there as through the parent.
+  bool reads_each_partition = true;
+};
+
+/// Begins a read-only transaction with the pinned settings, in one snapshot that agrees with the locks: the
+/// table and its partitions stay as returned until the transaction ends. Waits for concurrent DDL, then takes
+/// a new snapshot, since the old one shows no rows of a rewritten table. `columns` are the ones to be read;
+/// missing ones are ignored. `snapshot`, if given, is called for each attempt and returns the name of an
+/// exported snapshot, or "". Throws StreamError if the table is missing or keeps changing; ServerError;
+/// TransientError.
+Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
+                       const std::vector<std::string>& columns,
+                       const std::function<std::string()>& snapshot = {});
+
+/// Throws the StreamError of a missing table.
+[[noreturn]] void refuse_missing_table(const Connection& connection, const std::string& schema,
+                                       const std::string& table);
+
+/// Returns what `look_up` returns, called in one snapshot of the catalog so that its queries agree. The
+/// connection must not be in a transaction. After an error of the server the connection is usable.
+template <class LookUp>
+auto in_one_snapshot(Connection& connection, LookUp look_up) {
+  connection.pin_settings(true, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ");
+  try {
+    auto found = look_up();
+    connection.execute("COMMIT");
+    return found;
+  } catch (const StreamError&) {
+    connection.execute("ROLLBACK");
+    throw;
+  } catch (const ServerError&) {
+    connection.execute("ROLLBACK");
+    throw;
+  }
+}
+
+/// Looks up a table with several queries in the connection's current transaction, see in_one_snapshot().
+/// Throws StreamError if it is missing.
+Relation find_relation(Connection& connection, const std::string& schema, const std::string& table);
+
+}  // namespace tap::pg

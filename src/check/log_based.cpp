@@ -7,6 +7,7 @@
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/sync/slots/commands.hpp>
 #include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "checks.hpp"
 
@@ -120,7 +121,7 @@ void check_right(const pg::DecodingStatus& status, const config::Config& config,
                  Report& report) {
   report.attempt("replication", [&] {
     try {
-      sync::require_right_to_replicate(status, config, database);
+      sync::require_replication_privilege(status, config, database);
       report.ok("replication", fmt::format("{} may replicate", status.role));
     } catch (const pg::ConnectError& refused) {
       throw Error(refused.code(), cannot_enter(refused, database, config));
@@ -141,7 +142,7 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
     return;
   }
   std::optional<Lsn> end;
-  if (report.attempt(log, [&] { sync::require_logical_log(status); })) {
+  if (report.attempt(log, [&] { sync::require_logical_decoding(status); })) {
     report.attempt(log, [&] {
       end = pg::current_wal_lsn(connection);
       report.ok(log, fmt::format("wal_level is {}", status.wal_level));
@@ -182,10 +183,10 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   if (!is_fit) {
     return;
   }
-  if (const auto danger = sync::danger_of(*slot)) {
-    report.warning(subject, *danger);
+  if (const auto warning = sync::slot_warning(*slot)) {
+    report.warning(subject, *warning);
   } else {
-    report.ok(subject, sync::describe(*slot));
+    report.ok(subject, sync::describe_slot(*slot));
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "checks.hpp"
 

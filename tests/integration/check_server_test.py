@@ -339,7 +339,7 @@ class ServerTest(unittest.TestCase):
             self.about("log of database postgres", 4, "LOG_BASED"),
             [
                 "error log-based replication reads the primary, but this server is a standby; set "
-                "host to the primary's (Aurora: the cluster's writer endpoint)"
+                "host to the primary (Aurora: the cluster's writer endpoint)"
             ],
         )
         for setting in (
@@ -398,8 +398,8 @@ class ServerTest(unittest.TestCase):
             ],
         )
         none = (
-            f"the server of secondary_host ({where.format(primary.port)}) is no standby; name "
-            "one, or set use_secondary to false"
+            f"the server of secondary_host ({where.format(primary.port)}) is not a standby; set "
+            "secondary_host to a standby, or use_secondary to false"
         )
         self.assertEqual(found(secondary_port=primary.port), [f"warning {none}"])
         by_log = tap.select(catalog, "t", method="LOG_BASED")

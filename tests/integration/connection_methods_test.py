@@ -337,8 +337,8 @@ class SecondaryTest(ConnectionMethodsTest):
         self.assertEqual(
             without_advice(result).stderr,
             f"CRITICAL the server of secondary_host (127.0.0.1:{self.server.port}, database "
-            "connection_methods, user tap) is no standby: name one, or set use_secondary to "
-            "false\n",
+            "connection_methods, user tap) is not a standby: set secondary_host to a standby, or "
+            "use_secondary to false\n",
         )
 
 

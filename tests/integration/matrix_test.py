@@ -310,9 +310,7 @@ class MatrixTest:
             "''); DELETE FROM resumed WHERE id = 800"
         )
         after = self.sync(catalog, before.state_texts[5])
-        self.assertIn(
-            f"INFO {DB}-public-resumed: resuming the interrupted copy\n", after.stderr
-        )
+        self.assertIn(f"INFO {DB}-public-resumed: resuming the interrupted copy\n", after.stderr)
         self.assertEqual(
             sorted(r["id"] for r in after.records()),
             [3, *(i for i in range(5 * EVERY + 1, ROWS + 1) if i != 800), 2000],
@@ -526,7 +524,7 @@ class MatrixTest:
         self.assertEqual(
             result.stderr,
             f"""\
-INFO creating replication slot stitch_matrix: this waits for transactions that are open
+INFO creating replication slot stitch_matrix: this waits for open transactions to end
 CRITICAL replication slot stitch_matrix (127.0.0.1:{self.server.port}, database matrix, user reader): could not access file \
 "wal2json": No such file or directory (SQLSTATE 58P01): install the plugin on the server (Debian: \
 postgresql-<version>-wal2json); run: tap-postgres check

@@ -63,8 +63,8 @@ class LostSlotTest(SlotTest):
         )
         status = self.slot_command("status")
         self.assertIn(
-            f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with "
-            f"--full-refresh; to prevent this, {prevention}\n",
+            f"WARNING replication slot {self.slot} is lost: {cause}; drop it and restart its "
+            f"streams with --full-refresh; to prevent this, {prevention}\n",
             status.stderr,
         )
         self.assertRegex(

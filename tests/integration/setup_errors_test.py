@@ -322,8 +322,8 @@ STREAMS = [
     Mistake(
         "a replication key without an order",
         1,
-        "replication key note is json, which has no order that a bookmark can keep: "
-        "choose another replication-key, or FULL_TABLE",
+        "replication key note is json, a type that cannot be a bookmark: choose another "
+        "replication-key, or FULL_TABLE",
         method="INCREMENTAL",
         key="note",
     ),
@@ -355,8 +355,9 @@ LOG = [
     Mistake(
         "a slot of another plugin",
         4,
-        "replication slot other uses the plugin pgoutput, not wal2json: name another by "
-        "replication_slot, or make one: SELECT " + CREATE.format("other_wal2json"),
+        "replication slot other uses the plugin pgoutput, not wal2json: set replication_slot to "
+        "another slot, or create one"
+        ": SELECT " + CREATE.format("other_wal2json"),
         "SELECT pg_create_logical_replication_slot('other', 'pgoutput')",
         "SELECT pg_drop_replication_slot('other')",
         method="LOG_BASED",
@@ -365,8 +366,8 @@ LOG = [
     Mistake(
         "a slot of another database",
         4,
-        "replication slot stitch_shop is of database shop, not postgres: a slot reads one "
-        "database; name another by replication_slot, or create it in postgres: SELECT "
+        "replication slot stitch_shop belongs to database shop, not postgres: a slot reads "
+        "one database; set replication_slot to a slot of postgres, or create one: SELECT "
         + CREATE.format("stitch_postgres"),
         method="LOG_BASED",
         config={"replication_slot": "stitch_shop", "dbname": "postgres"},
@@ -385,19 +386,18 @@ LOG = [
     Mistake(
         "a slot that has moved on",
         4,
-        f"the state of stream {ORDERS} is at 0/10, but replication slot stitch_shop has moved on "
-        "to {confirmed} (made anew, or read by somebody else): the changes between are gone; sync "
-        "the stream anew with "
-        f"--full-refresh {ORDERS}",
+        f"the state of stream {ORDERS} is at 0/10, but replication slot stitch_shop has advanced to"
+        " {confirmed} (it was recreated, or another program has read it): the changes in between "
+        f"are lost; restart the stream with --full-refresh {ORDERS}",
         method="LOG_BASED",
         state={"lsn": 16},
     ),
     Mistake(
         "a state of another server",
         4,
-        f"the state of stream {ORDERS} is at 100/0, but the server's log ends at {{end}}: it is "
-        "another server, or one that was restored from a backup; sync the stream anew with "
-        f"--full-refresh {ORDERS}",
+        f"the state of stream {ORDERS} is at 100/0, but the server's WAL ends at {{end}}: this is "
+        "another server, or it was restored from a backup; restart the stream with --full-refresh "
+        f"{ORDERS}",
         method="LOG_BASED",
         state={"lsn": 2**40},
     ),
@@ -558,8 +558,8 @@ class SetupErrorsTest(SetupErrorCase):
                 "",
                 4,
                 f"replication slot stitch_shop is in use by PID {pid} (application nightly "
-                "export): two runs must not read one slot: wait for the other to end, or end it "
-                f"with SELECT pg_terminate_backend({pid})",
+                "export): two runs must not read one slot: wait for that process to finish, or "
+                f"stop it with SELECT pg_terminate_backend({pid})",
                 method="LOG_BASED",
             )
             self.check(mistake, *self.make(mistake))
@@ -579,8 +579,8 @@ class SetupErrorsTest(SetupErrorCase):
             "",
             4,
             f"replication slot new ({{where}}): {REFUSED_PLUGIN}: add wal2json to the setting "
-            "output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = <what SHOW "
-            "output_plugin_libraries says>, 'wal2json', then SELECT pg_reload_conf()",
+            "output_plugin_libraries: ALTER SYSTEM SET output_plugin_libraries = <output of SHOW "
+            "output_plugin_libraries>, 'wal2json', then SELECT pg_reload_conf()",
             method="LOG_BASED",
             config={"replication_slot": "new", "create_replication_slot": "true"},
         )
@@ -636,7 +636,7 @@ class OtherServersTest(SetupErrorCase):
         self.use(standby)
         self.check_log_based(
             "log-based replication reads the primary, but this server is a standby: set host to "
-            "the primary's (Aurora: the cluster's writer endpoint)"
+            "the primary (Aurora: the cluster's writer endpoint)"
         )
 
     def test_lost_slot(self):
@@ -652,9 +652,8 @@ class OtherServersTest(SetupErrorCase):
         until(lost, "the slot is not lost")
         cause, prevention = removed_wal(self.server)
         self.check_log_based(
-            f"replication slot stitch_shop is lost: {cause}: "
-            f"drop it with {DROP_SLOT}, create it again with {CREATE_SLOT}, then run a full "
-            f"refresh with --full-refresh; to prevent this, {prevention}"
+            f"replication slot stitch_shop is lost: {cause}: drop it with {DROP_SLOT}, create it "
+            f"again with {CREATE_SLOT}, then run with --full-refresh; to prevent this, {prevention}"
         )
 
 

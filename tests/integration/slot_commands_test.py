@@ -70,20 +70,20 @@ class SlotCommandTest(SlotTest):
             (result.stdout, result.stderr),
             (
                 b"",
-                f"INFO creating replication slot {self.slot}: this waits for transactions that are "
-                "open\n"
-                f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n",
+                f"INFO creating replication slot {self.slot}: this waits for open transactions to "
+                "end\n"
+                f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
             ),
         )
         again = self.slot_command("create")
         self.assertEqual(
             (again.stdout, again.stderr),
-            (b"", f"INFO replication slot {self.slot} is there, at {as_text(self.confirmed())}\n"),
+            (b"", f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n"),
         )
         dropped = self.slot_command("drop")
         self.assertEqual(
             (dropped.stdout, dropped.stderr),
-            (b"", f"INFO replication slot {self.slot} is dropped\n"),
+            (b"", f"INFO dropped replication slot {self.slot}\n"),
         )
         self.assertNotIn(self.slot, self.slots())
         gone = self.slot_command("drop", expect=4)
@@ -107,9 +107,8 @@ class SlotCommandTest(SlotTest):
             (
                 b"",
                 f'CRITICAL replication slot {self.slot} ({where}): replication slot "{self.slot}" '
-                f"is active for PID {pid} "
-                "(SQLSTATE 55006): wait for who reads it to end, or end it with SELECT "
-                f"pg_terminate_backend(...){ADVICE}\n",
+                f"is active for PID {pid} (SQLSTATE 55006): wait for that process to finish, or "
+                f"stop it with SELECT pg_terminate_backend(...){ADVICE}\n",
             ),
         )
 
@@ -176,8 +175,8 @@ class SlotCommandTest(SlotTest):
         result = self.slot_command("ack", state=state, expect=4)
         self.assertRegex(
             result.stderr,
-            r"\ACRITICAL the state is at 100/0, but the server's log ends at 0/[0-9A-F]+: it is of "
-            rf"another server; give the state of this one{ADVICE}\n\Z",
+            r"\ACRITICAL the state is at 100/0, but the server's WAL ends at 0/[0-9A-F]+: it "
+            rf"belongs to another server; pass the state of this one{ADVICE}\n\Z",
         )
         self.assertEqual(self.confirmed(), before)
 
@@ -190,8 +189,8 @@ class SlotCommandTest(SlotTest):
             (result.stdout, result.stderr),
             (
                 b"",
-                "CRITICAL the state has no log-based stream of database slots: give the last "
-                "STATE of a run that follows it\n",
+                "CRITICAL the state has no log-based stream of database slots: pass the last STATE "
+                "of a run that reads it\n",
             ),
         )
 
@@ -204,8 +203,8 @@ class SlotCommandTest(SlotTest):
             result.stderr,
             (
                 f"CRITICAL replication slot {self.slot} is in use by PID {pid} (application "
-                "nightly export): two runs must not read one slot: wait for the other to end, or "
-                f"end it with SELECT pg_terminate_backend({pid}){ADVICE}\n"
+                "nightly export): two runs must not read one slot: wait for that process to "
+                f"finish, or stop it with SELECT pg_terminate_backend({pid}){ADVICE}\n"
             ),
         )
 
@@ -261,8 +260,8 @@ class RunawaySlotTest(SlotTest):
         cause, prevention = removed_wal(self.server)
         self.assertEqual(
             result.stderr,
-            f"WARNING slot {self.slot} is lost: {cause}; drop it and sync its streams again with "
-            f"--full-refresh; to prevent this, {prevention}\n",
+            f"WARNING replication slot {self.slot} is lost: {cause}; drop it and restart its "
+            f"streams with --full-refresh; to prevent this, {prevention}\n",
         )
         self.assertRegex(
             result.stdout.decode(),
@@ -276,8 +275,8 @@ class RunawaySlotTest(SlotTest):
         self.assertEqual(self.sql("SELECT wal_status FROM pg_replication_slots"), [("unreserved",)])
         self.assertEqual(
             self.slot_command("status").stderr,
-            f"WARNING slot {self.slot} is about to be lost: it keeps more log than "
-            "max_slot_wal_keep_size; run the tap, or drop it\n",
+            f"WARNING replication slot {self.slot} is about to be lost: it keeps more WAL than "
+            "max_slot_wal_keep_size; run the tap, or drop the slot\n",
         )
 
 

@@ -50,7 +50,7 @@ class SlotLossTest(SlotTest):
     def recreated(self):
         return (
             f"create it again with SELECT pg_create_logical_replication_slot('{self.slot}', "
-            "'wal2json'), then run a full refresh with --full-refresh"
+            "'wal2json'), then run with --full-refresh"
         )
 
     def test_dropped(self):
@@ -111,8 +111,8 @@ class RemovedSegmentTest(SlotTest):
             f"CRITICAL replication slot {self.slot} ({self.place()}): requested WAL segment "
             f"{segment} has already been removed (SQLSTATE 58P01): drop it with SELECT "
             f"pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
-            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a full "
-            f"refresh with --full-refresh{ADVICE}",
+            f"pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run with "
+            f"--full-refresh{ADVICE}",
         )
 
     def place(self):

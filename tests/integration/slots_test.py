@@ -91,8 +91,8 @@ class SlotNameTest(unittest.TestCase):
                     {**config, **extra, "create_replication_slot": True}, catalog=catalog
                 )
                 self.assertIn(
-                    f"INFO creating replication slot {name}: this waits for transactions that are "
-                    "open\n",
+                    f"INFO creating replication slot {name}: this waits for open transactions to "
+                    "end\n",
                     result.stderr,
                 )
                 self.assertEqual(
@@ -115,7 +115,7 @@ class SlotNameTest(unittest.TestCase):
             (result.stderr, result.stdout),
             (
                 "CRITICAL replication slot stitch_odd_n__me_1 uses the plugin pgoutput, not "
-                "wal2json: name another by replication_slot, or make one: SELECT "
+                "wal2json: set replication_slot to another slot, or create one: SELECT "
                 "pg_create_logical_replication_slot('stitch_odd_n__me_1_wal2json', "
                 f"'wal2json'){ADVICE}\n",
                 b"",
@@ -180,8 +180,8 @@ class UnfitSlotTest(SlotTest):
         self.assertEqual(result.stdout, b"")
         self.assertEqual(
             result.stderr,
-            f"INFO creating replication slot {self.slot}: this waits for transactions that are "
-            f"open\nCRITICAL {self.moved_slot_error(state)}{ADVICE}\n",
+            f"INFO creating replication slot {self.slot}: this waits for open transactions to end"
+            f"\nCRITICAL {self.moved_slot_error(state)}{ADVICE}\n",
         )
         # and does not take the new one for good the next time
         self.refused(self.moved_slot_error(state), catalog, state)
@@ -232,15 +232,15 @@ class UnfitSlotTest(SlotTest):
         with self.consumer(application="nightly export") as pid:
             self.refused(
                 f"replication slot {self.slot} is in use by PID {pid} (application nightly "
-                "export): two runs must not read one slot: wait for the other to end, or end it "
-                f"with SELECT pg_terminate_backend({pid})",
+                "export): two runs must not read one slot: wait for that process to finish, or "
+                f"stop it with SELECT pg_terminate_backend({pid})",
                 catalog,
                 state,
             )
         with self.consumer(application="") as pid:
             self.refused(
                 f"replication slot {self.slot} is in use by PID {pid}: two runs must not read one "
-                "slot: wait for the other to end, or end it with SELECT "
+                "slot: wait for that process to finish, or stop it with SELECT "
                 f"pg_terminate_backend({pid})",
                 catalog,
                 state,
@@ -263,8 +263,8 @@ class UnfitSlotTest(SlotTest):
         [(pid,)] = until(self.is_active, "nobody reads the slot")
         self.refused(
             f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): "
-            "two runs must not read one slot: wait for the other to end, or end it with SELECT "
-            f"pg_terminate_backend({pid})",
+            "two runs must not read one slot: wait for that process to finish, or stop it with "
+            f"SELECT pg_terminate_backend({pid})",
             catalog,
             state,
         )
@@ -274,8 +274,8 @@ class UnfitSlotTest(SlotTest):
         for plugin in ("pgoutput", "test_decoding"):
             self.make_slot(plugin=plugin)
             self.refused(
-                f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: name "
-                "another by replication_slot, or make one: SELECT "
+                f"replication slot {self.slot} uses the plugin {plugin}, not wal2json: set "
+                "replication_slot to another slot, or create one: SELECT "
                 f"pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')",
                 self.catalog("t"),
             )
@@ -285,8 +285,8 @@ class UnfitSlotTest(SlotTest):
         self.sql(ONE_TABLE)
         self.make_slot(database="postgres")
         self.refused(
-            f"replication slot {self.slot} is of database postgres, not slots: a slot reads one "
-            "database; name another by replication_slot, or create it in slots: SELECT "
+            f"replication slot {self.slot} belongs to database postgres, not slots: a slot reads "
+            "one database; set replication_slot to a slot of slots, or create one: SELECT "
             "pg_create_logical_replication_slot('stitch_slots', 'wal2json')",
             self.catalog("t"),
         )
@@ -298,13 +298,12 @@ class UnfitSlotTest(SlotTest):
         where = f"127.0.0.1:{self.server.port}, database slots, user tap"
         self.refused(
             f'replication slot {self.slot} ({where}): replication slot "{self.slot}" already '
-            "exists "
-            "(SQLSTATE 42710): it is a physical slot, or of another plugin or database: name "
-            "another by replication_slot",
+            "exists (SQLSTATE 42710): it is a physical slot, or belongs to another plugin or "
+            "database: set replication_slot to another name",
             self.catalog("t"),
             create_replication_slot=True,
-            before=f"INFO creating replication slot {self.slot}: this waits for transactions that "
-            "are open\n",
+            before=f"INFO creating replication slot {self.slot}: this waits for open transactions "
+            "to end\n",
         )
 
     def test_state_ahead_of_the_server(self):
@@ -316,9 +315,9 @@ class UnfitSlotTest(SlotTest):
         self.assertEqual(result.stdout, b"")
         self.assertRegex(
             result.stderr,
-            rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's log "
-            r"ends at 0/[0-9A-F]+: it is another server, or one that was restored from a backup; "
-            rf"sync the stream anew with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
+            rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's WAL "
+            "ends at 0/[0-9A-F]+: this is another server, or it was restored from a backup; "
+            rf"restart the stream with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
         )
 
     def test_role_without_replication(self):
@@ -402,7 +401,7 @@ class UnfitServerTest(SlotTest):
         with Server(primary=primary) as standby:
             self.refused(
                 "log-based replication reads the primary, but this server is a standby: set host "
-                "to the primary's (Aurora: the cluster's writer endpoint)",
+                "to the primary (Aurora: the cluster's writer endpoint)",
                 catalog,
                 state,
                 host=standby.host,
@@ -435,7 +434,7 @@ class UnfitServerTest(SlotTest):
             catalog,
             replication_slot="new",
             create_replication_slot=True,
-            before="INFO creating replication slot new: this waits for transactions that are open\n",
+            before="INFO creating replication slot new: this waits for open transactions to end\n",
         )
 
     def test_no_free_slots(self):
@@ -445,12 +444,12 @@ class UnfitServerTest(SlotTest):
         where = f"127.0.0.1:{self.server.port}, database unfit, user tap"
         self.refused(
             f"replication slot {self.slot} ({where}): all replication slots are in use; Free one "
-            "or increase max_replication_slots. (SQLSTATE 53400): raise max_replication_slots, "
-            "or drop a slot that nobody reads",
+            "or increase max_replication_slots. (SQLSTATE 53400): raise max_replication_slots, or "
+            "drop a slot that is not in use",
             self.catalog("t"),
             create_replication_slot=True,
-            before=f"INFO creating replication slot {self.slot}: this waits for transactions that "
-            "are open\n",
+            before=f"INFO creating replication slot {self.slot}: this waits for open transactions "
+            "to end\n",
         )
 
     def test_wal_removed(self):

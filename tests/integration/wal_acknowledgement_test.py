@@ -109,9 +109,9 @@ class WalAcknowledgementTest(SlotTest):
         self.assertEqual(self.lsn(state, "u"), left_out)
         self.refused(
             f"the state of stream {self.id_of('u')} is at {as_text(left_out)}, but replication "
-            f"slot {self.slot} has moved on to {as_text(self.confirmed())} (made anew, or read by "
-            "somebody else): the changes between are gone; sync the stream anew with "
-            f"--full-refresh {self.id_of('u')}",
+            f"slot {self.slot} has advanced to {as_text(self.confirmed())} (it was recreated, or "
+            "another program has read it): the changes in between are lost; restart the stream "
+            f"with --full-refresh {self.id_of('u')}",
             both,
             state,
         )

@@ -5,7 +5,7 @@
 namespace tap::sync {
 namespace {
 
-std::string told(const char* reason) {
+std::string describe(const char* reason) {
   pg::Slot slot;
   slot.invalidation_reason = reason;
   const SlotLoss loss = loss_of(slot);
@@ -14,12 +14,13 @@ std::string told(const char* reason) {
 
 TEST_CASE("each cause of a lost slot has its own text") {
   CHECK(
-      told("rows_removed") ==
+      describe("rows_removed") ==
       "the primary has removed rows of system catalogs that it needed | set hot_standby_feedback to on where "
       "the slot is on a standby");
-  CHECK(told("wal_level_insufficient") == "wal_level was lowered below logical | leave wal_level at logical");
-  CHECK(told("something_new") == "the server has invalidated it (something_new) | ");
-  CHECK(told("") ==
+  CHECK(describe("wal_level_insufficient") ==
+        "wal_level was lowered below logical | leave wal_level at logical");
+  CHECK(describe("something_new") == "the server has invalidated it (something_new) | ");
+  CHECK(describe("") ==
         "the server has removed WAL that it needed | raise max_slot_wal_keep_size, if it is set, or run the "
         "tap "
         "more often");

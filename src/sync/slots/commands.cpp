@@ -10,6 +10,7 @@
 #include <tap/pg/replication_stream.hpp>
 #include <tap/sync/slots/commands.hpp>
 #include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "loss.hpp"
 #include "sync/bookmark_lsn.hpp"
@@ -18,36 +19,36 @@ namespace tap::sync {
 
 namespace {
 
-constexpr std::int64_t kMuch = std::int64_t{10} << 30U;  // bytes of log kept that deserve a warning
+constexpr std::int64_t kRetainedWarning = std::int64_t{10} << 30U;  // bytes of WAL
 
 std::string megabytes(std::int64_t bytes) {
   return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
-/// Whether a stream's id begins with the name of a database that is not `ours`. Those that begin with none
-/// are of taps that know one database.
-bool is_of_another(const std::string& stream, const std::vector<std::string>& databases,
-                   const std::string& ours) {
+/// True if a stream's id begins with the name of a database other than `ours`. Ids without a database are
+/// those of taps that sync one database.
+bool is_of_other_database(const std::string& stream, const std::vector<std::string>& databases,
+                          const std::string& ours) {
   const auto is_of = [&](const std::string& database) { return stream.starts_with(database + "-"); };
   return !is_of(ours) && std::ranges::any_of(databases, is_of);
 }
 
-/// The least position over the log-based streams of a database.
-std::optional<Lsn> least_position(const singer::State& state, const std::vector<std::string>& databases,
-                                  const std::string& ours) {
+/// The oldest WAL that the log-based streams of a database need.
+std::optional<Lsn> oldest_position(const singer::State& state, const std::vector<std::string>& databases,
+                                   const std::string& ours) {
   constexpr std::string_view log_based = singer::method_name(singer::ReplicationMethod::log_based);
-  std::optional<Lsn> least;
+  std::optional<Lsn> oldest;
   for (const auto& [stream, bookmark] : state.document()["bookmarks"].items()) {
     const auto lsn = oldest_needed_lsn(bookmark);
     const bool is_log_based = bookmark.value("last_replication_method", Json(log_based)) == log_based;
-    if (lsn && is_log_based && !is_of_another(stream, databases, ours)) {
-      least = least ? std::min(*least, *lsn) : *lsn;
+    if (lsn && is_log_based && !is_of_other_database(stream, databases, ours)) {
+      oldest = oldest ? std::min(*oldest, *lsn) : *lsn;
     }
   }
-  return least;
+  return oldest;
 }
 
-/// Throws if the server cannot have slots for us.
+/// Connects to the primary. Throws if its version does not support log-based replication.
 pg::Connection connect(const config::Config& config) {
   pg::Connection connection(pg::primary_of(config.server), config.server.database());
   require_log_based_version(connection.version());
@@ -68,7 +69,7 @@ pg::Slot existing_slot(pg::Connection& connection, config::Config config) {
 
 }  // namespace
 
-std::string describe(const pg::Slot& slot) {
+std::string describe_slot(const pg::Slot& slot) {
   return fmt::format(
       "plugin {}, database {}, {}, confirmed {}, restart {}, keeps {}{}{}", slot.plugin, slot.database,
       slot.active ? fmt::format("read by PID {}{}", slot.active_pid,
@@ -82,20 +83,20 @@ std::string describe(const pg::Slot& slot) {
       slot.safe_wal_size.empty() ? "" : ", safe for " + slot.safe_wal_size + " bytes more");
 }
 
-std::optional<Problem> danger_of(const pg::Slot& slot) {
+std::optional<Problem> slot_warning(const pg::Slot& slot) {
   if (slot.is_lost()) {
     const SlotLoss loss = loss_of(slot);
-    return Problem{fmt::format("slot {} is lost", slot.name),
-                   fmt::format("{}; drop it and sync its streams again with --full-refresh{}", loss.cause,
+    return Problem{fmt::format("replication slot {} is lost", slot.name),
+                   fmt::format("{}; drop it and restart its streams with --full-refresh{}", loss.cause,
                                loss.prevention.empty() ? "" : "; to prevent this, " + loss.prevention)};
   }
   if (slot.wal_status == "unreserved") {
-    return Problem{fmt::format("slot {} is about to be lost", slot.name),
-                   "it keeps more log than max_slot_wal_keep_size; run the tap, or drop it"};
+    return Problem{fmt::format("replication slot {} is about to be lost", slot.name),
+                   "it keeps more WAL than max_slot_wal_keep_size; run the tap, or drop the slot"};
   }
-  if (slot.retained.value_or(0) >= kMuch) {
-    return Problem{fmt::format("slot {} keeps {} of log", slot.name, megabytes(*slot.retained)),
-                   "run the tap, `slot ack` what the target has, or drop it"};
+  if (slot.retained.value_or(0) >= kRetainedWarning) {
+    return Problem{fmt::format("replication slot {} keeps {} of WAL", slot.name, megabytes(*slot.retained)),
+                   "run the tap, acknowledge what the target has with `slot ack`, or drop the slot"};
   }
   return std::nullopt;
 }
@@ -104,21 +105,21 @@ std::string slot_status(const config::Config& config) {
   pg::Connection connection = connect(config);
   std::string text;
   for (const pg::Slot& slot : pg::logical_slots(connection)) {
-    if (const auto danger = danger_of(slot)) {
-      log::warn("{}", to_text(*danger));
+    if (const auto warning = slot_warning(slot)) {
+      log::warn("{}", to_text(*warning));
     }
-    text += to_printable_line(fmt::format("{}: {}", slot.name, describe(slot))) + "\n";
+    text += to_printable_line(fmt::format("{}: {}", slot.name, describe_slot(slot))) + "\n";
   }
   return text.empty() ? "no logical replication slots\n" : text;
 }
 
 void create_slot(const config::Config& config) {
   pg::Connection connection = connect(config);
-  require_logical_log(pg::decoding_status(connection));
+  require_logical_decoding(pg::decoding_status(connection));
   config::Config creating = config;
   creating.log.create_slot = true;
   const pg::Slot slot = require_slot(connection, creating, config.server.database());
-  log::info("replication slot {} is there, at {}", slot.name, to_text(slot.confirmed_flush));
+  log::info("replication slot {} is ready at {}", slot.name, to_text(slot.confirmed_flush));
 }
 
 void drop_slot(const config::Config& config) {
@@ -130,13 +131,13 @@ void drop_slot(const config::Config& config) {
       try {
         pg::drop_slot(connection, name);
       } catch (const pg::ServerError& error) {
-        refuse_slot(connection, error, name);
+        throw_slot_error(connection, error, name);
       }
-      log::info("replication slot {} is dropped", name);
+      log::info("dropped replication slot {}", name);
       return;
     }
   }
-  existing_slot(connection, config);  // throws: the slot is missing
+  existing_slot(connection, config);  // throws
 }
 
 void acknowledge(const config::Config& config, const singer::State& state) {
@@ -144,20 +145,20 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   pg::Connection connection = connect(config);
   std::vector<std::string> databases;
   const pg::Result names = connection.query("SELECT datname AS name FROM pg_catalog.pg_database");
-  for (std::size_t row = 0; row < names.size(); ++row) {
-    databases.push_back(names.text(row, 0));
+  for (const pg::Row row : names) {
+    databases.push_back(row.text("name"));
   }
-  const auto position = least_position(state, databases, database);
+  const auto position = oldest_position(state, databases, database);
   if (!position) {
     throw Error(
         ExitCode::usage,
-        fmt::format("the state has no log-based stream of database {}: give the last STATE of a run that "
-                    "follows it",
+        fmt::format("the state has no log-based stream of database {}: pass the last STATE of a run that "
+                    "reads it",
                     database));
   }
-  require_right_to_replicate(pg::decoding_status(connection), config, database);
+  require_replication_privilege(pg::decoding_status(connection), config, database);
   const pg::Slot slot = existing_slot(connection, config);
-  if (*position < slot.confirmed_flush) {  // some servers would move it back
+  if (*position < slot.confirmed_flush) {  // some server versions would move it back
     log::info("replication slot {} is already at {}, past the state ({}): nothing to acknowledge", slot.name,
               to_text(slot.confirmed_flush), to_text(*position));
     return;
@@ -166,21 +167,21 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   require_readable(connection, slot.name, end, {});
   if (*position > end) {
     throw Error(ExitCode::log_based_unprepared,
-                fmt::format("the state is at {}, but the server's log ends at {}: it is of another server; "
-                            "give the state of this one",
+                fmt::format("the state is at {}, but the server's WAL ends at {}: it belongs to another "
+                            "server; pass the state of this one",
                             to_text(*position), to_text(end)));
   }
   try {
-    // Reading it is the one way of moving it that each version has; what comes meanwhile is not looked at.
-    pg::ReplicationStream log(config.server, database, slot.name, *position, {});
-    log.set_confirmed(confirmed_flush_of(connection, slot.name));
-    log.set_flushed(*position);
-    log.ask();
-    while (log.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {
+    // Every version can advance a slot by reading it. The changes received meanwhile are ignored.
+    pg::ReplicationStream stream(config.server, database, slot.name, *position, {});
+    stream.set_confirmed(confirmed_flush_of(connection, slot.name));
+    stream.set_flushed(*position);
+    stream.ask();
+    while (stream.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {
     }
-    log.finish();
+    stream.finish();
   } catch (const pg::ServerError& error) {
-    refuse_slot(connection, error, slot.name);
+    throw_slot_error(connection, error, slot.name);
   }
   const auto now = pg::find_slot(connection, slot.name);
   log::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));

@@ -5,7 +5,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
-#include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "records/recorded_partitions.hpp"
 

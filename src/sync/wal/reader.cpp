@@ -10,6 +10,7 @@
 #include <tap/base/signals.hpp>
 #include <tap/pg/session_settings.hpp>
 #include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "sync/bookmark.hpp"
 #include "sync/stream_errors.hpp"
@@ -63,7 +64,7 @@ void WalReader::attempt(pg::Connection& connection) {
       throw;
     }
     if (!is_decoding_failure(error.sqlstate())) {
-      refuse_slot(connection, error, source_.slot);
+      throw_slot_error(connection, error, source_.slot);
     }
     leave_out_other_tables(connection, error);
   }

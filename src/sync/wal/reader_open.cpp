@@ -8,6 +8,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "reader.hpp"
 #include "sync/stream_errors.hpp"
@@ -184,7 +185,7 @@ std::unique_ptr<pg::ReplicationStream> WalReader::open(pg::Connection& connectio
         throw;
       }
       if (option.empty() || !can_do_without(option)) {
-        refuse_slot(connection, error, source_.slot);
+        throw_slot_error(connection, error, source_.slot);
       }
       log::warn("the server's wal2json does not know the option {}: {}", option, without_option(option));
       old_format_ = old_format_ || option == "format-version";

@@ -8,6 +8,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "slot_advance.hpp"
 #include "sync/bookmark_lsn.hpp"
@@ -55,9 +56,9 @@ void WalReplication::prepare(RetryingConnection& database) {
 
 void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   const pg::DecodingStatus status = pg::decoding_status(connection);
-  require_logical_log(status);
+  require_logical_decoding(status);
   group.source.end = pg::current_wal_lsn(connection);
-  require_right_to_replicate(status, config_, group.source.database);
+  require_replication_privilege(status, config_, group.source.database);
   const pg::Slot slot = require_slot(connection, config_, group.source.database);
   group.source.slot = slot.name;
   group.kept_from = slot.confirmed_flush;

@@ -135,17 +135,17 @@ class SlotTest(SchemaTest):
         """The error for a slot that has advanced past the state of t."""
         return (
             f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but "
-            f"replication slot {self.slot} has moved on to {as_text(self.confirmed())} (made anew, "
-            "or read by somebody else): the changes between are gone; "
-            f"sync the stream anew with --full-refresh {self.id_of('t')}"
+            f"replication slot {self.slot} has advanced to {as_text(self.confirmed())} (it was "
+            "recreated, or another program has read it): the changes in between are lost; restart "
+            f"the stream with --full-refresh {self.id_of('t')}"
         )
 
     def recreate_advice(self, prevention):
         """The advice for a lost slot."""
         return (
             f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with "
-            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run a "
-            f"full refresh with --full-refresh; to prevent this, {prevention}"
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run with "
+            f"--full-refresh; to prevent this, {prevention}"
         )
 
     def lost(self, cause, prevention):

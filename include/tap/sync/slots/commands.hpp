@@ -11,19 +11,22 @@
 
 namespace tap::sync {
 
-/// A slot for people: plugin, database, who reads it, what it keeps.
-std::string describe(const pg::Slot& slot);
-/// What is to be feared of a slot that keeps much log, if anything.
-std::optional<Problem> danger_of(const pg::Slot& slot);
+/// One line about a slot: plugin, database, reader, positions, and the WAL that it keeps.
+std::string describe_slot(const pg::Slot& slot);
+/// The warning about a slot that is lost or keeps too much WAL; nothing for other slots.
+std::optional<Problem> slot_warning(const pg::Slot& slot);
 
-// The commands of `tap-postgres slot`, on the slot of the config's database. They throw Error:
-// log_based_unprepared with the remedy if the slot is not there, or not to be had.
+// The commands of `tap-postgres slot`, on the slot of the config's database. They throw Error
+// (log_based_unprepared) with the remedy if there is no such slot or the server refuses the command, and what
+// connecting throws.
 
-/// The logical slots of the cluster, a line each, for people; warns of those that keep much log.
+/// Describes the logical slots of the cluster, one per line. Logs their warnings.
 std::string slot_status(const config::Config& config);
+/// Creates the slot unless it exists.
 void create_slot(const config::Config& config);
 void drop_slot(const config::Config& config);
-/// Moves the slot to the least position of the state's log-based streams of this database.
+/// Advances the slot to the oldest position of the state's log-based streams of this database; never moves it
+/// backward. Throws Error (ExitCode::usage) if the state has no such stream.
 void acknowledge(const config::Config& config, const singer::State& state);
 
 }  // namespace tap::sync

@@ -12,61 +12,41 @@
 
 namespace tap::sync {
 
-/// The logical-decoding plugin whose slots are ours.
-constexpr const char* kPlugin = "wal2json";
+// Finding the replication slot of a database, and checking that it can be read. The functions throw Error
+// (log_based_unprepared) with the remedy, and what Connection::query() does.
 
-/// A stream and where its log goes on.
+/// The oldest WAL that a stream needs.
 struct StreamPosition {
-  std::string stream;
+  std::string stream;  ///< tap_stream_id
   Lsn lsn;
 };
 
-/// Where the log of these streams goes on: of those that the state, for which they were planned, knows.
+/// The positions of the streams that have one in the state, which must be the one they were planned with.
 std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& streams, singer::State& state);
 
-/// The names under which a database's slot is looked for, first choice first: `replication_slot`, else those
-/// of the Python tap whose config it is.
+/// The names that a database's slot may have, in order of preference: `replication_slot`, else the names that
+/// the Python tap with this config uses.
 std::vector<std::string> slot_names(const config::Config& config, const std::string& database);
 
-/// Throws Error (log_based_unprepared) if servers of this version cannot be followed.
-void require_log_based_version(pg::ServerVersion version);
-
-/// Throws Error (log_based_unprepared) with the remedy if the server does not keep a log that can be decoded.
-void require_logical_log(const pg::DecodingStatus& status);
-
-/// For each new connection of a run that reads WAL: after a failover it can lead to a standby, which may be
-/// older than the changes. Throws TransientError if it does.
-void require_primary(pg::Connection& connection);
-
-/// Throws Error (log_based_unprepared) with the remedy if the role may not read the log.
-void require_right_to_replicate(const pg::DecodingStatus& status, const config::Config& config,
-                                const std::string& database);
-
-/// The slot that the database's log is read through; nothing if there is none. Throws Error
-/// (log_based_unprepared) with the remedy if it is lost, or has a name of ours but is not one of ours.
+/// The slot to read the database's WAL through; nothing if there is none. Throws if it is lost, or if a slot
+/// with one of the names has another plugin or database.
 std::optional<pg::Slot> choose_slot(pg::Connection& connection, const config::Config& config,
                                     const std::string& database);
 
-/// The same, made if the config says so. Throws Error (log_based_unprepared) with the remedy if there is
-/// none.
+/// The same, created if the config allows it. Throws if there is none.
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database);
 
-/// Throws Error (log_based_unprepared) with the remedy if the slot cannot deliver what comes after
-/// `positions`, or somebody else reads it. One that has just stopped is waited for. `end` is the log's.
+/// Throws if the slot cannot deliver the changes after `positions`, or another process reads it for more than
+/// 5 s. `end` is the end of the server's WAL.
 void require_readable(pg::Connection& connection, const std::string& slot, Lsn end,
                       const std::vector<StreamPosition>& positions);
 
-/// Throws Error (log_based_unprepared) with the remedy if the slot has moved on past one of the positions.
+/// Throws if the slot's confirmed flush LSN is past one of the positions.
 void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions);
 
-/// Throws Error (log_based_unprepared) if the server of secondary_host has no place in the primary's log.
-void require_standby(const pg::Connection& connection, const pg::DecodingStatus& status);
-
-/// Says that the server does not load the plugin.
-Problem plugin_not_allowed(pg::Connection& connection, const std::string& found);
-
-/// A refusal by the server to make or to read a slot, with its remedy. `connection` is asked for it.
-[[noreturn]] void refuse_slot(pg::Connection& connection, const pg::ServerError& error,
-                              const std::string& slot);
+/// Throws the Error for a statement on a slot that the server refused; TransientError if the slot is in use.
+/// `connection` is queried for details of the slot.
+[[noreturn]] void throw_slot_error(pg::Connection& connection, const pg::ServerError& error,
+                                   const std::string& slot);
 
 }  // namespace tap::sync

@@ -45,8 +45,8 @@ class StreamCheck {
         check_replication_key();
       }
       if (plan_.method == ReplicationMethod::log_based && connection.version() >= pg::kOldestForLogBased) {
-        sync::require_logged(table_.logged);
-        sync::warn_of_gaps(plan_, table_.logged, warn());
+        sync::require_changes_in_wal(table_.logged);
+        sync::warn_of_missing_changes(plan_, table_.logged, warn());
       }
       check_key();
     });
@@ -102,7 +102,7 @@ class StreamCheck {
   }
 
   void check_replication_key() {
-    const pg::TableColumn& key = sync::replication_key(plan_, table_.columns, types_);
+    const pg::TableColumn& key = sync::replication_key_column(plan_, table_.columns, types_);
     const bool can_be_indexed = table_.kind == pg::RelationKind::table ||
                                 table_.kind == pg::RelationKind::materialized_view ||
                                 table_.kind == pg::RelationKind::partitioned;

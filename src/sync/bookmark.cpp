@@ -15,15 +15,15 @@ namespace tap::sync {
 
 namespace {
 
-constexpr const char* kPreviousVersion = "previous_version";  // of a bookmark that was reset
+constexpr const char* kPreviousVersion = "previous_version";  // in a bookmark that was reset
 
-/// A number of the bookmark, 0 if it has none.
+/// The integer with this key, 0 if there is none.
 std::int64_t number_of(const Json& bookmark, const char* key) {
   const auto number = bookmark.find(key);
   return number != bookmark.end() && number->is_number_integer() ? number->get<std::int64_t>() : 0;
 }
 
-/// A floating-point number of so many bytes, of which so many bits are the fraction.
+/// For an IEEE 754 number, in network byte order, with so many bits of fraction.
 template <class Bits, unsigned fraction_bits>
 bool is_infinite_float(std::string_view key) {
   constexpr Bits sign = Bits{1} << (sizeof(Bits) * CHAR_BIT - 1);
@@ -33,17 +33,17 @@ bool is_infinite_float(std::string_view key) {
     bits = (bits << CHAR_BIT) | static_cast<unsigned char>(byte);
   }
   const bool is_special = (bits & exponent) == exponent;
-  return key.size() == sizeof(Bits) && is_special && bits != (sign | exponent);  // that is -infinity
+  return key.size() == sizeof(Bits) && is_special && bits != (sign | exponent);  // -infinity
 }
 
-/// Bytes 4 and 5 are the sign: 0xC000 is NaN, 0xD000 infinity, 0xF000 -infinity.
+/// Bytes 4 and 5 of a numeric are its sign: 0xC000 is NaN, 0xD000 infinity, 0xF000 -infinity.
 bool is_infinite_numeric(std::string_view key) {
   constexpr std::size_t sign = 4;
   return key.size() > sign && (key[sign] == '\xc0' || key[sign] == '\xd0');
 }
 
-/// Dates and moments are whole numbers; infinity is the largest.
-bool is_infinite_moment(std::string_view key) {
+/// Dates and timestamps are integers, of which the largest is infinity.
+bool is_infinite_date_time(std::string_view key) {
   return !key.empty() && key.front() == '\x7f' &&
          std::ranges::all_of(key.substr(1), [](char byte) { return byte == '\xff'; });
 }
@@ -63,7 +63,7 @@ IsInfinite infinity_test(const TypeRows& types, Oid type) {
   if (name == "numeric") {
     return is_infinite_numeric;
   }
-  return name == "date" || name == "timestamp" || name == "timestamptz" ? is_infinite_moment : nullptr;
+  return name == "date" || name == "timestamp" || name == "timestamptz" ? is_infinite_date_time : nullptr;
 }
 
 bool is_infinite_text(std::string_view bookmark) {
@@ -119,9 +119,9 @@ std::optional<std::string> bookmark_text(const Json& bookmark) {
 std::string operator_schema(const TypeRows& types, Oid type) {
   const Oid oid = base_type(types, type);
   const TypeRow& row = type_row(types, oid);
-  constexpr Oid first_of_users = 16384;  // FirstNormalObjectId
-  // Arrays, ranges, enums and composite types of users have the operators of all such types.
-  const bool has_own = row.kind == 'b' && !row.is_array && oid >= first_of_users;
+  constexpr Oid first_user_oid = 16384;  // FirstNormalObjectId
+  // User-defined arrays, ranges, enums and composite types share the operators in pg_catalog.
+  const bool has_own = row.kind == 'b' && !row.is_array && oid >= first_user_oid;
   return pg::quote_identifier(has_own ? row.schema : "pg_catalog");
 }
 
@@ -143,7 +143,7 @@ std::string lookback_start(const TypeRows& types, Oid type, const std::string& b
   if (name != "date" && name != "timestamp" && name != "timestamptz") {
     return "";
   }
-  constexpr double seconds_of_1000_years = 1000 * 365.25 * 86400;  // more may lead to before the first date
+  constexpr double seconds_of_1000_years = 1000 * 365.25 * 86400;  // more could be before the first date
   return fmt::format(
       "({}::pg_catalog.{} OPERATOR(pg_catalog.-) "
       "({}::pg_catalog.float8 OPERATOR(pg_catalog.*) '1 second'::pg_catalog.interval))",

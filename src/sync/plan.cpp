@@ -34,8 +34,8 @@ ReplicationMethod method_of(const singer::Stream& stream, const config::Config& 
   return *method;
 }
 
-/// The replication key of an incremental stream, which must be one of its columns.
-void check_key(const singer::Stream& stream) {
+/// Throws unless an incremental stream has a replication key that is one of its columns.
+void require_replication_key(const singer::Stream& stream) {
   if (!stream.replication_key) {
     throw Error(
         ExitCode::usage,
@@ -51,21 +51,21 @@ void check_key(const singer::Stream& stream) {
   }
 }
 
-/// A state of a tap that knows one database has ids without it, one of ours has them with it. The one
-/// database is the config's: a stream of another one has not been synced by such a tap.
+/// Renames a bookmark with another form of the stream's id. Taps that sync one database write ids without the
+/// database. That database is the config's, `home`: such a tap has not synced the streams of others.
 void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home) {
   const singer::Stream& stream = planned.stream;
   const std::string short_id = fmt::format("{}-{}", stream.schema_name, stream.table);
   for (const std::string& id : {short_id, fmt::format("{}-{}", planned.database, short_id)}) {
     const bool is_ours = id != short_id || planned.database == home;
     if (is_ours && !state.has_bookmark(stream.id) && state.has_bookmark(id)) {
-      log::info("{}: going on from the bookmark of {}", stream.id, id);
+      log::info("{}: using the bookmark of {}", stream.id, id);
       state.rename_bookmark(id, stream.id);
     }
   }
 }
 
-/// Why a bookmark is of no use any more; empty if it is.
+/// Why a bookmark has to be reset; empty if it is valid.
 std::string reset_reason(const Json& bookmark, const StreamPlan& planned, bool refresh) {
   const singer::Stream& stream = planned.stream;
   if (refresh) {
@@ -73,21 +73,21 @@ std::string reset_reason(const Json& bookmark, const StreamPlan& planned, bool r
   }
   const auto method = bookmark.find("last_replication_method");
   if (method != bookmark.end() && *method != singer::method_name(planned.method)) {
-    return fmt::format("the replication method was {}, is {} now", to_text(*method),
+    return fmt::format("the replication method has changed from {} to {}", to_text(*method),
                        singer::method_name(planned.method));
   }
   const auto key = bookmark.find("replication_key");
-  const bool keyed =
+  const bool has_key_value =
       planned.method == ReplicationMethod::incremental && bookmark.contains("replication_key_value");
-  if (keyed && (key == bookmark.end() || *key != *stream.replication_key)) {
-    return fmt::format("the replication key was {}, is {} now",
+  if (has_key_value && (key == bookmark.end() || *key != *stream.replication_key)) {
+    return fmt::format("the replication key has changed from {} to {}",
                        key == bookmark.end() ? "unknown" : to_text(*key), to_text(*stream.replication_key));
   }
   return "";
 }
 
-/// Takes over what other taps have noted of the log.
-void read_log_bookmark(Json& bookmark, const std::string& stream) {
+/// Converts what other taps store about WAL.
+void convert_wal_bookmark(Json& bookmark, const std::string& stream) {
   const auto value = bookmark.find("replication_key_value");
   if (bookmark.value("replication_key", Json()) == "_sdc_lsn" && value != bookmark.end() &&
       value->is_number_integer() && !bookmark.contains("lsn")) {  // the SDK's form
@@ -98,13 +98,13 @@ void read_log_bookmark(Json& bookmark, const std::string& stream) {
   if (bookmark.contains("xmin") && !bookmark["xmin"].is_null() && !bookmark.contains("lsn")) {
     throw Error(
         ExitCode::usage,
-        fmt::format("the bookmark of {} has an xmin, of a copy that was cut off, but no lsn to go on from "
-                    "after it: sync the stream anew with --full-refresh {}",
+        fmt::format("the bookmark of {} has the xmin of an interrupted copy, but no lsn to follow WAL from: "
+                    "restart the stream with --full-refresh {}",
                     stream, stream));
   }
 }
 
-/// Brings a stream's bookmark to where the run begins.
+/// Prepares a stream's bookmark for the run: adopts, converts or resets it.
 void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home,
                       bool refresh) {
   adopt_bookmark(state, planned, home);
@@ -125,27 +125,27 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std
     bookmark.erase("copy");
   }
   if (const std::string why = reset_reason(bookmark, planned, refresh); !why.empty()) {
-    log::info("{}: starting anew: {}", planned.stream.id, why);
+    log::info("{}: restarting from scratch: {}", planned.stream.id, why);
     reset_bookmark(bookmark);
   }
   if (planned.method == ReplicationMethod::log_based) {
-    read_log_bookmark(bookmark, planned.stream.id);
+    convert_wal_bookmark(bookmark, planned.stream.id);
   }
-  // The SDK's notes on a run of its own, which are not true of ours.
+  // The SDK's notes about a run of its own.
   bookmark.erase("starting_replication_value");
   bookmark.erase("progress_markers");
   bookmark["last_replication_method"] = singer::method_name(planned.method);
 }
 
-/// Marks which of the streams are to be refreshed; throws for a name that none of them has.
+/// Tells for each stream whether --full-refresh names it. Throws if no stream has one of the names.
 std::vector<bool> to_refresh(const FullRefresh& refresh, const std::vector<StreamPlan>& planned) {
-  std::vector<bool> marked(planned.size(), refresh.all);
+  std::vector<bool> is_refreshed(planned.size(), refresh.all);
   for (const std::string& name : refresh.streams) {
     bool found = false;
     for (std::size_t i = 0; i < planned.size(); ++i) {
       const StreamPlan& stream = planned[i];
       if (name == stream.stream.id || name == stream.name || name == stream.stream.table) {
-        marked[i] = found = true;
+        is_refreshed[i] = found = true;
       }
     }
     if (!found) {
@@ -153,7 +153,7 @@ std::vector<bool> to_refresh(const FullRefresh& refresh, const std::vector<Strea
                   fmt::format("--full-refresh {}: no selected stream has this tap_stream_id or name", name));
     }
   }
-  return marked;
+  return is_refreshed;
 }
 
 StreamPlan plan_stream(const config::Config& config, const singer::Stream& stream) {
@@ -164,7 +164,7 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
   planned.database = stream.database.empty() ? config.server.database() : stream.database;
   planned.method = method_of(stream, config);
   if (planned.method == ReplicationMethod::incremental) {
-    check_key(stream);
+    require_replication_key(stream);
   }
   for (const singer::Column& column : stream.columns) {
     const bool is_key =

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// As the Meltano SDK writes them.
+// In the format of the Meltano SDK.
 void log_metric(const char* type, const char* metric, const std::string& value, const std::string& stream,
                 const char* more_tags = "") {
   log::info(R"(METRIC: {{"type":"{}","metric":"{}","value":{},"tags":{{"stream":{}{}}}}})", type, metric,
@@ -27,19 +27,19 @@ milliseconds Progress::interval() {
   return log::is_on_terminal() ? on_a_terminal : in_a_log;
 }
 
-void Progress::tell(Clock::time_point now, std::uint64_t rows, const std::string& rest) {
-  const std::chrono::duration<double> since = now - last_;
+void Progress::report(Clock::time_point now, std::uint64_t rows, const std::string& rest) {
+  const std::chrono::duration<double> since = now - last_report_;
   const std::string line =
       fmt::format("{}: {} rows, {:.0f} rows/s{}{}", subject_, rows,
-                  static_cast<double>(rows - told_) / since.count(), rest.empty() ? "" : ", ", rest);
+                  static_cast<double>(rows - reported_rows_) / since.count(), rest.empty() ? "" : ", ", rest);
   if (log::is_on_terminal()) {
     log::show_status(line);
   } else {
     log::info("{}", line);
   }
-  told_ = rows;
-  last_ = now;
-  next_ = now + interval();
+  reported_rows_ = rows;
+  last_report_ = now;
+  next_report_ = now + interval();
 }
 
 std::string readable_size(std::uint64_t bytes) {

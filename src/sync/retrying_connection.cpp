@@ -15,12 +15,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFirstWait{500};
-constexpr milliseconds kLongestWait{30'000};
+constexpr milliseconds kFirstDelay{500};
+constexpr milliseconds kMaxDelay{30'000};
 
-milliseconds wait_before(unsigned retry) {
-  constexpr unsigned most_doublings = 10;
-  return std::min(kFirstWait * (1U << std::min(retry, most_doublings)), kLongestWait);
+milliseconds retry_delay(unsigned retry) {
+  constexpr unsigned max_doublings = 10;
+  return std::min(kFirstDelay * (1U << std::min(retry, max_doublings)), kMaxDelay);
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ void RetryingConnection::drop_if_large() {
   }
 }
 
-void RetryingConnection::wait_or_give_up(const Error& fault, const std::string& stream, bool has_advanced) {
+void RetryingConnection::wait_or_give_up(const Error& error, const std::string& stream, bool has_advanced) {
   drop();
   if (has_advanced) {
     retries_ = 0;
@@ -56,9 +56,9 @@ void RetryingConnection::wait_or_give_up(const Error& fault, const std::string& 
     }
     throw;
   }
-  const milliseconds wait = wait_before(retries_);
+  const milliseconds wait = retry_delay(retries_);
   ++retries_;
-  log::warn("{}: {}; trying again in {:.1f} s ({} of {})", stream, fault.what(),
+  log::warn("{}: {}; trying again in {:.1f} s ({} of {})", stream, error.what(),
             std::chrono::duration<double>(wait).count(), retries_, config_.max_retries);
   signals::sleep_for(wait);
 }

@@ -21,21 +21,21 @@ namespace tap::sync {
 
 namespace {
 
-/// Copies one stream, in as many attempts as it takes. A database that lets us not in is the fault of its
-/// streams, unless it is the config's; a malformed answer is the fault of the stream that it is for.
+/// Copies one stream with retries. A refused connection fails only the streams of that database, unless it is
+/// the configured one; a malformed answer fails the stream.
 template <class Copy>
-void attempt(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
-             StreamOutput& output, Copy copy) {
+void copy_with_retries(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
+                       StreamOutput& output, Copy copy) {
   BookmarkProgress progress(output.bookmark());
   try {
     database.use(
         stream.database, stream.stream.id, [&](pg::Connection& connection) { copy.attempt(connection); },
         [&] { return progress.has_advanced(output.bookmark()); });
-  } catch (const pg::DatabaseError& refused) {
+  } catch (const pg::DatabaseError& error) {
     if (stream.database == config.server.database()) {
       throw;
     }
-    throw StreamError(refused.problem());
+    throw StreamError(error.problem());
   } catch (const MalformedAnswer& error) {
     throw StreamError(error.what());
   }
@@ -44,14 +44,14 @@ void attempt(RetryingConnection& database, const StreamPlan& stream, const confi
 void copy_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
                  WalReplication& logs, StreamOutput& output) {
   if (stream.method == singer::ReplicationMethod::incremental) {
-    attempt(database, stream, config, output, Incremental(stream, config, output));
+    copy_with_retries(database, stream, config, output, Incremental(stream, config, output));
   } else if (stream.method == singer::ReplicationMethod::full_table) {
-    attempt(database, stream, config, output, FullTable(stream, config, output));
+    copy_with_retries(database, stream, config, output, FullTable(stream, config, output));
   } else {
     const InitialSnapshotHooks initial_snapshot{
         .open = [&](pg::Connection& connection) { return logs.start_of_copy(stream, connection); },
         .finish = finish_initial_snapshot};
-    attempt(database, stream, config, output, FullTable(stream, config, output, initial_snapshot));
+    copy_with_retries(database, stream, config, output, FullTable(stream, config, output, initial_snapshot));
   }
 }
 
@@ -61,7 +61,7 @@ void sync_stream(RetryingConnection& database, const StreamPlan& stream, const c
   try {
     copy_stream(database, stream, config, logs, output);
   } catch (const singer::OutputError&) {
-    throw;  // nobody has what was written last
+    throw;  // the last output was not received
   } catch (...) {
     output.report_end(false);
     throw;

@@ -10,8 +10,8 @@ namespace tap::sync {
 
 namespace {
 
-/// The catalog's schema as it stands, with the properties of `columns` only; in the singer_io dialect with
-/// all of them, as the Python tap sends it.
+/// The catalog's schema with the properties of `columns` only; in the singer_io dialect with all of them, as
+/// the Python tap sends it.
 Json schema_of(const singer::Stream& stream, const std::vector<std::string>& columns,
                const value::EncodingOptions& options) {
   Json schema = stream.schema;
@@ -63,10 +63,10 @@ std::string StreamOutput::rest() const {
                      percent * static_cast<double>(rows_) / static_cast<double>(expected_), expected_);
 }
 
-void StreamOutput::tell_metrics(Clock::time_point now) {
+void StreamOutput::report_metrics(Clock::time_point now) {
   constexpr std::chrono::seconds every{60};
   if (now - last_metric_ >= every) {
-    log_record_count(plan_.name, rows_ - std::exchange(counted_, rows_));
+    log_record_count(plan_.name, rows_ - std::exchange(reported_rows_, rows_));
     last_metric_ = now;
   }
 }
@@ -76,7 +76,7 @@ void StreamOutput::report_end(bool succeeded) const {
     return;
   }
   const auto took = progress_.took();
-  log_metrics(plan_.name, rows_ - counted_, bytes_, took, succeeded);
+  log_metrics(plan_.name, rows_ - reported_rows_, bytes_, took, succeeded);
   log::info("{}: {} rows, {} in {:.1f} s, {:.0f} rows/s", plan_.stream.id, rows_, readable_size(bytes_),
             took.count(), static_cast<double>(rows_) / took.count());
 }

@@ -15,27 +15,27 @@
 
 namespace tap::sync {
 
-/// What one stream's copy writes: its messages, with STATEs between them by time and rows.
+/// Writes the messages of one stream's copy, with STATEs at the intervals of the config. The constructor's
+/// arguments must outlive it.
 class StreamOutput {
  public:
   StreamOutput(const StreamPlan& plan, const config::Config& config, singer::State& state,
                singer::Writer& writer)
       : plan_(plan), config_(config), state_(state), writer_(writer), progress_(plan.stream.id) {}
 
-  /// The stream's bookmark, as the next STATE will have it. Good until a message is written.
+  /// The stream's bookmark for the next STATE. Valid until a message is written.
   Json& bookmark() { return state_.bookmark(plan_.stream.id); }
 
-  /// An attempt to `read` all. If it throws, `note` brings the bookmark up to date and a last STATE is
-  /// written, so that the target need not wait for the next attempt, or the next run; but not to an output
-  /// that failed.
-  template <class Read, class Note>
-  void attempt(Read read, Note note) {
+  /// Runs one attempt of the copy. If `copy` throws, calls `save` to update the bookmark and writes a STATE,
+  /// so that the target need not wait for the next attempt or run. Writes nothing after OutputError.
+  template <class Copy, class Save>
+  void attempt(Copy copy, Save save) {
     try {
-      read();
+      copy();
     } catch (const singer::OutputError&) {
       throw;
     } catch (...) {
-      note();
+      save();
       if (begun_) {
         write_state();
       }
@@ -43,30 +43,29 @@ class StreamOutput {
     }
   }
 
-  /// SCHEMA with the properties of `columns`, and a STATE that names this stream as the one in work.
+  /// Writes SCHEMA, with the properties of `columns`, and a STATE with this stream as currently_syncing.
   void begin(const std::vector<std::string>& columns, const std::vector<std::string>& bookmark_properties);
-  /// True once it has.
+  /// True after begin().
   [[nodiscard]] bool has_begun() const { return begun_; }
   void activate_version(std::int64_t version) { writer_.activate_version(plan_.name, version); }
 
-  /// A RECORD, see singer::Writer. True if a STATE is due after it: the caller brings the bookmark up to
-  /// date.
+  /// Writes a RECORD, see singer::Writer. True if a STATE is due: update the bookmark and call write_state().
   template <class Fill>
   bool record(const singer::RecordFrame& frame, Fill fill) {
     const std::size_t size = writer_.record(frame, fill);
-    size_since_look_ += size;
+    bytes_since_check_ += size;
     bytes_ += size;
     ++rows_;
     ++rows_since_state_;
     return rows_since_state_ >= config_.state_every_rows || is_time();
   }
   void write_state();
-  /// The last STATE: no stream is in work.
+  /// Writes the last STATE, without currently_syncing.
   void end();
 
-  /// How many rows there will be, about; 0 if nobody knows.
+  /// Sets the expected number of rows, for the progress line; 0 if it is unknown.
   void expect(std::uint64_t rows) { expected_ = rows; }
-  /// Says what was done, to people and monitors.
+  /// Logs the metrics and a summary, unless begin() has not been called.
   void report_end(bool succeeded) const;
 
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
@@ -75,20 +74,20 @@ class StreamOutput {
  private:
   using Clock = Progress::Clock;
 
-  /// Looks at the clock, which takes a while, about once for each piece that the server sends: 8 KiB.
+  /// Reading the clock takes time, so this does it once per 8 KiB of output.
   bool is_time() {
-    constexpr std::size_t between_looks = 8192;
-    if (size_since_look_ < between_looks) {
+    constexpr std::size_t interval_bytes = 8192;
+    if (bytes_since_check_ < interval_bytes) {
       return false;
     }
-    size_since_look_ = 0;
+    bytes_since_check_ = 0;
     const auto now = Clock::now();
     progress_.look(now, rows_, [&] { return rest(); });
-    tell_metrics(now);
+    report_metrics(now);
     return now - last_state_ >= config_.state_every_time;
   }
   [[nodiscard]] std::string rest() const;
-  void tell_metrics(Clock::time_point now);
+  void report_metrics(Clock::time_point now);
 
   const StreamPlan& plan_;
   const config::Config& config_;
@@ -99,10 +98,10 @@ class StreamOutput {
   std::uint64_t rows_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t expected_ = 0;
-  std::uint64_t counted_ = 0;  ///< rows of the METRIC lines so far
+  std::uint64_t reported_rows_ = 0;  ///< in METRIC lines
   Clock::time_point last_metric_ = Clock::now();
   std::uint64_t rows_since_state_ = 0;
-  std::size_t size_since_look_ = 0;
+  std::size_t bytes_since_check_ = 0;
   Clock::time_point last_state_;
 };
 

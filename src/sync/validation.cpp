@@ -11,10 +11,10 @@ namespace tap::sync {
 
 namespace {
 
-/// Says that the catalog is out of date: records follow the table, the schema that is sent does not.
+/// The catalog is out of date: records follow the table, but SCHEMA follows the catalog.
 void warn_if_retyped(const singer::Stream& stream, const pg::TableColumn& column, const Warn& warn) {
   if (stream.is_retyped(column.name, column.type_name)) {
-    warn({fmt::format("column {} is {} now, {} in the catalog", column.name, column.type_name,
+    warn({fmt::format("column {} is {} now, but {} in the catalog", column.name, column.type_name,
                       stream.find_column(column.name)->sql_datatype),
           "run discovery again"});
   }
@@ -46,8 +46,9 @@ std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
   return columns;
 }
 
-const pg::TableColumn& replication_key(const StreamPlan& plan, const std::vector<pg::TableColumn>& table,
-                                       const TypeRows& types) {
+const pg::TableColumn& replication_key_column(const StreamPlan& plan,
+                                              const std::vector<pg::TableColumn>& table,
+                                              const TypeRows& types) {
   const auto key = std::ranges::find(table, *plan.stream.replication_key, &pg::TableColumn::name);
   if (key == table.end()) {
     throw StreamError(
@@ -55,39 +56,39 @@ const pg::TableColumn& replication_key(const StreamPlan& plan, const std::vector
                 "run discovery again and choose another replication-key"});
   }
   if (!value::is_scalar(value::resolve(types, key->type, key->modifier))) {
-    throw StreamError(
-        Problem{fmt::format("replication key {} is {}, which has no order that a bookmark can keep",
-                            key->name, key->type_name),
-                "choose another replication-key, or FULL_TABLE"});
+    throw StreamError(Problem{
+        fmt::format("replication key {} is {}, a type that cannot be a bookmark", key->name, key->type_name),
+        "choose another replication-key, or FULL_TABLE"});
   }
   return *key;
 }
 
-void require_logged(const std::vector<pg::ReplicaIdentity>& tables) {
+void require_changes_in_wal(const std::vector<pg::ReplicaIdentity>& tables) {
   if (tables.empty()) {
-    throw StreamError(Problem{"it is no longer a table whose changes are logged", "run discovery again"});
+    throw StreamError(Problem{"it is no longer a table whose changes are in WAL", "run discovery again"});
   }
 }
 
-void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables, const Warn& warn) {
+void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables,
+                             const Warn& warn) {
   for (const pg::ReplicaIdentity& table : tables) {
     const std::string name = pg::quote_qualified(table.name.schema, table.name.table);
-    const std::string log_all = fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", name);
+    const std::string identity_full = fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", name);
     if (table.is_partitioned) {
       continue;
     }
     if (!table.is_logged) {
-      warn({fmt::format("{} is UNLOGGED, none of its changes are in the log", name), "",
+      warn({fmt::format("{} is UNLOGGED, so that none of its changes are in WAL", name), "",
             fmt::format("ALTER TABLE {} SET LOGGED", name)});
     } else if (table.identity.empty()) {
-      warn({fmt::format("updates and deletes of {} are not in the log, since it has no replica identity",
-                        name),
-            "", "give it a primary key, or " + log_all});
+      warn({fmt::format("updates and deletes of {} are not in WAL, because it has no replica identity", name),
+            "", "give it a primary key, or " + identity_full});
     } else if (!table.identifies_by(plan.stream.key_properties)) {
-      warn({fmt::format("deletes of {} come without a column of the stream's key, and updates that change it "
-                        "leave the old row, since it is not in the replica identity",
-                        name),
-            "", log_all});
+      warn({fmt::format(
+                "deletes of {} lack a key column of the stream, and updates that change it leave the old "
+                "row, because it is not in the replica identity",
+                name),
+            "", identity_full});
     }
   }
 }

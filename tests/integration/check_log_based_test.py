@@ -88,8 +88,8 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.assertEqual(
             self.about_slot(self.selected, expect=4),
             [
-                f"error replication slot {self.slot} uses the plugin pgoutput, not wal2json; name "
-                "another by replication_slot, or make one: SELECT "
+                f"error replication slot {self.slot} uses the plugin pgoutput, not wal2json; set "
+                "replication_slot to another slot, or create one: SELECT "
                 f"pg_create_logical_replication_slot('{self.slot}_wal2json', 'wal2json')"
             ],
         )
@@ -99,8 +99,8 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.assertEqual(
             self.about_slot(self.selected, expect=4),
             [
-                f"error replication slot {self.slot} is of database postgres, not slots; a slot "
-                "reads one database; name another by replication_slot, or create it in slots: "
+                f"error replication slot {self.slot} belongs to database postgres, not slots; a "
+                "slot reads one database; set replication_slot to a slot of slots, or create one: "
                 "SELECT pg_create_logical_replication_slot('stitch_slots', 'wal2json')"
             ],
         )
@@ -112,8 +112,8 @@ class SlotFindingsTest(CheckLogBasedTest):
                 self.about_slot(self.selected, expect=4),
                 [
                     f"error replication slot {self.slot} is in use by PID {pid} (application "
-                    "nightly export); two runs must not read one slot: wait for the other to end, "
-                    f"or end it with SELECT pg_terminate_backend({pid})"
+                    "nightly export); two runs must not read one slot: wait for that process to "
+                    f"finish, or stop it with SELECT pg_terminate_backend({pid})"
                 ],
             )
 
@@ -130,9 +130,9 @@ class SlotFindingsTest(CheckLogBasedTest):
             self.about_slot(catalog, state, expect=4),
             [
                 f"error the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, "
-                f"but replication slot {self.slot} has moved on to {as_text(self.confirmed())} "
-                "(made anew, or read by somebody else); the changes between are gone; sync the "
-                f"stream anew with --full-refresh {self.id_of('t')}"
+                f"but replication slot {self.slot} has advanced to {as_text(self.confirmed())} (it "
+                "was recreated, or another program has read it); the changes in between are lost; "
+                f"restart the stream with --full-refresh {self.id_of('t')}"
             ],
         )
         self.assertRegex(
@@ -146,11 +146,9 @@ class SlotFindingsTest(CheckLogBasedTest):
         [found] = self.about_slot(self.selected, state, expect=4)
         self.assertRegex(
             found,
-            rf"\Aerror the state of stream {self.id_of('t')} is at 100/0, but the server's log "
-            r"ends at "
-            "0/[0-9A-F]+; it is another server, or one that was restored from a backup; sync the "
-            "stream anew with "
-            rf"--full-refresh {self.id_of('t')}\Z",
+            rf"\Aerror the state of stream {self.id_of('t')} is at 100/0, but the server's WAL "
+            "ends at 0/[0-9A-F]+; this is another server, or it was restored from a backup; "
+            rf"restart the stream with --full-refresh {self.id_of('t')}\Z",
         )
 
     def test_unprivileged_role(self):
@@ -204,15 +202,15 @@ class LogBasedTablesTest(CheckLogBasedTest):
         self.assertEqual(
             found,
             [
-                f"warning updates and deletes of {u} are not in the log, since it has no replica "
+                f"warning updates and deletes of {u} are not in WAL, because it has no replica "
                 f"identity; give it a primary key, or ALTER TABLE {u} REPLICA IDENTITY FULL",
                 (
-                    f"warning {v} is UNLOGGED, none of its changes are in the log; ALTER TABLE "
+                    f"warning {v} is UNLOGGED, so that none of its changes are in WAL; ALTER TABLE "
                     f"{v} SET LOGGED"
                 ),
-                f"warning deletes of {w} come without a column of the stream's key, and updates "
-                "that change it leave the old row, since it is not in the replica identity; "
-                f"ALTER TABLE {w} REPLICA IDENTITY FULL",
+                f"warning deletes of {w} lack a key column of the stream, and updates that change "
+                f"it leave the old row, because it is not in the replica identity; ALTER TABLE {w} "
+                "REPLICA IDENTITY FULL",
             ],
         )
         for line in found:
@@ -228,7 +226,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
         self.addCleanup(self.sql, "DROP FOREIGN DATA WRAPPER IF EXISTS none CASCADE")
         self.assertEqual(
             self.of_stream("f", expect=1),
-            ["error it is no longer a table whose changes are logged; run discovery again"],
+            ["error it is no longer a table whose changes are in WAL; run discovery again"],
         )
 
 
@@ -398,8 +396,8 @@ class ServersTest(CheckLogBasedTest):
             about(findings, f"slot {self.slot}"),
             [
                 (
-                    f"warning slot {self.slot} is about to be lost; it keeps more log than "
-                    "max_slot_wal_keep_size; run the tap, or drop it"
+                    f"warning replication slot {self.slot} is about to be lost; it keeps more WAL "
+                    "than max_slot_wal_keep_size; run the tap, or drop the slot"
                 )
             ],
         )

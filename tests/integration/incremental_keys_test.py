@@ -204,9 +204,8 @@ class KeyTypesTest(IncrementalTest):
                 name, kind
             )
             self.assertIn(
-                f"ERROR stream {self.id_of(name)}: replication key k is {shown}, which has no "
-                "order that a bookmark can keep: choose another replication-key, or "
-                f"FULL_TABLE{ADVICE}\n",
+                f"ERROR stream {self.id_of(name)}: replication key k is {shown}, a type that "
+                f"cannot be a bookmark: choose another replication-key, or FULL_TABLE{ADVICE}\n",
                 result.stderr,
             )
 

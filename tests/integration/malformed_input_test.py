@@ -144,8 +144,8 @@ class TypesTest(MalformedInputTest):
         )
         self.check_fails_alone(
             self.sync(self.incremental(), expect=1),
-            f"replication key k is {self.schema}.pair, which has no order that a bookmark can "
-            f"keep: choose another replication-key, or FULL_TABLE{ADVICE}",
+            f"replication key k is {self.schema}.pair, a type that cannot be a bookmark: choose "
+            f"another replication-key, or FULL_TABLE{ADVICE}",
         )
 
 

@@ -181,7 +181,7 @@ class PipelinewiseStateTest(StateTest):
                 },
             },
         )
-        self.assertIn("the replication key was", result.stderr)
+        self.assertIn("the replication key has changed from", result.stderr)
         result = self.sync(
             self.incremental(key="at"),
             {
@@ -199,7 +199,7 @@ class PipelinewiseStateTest(StateTest):
         self.assertEqual(self.ids(result), [9, 10])
         self.assertEqual(self.versions(result), {VERSION})
         self.assertIn(
-            f"INFO {self.id_of('t')}: going on from the bookmark of {self.short()}\n", result.stderr
+            f"INFO {self.id_of('t')}: using the bookmark of {self.short()}\n", result.stderr
         )
         self.assertEqual(
             list(result.states[-1]["bookmarks"]), [self.id_of("t")], "one stream, one bookmark"

@@ -53,7 +53,7 @@ class CarriedAlongTest(StateTest):
 
 class ResetTest(StateTest):
     def check_restarted(self, result, why, rows=10):
-        self.assertIn(f"INFO {self.id_of('t')}: starting anew: {why}\n", result.stderr)
+        self.assertIn(f"INFO {self.id_of('t')}: restarting from scratch: {why}\n", result.stderr)
         self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "ACTIVATE_VERSION"])
         self.assertEqual(len(self.ids(result)), rows)
         [version] = self.versions(result)
@@ -70,13 +70,17 @@ class ResetTest(StateTest):
         logs = {"last_replication_method": "LOG_BASED", "version": VERSION, "xmin": None, "lsn": 5}
         self.check_restarted(
             self.sync(self.catalog("t"), self.state(incremental)),
-            'the replication method was "INCREMENTAL", is FULL_TABLE now',
+            'the replication method has changed from "INCREMENTAL" to FULL_TABLE',
         )
         result = self.sync(self.catalog("t"), self.state(logs))
-        self.check_restarted(result, 'the replication method was "LOG_BASED", is FULL_TABLE now')
+        self.check_restarted(
+            result, 'the replication method has changed from "LOG_BASED" to FULL_TABLE'
+        )
         self.assertNotIn("lsn", self.bookmark(result.last_state, "t"))
         result = self.sync(self.incremental(), self.state(full))
-        self.check_restarted(result, 'the replication method was "FULL_TABLE", is INCREMENTAL now')
+        self.check_restarted(
+            result, 'the replication method has changed from "FULL_TABLE" to INCREMENTAL'
+        )
         self.assertNotIn("xmin", self.bookmark(result.last_state, "t"))
 
     def test_another_replication_key(self):
@@ -91,7 +95,7 @@ class ResetTest(StateTest):
                 }
             ),
         )
-        self.check_restarted(result, 'the replication key was "k", is "j" now')
+        self.check_restarted(result, 'the replication key has changed from "k" to "j"')
         bookmark = self.bookmark(result.last_state, "t")
         self.assertEqual(
             (bookmark["replication_key"], bookmark["replication_key_value"]), ("j", -1)
@@ -103,7 +107,7 @@ class ResetTest(StateTest):
             self.state({"replication_key": "k", "version": VERSION, "replication_key_value": 90}),
         )
         self.assertEqual(self.ids(result), [9, 10])
-        self.assertNotIn("starting anew", result.stderr)
+        self.assertNotIn("restarting from scratch", result.stderr)
 
     def test_target_keeps_only_the_new_version(self):
         state = self.pipe(self.incremental()).state
@@ -140,7 +144,9 @@ class FullRefreshTest(StateTest):
             }
             self.assertEqual(version > VERSION, anew)
             self.assertEqual(
-                f"INFO {self.id_of(table)}: starting anew: --full-refresh\n" in result.stderr, anew
+                f"INFO {self.id_of(table)}: restarting from scratch: "
+                "--full-refresh\n" in result.stderr,
+                anew,
             )
         self.assertEqual(
             result.states[-1]["bookmarks"]["elsewhere"], self.given["bookmarks"]["elsewhere"]

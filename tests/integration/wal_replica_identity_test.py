@@ -72,9 +72,9 @@ class ReplicaIdentityTest(WalTest):
                 {"id": 5, "a": "one", "b": 3, "_sdc_deleted_at": None},
             ],
             self.warning(
-                "deletes of {t} come without a column of the stream's key, and updates that change "
-                "it leave the old row, since it is not in the replica identity: ALTER TABLE {t} "
-                "REPLICA IDENTITY FULL"
+                "deletes of {t} lack a key column of the stream, and updates that change it leave "
+                "the old row, because it is not in the replica identity: ALTER TABLE {t} REPLICA "
+                "IDENTITY FULL"
             ),
         )
 
@@ -114,8 +114,8 @@ class ReplicaIdentityTest(WalTest):
         self.check_followed("t")
 
     NONE = (
-        "updates and deletes of {t} are not in the log, since it has no replica identity: give it "
-        "a primary key, or ALTER TABLE {t} REPLICA IDENTITY FULL"
+        "updates and deletes of {t} are not in WAL, because it has no replica identity: give it a "
+        "primary key, or ALTER TABLE {t} REPLICA IDENTITY FULL"
     )
 
     def test_no_identity(self):
@@ -181,7 +181,8 @@ class ReplicaIdentityTest(WalTest):
         self.check(
             [],
             self.warning(
-                "{t} is UNLOGGED, none of its changes are in the log: ALTER TABLE {t} SET LOGGED"
+                "{t} is UNLOGGED, so that none of its changes are in WAL: ALTER TABLE {t} SET "
+                "LOGGED"
             ),
         )
 

@@ -22,9 +22,9 @@ singer::Stream stream(const std::string& id, const std::string& method) {
 }
 
 config::Config shop() {
-  config::Config made;
-  made.server.keywords["dbname"] = "shop";
-  return made;
+  config::Config config;
+  config.server.keywords["dbname"] = "shop";
+  return config;
 }
 
 std::string ids(const std::vector<sync::StreamPlan>& planned) {
@@ -41,7 +41,7 @@ singer::State state(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("selected streams are planned by id, their synced columns by name") {
+TEST_CASE("selected streams are sorted by id, their synced columns by name") {
   singer::State state;
   auto unselected = stream("b", "FULL_TABLE");
   unselected.selected = false;
@@ -54,14 +54,14 @@ TEST_CASE("selected streams are planned by id, their synced columns by name") {
                                      R"("c":{"last_replication_method":"FULL_TABLE"}}})");
 }
 
-TEST_CASE("the stream that the last run was cut off in goes first") {
+TEST_CASE("the stream that the last run was interrupted in comes first") {
   auto before = state(R"({"currently_syncing": "b"})");
   const auto planned = sync::plan(
       shop(), {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE"), stream("c", "FULL_TABLE")}, {}, before);
   CHECK(ids(planned) == "b a c ");
 }
 
-TEST_CASE("a bookmark of another method is emptied, one of the same or of none is kept") {
+TEST_CASE("a change of the replication method resets the bookmark") {
   auto before = state(R"({"bookmarks": {"a": {"last_replication_method": "LOG_BASED", "lsn": 5},
     "b": {"last_replication_method": "FULL_TABLE", "version": 1}, "c": {"version": 2}}})");
   sync::plan(shop(), {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE"), stream("c", "FULL_TABLE")}, {},
@@ -72,7 +72,7 @@ TEST_CASE("a bookmark of another method is emptied, one of the same or of none i
         R"("c":{"version":2,"last_replication_method":"FULL_TABLE"}})");
 }
 
-TEST_CASE("in a bookmark null is as good as nothing") {
+TEST_CASE("null values in a bookmark are ignored") {
   auto incremental = stream("a", "INCREMENTAL");
   incremental.replication_key = "b";
   auto before = state(R"({"bookmarks": {"a": {"last_replication_method": null, "replication_key": "b",
@@ -82,7 +82,7 @@ TEST_CASE("in a bookmark null is as good as nothing") {
         R"({"replication_key":"b","replication_key_value":5,"last_replication_method":"INCREMENTAL"})");
 }
 
-TEST_CASE("a copy that was cut off is not gone on with unless its version is known") {
+TEST_CASE("an interrupted copy without a version restarts") {
   for (const char* version : {"", R"("version": null,)"}) {
     auto before = state(std::string(R"({"bookmarks": {"a": {)") + version + R"("xmin": 5, "copy": {}}}})");
     sync::plan(shop(), {stream("a", "FULL_TABLE")}, {}, before);
@@ -90,7 +90,7 @@ TEST_CASE("a copy that was cut off is not gone on with unless its version is kno
   }
 }
 
-TEST_CASE("an interrupted initial snapshot without a version is not taken for a complete one") {
+TEST_CASE("an interrupted initial snapshot without a version restarts") {
   auto follow = [](const std::string& bookmark) {
     auto before = state(R"({"bookmarks": {"a": )" + bookmark + "}}");
     sync::plan(shop(), {stream("a", "LOG_BASED")}, {}, before);
@@ -110,14 +110,14 @@ TEST_CASE("a stream without synced columns is skipped") {
   CHECK(sync::plan(shop(), {bare}, {}, state).empty());
 }
 
-TEST_CASE("the schema goes in front of the stream's name on demand") {
+TEST_CASE("stream names can include the schema") {
   auto with_schema = shop();
   with_schema.schema_in_stream_name = true;
   singer::State state;
   CHECK(sync::plan(with_schema, {stream("a", "FULL_TABLE")}, {}, state)[0].name == "public_a");
 }
 
-TEST_CASE("a stream without its own method takes the default one") {
+TEST_CASE("a stream without a method uses the default method") {
   auto with_default = shop();
   with_default.default_replication_method = singer::ReplicationMethod::full_table;
   singer::State state;
@@ -125,7 +125,7 @@ TEST_CASE("a stream without its own method takes the default one") {
         singer::ReplicationMethod::full_table);
 }
 
-TEST_CASE("an unknown method is refused with the stream and the remedy") {
+TEST_CASE("an unknown method is an error") {
   singer::State state;
   REQUIRE_THROWS_WITH(
       sync::plan(shop(), {stream("a", "SOMETIMES")}, {}, state),
@@ -137,7 +137,7 @@ TEST_CASE("an unknown method is refused with the stream and the remedy") {
       "metadata, or default_replication_method in the config, to FULL_TABLE, INCREMENTAL or LOG_BASED");
 }
 
-TEST_CASE("an incremental stream needs a replication key among its columns, which is then synced") {
+TEST_CASE("a replication key must be one of the columns, and is synced") {
   auto incremental = stream("a", "INCREMENTAL");
   singer::State state;
   REQUIRE_THROWS_WITH(
@@ -151,7 +151,7 @@ TEST_CASE("an incremental stream needs a replication key among its columns, whic
         std::vector<std::string>{"a", "b", "left_out"});
 }
 
-TEST_CASE("a bookmark of another replication key is emptied") {
+TEST_CASE("a change of the replication key resets the bookmark") {
   auto incremental = stream("a", "INCREMENTAL");
   incremental.replication_key = "b";
   auto same =
@@ -189,7 +189,7 @@ TEST_CASE("bookmarks are found under ids with and without the database") {
         R"({"public-t":{"version":1,"last_replication_method":"FULL_TABLE"}})");
 }
 
-TEST_CASE("the SDK's notes on a run of its own are dropped, its bookmark is kept") {
+TEST_CASE("the SDK's progress markers are removed, its bookmark is kept") {
   auto incremental = stream("a", "INCREMENTAL");
   incremental.replication_key = "b";
   auto sdk = state(R"({"bookmarks": {"a": {"replication_key": "b", "replication_key_value": 5, "mine": 1,
@@ -200,7 +200,7 @@ TEST_CASE("the SDK's notes on a run of its own are dropped, its bookmark is kept
       R"({"replication_key":"b","replication_key_value":5,"mine":1,"last_replication_method":"INCREMENTAL"})");
 }
 
-TEST_CASE("a full refresh forgets the bookmarks of all streams, or of those that are named") {
+TEST_CASE("a full refresh resets the bookmarks of all streams or of the named ones") {
   const std::string before = R"({"bookmarks": {"a": {"version": 1}, "b": {"version": 2}}})";
   const std::vector<singer::Stream> catalog = {stream("a", "FULL_TABLE"), stream("b", "FULL_TABLE")};
   auto all = state(before);

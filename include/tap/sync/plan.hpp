@@ -15,21 +15,23 @@ namespace tap::sync {
 struct StreamPlan {
   singer::Stream stream;
   std::string name;      ///< the stream's name in messages
-  std::string database;  ///< where it is read
+  std::string database;  ///< the database of its table
   singer::ReplicationMethod method = singer::ReplicationMethod::full_table;
   std::vector<std::string> columns;  ///< the synced ones, by name: their order in a record
 };
 
-/// Which streams start anew, their bookmarks forgotten.
+/// The streams to restart from scratch, without their bookmarks.
 struct FullRefresh {
   bool all = false;
   std::vector<std::string> streams;  ///< by id, or by name
 };
 
-/// The selected streams in the order of work: by tap_stream_id, the one that the last run was cut off in
-/// first. Every mistake in catalog and state surfaces here, before a byte is written: Error
-/// (ExitCode::usage). Each selected stream's bookmark is found under its id with or without the database, is
-/// emptied if it is to be refreshed or its method or key has changed, and gets its `last_replication_method`.
+/// The selected streams in the order in which they are synced: by tap_stream_id, after the one that the last
+/// run was interrupted in. Does no input or output.
+///
+/// Prepares the bookmarks in `state`: each is found under its stream's id with or without the database, is
+/// reset if the stream is to be refreshed or its method or replication key has changed, and gets its
+/// `last_replication_method`. Throws Error (ExitCode::usage) for every mistake in catalog and state.
 std::vector<StreamPlan> plan(const config::Config& config, const std::vector<singer::Stream>& catalog,
                              const FullRefresh& refresh, singer::State& state);
 

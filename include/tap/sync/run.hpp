@@ -14,10 +14,13 @@
 
 namespace tap::sync {
 
-/// Syncs the selected streams: copies one after the other, then the logs, a database at a time. `state_file`
-/// is where `state` came from: it is looked at again while a log is read. A stream's own fault is logged and
-/// the others go on; the answer is ExitCode::run_failed then, else done. Throws Error for what ends the run,
-/// and Interrupted, after a last STATE, when a signal asks for it.
+/// Syncs the selected streams: first the copies, one after another, then WAL, one database after another.
+/// `state_file` is the file that `state` came from: it is read again while WAL is read, to acknowledge what
+/// the target has stored since.
+///
+/// The error of one stream is logged and does not stop the others. Returns ExitCode::run_failed if there was
+/// one, else ExitCode::done. Throws Error for what ends the run, and Interrupted, after a last STATE, on a
+/// signal.
 ExitCode run(const config::Config& config, const std::vector<singer::Stream>& catalog,
              const FullRefresh& refresh, singer::State state, const std::optional<std::string>& state_file,
              singer::Writer& writer);

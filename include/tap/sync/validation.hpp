@@ -12,27 +12,29 @@
 
 namespace tap::sync {
 
-// Whether a stream of the catalog and its table as it is now go together: what a run asks, and the check
-// before it.
+// Checks of a stream against its current table, for a run and for `tap-postgres check`.
 
-/// Gets what does not stop the stream.
+/// Receives findings that do not stop the stream.
 using Warn = std::function<void(const Problem&)>;
 
-/// The synced columns that the table has, in the order of a record. Throws StreamError if one of the key is
-/// gone, or all are. The answer points into `table`.
+/// The synced columns that the table still has, in the order of a record. Throws StreamError if a key column
+/// is missing, or all columns are. The result points into `table`.
 std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
                                                    const std::vector<pg::TableColumn>& table,
                                                    const Warn& warn);
 
-/// The column of an incremental stream's replication key. Throws StreamError if it is gone, or of a type
-/// without an order that a bookmark can keep. `types` must hold what the columns are made of.
-const pg::TableColumn& replication_key(const StreamPlan& plan, const std::vector<pg::TableColumn>& table,
-                                       const TypeRows& types);
+/// The column of an incremental stream's replication key, in `table`. Throws StreamError if it is missing, or
+/// if its type cannot be a bookmark. `types` must contain the types of the columns.
+const pg::TableColumn& replication_key_column(const StreamPlan& plan,
+                                              const std::vector<pg::TableColumn>& table,
+                                              const TypeRows& types);
 
-/// Throws StreamError if the log has no changes of these, of which the first is the stream's own.
-void require_logged(const std::vector<pg::ReplicaIdentity>& tables);
+/// Throws StreamError if WAL has no changes of the stream's table. `tables` is its entry of
+/// pg::replica_identities().
+void require_changes_in_wal(const std::vector<pg::ReplicaIdentity>& tables);
 
-/// Says which changes of the stream's tables the log will not have, and what mends that.
-void warn_of_gaps(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables, const Warn& warn);
+/// Warns of changes of the stream's tables that WAL does not contain, with the remedy.
+void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables,
+                             const Warn& warn);
 
 }  // namespace tap::sync

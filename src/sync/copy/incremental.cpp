@@ -61,7 +61,7 @@ void Incremental::attempt(pg::Connection& connection) {
 void Incremental::copy_rows(pg::Connection& connection) {
   const pg::Relation relation =
       pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns);
-  const pg::TableColumn& key = replication_key(plan_, relation.columns, relation.types);
+  const pg::TableColumn& key = replication_key_column(plan_, relation.columns, relation.types);
   const value::Type type = value::resolve(relation.types, key.type, key.modifier);
   bookmark_encoder_.emplace(type, wire_format(type), bookmark_options(), key.name);
   table_ = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
@@ -118,7 +118,7 @@ std::string Incremental::compare_key(const char* comparison, const std::string& 
 }
 
 std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, const pg::Relation& relation) {
-  const pg::TableColumn& key = replication_key(plan_, relation.columns, relation.types);
+  const pg::TableColumn& key = replication_key_column(plan_, relation.columns, relation.types);
   const auto bookmark = bookmark_text(output_.bookmark());
   if (!bookmark) {
     // The NOT NULL of a parent need not hold for its partitions, nor that of a foreign table for its rows.

@@ -125,7 +125,7 @@ WalTable find_wal_table(pg::Connection& connection, const StreamPlan& plan, cons
     if (table.tables.empty()) {  // dropped between the two queries
       pg::refuse_missing_table(connection, schema, name);
     }
-    require_logged(table.tables);
+    require_changes_in_wal(table.tables);
     warn_of_partition_changes(connection, plan, table.relation, bookmark);
     return table;
   });

@@ -4,13 +4,14 @@ import re
 
 from support.tap import ROOT
 
-# The start of a message: errors that are thrown or logged, and complaints of a run or a check.
-SITE = re.compile(
-    r"throw (?:pg::|tap::)?\w+\("
-    r"|log::(?:warn|error|critical)\("
-    r"|\bComplaint\b(?: \w+)?[({]"
-    r"|\b(?:unprepared|warn)\(\s*\{"
-    r"|\breport\w*\.(?:note|warning|error)\([^{;]*\{"
+# The start of a message: errors that are thrown or logged, and problems that a run or check reports.
+SITES = (
+    r"\bthrow (?:pg::|tap::)?\w+\(",
+    r"\blog::(?:warn|error|critical)\(",
+    r"\bProblem\b(?: \w+)?[({]",
+    r"\bunprepared\(\s*\{",
+    r"\bwarn\(\s*\{",
+    r"\breport\w*\.(?:note|warning|error)\([^{;]*\{",
 )
 COMMENT = re.compile(r"^\s*//.*$|\s// [^\"\n]*$", re.MULTILINE)
 STRING = r'"(?:[^"\\\n]|\\.)*"'
@@ -28,11 +29,15 @@ def text_of(literal):
 
 def message_patterns():
     """Yields (file, message) for each message that has words; {} is a variable part."""
+    unused = set(SITES)
     for path in sorted([*ROOT.glob("src/**/*.[ch]pp"), *ROOT.glob("include/**/*.hpp")]):
         code = COMMENT.sub("", path.read_text(encoding="utf-8"))
-        for site in SITE.finditer(code):
-            literal = LITERAL.search(STATEMENT.match(code, site.end())[0])
-            message = literal and re.sub(r"\{[^{}]*\}", "{}", text_of(literal))
-            # others are composed of messages
-            if message and len(re.findall(r"\w{2,}", message)) > 1:
-                yield str(path.relative_to(ROOT)), message
+        for kind in SITES:
+            for site in re.finditer(kind, code):
+                literal = LITERAL.search(STATEMENT.match(code, site.end())[0])
+                message = literal and re.sub(r"\{[^{}]*\}", "{}", text_of(literal))
+                # others are composed of messages
+                if message and len(re.findall(r"\w{2,}", message)) > 1:
+                    unused.discard(kind)
+                    yield str(path.relative_to(ROOT)), message
+    assert not unused, f"not found in the sources, perhaps renamed: {unused}"

@@ -14,7 +14,7 @@ constexpr std::size_t kFirstCapacity = 4096;
 
 void Buffer::grow(std::size_t size) {
   const std::size_t capacity = std::max({kFirstCapacity, size_ + size, capacity_ + capacity_ / 2});
-  // realloc moves large blocks by remapping pages: growing to a 100 MB value does not need it twice.
+  // realloc() moves large blocks by remapping pages, so a 100 MB value is never in memory twice.
   char* data = static_cast<char*>(std::realloc(data_.get(), capacity));
   if (data == nullptr) {
     throw std::bad_alloc();

@@ -8,7 +8,7 @@ namespace tap {
 
 void Cursor::underflow(std::size_t wanted) const {
   throw MalformedAnswer(
-      fmt::format("a message of the server ends early: {} more bytes were due, {} are left", wanted, left()));
+      fmt::format("a server message is truncated: expected {} more bytes, found {}", wanted, left()));
 }
 
 }  // namespace tap

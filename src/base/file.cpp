@@ -24,20 +24,20 @@ std::string read_file(const std::string& path, std::size_t max_size) {
     fail(std::strerror(errno));
   }
   std::string text;
-  constexpr std::size_t piece = 65536;
-  std::size_t got = 0;
+  constexpr std::size_t chunk = 65536;
+  std::size_t count = 0;
   do {
-    text.resize(text.size() + piece);
+    text.resize(text.size() + chunk);
     char* const end = text.data() + text.size();
-    got = std::fread(end - piece, 1, piece, file.get());
-    if (std::memchr(end - piece, '\0', got) != nullptr) {
+    count = std::fread(end - chunk, 1, chunk, file.get());
+    if (std::memchr(end - chunk, '\0', count) != nullptr) {
       fail("not a text file: it contains a NUL byte");
     }
-    text.resize(text.size() - piece + got);
+    text.resize(text.size() - chunk + count);
     if (text.size() > max_size) {
       fail(fmt::format("larger than {} MiB", max_size >> 20U));
     }
-  } while (got > 0);
+  } while (count > 0);
   if (std::ferror(file.get()) != 0) {
     fail(std::strerror(errno));
   }

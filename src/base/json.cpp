@@ -11,19 +11,18 @@ namespace tap {
 
 namespace {
 
-// A number held by its digits is a binary value of this subtype: JSON text never makes binary values, so the
-// two cannot meet.
+// A raw number is a binary value of this subtype. Parsing JSON text never produces binary values.
 constexpr std::uint64_t kRawNumber = 1;
 
-// Documents are written, searched and destroyed by recursion.
+// Limits the recursion that writes, searches and destroys documents.
 constexpr std::size_t kMaxDepth = 1000;
 
 bool is_raw_number(const Json& value) {
   return value.is_binary() && value.get_binary().has_subtype() && value.get_binary().subtype() == kRawNumber;
 }
 
-/// Builds the document from the parser's events (nlohmann's SAX interface), which give a number's own text;
-/// its DOM parser would keep only the double.
+/// Builds the document from the events of nlohmann's SAX parser, which include the text of a number. Its DOM
+/// parser would only keep the double.
 class Builder {
  public:
   explicit Builder(const std::string& what, std::string_view text) : what_(what), text_(text) {}
@@ -95,7 +94,7 @@ class Builder {
   const std::string& what_;
   std::string_view text_;
   Json root_;
-  std::vector<Json*> open_;  // a container moves only when a sibling is added: not while it is open
+  std::vector<Json*> open_;  // pointers stay valid: a container moves only when a sibling is added
   std::string key_;
 };
 

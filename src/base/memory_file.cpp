@@ -14,13 +14,13 @@ namespace tap {
 
 MemoryFile::MemoryFile(const std::string& name, std::string_view text)
     : file_(memfd_create(name.c_str(), MFD_CLOEXEC)) {
-  constexpr mode_t owner_only = 0600;  // or libpq and ssh take no key from it
-  const bool done = file_ >= 0 && fchmod(file_, owner_only) == 0 &&
-                    write(file_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  if (!done) {
+  constexpr mode_t owner_only = 0600;  // libpq and ssh reject a key with wider permissions
+  const bool created = file_ >= 0 && fchmod(file_, owner_only) == 0 &&
+                       write(file_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (!created) {
     const std::string why = std::strerror(errno);
     close(file_);
-    throw Error(ExitCode::run_failed, fmt::format("{} cannot be kept in memory: {}", name, why));
+    throw Error(ExitCode::run_failed, fmt::format("cannot create an in-memory file for {}: {}", name, why));
   }
 }
 

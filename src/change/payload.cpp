@@ -11,9 +11,9 @@ namespace tap::change {
 
 namespace {
 
-constexpr std::size_t kLarge = std::size_t{1} << 20U;  // of messages whose memory is given back
+constexpr std::size_t kLarge = std::size_t{1} << 20U;  // the memory of larger messages is freed at once
 
-std::string_view trimmed(std::string_view token) {
+std::string_view trim_end(std::string_view token) {
   return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
 }
 
@@ -28,7 +28,7 @@ simdjson::ondemand::document Payload::open(std::string_view text, const std::fun
   }
   auto document = parse();
   if (document.error() == simdjson::UTF8_ERROR) {
-    // The server checks text, but not the bytes of logical messages and of the type "char".
+    // The server validates text, but not logical messages and values of type "char".
     const Buffer as_sent = std::exchange(text_, Buffer());
     Transcoder("SQL_ASCII").append(as_sent.view(), text_);
     document = parse();
@@ -53,13 +53,13 @@ simdjson::simdjson_result<simdjson::ondemand::document> Payload::parse() {
 std::string_view read_value(simdjson::ondemand::value value) {
   switch (value.type()) {
     case simdjson::ondemand::json_type::string: {
-      const std::string_view token = trimmed(value.raw_json_token());
+      const std::string_view token = trim_end(value.raw_json_token());
       const bool is_plain = token.size() >= 2 && token.back() == '"' && token.find('\\') == token.npos;
       return is_plain ? token.substr(1, token.size() - 2) : std::string_view(value.get_string());
     }
     case simdjson::ondemand::json_type::number:
     case simdjson::ondemand::json_type::boolean:
-      return trimmed(value.raw_json_token());
+      return trim_end(value.raw_json_token());
     case simdjson::ondemand::json_type::null:
       return {};
     default:
@@ -80,11 +80,12 @@ bool is_at_end(simdjson::ondemand::document& document) {
   return document.current_location().error() == simdjson::OUT_OF_BOUNDS;
 }
 
-void malformed_message(std::string_view message, Lsn lsn, const char* what) {
-  throw Error(ExitCode::run_failed,
-              fmt::format("the message at {} of the log, {} bytes, is not what wal2json writes ({}): nothing "
-                          "after it has been read; please report this with the plugin's version",
-                          to_text(lsn), message.size(), what));
+void throw_malformed_message(std::string_view message, Lsn lsn, const char* reason) {
+  throw Error(
+      ExitCode::run_failed,
+      fmt::format("cannot decode the wal2json message at WAL position {} ({} bytes): {}; nothing after it "
+                  "was read; please report this with the plugin's version",
+                  to_text(lsn), message.size(), reason));
 }
 
 }  // namespace tap::change

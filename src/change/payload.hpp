@@ -13,16 +13,18 @@
 
 namespace tap::change {
 
-/// A JSON message on its way through simdjson, whose parsers want room behind the text.
+/// Converts JSON messages to UTF-8 and parses them. Keeps a copy of the message, because simdjson requires
+/// padding after the text.
 class Payload {
  public:
   explicit Payload(std::string_view server_encoding) : transcoder_(server_encoding) {}
 
-  /// The document of `text`; it and its strings are good until the next call of this or shrink(). Before it
-  /// is parsed, `on_copied` is called if `text` is large: it is not needed any more.
+  /// Parses `text`. The document and its strings are valid until the next call of open() or shrink(). If
+  /// `text` is larger than 1 MiB, calls `on_copied` once it is copied: from then on `text` may be freed.
+  /// Throws simdjson_error.
   simdjson::ondemand::document open(std::string_view text, const std::function<void()>& on_copied);
 
-  /// Gives the memory of a large message back.
+  /// Frees the memory of a large message.
   void shrink();
 
  private:
@@ -33,24 +35,25 @@ class Payload {
   simdjson::ondemand::parser parser_;
 };
 
-/// A value of a row: text, or the characters of a number, true or false. NULL has no data().
+/// Returns a column's value: the contents of a string, or the characters of a number, true or false. The
+/// data() of NULL is null. Throws simdjson_error for an array or object.
 std::string_view read_value(simdjson::ondemand::value value);
-/// An LSN; throws simdjson_error if the text is not one.
+/// Returns an LSN from its text. Throws simdjson_error if it is not one.
 Lsn read_lsn_value(simdjson::ondemand::value value);
 
-/// Nothing follows what has been read.
+/// True if nothing follows the value that has been read.
 bool is_at_end(simdjson::ondemand::document& document);
 
-/// Throws Error (run_failed): a message that the plugin does not write.
-[[noreturn]] void malformed_message(std::string_view message, Lsn lsn, const char* what);
+/// Throws Error (ExitCode::run_failed) for a message that is not in the plugin's format.
+[[noreturn]] void throw_malformed_message(std::string_view message, Lsn lsn, const char* reason);
 
-/// Runs `read`; what is wrong with the message becomes an Error that names its place.
+/// Calls `read` and turns a simdjson_error into an Error that names the position of `message`.
 template <class Read>
-void reading(std::string_view message, Lsn lsn, Read read) {
+void read_message(std::string_view message, Lsn lsn, Read read) {
   try {
     read();
   } catch (const simdjson::simdjson_error& error) {
-    malformed_message(message, lsn, error.what());
+    throw_malformed_message(message, lsn, error.what());
   }
 }
 

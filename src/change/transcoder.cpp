@@ -16,8 +16,8 @@ namespace {
 
 using Name = std::pair<std::string_view, const char*>;
 
-// The server's names that the C library has others for (manual: Character Set Support).
-constexpr auto kNames = std::to_array<Name>({
+// Encodings whose names differ between the server (manual: Character Set Support) and the C library.
+constexpr auto kEncodingNames = std::to_array<Name>({
     {"EUC_CN", "EUC-CN"},         {"EUC_JP", "EUC-JP"},         {"EUC_JIS_2004", "EUC-JISX0213"},
     {"EUC_KR", "EUC-KR"},         {"EUC_TW", "EUC-TW"},         {"ISO_8859_5", "ISO-8859-5"},
     {"ISO_8859_6", "ISO-8859-6"}, {"ISO_8859_7", "ISO-8859-7"}, {"ISO_8859_8", "ISO-8859-8"},
@@ -32,10 +32,11 @@ constexpr auto kNames = std::to_array<Name>({
 });
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
-constexpr std::size_t kLongestCharacter = 4;
+constexpr std::size_t kMaxCharacterSize = 4;
 
-/// Where the first character beyond U+10FFFF begins, which the C library takes for one.
-std::size_t find_beyond(std::string_view text) {
+/// Returns the offset of the first sequence beyond U+10FFFF, which the C library accepts, or the size of
+/// `text`.
+std::size_t find_beyond_unicode(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto lead = static_cast<unsigned char>(text[i]);
     if (lead > 0xF4 ||
@@ -46,40 +47,44 @@ std::size_t find_beyond(std::string_view text) {
   return text.size();
 }
 
-const iconv_t kNone =
+const iconv_t kInvalid =
     reinterpret_cast<iconv_t>(-1);  // NOLINT(performance-no-int-to-ptr): iconv's own convention
 
 }  // namespace
 
 Transcoder::Transcoder(std::string_view server_encoding)
-    : as_it_is_(server_encoding == "UTF8"), unknown_(server_encoding == "SQL_ASCII") {
-  if (as_it_is_) {
+    : is_utf8_(server_encoding == "UTF8"), is_sql_ascii_(server_encoding == "SQL_ASCII") {
+  if (is_utf8_) {
     return;
   }
-  const auto* name = std::ranges::find(kNames, server_encoding, &Name::first);
-  const std::string from(unknown_ ? "UTF-8" : name == kNames.end() ? server_encoding : name->second);
+  const auto* name = std::ranges::find(kEncodingNames, server_encoding, &Name::first);
+  const std::string from(is_sql_ascii_                  ? "UTF-8"
+                         : name == kEncodingNames.end() ? server_encoding
+                                                        : name->second);
   converter_ = iconv_open("UTF-8", from.c_str());
-  if (converter_ == kNone) {
+  if (converter_ == kInvalid) {
     throw Error(
         ExitCode::log_based_unprepared,
-        fmt::format("the database's encoding {} is not known here: log-based replication cannot read it",
-                    server_encoding));
+        fmt::format(
+            "log-based replication does not support database encoding {}: the C library cannot convert "
+            "it; use FULL_TABLE or INCREMENTAL",
+            server_encoding));
   }
 }
 
 Transcoder::~Transcoder() {
-  if (converter_ != nullptr && converter_ != kNone) {
+  if (converter_ != nullptr && converter_ != kInvalid) {
     iconv_close(converter_);
   }
 }
 
 void Transcoder::append(std::string_view text, Buffer& out) {
-  if (as_it_is_) {
+  if (is_utf8_) {
     out.append(text);
     return;
   }
-  while (unknown_) {
-    const std::size_t beyond = find_beyond(text);
+  while (is_sql_ascii_) {
+    const std::size_t beyond = find_beyond_unicode(text);
     convert(text.substr(0, beyond), out);
     if (beyond == text.size()) {
       return;
@@ -91,10 +96,10 @@ void Transcoder::append(std::string_view text, Buffer& out) {
 }
 
 void Transcoder::convert(std::string_view text, Buffer& out) {
-  auto* from = const_cast<char*>(text.data());  // iconv does not write there
+  auto* from = const_cast<char*>(text.data());  // iconv() does not write there
   std::size_t left = text.size();
   while (left > 0) {
-    const std::size_t room = left + kLongestCharacter;
+    const std::size_t room = left + kMaxCharacterSize;
     char* to = out.reserve(room);
     std::size_t unused = room;
     const bool failed = iconv(converter_, &from, &left, &to, &unused) == static_cast<std::size_t>(-1);

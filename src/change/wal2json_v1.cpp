@@ -12,7 +12,7 @@ namespace {
 
 using simdjson::ondemand::value;
 
-Change::Kind kind_of(std::string_view kind) {
+Change::Kind parse_kind(std::string_view kind) {
   if (kind == "insert") {
     return Change::Kind::insert;
   }
@@ -31,7 +31,7 @@ Change::Kind kind_of(std::string_view kind) {
   throw simdjson::simdjson_error(simdjson::INCORRECT_TYPE);
 }
 
-std::string_view without_edges(std::string_view message) {
+std::string_view trim(std::string_view message) {
   constexpr const char* blanks = " \t\r\n";
   const auto first = message.find_first_not_of(blanks);
   return first == std::string_view::npos
@@ -39,8 +39,8 @@ std::string_view without_edges(std::string_view message) {
              : message.substr(first, message.find_last_not_of(blanks) + 1 - first);
 }
 
-// A defect of wal2json up to 2.5: a message that is not transactional gets the comma that another change of
-// the transaction before it would have.
+// A defect of wal2json up to 2.5: a non-transactional logical message starts with the comma that the next
+// change of the previous transaction would have had.
 constexpr std::string_view kBeforeMessage = R"({"change":[,)";
 constexpr std::string_view kAfterMessage = "]}";
 
@@ -48,7 +48,7 @@ bool has_stray_comma(std::string_view text) {
   return text.starts_with(kBeforeMessage) && text.ends_with(kAfterMessage);
 }
 
-/// Names and values come as two lists.
+/// Appends a field for each name. The values are in a list of their own, see read_values().
 void read_names(value list, std::vector<Field>& fields) {
   for (auto name : list.get_array()) {
     fields.emplace_back().name = name.get_string();
@@ -69,15 +69,15 @@ void read_values(value list, std::vector<Field>& fields) {
   }
 }
 
-/// A message for each transaction, `{"nextlsn":"0/1","timestamp":"...","change":[{...},{...}]}`, or its
-/// pieces: up to the bracket, then each change with the comma before it, then `]}`.
+/// Decodes one message per transaction, `{"nextlsn":"0/1","timestamp":"...","change":[{...},{...}]}`, or with
+/// write-in-chunks its parts: the text up to `[`, each change with the comma before it, and `]}`.
 class Wal2jsonV1 : public Decoder {
  public:
   explicit Wal2jsonV1(std::string_view server_encoding) : payload_(server_encoding) {}
 
   void decode(std::string_view message, Lsn lsn, const Sink& sink) override {
-    std::string_view text = without_edges(message);
-    reading(message, lsn, [&] {
+    std::string_view text = trim(message);
+    read_message(message, lsn, [&] {
       if (text == "]}") {
         require(in_chunks_);
         in_chunks_ = false;
@@ -87,18 +87,18 @@ class Wal2jsonV1 : public Decoder {
         in_chunks_ = true;
         read_transaction(std::string(text) + "]}", sink);
       } else if (has_stray_comma(text)) {
-        const bool has_end = std::exchange(has_end_, false);  // a message only, never a row
+        const bool has_end = std::exchange(has_end_, false);  // it has no row change
         text.remove_prefix(kBeforeMessage.size());
         text.remove_suffix(kAfterMessage.size());
-        read_lone_change(text, sink);
+        read_single_change(text, sink);
         has_end_ = has_end;
       } else if (in_chunks_ && !is_transaction(text)) {
-        read_lone_change(text.front() == ',' ? text.substr(1) : text, sink);
+        read_single_change(text.front() == ',' ? text.substr(1) : text, sink);
       } else {
         const bool has_end = has_end_;
         read_transaction(text, sink);
         if (in_chunks_) {
-          has_end_ = has_end;  // a message in between is of no transaction
+          has_end_ = has_end;  // a non-transactional message between the parts
         } else if (has_end_) {
           finish(sink);
         }
@@ -116,7 +116,7 @@ class Wal2jsonV1 : public Decoder {
     }
   }
 
-  /// A transaction's members come before its changes; a message outside of any transaction has none.
+  /// True if `text` starts as a transaction does. A single change starts with its kind.
   static bool is_transaction(std::string_view text) {
     return text.starts_with(R"({"change")") || text.starts_with(R"({"nextlsn")") ||
            text.starts_with(R"({"xid")") || text.starts_with(R"({"timestamp")");
@@ -147,7 +147,7 @@ class Wal2jsonV1 : public Decoder {
     require(is_at_end(document));
   }
 
-  void read_lone_change(std::string_view text, const Sink& sink) {
+  void read_single_change(std::string_view text, const Sink& sink) {
     auto document = payload_.open(text, when_copied_);
     read_change(document.get_value(), sink);
     require(is_at_end(document));
@@ -160,7 +160,7 @@ class Wal2jsonV1 : public Decoder {
       const std::string_view key = member.unescaped_key();
       value content = member.value();
       if (key == "kind") {
-        change_.kind = kind_of(content.get_string());
+        change_.kind = parse_kind(content.get_string());
         has_kind = true;
       } else if (key == "schema") {
         change_.schema = content.get_string();
@@ -175,7 +175,7 @@ class Wal2jsonV1 : public Decoder {
       }
     }
     require(has_kind);
-    require(!is_of_rows(change_.kind) || (has_end_ && !change_.table.empty()));
+    require(!is_row_change(change_.kind) || (has_end_ && !change_.table.empty()));
     sink(change_);
   }
 
@@ -218,13 +218,13 @@ class Wal2jsonV1 : public Decoder {
   Lsn commit_end_;
   std::string commit_time_;
   std::string xid_;
-  bool has_end_ = false;    ///< the last transaction said where its commit ends
-  bool in_chunks_ = false;  ///< a transaction that comes in pieces is not at its end
+  bool has_end_ = false;    ///< the last transaction had a `nextlsn`
+  bool in_chunks_ = false;  ///< a transaction in parts has not ended
 };
 
 }  // namespace
 
-std::unique_ptr<Decoder> wal2json_v1(std::string_view server_encoding) {
+std::unique_ptr<Decoder> make_wal2json_v1_decoder(std::string_view server_encoding) {
   return std::make_unique<Wal2jsonV1>(server_encoding);
 }
 

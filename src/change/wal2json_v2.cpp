@@ -9,7 +9,7 @@ namespace {
 
 using simdjson::ondemand::value;
 
-Change::Kind kind_of(std::string_view action) {
+Change::Kind parse_kind(std::string_view action) {
   switch (action.size() == 1 ? action.front() : '\0') {
     case 'B':
       return Change::Kind::begin;
@@ -30,7 +30,7 @@ Change::Kind kind_of(std::string_view action) {
   }
 }
 
-/// `[{"name":"id","value":1}, ...]`
+/// Reads `[{"name":"id","value":1}, ...]`.
 void read_fields(value list, std::vector<Field>& fields) {
   for (auto entry : list.get_array()) {
     Field& field = fields.emplace_back();
@@ -50,13 +50,13 @@ void read_fields(value list, std::vector<Field>& fields) {
   }
 }
 
-/// A message for each event: `{"action":"I","schema":"public","table":"t","columns":[...]}`.
+/// Decodes one message per change: `{"action":"I","schema":"public","table":"t","columns":[...]}`.
 class Wal2jsonV2 : public Decoder {
  public:
   explicit Wal2jsonV2(std::string_view server_encoding) : payload_(server_encoding) {}
 
   void decode(std::string_view message, Lsn lsn, const Sink& sink) override {
-    reading(message, lsn, [&] { read(message); });
+    read_message(message, lsn, [&] { read(message); });
     sink(change_);
     payload_.shrink();
   }
@@ -74,7 +74,7 @@ class Wal2jsonV2 : public Decoder {
       const std::string_view key = member.unescaped_key();
       value content = member.value();
       if (key == "action") {
-        change_.kind = kind_of(content.get_string());
+        change_.kind = parse_kind(content.get_string());
         has_action = true;
       } else if (key == "schema") {
         change_.schema = content.get_string();
@@ -93,8 +93,8 @@ class Wal2jsonV2 : public Decoder {
         change_.commit_time = content.get_string();
       }
     }
-    const bool begins_somewhere = change_.kind != Change::Kind::begin || has_end;
-    if (!has_action || !begins_somewhere || (is_of_rows(change_.kind) && change_.table.empty()) ||
+    const bool has_commit_end_if_begin = change_.kind != Change::Kind::begin || has_end;
+    if (!has_action || !has_commit_end_if_begin || (is_row_change(change_.kind) && change_.table.empty()) ||
         !is_at_end(document)) {
       throw simdjson::simdjson_error(simdjson::TAPE_ERROR);
     }
@@ -106,7 +106,7 @@ class Wal2jsonV2 : public Decoder {
 
 }  // namespace
 
-std::unique_ptr<Decoder> wal2json_v2(std::string_view server_encoding) {
+std::unique_ptr<Decoder> make_wal2json_v2_decoder(std::string_view server_encoding) {
   return std::make_unique<Wal2jsonV2>(server_encoding);
 }
 

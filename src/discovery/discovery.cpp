@@ -17,8 +17,6 @@ namespace {
 
 using value::EncodingOptions;
 
-constexpr Oid kBit = 1560;
-
 /// The key's columns, in key order.
 std::vector<std::string> key_columns(const pg::Table& table) {
   std::vector<const pg::TableColumn*> keys;
@@ -58,7 +56,7 @@ Json table_metadata(const std::string& database, const pg::Table& table) {
 Json column_metadata(const pg::TableColumn& column, const value::Type& type, const EncodingOptions& options) {
   const bool unsupported =
       value::is_other(type) && options.other_types == EncodingOptions::OtherTypes::unsupported;
-  const bool long_bit = column.type == kBit && column.modifier > 1;
+  const bool long_bit = column.type == oids::kBit && column.modifier > 1;
   Json about = Json::object();
   about["sql-datatype"] = long_bit ? fmt::format("bit({})", column.modifier) : column.type_name;
   about["inclusion"] = unsupported ? "unsupported" : column.key_position > 0 ? "automatic" : "available";

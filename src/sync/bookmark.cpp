@@ -119,9 +119,8 @@ std::optional<std::string> bookmark_text(const Json& bookmark) {
 std::string operator_schema(const TypeRows& types, Oid type) {
   const Oid oid = base_type(types, type);
   const TypeRow& row = type_row(types, oid);
-  constexpr Oid first_user_oid = 16384;  // FirstNormalObjectId
   // User-defined arrays, ranges, enums and composite types share the operators in pg_catalog.
-  const bool has_own = row.kind == 'b' && !row.is_array && oid >= first_user_oid;
+  const bool has_own = row.kind == 'b' && !row.is_array && oid >= oids::kFirstNormalObjectId;
   return pg::quote_identifier(has_own ? row.schema : "pg_catalog");
 }
 

@@ -12,7 +12,7 @@ namespace tap::value {
 
 namespace {
 
-constexpr Precision kMost = {100, 38};
+constexpr Precision kMaxPrecision = {100, 38};
 
 }  // namespace
 
@@ -26,16 +26,18 @@ std::optional<Precision> declared_precision(std::int32_t modifier) {
 }
 
 Precision capped_precision(std::int32_t modifier) {
-  const auto [precision, scale] = declared_precision(modifier).value_or(kMost);
-  return {std::min(precision, kMost.precision), std::min(scale, kMost.scale)};
+  const auto [precision, scale] = declared_precision(modifier).value_or(kMaxPrecision);
+  return {std::min(precision, kMaxPrecision.precision), std::min(scale, kMaxPrecision.scale)};
 }
 
 void warn_if_capped(std::int32_t modifier) {
-  const Precision declared = declared_precision(modifier).value_or(kMost);
+  const Precision declared = declared_precision(modifier).value_or(kMaxPrecision);
   const Precision capped = capped_precision(modifier);
   if (capped.precision != declared.precision || capped.scale != declared.scale) {
-    log::warn("numeric({},{}) is numeric({},{}) in the JSON schema; a target may cut such values",
-              declared.precision, declared.scale, capped.precision, capped.scale);
+    log::warn(
+        "the JSON schema describes a numeric({},{}) column as numeric({},{}); a target may truncate its "
+        "values",
+        declared.precision, declared.scale, capped.precision, capped.scale);
   }
 }
 

@@ -8,23 +8,25 @@
 
 namespace tap::value {
 
-/// VARHDRSZ: what the modifiers of numeric, varchar and char have added to them.
+/// VARHDRSZ, which the server adds to the modifiers of numeric, varchar and char.
 constexpr std::int32_t kVarHeaderSize = 4;
 
-/// How many digits a numeric has, and how many of them after the point.
+/// The number of digits of a numeric, and how many of them follow the decimal point.
 struct Precision {
   int precision;
   int scale;
 };
 
-/// Nothing if the column does not say.
+/// Returns the precision and scale of numeric(p,s); nullopt for a numeric without them.
 std::optional<Precision> declared_precision(std::int32_t modifier);
 
-/// What the Python tap takes for it: no more than 100 and 38, which are the defaults, too.
+/// Returns the precision and scale in the Python tap's schema: at most 100 and 38, which are also its
+/// defaults.
 Precision capped_precision(std::int32_t modifier);
+/// Logs a warning if capped_precision() differs from the declared one.
 void warn_if_capped(std::int32_t modifier);
 
-/// 10^exponent as Python writes it: 100, 0.01, 1e-05. `sign` may be "-".
+/// Returns 10^exponent as Python writes it: 100, 0.01, 1e-05. `sign` is "" or "-".
 Json power_of_ten(int exponent, const char* sign = "");
 
 }  // namespace tap::value

@@ -9,29 +9,29 @@
 
 #include <tap/value/schema.hpp>
 
-#include "kinds.hpp"
 #include "precision.hpp"
+#include "type_table.hpp"
 
 namespace tap::value {
 
 namespace {
 
-const Type& innermost(const Type& type) {
-  return type.element ? innermost(*type.element) : type;
+const Type& innermost_element(const Type& type) {
+  return type.element ? innermost_element(*type.element) : type;
 }
 
 bool is_bit_string(const Type& type) {
-  return type.kind->family == Family::bit && type.modifier > 1;
+  return type.entry->family == TypeFamily::bit && type.modifier > 1;
 }
 
-/// True if the options make values other than what the Python tap sends, so that its schema cannot fit.
-bool is_sent_otherwise(const Type& type, const EncodingOptions& options) {
-  return (type.kind->family == Family::numeric &&
+/// True if the options change the JSON of such values from the Python tap's, whose schema is then wrong.
+bool differs_from_python_tap(const Type& type, const EncodingOptions& options) {
+  return (type.entry->family == TypeFamily::numeric &&
           options.numeric_as == EncodingOptions::NumericAs::decimal_string) ||
-         (type.kind->family == Family::json && options.json_as_object);
+         (type.entry->family == TypeFamily::json && options.json_as_object);
 }
 
-/// A number, and what it may be instead: the Python tap knows no numbers as strings.
+/// The JSON types of a number that may be NaN or infinite. The Python tap's schema never allows strings.
 std::vector<std::string> number_types(const EncodingOptions& options) {
   if (options.schema_dialect == EncodingOptions::Dialect::portable &&
       options.non_finite_numbers == EncodingOptions::NonFinite::string) {
@@ -40,32 +40,33 @@ std::vector<std::string> number_types(const EncodingOptions& options) {
   return {"number"};
 }
 
-/// The JSON types of a value that is not NULL, of a type that is not an array.
+/// The JSON types of a value that is not NULL. `type` is not an array.
 std::vector<std::string> json_types(const Type& type, const EncodingOptions& options) {
-  switch (type.kind->family) {
-    case Family::int2:
-    case Family::int4:
-    case Family::int8:
+  switch (type.entry->family) {
+    case TypeFamily::int2:
+    case TypeFamily::int4:
+    case TypeFamily::int8:
       return {"integer"};
-    case Family::floating:
+    case TypeFamily::floating:
       return number_types(options);
-    case Family::numeric:
-      return is_sent_otherwise(type, options) ? std::vector<std::string>{"string"} : number_types(options);
-    case Family::boolean:
+    case TypeFamily::numeric:
+      return differs_from_python_tap(type, options) ? std::vector<std::string>{"string"}
+                                                    : number_types(options);
+    case TypeFamily::boolean:
       return {"boolean"};
-    case Family::bit:
+    case TypeFamily::bit:
       return {is_bit_string(type) ? "string" : "boolean"};
-    case Family::json:
-      if (is_sent_otherwise(type, options)) {
+    case TypeFamily::json:
+      if (differs_from_python_tap(type, options)) {
         return {"object", "array", "string", "number", "boolean"};
       }
       return {"string"};
-    case Family::hstore:
+    case TypeFamily::hstore:
       return {"object"};
-    case Family::text:
-    case Family::limited_text:
-    case Family::date_time:
-    case Family::array:
+    case TypeFamily::text:
+    case TypeFamily::limited_text:
+    case TypeFamily::date_time:
+    case TypeFamily::array:
       break;
   }
   return {"string"};
@@ -78,13 +79,13 @@ std::vector<std::string> type_list(bool nullable, std::vector<std::string> types
   return types;
 }
 
-/// What a schema says of a value besides its type, alone or in an array.
+/// Adds the keywords besides `type` that a column and an array element share.
 void add_format(Json& schema, const Type& type, const EncodingOptions& options) {
-  if (type.kind->family == Family::date_time) {
+  if (type.entry->family == TypeFamily::date_time) {
     schema["format"] = "date-time";
-  } else if (type.kind->family == Family::hstore) {
+  } else if (type.entry->family == TypeFamily::hstore) {
     schema["additionalProperties"] = {{"type", {"null", "string"}}};
-  } else if (type.kind->family == Family::numeric && is_sent_otherwise(type, options)) {
+  } else if (type.entry->family == TypeFamily::numeric && differs_from_python_tap(type, options)) {
     schema["format"] = "x-singer.decimal";
     if (const auto declared = declared_precision(type.modifier)) {
       schema["precision"] = declared->precision;
@@ -99,16 +100,16 @@ void add_range(Json& schema) {
   schema["maximum"] = std::numeric_limits<Integer>::max();
 }
 
-/// What a schema says of a column's value only.
+/// Adds the keywords that only a column has.
 void add_limits(Json& schema, const Type& type) {
-  switch (type.kind->family) {
-    case Family::int2:
+  switch (type.entry->family) {
+    case TypeFamily::int2:
       return add_range<std::int16_t>(schema);
-    case Family::int4:
+    case TypeFamily::int4:
       return add_range<std::int32_t>(schema);
-    case Family::int8:
+    case TypeFamily::int8:
       return add_range<std::int64_t>(schema);
-    case Family::limited_text:
+    case TypeFamily::limited_text:
       if (type.modifier > kVarHeaderSize) {
         schema["maxLength"] = type.modifier - kVarHeaderSize;
       }
@@ -118,7 +119,7 @@ void add_limits(Json& schema, const Type& type) {
   }
 }
 
-Json portable(const Type& type, bool is_key, const EncodingOptions& options) {
+Json portable_schema(const Type& type, bool is_key, const EncodingOptions& options) {
   Json schema;
   if (!type.element) {
     schema["type"] = type_list(!is_key, json_types(type, options));
@@ -126,7 +127,7 @@ Json portable(const Type& type, bool is_key, const EncodingOptions& options) {
     add_limits(schema, type);
     return schema;
   }
-  const Type& element = innermost(type);
+  const Type& element = innermost_element(type);
   auto types = json_types(element, options);
   if (std::ranges::find(types, "array") == types.end()) {
     types.emplace_back("array");
@@ -139,26 +140,26 @@ Json portable(const Type& type, bool is_key, const EncodingOptions& options) {
   return schema;
 }
 
-/// The end of a definition's name: sdc_recursive_<this>_array.
-std::string definition_of(const Type& element) {
-  switch (element.kind->family) {
-    case Family::int2:
-    case Family::int4:
-    case Family::int8:
+/// Returns the variable part of a definition's name: sdc_recursive_<kind>_array.
+std::string definition_kind(const Type& element) {
+  switch (element.entry->family) {
+    case TypeFamily::int2:
+    case TypeFamily::int4:
+    case TypeFamily::int8:
       return "integer";
-    case Family::floating:
+    case TypeFamily::floating:
       return "number";
-    case Family::numeric: {
+    case TypeFamily::numeric: {
       const auto [precision, scale] = capped_precision(element.modifier);
       return fmt::format("decimal_{}_{}", precision, scale);
     }
-    case Family::boolean:
+    case TypeFamily::boolean:
       return "boolean";
-    case Family::bit:
+    case TypeFamily::bit:
       return is_bit_string(element) ? "string" : "boolean";
-    case Family::date_time:
+    case TypeFamily::date_time:
       return "timestamp";
-    case Family::hstore:
+    case TypeFamily::hstore:
       return "object";
     default:
       return "string";
@@ -169,36 +170,36 @@ std::string definition_name(const std::string& kind) {
   return fmt::format("sdc_recursive_{}_array", kind);
 }
 
-Json reference(const std::string& name) {
+Json make_reference(const std::string& name) {
   return {{"$ref", "#/definitions/" + name}};
 }
 
-Json singer_io(const Type& type, bool is_key, const EncodingOptions& options) {
+Json singer_io_schema(const Type& type, bool is_key, const EncodingOptions& options) {
   if (is_other(type)) {
     return Json::object();
   }
-  const Type& element = innermost(type);
-  if (is_sent_otherwise(element, options)) {
-    return portable(type, is_key, options);
+  const Type& element = innermost_element(type);
+  if (differs_from_python_tap(element, options)) {
+    return portable_schema(type, is_key, options);
   }
-  if (element.kind->family == Family::numeric) {
+  if (element.entry->family == TypeFamily::numeric) {
     warn_if_capped(element.modifier);
   }
   Json schema;
   if (type.element) {
     schema["type"] = {"null", "array"};
-    schema["items"] = reference(definition_name(definition_of(element)));
+    schema["items"] = make_reference(definition_name(definition_kind(element)));
     return schema;
   }
   schema["type"] = type_list(!is_key, json_types(type, options));
-  if (type.kind->family == Family::numeric) {
+  if (type.entry->family == TypeFamily::numeric) {
     const auto [precision, scale] = capped_precision(type.modifier);
     schema["exclusiveMaximum"] = true;
     schema["maximum"] = power_of_ten(precision - scale);
     schema["multipleOf"] = power_of_ten(-scale);
     schema["exclusiveMinimum"] = true;
     schema["minimum"] = power_of_ten(precision - scale, "-");
-  } else if (type.kind->family == Family::hstore) {
+  } else if (type.entry->family == TypeFamily::hstore) {
     schema["properties"] = Json::object();
   } else {
     add_format(schema, type, options);
@@ -210,8 +211,9 @@ Json singer_io(const Type& type, bool is_key, const EncodingOptions& options) {
 }  // namespace
 
 Json json_schema(const Type& type, bool is_key, const EncodingOptions& options) {
-  return options.schema_dialect == EncodingOptions::Dialect::singer_io ? singer_io(type, is_key, options)
-                                                                       : portable(type, is_key, options);
+  return options.schema_dialect == EncodingOptions::Dialect::singer_io
+             ? singer_io_schema(type, is_key, options)
+             : portable_schema(type, is_key, options);
 }
 
 Json fixed_definitions() {
@@ -224,17 +226,17 @@ Json fixed_definitions() {
     if (is_timestamp) {
       definition["format"] = "date-time";
     }
-    definition["items"] = reference(name);
+    definition["items"] = make_reference(name);
   }
   return definitions;
 }
 
 void add_definitions(Json& definitions, const Type& type) {
-  const Type& element = innermost(type);
-  if (!type.element || element.kind->family != Family::numeric) {
+  const Type& element = innermost_element(type);
+  if (!type.element || element.entry->family != TypeFamily::numeric) {
     return;
   }
-  const std::string name = definition_name(definition_of(element));
+  const std::string name = definition_name(definition_kind(element));
   if (definitions.contains(name)) {
     return;
   }
@@ -246,7 +248,7 @@ void add_definitions(Json& definitions, const Type& type) {
   definition["maximum"] = power_of_ten(precision - scale);
   definition["exclusiveMinimum"] = true;
   definition["minimum"] = power_of_ten(precision - scale, "-");
-  definition["items"] = reference(name);
+  definition["items"] = make_reference(name);
   definitions[name] = std::move(definition);
 }
 

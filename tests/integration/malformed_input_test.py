@@ -133,7 +133,7 @@ class TypesTest(MalformedInputTest):
         )
         self.check_fails_alone(
             self.sync(self.catalog(), expect=1),
-            f"{self.schema}.t.h: the server sent 4 bytes that are not the binary form of type "
+            f"{self.schema}.t.h: the server sent 4 bytes that are not a binary value of type "
             "hstore; please report this with the server's version and the column's type",
         )
 

@@ -195,7 +195,7 @@ class CopyTest(MalformedResponsesTest):
         self.check(row(int4(2), struct.pack(">i", -2)), self.ROW, "INCREMENTAL", "k")
 
     def test_truncated_row(self):
-        early = "a message of the server ends early: 4 more bytes were due, 0 are left"
+        early = "a server message is truncated: expected 4 more bytes, found 0"
         truncated = int4(2) + struct.pack(">i", 4)
         self.check(struct.pack(">h", 3) + field(struct.pack(">IH", 0, 2)) + truncated, early)
         self.check(struct.pack(">h", 2) + truncated, early, "INCREMENTAL", "k")
@@ -219,7 +219,7 @@ class JsonTest(MalformedResponsesTest):
         self.assertEqual(result.records(), [])
         self.assertIn(
             f"ERROR stream {self.id_of('t')}: {self.schema}.t.j: the server sent 19 bytes that "
-            "are not the binary form of type json; please report this with the server's version "
+            "are not a binary value of type json; please report this with the server's version "
             "and the column's type",
             result.stderr,
         )

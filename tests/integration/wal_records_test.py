@@ -331,9 +331,9 @@ class WalRecordsTest(WalTest):
                 self.assertEqual(changes(result), [{"id": 1, "a": "good", "_sdc_deleted_at": None}])
                 self.assertRegex(
                     result.stderr.splitlines()[-1],
-                    r"^CRITICAL the message at [0-9A-F]+/[0-9A-F]+ of the log, \d+ bytes, is not "
-                    r"what wal2json writes \(.+\): nothing after it has been read; please report "
-                    r"this with the plugin's version$",
+                    r"^CRITICAL cannot decode the wal2json message at WAL position "
+                    r"[0-9A-F]+/[0-9A-F]+ \(\d+ bytes\): .+; nothing after it was read; please "
+                    r"report this with the plugin's version$",
                 )
         self.assertEqual([record["id"] for record in self.check_followed("t").records()], [1, 2, 3])
 

@@ -19,7 +19,7 @@ using namespace tap;
 using namespace tap::test;
 using value::Encoder;
 using value::EncodingOptions;
-using value::Wire;
+using value::Format;
 
 namespace {
 
@@ -123,7 +123,7 @@ void check_values(Database& database, const TypeRows& types) {
     const Json schema = json_schema(type, false, options);
     Json definitions = value::fixed_definitions();
     add_definitions(definitions, type);
-    const Encoder from_text(type, Wire::text, options, "t.c");
+    const Encoder from_text(type, Format::text, options, "t.c");
     for (int row = 0; row < texts.size(); ++row) {
       const std::string_view text = texts.field(row, 0).value();
       CAPTURE(text);
@@ -131,7 +131,7 @@ void check_values(Database& database, const TypeRows& types) {
       const std::string json = outcome(from_text, text);
       CAPTURE(json);
       if (has_binary(type)) {
-        const Encoder from_binary(type, Wire::binary, options, "t.c");
+        const Encoder from_binary(type, Format::binary, options, "t.c");
         CHECK(outcome(from_binary, binaries.field(row, 0).value()) == json);
       }
       if (json.starts_with("t.c: ")) {

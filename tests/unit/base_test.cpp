@@ -19,14 +19,14 @@ std::string json_string(std::string_view text) {
   return std::string(out.view());
 }
 
-/// What a document becomes when it is read and written again.
-std::string again(std::string_view text) {
+/// Parses a document and writes it.
+std::string rewrite(std::string_view text) {
   return to_text(parse_json(text, "test.json"));
 }
 
 }  // namespace
 
-TEST_CASE("a buffer keeps what was appended while it grows") {
+TEST_CASE("a buffer keeps its contents while it grows") {
   Buffer buffer;
   std::string expected;
   for (int i = 0; i < 5000; ++i) {
@@ -53,10 +53,10 @@ TEST_CASE("a cursor reads big-endian values and refuses to go past the end") {
   REQUIRE_THROWS_AS(cursor.u16(), Error);
   CHECK(cursor.rest() == "z");
   CHECK(cursor.at_end());
-  REQUIRE_THROWS_WITH(cursor.i32(), "a message of the server ends early: 4 more bytes were due, 0 are left");
+  REQUIRE_THROWS_WITH(cursor.i32(), "a server message is truncated: expected 4 more bytes, found 0");
 }
 
-TEST_CASE("text becomes a JSON string whatever it holds") {
+TEST_CASE("any text becomes a valid JSON string") {
   CHECK(json_string("") == R"("")");
   CHECK(json_string("plain text, longer than one word") == R"("plain text, longer than one word")");
   CHECK(json_string("a \"quote\" and a \\ in the middle") == R"("a \"quote\" and a \\ in the middle")");
@@ -84,7 +84,7 @@ TEST_CASE("bytes that are not UTF-8 become U+FFFD") {
   }());
 }
 
-TEST_CASE("every byte at every place in a word gives a string that parses back") {
+TEST_CASE("every ASCII character at every offset in a word parses back") {
   for (int byte = 1; byte < 0x80; ++byte) {
     for (std::size_t place = 0; place < 17; ++place) {
       std::string text(17, 'x');
@@ -94,17 +94,17 @@ TEST_CASE("every byte at every place in a word gives a string that parses back")
   }
 }
 
-TEST_CASE("a document keeps its keys' order and every digit of its numbers") {
-  CHECK(again(R"({"b": 1, "a": [true, null, {"z": "ü", "y": []}], "e": {}})") ==
+TEST_CASE("a document keeps the order of its keys and every digit of its numbers") {
+  CHECK(rewrite(R"({"b": 1, "a": [true, null, {"z": "ü", "y": []}], "e": {}})") ==
         R"({"b":1,"a":[true,null,{"z":"ü","y":[]}],"e":{}})");
   const std::string big = "1" + std::string(62, '0');
-  CHECK(again(R"({"maximum": )" + big + R"(, "multipleOf": 1e-38, "x": 1.10, "y": 1E+5, "z": -0.0})") ==
+  CHECK(rewrite(R"({"maximum": )" + big + R"(, "multipleOf": 1e-38, "x": 1.10, "y": 1E+5, "z": -0.0})") ==
         R"({"maximum":)" + big + R"(,"multipleOf":1e-38,"x":1.10,"y":1E+5,"z":-0.0})");
-  CHECK(again("[18446744073709551615,-9223372036854775808,18446744073709551616]") ==
+  CHECK(rewrite("[18446744073709551615,-9223372036854775808,18446744073709551616]") ==
         "[18446744073709551615,-9223372036854775808,18446744073709551616]");
 }
 
-TEST_CASE("a document is indented one member a line") {
+TEST_CASE("an indented document has one member per line") {
   CHECK(to_text(parse_json(R"({"a":[1,{"b":2}],"c":{},"d":[]})", "t"), 2) == R"({
   "a": [
     1,
@@ -117,14 +117,14 @@ TEST_CASE("a document is indented one member a line") {
 })");
 }
 
-TEST_CASE("what is not JSON is refused by file, line and column") {
+TEST_CASE("a JSON syntax error names the file, line and column") {
   REQUIRE_THROWS_WITH(parse_json("{\"a\": 1,\n  oops}", "catalog.json"),
                       "catalog.json: not valid JSON at line 2, column 3");
   REQUIRE_THROWS_WITH(parse_json("", "c.json"), "c.json: not valid JSON at line 1, column 1");
   REQUIRE_THROWS_WITH(parse_json("{} {}", "c.json"), "c.json: not valid JSON at line 1, column 4");
 }
 
-TEST_CASE("what a terminal would act upon is escaped") {
+TEST_CASE("characters that act on a terminal are escaped") {
   CHECK(to_printable_line("caf\u00e9 \u65e5\u672c \U0001F600 'x' \"y\" \\") ==
         "caf\u00e9 \u65e5\u672c \U0001F600 'x' \"y\" \\");
   CHECK(to_printable_line("a\nb\rc\td") == R"(a\nb\rc\td)");

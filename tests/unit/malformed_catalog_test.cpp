@@ -13,8 +13,6 @@ using namespace tap;
 
 namespace {
 
-constexpr Oid kInt4 = 23;
-
 TypeRow domain(const std::string& name, Oid base) {
   return {.name = name, .schema = "s", .kind = 'd', .base = base};
 }
@@ -24,9 +22,9 @@ TypeRow array(const std::string& name, Oid element) {
 
 /// int4, and `levels` domains, or arrays and domains in turn, over it; the outermost is 1000.
 TypeRows nested(int levels, bool arrays) {
-  TypeRows types = {{kInt4, {.name = "int4", .schema = "pg_catalog"}}};
+  TypeRows types = {{oids::kInt4, {.name = "int4", .schema = "pg_catalog"}}};
   for (int i = 0; i < levels; ++i) {
-    const Oid inner = i + 1 == levels ? kInt4 : static_cast<Oid>(1001 + i);
+    const Oid inner = i + 1 == levels ? oids::kInt4 : static_cast<Oid>(1001 + i);
     types[static_cast<Oid>(1000 + i)] = arrays && i % 2 == 0 ? array("a", inner) : domain("d", inner);
   }
   return types;
@@ -60,7 +58,7 @@ TEST_CASE("types are nested a hundred deep, and no deeper") {
     CHECK_THROWS_AS(value::resolve(nested(101, arrays), 1000, -1), Error);
     CHECK_THROWS_AS(value::resolve(nested(100'000, arrays), 1000, -1), Error);
   }
-  CHECK(base_type(nested(100, false), 1000) == kInt4);
+  CHECK(base_type(nested(100, false), 1000) == oids::kInt4);
   CHECK_THROWS_AS(base_type(nested(101, false), 1000), Error);
 }
 

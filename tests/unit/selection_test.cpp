@@ -11,20 +11,18 @@ using pg::RelationKind;
 
 namespace {
 
-constexpr Oid kInteger = 23;
-
 /// A table with columns a (its key), b and c.
 DiscoveredStream found(const std::string& schema, const std::string& name,
                        RelationKind kind = RelationKind::table) {
   TypeRows types;
-  types[kInteger].name = "int4";
+  types[oids::kInt4].name = "int4";
   pg::Table table;
   table.schema = schema;
   table.name = name;
   table.kind = kind;
-  table.columns = {{"a", kInteger, -1, "integer", true, 1},
-                   {"b", kInteger, -1, "integer", false, 0},
-                   {"c", kInteger, -1, "integer", false, 0}};
+  table.columns = {{"a", oids::kInt4, -1, "integer", true, 1},
+                   {"b", oids::kInt4, -1, "integer", false, 0},
+                   {"c", oids::kInt4, -1, "integer", false, 0}};
   return {discovery::catalog_entry("db", table, types, {}), kind};
 }
 

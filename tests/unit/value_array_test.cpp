@@ -81,8 +81,8 @@ TEST_CASE("an array of a domain over an array is a list of lists") {
 
 TEST_CASE("a broken array is refused") {
   const std::string bytes = header({{2, 1}, {1, 1}}) + sized("a\"b") + kNull;
-  check_cuts("text[]", Wire::binary, bytes);
-  check_cuts("text[]", Wire::text, R"([0:1][3:4]={{"a\"b",NULL},{c,"}"}})");
+  check_cuts("text[]", Format::binary, bytes);
+  check_cuts("text[]", Format::text, R"([0:1][3:4]={{"a\"b",NULL},{c,"}"}})");
   CHECK_THROWS_AS(from_binary("text[]", bytes + "x"), Error);
   CHECK_THROWS_AS(from_binary("text[]", header({}) + "x"), Error);
   CHECK_THROWS_AS(from_binary("text[]", header({{0, 1}})), Error);

@@ -88,27 +88,27 @@ TEST_CASE("a date out of range is clamped, null or the server's text") {
 TEST_CASE("a date out of range can end the stream with the column, the value and the remedy") {
   const EncodingOptions options = on_out_of_range(EncodingOptions::OutOfRange::error);
   const std::string message =
-      "t.c: 0044-03-15 BC is outside the years 1 to 9999; set out_of_range_dates to clamp, null or string to "
-      "send "
-      "such rows";
+      "t.c: 0044-03-15 BC is outside the years 1 to 9999; set `out_of_range_dates` to `clamp`, `null` or "
+      "`string` to send such rows";
   CHECK_THROWS_WITH(from_binary("date", int32(-746117), options), message);
   CHECK_THROWS_WITH(from_text("date", "0044-03-15 BC", options), message);
   CHECK_THROWS_AS(from_text("date", "infinity", options), StreamError);
   CHECK_THROWS_AS(from_text("timestamp[]", "{infinity}", options), StreamError);
 }
 
-TEST_CASE("a date that is changed is told once per column") {
+TEST_CASE("a changed date is logged once per column") {
   const Log log;
-  const Encoder encode(type_of("date"), Wire::text, {}, "public.t.day");
+  const Encoder encode(type_of("date"), Format::text, {}, "public.t.day");
   Buffer out;
   for (const char* value : {"2000-01-01", "infinity", "0044-03-15 BC", "infinity"}) {
     encode(value, out);
   }
-  CHECK(log.text() == "warning public.t.day: infinity is outside the years 1 to 9999 and is sent as " +
-                          kLatest + ", as are others like it; out_of_range_dates can change this\n");
+  CHECK(log.text() ==
+        "warning public.t.day: infinity is outside the years 1 to 9999 and is written as " + kLatest +
+            "; other such values of this column are changed without a warning (see `out_of_range_dates`)\n");
 }
 
-TEST_CASE("a date that is sent as the server's text is not told") {
+TEST_CASE("a date that is written as the server's text is not logged") {
   const Log log;
   from_text("date", "infinity", on_out_of_range(EncodingOptions::OutOfRange::string));
   CHECK(log.text().empty());
@@ -134,16 +134,16 @@ TEST_CASE("a time with a zone has six digits or none, and its offset in hours an
 
 TEST_CASE("bytes that are not a date or time are refused") {
   const Log quiet;
-  check_cuts("date", Wire::binary, int32(0));
-  check_cuts("timestamp", Wire::binary, int64(0));
-  check_cuts("timestamptz", Wire::binary, int64(0));
-  check_cuts("time", Wire::binary, int64(0));
-  check_cuts("timetz", Wire::binary, int64(0) + int32(0));
-  check_cuts("date", Wire::text, "0044-03-15 BC");
-  check_cuts("timestamp", Wire::text, "10000-01-01 00:00:00.5");
-  check_cuts("timestamptz", Wire::text, "0044-03-15 12:00:00.123456+00 BC");
-  check_cuts("time", Wire::text, "12:11:10.123");
-  check_cuts("timetz", Wire::text, "12:11:10.5+05:30:15");
+  check_cuts("date", Format::binary, int32(0));
+  check_cuts("timestamp", Format::binary, int64(0));
+  check_cuts("timestamptz", Format::binary, int64(0));
+  check_cuts("time", Format::binary, int64(0));
+  check_cuts("timetz", Format::binary, int64(0) + int32(0));
+  check_cuts("date", Format::text, "0044-03-15 BC");
+  check_cuts("timestamp", Format::text, "10000-01-01 00:00:00.5");
+  check_cuts("timestamptz", Format::text, "0044-03-15 12:00:00.123456+00 BC");
+  check_cuts("time", Format::text, "12:11:10.123");
+  check_cuts("timetz", Format::text, "12:11:10.5+05:30:15");
   CHECK_THROWS_AS(from_binary("time", int64(-1)), Error);
   CHECK_THROWS_AS(from_binary("time", int64(kDay + 1)), Error);
   CHECK_THROWS_AS(from_binary("timetz", int64(0) + int32(57600)), Error);

@@ -200,23 +200,23 @@ TEST_CASE("a numeric that its header belies is refused") {
 }
 
 TEST_CASE("a number that is cut is refused") {
-  check_cuts("bool", Wire::binary, std::string(1, '\1'));
-  check_cuts("int2", Wire::binary, int16(1));
-  check_cuts("int4", Wire::binary, int32(1));
-  check_cuts("int8", Wire::binary, int64(1));
-  check_cuts("float4", Wire::binary, float4(1));
-  check_cuts("float8", Wire::binary, float8(1));
-  check_cuts("numeric", Wire::binary, numeric(2, 0, 2, {12, 3456, 7890, 1000}));
-  check_cuts("numeric", Wire::text, "-1234567890.10");
-  check_cuts("numeric", Wire::text, "-Infinity");
-  check_cuts("float8", Wire::text, "-1.5e+300");
-  check_cuts("bit", Wire::text, "101");
+  check_cuts("bool", Format::binary, std::string(1, '\1'));
+  check_cuts("int2", Format::binary, int16(1));
+  check_cuts("int4", Format::binary, int32(1));
+  check_cuts("int8", Format::binary, int64(1));
+  check_cuts("float4", Format::binary, float4(1));
+  check_cuts("float8", Format::binary, float8(1));
+  check_cuts("numeric", Format::binary, numeric(2, 0, 2, {12, 3456, 7890, 1000}));
+  check_cuts("numeric", Format::text, "-1234567890.10");
+  check_cuts("numeric", Format::text, "-Infinity");
+  check_cuts("float8", Format::text, "-1.5e+300");
+  check_cuts("bit", Format::text, "101");
   CHECK_THROWS_AS(from_binary("int4", int64(1)), Error);
 }
 
 TEST_CASE("the error names the column and the type, and shows no data") {
   REQUIRE_THROWS_WITH(
       from_text("int4", "1,5"),
-      "t.c: the server sent 3 bytes that are not the text form of type int4; please report this "
+      "t.c: the server sent 3 bytes that are not a text value of type int4; please report this "
       "with the server's version and the column's type");
 }

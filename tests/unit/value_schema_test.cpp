@@ -31,11 +31,11 @@ const std::string kString = R"({"type":["null","string"]})";
 }  // namespace
 
 TEST_CASE("types are resolved through their domains") {
-  CHECK(type_of("posint").kind == type_of("int4").kind);
-  CHECK(type_of("net_price").kind == type_of("numeric").kind);
+  CHECK(type_of("posint").entry == type_of("int4").entry);
+  CHECK(type_of("net_price").entry == type_of("numeric").entry);
   CHECK(type_of("net_price").modifier == numeric_modifier(12, 2));
-  CHECK(type_of("intarr").kind == type_of("int4[]").kind);
-  CHECK(type_of("intarr[]").element->element->kind == type_of("int4").kind);
+  CHECK(type_of("intarr").entry == type_of("int4[]").entry);
+  CHECK(type_of("intarr[]").element->element->entry == type_of("int4").entry);
   CHECK(type_of("numeric[]", numeric_modifier(5, 1)).element->modifier == numeric_modifier(5, 1));
   CHECK(type_of("box[]").delimiter == ';');
 }
@@ -56,8 +56,8 @@ TEST_CASE("types that travel as text") {
   CAPTURE(without);
   CHECK(!has_binary(type_of(without)));
   CHECK(!has_binary(type_of(without + "[]")));
-  CHECK_THROWS_AS(Encoder(type_of(without), Wire::binary, {}, "t.c"), std::logic_error);
-  CHECK_THROWS_AS(Encoder(type_of(without + "[]"), Wire::binary, {}, "t.c"), std::logic_error);
+  CHECK_THROWS_AS(Encoder(type_of(without), Format::binary, {}, "t.c"), std::logic_error);
+  CHECK_THROWS_AS(Encoder(type_of(without + "[]"), Format::binary, {}, "t.c"), std::logic_error);
 }
 
 TEST_CASE("what the Python tap calls unsupported is other, arrays of it are not but for bytea") {
@@ -204,8 +204,10 @@ TEST_CASE("the Python tap's numeric has bounds of powers of ten") {
   CHECK(singer_io("numeric", numeric_modifier(500, 100)) == numeric(power(62), "1e-38"));
   CHECK(singer_io("numeric", numeric_modifier(500, 10)) == numeric(power(90), "1e-10"));
   CHECK(log.text() ==
-        "warning numeric(500,100) is numeric(100,38) in the JSON schema; a target may cut such values\n"
-        "warning numeric(500,10) is numeric(100,10) in the JSON schema; a target may cut such values\n");
+        "warning the JSON schema describes a numeric(500,100) column as numeric(100,38); a target may "
+        "truncate its values\n"
+        "warning the JSON schema describes a numeric(500,10) column as numeric(100,10); a target may "
+        "truncate its values\n");
 }
 
 TEST_CASE("the Python tap's schema of an array refers to a definition") {

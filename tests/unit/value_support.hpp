@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of the value room share: types as a server describes them, and bytes as it sends them.
+// Helpers of the value tests: the rows of pg_type, and values in the binary format.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@
 
 namespace tap::value {
 
-/// Result of pg_type: built-in types by their OIDs with arrays of them, and some that a user would make.
+/// Rows of pg_type: built-in types and their arrays, and some user-defined types.
 inline const TypeRows& type_rows() {
   static const TypeRows rows = [] {
     TypeRows types;
@@ -90,23 +90,23 @@ inline std::int32_t numeric_modifier(int precision, int scale) {
   return ((precision << 16) | (scale & 0x7FF)) + 4;
 }
 
-/// The JSON of a value of column "t.c".
-inline std::string encode(const Type& type, Wire wire, std::string_view value,
+/// Returns the JSON of a value of column "t.c".
+inline std::string encode(const Type& type, Format format, std::string_view value,
                           const EncodingOptions& options = {}) {
   Buffer out;
-  Encoder(type, wire, options, "t.c")(value, out);
+  Encoder(type, format, options, "t.c")(value, out);
   return std::string(out.view());
 }
 inline std::string from_binary(std::string_view type, std::string_view value,
                                const EncodingOptions& options = {}) {
-  return encode(type_of(type), Wire::binary, value, options);
+  return encode(type_of(type), Format::binary, value, options);
 }
 inline std::string from_text(std::string_view type, std::string_view value,
                              const EncodingOptions& options = {}) {
-  return encode(type_of(type), Wire::text, value, options);
+  return encode(type_of(type), Format::text, value, options);
 }
 
-/// Checks that a value given in both forms makes the same JSON.
+/// Checks that both formats of a value give the same JSON.
 inline void check_both(std::string_view type, std::string_view binary, std::string_view text,
                        const std::string& json, const EncodingOptions& options = {}) {
   CAPTURE(type, text);
@@ -114,15 +114,15 @@ inline void check_both(std::string_view type, std::string_view binary, std::stri
   CHECK(from_text(type, text, options) == json);
 }
 
-/// Checks that no beginning of the value passes for a whole one in binary, and that in text none does harm.
-inline void check_cuts(std::string_view type, Wire wire, std::string_view value,
+/// Checks that a truncated value is refused in binary format, and either refused or harmless in text format.
+inline void check_cuts(std::string_view type, Format format, std::string_view value,
                        const EncodingOptions& options = {}) {
   for (std::size_t size = 0; size < value.size(); ++size) {
     CAPTURE(type, size);
     // A copy of its own, so that the sanitizer sees a read beyond it.
     const std::vector<char> cut(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(size));
     const std::string_view view(cut.data(), cut.size());
-    if (wire == Wire::binary) {
+    if (format == Format::binary) {
       CHECK_THROWS_AS(from_binary(type, view, options), Error);
     } else {
       try {

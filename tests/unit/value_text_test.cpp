@@ -47,7 +47,7 @@ TEST_CASE("uuid is lower-case text") {
   const std::string bytes = "\xA0\xEE\xBC\x99\x9C\x0B\x4E\xF8\xBB\x6D\x6B\xB9\xBD\x38\x0A\x11";
   check_both("uuid", bytes, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
              R"("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")");
-  check_cuts("uuid", Wire::binary, bytes);
+  check_cuts("uuid", Format::binary, bytes);
   CHECK_THROWS_AS(from_binary("uuid", bytes + "x"), Error);
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("a broken JSON document is refused rather than written into a record")
 TEST_CASE("no beginning of a JSON document harms a record") {
   const std::string document = R"( {"a": [1, -2.5e+10, true, null, {"b": {}}], "c\u00fc\n": "d \ud83d\ude00 )"
                                "caf\xC3\xA9 long enough for words\", \"e\": [[], [0]]} ";
-  check_cuts("json", Wire::text, document, kJsonAsObject);
+  check_cuts("json", Format::text, document, kJsonAsObject);
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
   CHECK(from_text("json", deep, kJsonAsObject) == deep);
   CHECK_THROWS_AS(from_text("json", deep + "]", kJsonAsObject), Error);
@@ -123,7 +123,7 @@ TEST_CASE("hstore is an object of strings and nulls in the server's order") {
 }
 
 TEST_CASE("a broken hstore is refused") {
-  check_cuts("hstore", Wire::binary, kPairs);
+  check_cuts("hstore", Format::binary, kPairs);
   CHECK_THROWS_AS(from_binary("hstore", kPairs + "x"), Error);
   CHECK_THROWS_AS(from_binary("hstore", int32(-1)), Error);
   CHECK_THROWS_AS(from_binary("hstore", int32(1) + int32(-1) + sized("a")), Error);
@@ -134,5 +134,5 @@ TEST_CASE("a broken hstore is refused") {
                              R"("a"=>"1",)", R"("a"=>"1", )", R"("a"=>"1\)", R"("a"=>NULLx)");
   CAPTURE(text);
   CHECK_THROWS_AS(from_text("hstore", text), Error);
-  check_cuts("hstore", Wire::text, R"("a"=>"1", "b"=>NULL, "c d"=>"x\"y\\")");
+  check_cuts("hstore", Format::text, R"("a"=>"1", "b"=>NULL, "c d"=>"x\"y\\")");
 }

@@ -12,7 +12,7 @@ using change::Change;
 
 namespace {
 
-constexpr Lsn kPlace{0x1947C08};
+constexpr Lsn kLsn{0x1947C08};
 
 std::string fields_of(const std::vector<change::Field>& fields) {
   std::string text;
@@ -50,7 +50,7 @@ std::string describe(const Change& change) {
 std::vector<std::string> decode(change::Decoder& decoder, const std::vector<std::string>& messages) {
   std::vector<std::string> changes;
   for (const std::string& message : messages) {
-    decoder.decode(message, kPlace, [&](const Change& change) { changes.push_back(describe(change)); });
+    decoder.decode(message, kLsn, [&](const Change& change) { changes.push_back(describe(change)); });
   }
   return changes;
 }
@@ -64,7 +64,7 @@ const std::string kInsert =
 }  // namespace
 
 TEST_CASE("format 2: a message for each event") {
-  const auto decoder = change::wal2json_v2("UTF8");
+  const auto decoder = change::make_wal2json_v2_decoder("UTF8");
   CHECK(
       decode(
           *decoder,
@@ -101,7 +101,7 @@ TEST_CASE("format 1: a transaction in one message, or in chunks") {
       "begin, ends at 0/194B430, 2026-11-23 14:30:57+00", "insert public.t (id=<1.10> s=NULL)",
       "update public.t (id=<2>) was (id=<1>)", "delete public.t (id=<x>) at 2026-11-23 14:30:57+00",
       "commit at 0/194B430"};
-  const auto decoder = change::wal2json_v1("UTF8");
+  const auto decoder = change::make_wal2json_v1_decoder("UTF8");
   CHECK(decode(*decoder, {begin + insert + "," + update + "," + remove + "]}"}) == changes);
   CHECK(decode(*decoder, {begin, insert, "," + update, "," + remove, "]}"}) == changes);
   CHECK(decode(*decoder, {message}) == std::vector<std::string>{"other"});
@@ -125,7 +125,7 @@ TEST_CASE("format 1: the comma that wal2json writes before a message is dropped"
   const std::vector<std::string> transaction = {"begin, ends at 0/194B430, 2026-11-23 14:30:57+00",
                                                 "insert public.t (id=<1>)", "insert public.t (id=<1>)",
                                                 "other", "commit at 0/194B430"};
-  const auto decoder = change::wal2json_v1("UTF8");
+  const auto decoder = change::make_wal2json_v1_decoder("UTF8");
   const std::vector<std::string> chunks = {begin, insert, "," + insert, "," + of_transaction, "]}"};
   CHECK(decode(*decoder, {message}) == std::vector<std::string>{"other"});
   CHECK(decode(*decoder, chunks) == transaction);
@@ -152,36 +152,38 @@ TEST_CASE("format 1: nothing but a message is repaired") {
         R"({"change":[,)" + message + "," + message + "]}", R"({"change":[,,)" + message + "]}",
         std::string(R"({"change":[,]})"), R"({"nextlsn":"0/1","change":[,)" + message + "]}"}) {
     CAPTURE(text);
-    const auto decoder = change::wal2json_v1("UTF8");
+    const auto decoder = change::make_wal2json_v1_decoder("UTF8");
     decode(*decoder, {R"({"nextlsn":"0/1","change":[)" + insert + "]}"});
     CHECK_THROWS_AS(decode(*decoder, {text}), Error);
   }
 }
 
-TEST_CASE("a message that is cut anywhere stops the run with its place in the log") {
+TEST_CASE("a truncated message stops the run with its WAL position") {
   for (std::size_t size = 0; size < kInsert.size(); ++size) {
     CAPTURE(size);
-    const auto decoder = change::wal2json_v2("UTF8");
+    const auto decoder = change::make_wal2json_v2_decoder("UTF8");
     bool called = false;
     try {
-      decoder->decode(kInsert.substr(0, size), kPlace, [&](const Change& /*change*/) { called = true; });
-      FAIL("it was taken");
+      decoder->decode(kInsert.substr(0, size), kLsn, [&](const Change& /*change*/) { called = true; });
+      FAIL("the message was accepted");
     } catch (const Error& error) {
       CHECK(error.code() == ExitCode::run_failed);
-      CHECK(std::string(error.what()).find("the message at 0/1947C08 of the log, ") == 0);
+      CHECK(
+          std::string(error.what()).find("cannot decode the wal2json message at WAL position 0/1947C08 (") ==
+          0);
     }
     CHECK_FALSE(called);
   }
 }
 
-TEST_CASE("what wal2json does not write is refused") {
+TEST_CASE("a message that is not in wal2json's format is refused") {
   for (const char* message :
        {"", "[]", "1", "{}", R"({"action":"X"})", R"({"action":"I"} {"action":"I"})",
         R"({"action":"I","columns":[{"name":"a"}]})", R"({"action":"I","columns":[{"value":1}]})",
         R"({"action":"I","columns":[{"name":"a","value":[1]}]})", R"({"action":"B","nextlsn":"x"})",
         R"({"action":"B"})", R"({"action":"I","columns":[]})", R"({"action":"T","schema":"s"})"}) {
     CAPTURE(message);
-    const auto decoder = change::wal2json_v2("UTF8");
+    const auto decoder = change::make_wal2json_v2_decoder("UTF8");
     CHECK_THROWS_AS(decode(*decoder, {message}), Error);
   }
   for (const char* message :
@@ -189,26 +191,27 @@ TEST_CASE("what wal2json does not write is refused") {
         R"({"nextlsn":"0/1","change":[{"kind":"insert","columnnames":[],"columnvalues":[1]}]})",
         R"({"nextlsn":"0/1","change":[{"kind":"upsert"}]})", R"({"nextlsn":"0/1","change":[]},)"}) {
     CAPTURE(message);
-    const auto decoder = change::wal2json_v1("UTF8");
+    const auto decoder = change::make_wal2json_v1_decoder("UTF8");
     CHECK_THROWS_AS(decode(*decoder, {message}), Error);
   }
 }
 
-TEST_CASE("the server's encoding becomes UTF-8") {
+TEST_CASE("text is converted from the server's encoding to UTF-8") {
   const std::string before = R"({"action":"I","schema":"s","table":"t","columns":[{"name":"a","value":"x)";
   const std::string after = R"("}]})";
-  CHECK(decode(*change::wal2json_v2("LATIN1"), {before + "\xE9" + after}) ==
+  CHECK(decode(*change::make_wal2json_v2_decoder("LATIN1"), {before + "\xE9" + after}) ==
         std::vector<std::string>{"insert s.t (a=<xé>)"});
-  CHECK(decode(*change::wal2json_v2("SQL_ASCII"), {before + "é\xE9!" + after}) ==
+  CHECK(decode(*change::make_wal2json_v2_decoder("SQL_ASCII"), {before + "é\xE9!" + after}) ==
         std::vector<std::string>{"insert s.t (a=<xé\xEF\xBF\xBD!>)"});
-  CHECK(decode(*change::wal2json_v2("WIN1252"), {before + "\x80" + after}) ==
+  CHECK(decode(*change::make_wal2json_v2_decoder("WIN1252"), {before + "\x80" + after}) ==
         std::vector<std::string>{"insert s.t (a=<x€>)"});
-  REQUIRE_THROWS_WITH(
-      change::wal2json_v2("MULE_INTERNAL"),
-      "the database's encoding MULE_INTERNAL is not known here: log-based replication cannot read it");
+  REQUIRE_THROWS_WITH(change::make_wal2json_v2_decoder("MULE_INTERNAL"),
+                      "log-based replication does not support database encoding MULE_INTERNAL: the C library "
+                      "cannot convert it; "
+                      "use FULL_TABLE or INCREMENTAL");
 }
 
-TEST_CASE("places in the log are written as the server does") {
+TEST_CASE("an LSN has the server's text form") {
   CHECK(to_text(Lsn{0}) == "0/0");
   CHECK(to_text(Lsn{0x16B374D848}) == "16/B374D848");
   CHECK(read_lsn("16/B374D848") == Lsn{0x16B374D848});
@@ -219,10 +222,11 @@ TEST_CASE("places in the log are written as the server does") {
   }
 }
 
-TEST_CASE("a message nested deeper than any that wal2json writes is refused or passed over") {
+TEST_CASE("a deeply nested message is refused or ignored") {
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
   for (const int format : {1, 2}) {
-    const auto decoder = format == 1 ? change::wal2json_v1("UTF8") : change::wal2json_v2("UTF8");
+    const auto decoder =
+        format == 1 ? change::make_wal2json_v1_decoder("UTF8") : change::make_wal2json_v2_decoder("UTF8");
     for (const std::string& message : {deep, R"({"action":"I","columns":)" + deep + "}",
                                        R"({"change":)" + deep + "}", R"({"x":)" + deep + "}"}) {
       CAPTURE(format, message.substr(0, 40));
@@ -234,7 +238,7 @@ TEST_CASE("a message nested deeper than any that wal2json writes is refused or p
         }
       }();
       CHECK((result == "0 changes" || result == "1 changes" ||
-             result.find("is not what wal2json writes") != std::string::npos));
+             result.find("cannot decode the wal2json message") != std::string::npos));
     }
   }
 }

@@ -85,7 +85,7 @@ TEST_CASE("a table without its key column is refused") {
 TEST_CASE("a value that does not fit its column is refused until untyped values are accepted") {
   ChangeSchema schema(plan(), kTable, {});
   Buffer out;
-  CHECK_THROWS_AS(schema.append(schema.columns()[0], "one", out), value::Malformed);
+  CHECK_THROWS_AS(schema.append(schema.columns()[0], "one", out), value::InvalidValue);
   const value::Log log;
   schema.accept_untyped();
   out.clear();

@@ -9,15 +9,15 @@
 
 namespace tap {
 
-/// Growing run of bytes that output is appended to. Its memory is kept when it is cleared, so that a row
-/// costs no allocation once the buffer has held one of its size.
+/// A growing byte buffer for output. Keeps its memory when it is cleared, so that a row allocates nothing
+/// once a row of that size has been written.
 class Buffer {
  public:
-  /// Bytes that a buffer may keep between two uses.
-  static constexpr std::size_t kMostKept = std::size_t{1} << 20U;
+  /// The capacity in bytes above which clear_large() frees the memory.
+  static constexpr std::size_t kMaxRetained = std::size_t{1} << 20U;
 
-  /// Room for `size` more bytes. Write there, then commit() the end of what was written. The pointer is good
-  /// until the next call.
+  /// Returns a pointer to at least `size` writable bytes after the contents, valid until the next call of a
+  /// non-const member. Write there, then commit() the end of the written bytes. Throws std::bad_alloc.
   char* reserve(std::size_t size) {
     if (capacity_ - size_ < size) {
       grow(size);
@@ -42,13 +42,13 @@ class Buffer {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   void clear() { size_ = 0; }
-  /// Forgets what was appended after the buffer had `size` bytes.
+  /// Drops all but the first `size` bytes, which the buffer must have.
   void truncate(std::size_t size) { size_ = size; }
 
-  /// Gives memory beyond `capacity` bytes back; what the buffer holds is lost.
+  /// Clears the buffer, and frees its memory if that is more than `capacity` bytes.
   void shrink(std::size_t capacity);
-  /// Clears it, and gives the memory of something very large back.
-  void clear_large() { shrink(kMostKept); }
+  /// Clears the buffer, and frees its memory if that is more than kMaxRetained bytes.
+  void clear_large() { shrink(kMaxRetained); }
 
  private:
   struct Free {

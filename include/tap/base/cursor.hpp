@@ -7,8 +7,8 @@
 
 namespace tap {
 
-/// Reads big-endian values off a run of bytes that a server sent. Every read checks the bounds; one that goes
-/// past the end throws Error (the message was cut or is not what it claims to be). Does not own the bytes.
+/// Reads big-endian values from the bytes of a server message. Does not own the bytes. Each read throws
+/// MalformedAnswer if it would go past the end.
 class Cursor {
  public:
   explicit Cursor(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
@@ -22,7 +22,7 @@ class Cursor {
   std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
 
   std::string_view bytes(std::size_t size) { return {take(size), size}; }
-  /// What is left; the cursor is at the end afterwards.
+  /// Returns all remaining bytes.
   std::string_view rest() { return bytes(left()); }
 
   [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }

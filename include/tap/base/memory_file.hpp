@@ -6,11 +6,12 @@
 
 namespace tap {
 
-/// A file that only this process has and that is nowhere on disk, for libraries that want a path where the
-/// user gave the text itself. Gone with the object, and with the process however that ends.
+/// An anonymous file in memory, for libraries that require a path where the user gives the text itself. It is
+/// never on disk and disappears with the object, or with the process however that ends.
 class MemoryFile {
  public:
-  /// `name` is for people who look into /proc. Throws Error (ExitCode::run_failed).
+  /// Creates the file with `text` as its contents. `name` appears in errors and in /proc. Throws Error
+  /// (ExitCode::run_failed).
   MemoryFile(const std::string& name, std::string_view text);
   ~MemoryFile();
   MemoryFile(const MemoryFile&) = delete;
@@ -18,6 +19,7 @@ class MemoryFile {
   MemoryFile(MemoryFile&&) = delete;
   MemoryFile& operator=(MemoryFile&&) = delete;
 
+  /// A path that this process can open while the object exists.
   [[nodiscard]] std::string path() const;
 
  private:

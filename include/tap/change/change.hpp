@@ -8,37 +8,37 @@
 
 namespace tap::change {
 
-/// A column's value in a change, as the text of its type's output function, but for what the plugin makes of
-/// it: wal2json writes booleans as words and bytea without its `\x`. NULL has no data().
+/// A column's value in a change: the text of its type's output function, except that wal2json writes booleans
+/// as words and bytea without `\x`. NULL is a value whose data() is null.
 struct Field {
   std::string_view name;
   std::string_view value;
 };
 
-/// One event of the log, as a logical-decoding plugin tells it. Views are good until the next one.
+/// One change read by logical decoding. Its views are valid until the decoder's next call of the sink.
 struct Change {
   enum class Kind {
-    begin,   ///< of a transaction; `commit_end` and `commit_time` are known already
+    begin,   ///< start of a transaction; `commit_end` and `commit_time` are set
     insert,  ///< `columns`: the new row
-    update,  ///< `columns`: the new row without its unchanged TOAST values; `identity`: the old one
+    update,  ///< `columns`: the new row without unchanged TOAST columns; `identity`: the old row
     remove,  ///< `identity`: the old row
     truncate,
     commit,
-    other  ///< nothing about a row
+    other  ///< not about rows
   };
 
   Kind kind = Kind::other;
   std::string_view schema;
   std::string_view table;
   std::vector<Field> columns;
-  std::vector<Field> identity;   ///< the columns of the replica identity: the key, or the whole row
-  Lsn commit_end;                ///< where the transaction's commit record ends
-  std::string_view commit_time;  ///< as timestamptz
-  std::string_view xid;          ///< the transaction's number
+  std::vector<Field> identity;   ///< columns of the replica identity: the key, or with FULL the whole row
+  Lsn commit_end;                ///< end of the transaction's commit record
+  std::string_view commit_time;  ///< in the text format of timestamptz
+  std::string_view xid;          ///< transaction ID
 };
 
-/// Whether it is about rows of a table, which it names.
-constexpr bool is_of_rows(Change::Kind kind) {
+/// True for changes to the rows of a table; their `schema` and `table` are set.
+constexpr bool is_row_change(Change::Kind kind) {
   return kind == Change::Kind::insert || kind == Change::Kind::update || kind == Change::Kind::remove ||
          kind == Change::Kind::truncate;
 }

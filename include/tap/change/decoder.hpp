@@ -9,30 +9,34 @@
 
 namespace tap::change {
 
-/// Reads the messages of one logical-decoding plugin, in the order in which the server sends them.
+/// Decodes the messages of one output plugin (manual: Logical Decoding Output Plugins). Give it every
+/// message, in the order in which the server sends them.
 class Decoder {
  public:
   using Sink = std::function<void(const Change&)>;
 
   virtual ~Decoder() = default;
 
-  /// Hands over the changes that a message holds. `lsn` is the message's place, for errors. Throws Error
-  /// (run_failed) that names it if the message is not what the plugin writes: no change is ever skipped.
+  /// Calls `sink` with each change in `message`. `lsn` is the message's WAL position, for errors. Throws
+  /// Error (ExitCode::run_failed) if the message is not in the plugin's format: no change is skipped.
+  /// `message` must stay valid during the call, or until the action of when_copied().
   virtual void decode(std::string_view message, Lsn lsn, const Sink& sink) = 0;
-  /// `action` is called within decode() as soon as the bytes of a large message are no longer needed, before
-  /// its changes are handed over: free them then.
+  /// Sets an action that decode() calls once it has copied a message of more than 1 MiB, before it calls the
+  /// sink: the caller may free the message there.
   void when_copied(std::function<void()> action) { when_copied_ = std::move(action); }
-  /// Forgets a transaction that was begun: the stream starts again elsewhere.
+  /// Forgets a transaction that was begun. Call it when the stream restarts at another position.
   virtual void restart() {}
 
  protected:
   std::function<void()> when_copied_;
 };
 
-/// wal2json's format 2 with `include-lsn`, `include-timestamp` and without `include-types`: a message for
-/// each event. `server_encoding` is the database's, which the plugin's messages come in.
-std::unique_ptr<Decoder> wal2json_v2(std::string_view server_encoding);
-/// Its format 1 with the same options, in chunks (`write-in-chunks`) or a transaction a message.
-std::unique_ptr<Decoder> wal2json_v1(std::string_view server_encoding);
+/// Creates a decoder of wal2json's format 2 (one message per change) with the options `include-lsn`,
+/// `include-timestamp` and without `include-types`; see README.md of wal2json. `server_encoding` is the
+/// database's encoding, which the messages have: "UTF8", "LATIN1". Throws Error
+/// (ExitCode::log_based_unprepared) if it is unknown.
+std::unique_ptr<Decoder> make_wal2json_v2_decoder(std::string_view server_encoding);
+/// The same for format 1, with or without `write-in-chunks` (one message per change or per transaction).
+std::unique_ptr<Decoder> make_wal2json_v1_decoder(std::string_view server_encoding);
 
 }  // namespace tap::change

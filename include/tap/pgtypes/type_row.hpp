@@ -5,9 +5,9 @@
 #include <string>
 #include <unordered_map>
 
-namespace tap {
+#include <tap/pgtypes/oids.hpp>
 
-using Oid = std::uint32_t;
+namespace tap {
 
 /// A row of pg_type (manual: System Catalogs, pg_type), as far as a value's JSON depends on it.
 struct TypeRow {

@@ -12,41 +12,43 @@
 
 namespace tap::value {
 
-/// What a value's bytes are.
-enum class Wire {
-  binary,  ///< the type's send function (COPY BINARY, pgoutput binary); only where has_binary()
-  text     ///< the type's output function, under the session settings that every connection of ours sets
+/// The format of a value's bytes (manual: Message Flow, format codes).
+enum class Format {
+  binary,  ///< of the type's send function (COPY BINARY, pgoutput binary); requires has_binary()
+  text     ///< of the type's output function, under the session settings that every connection sets
 };
 
-struct Column;  // what an encode function knows of its column: src/value/column.hpp
-using Encode = void (*)(const Column& column, std::string_view value, Buffer& out);
+struct ColumnContext;  // src/value/column_context.hpp
+/// Appends the JSON of one value that is not NULL to `out`.
+using EncodeFunction = void (*)(const ColumnContext& column, std::string_view value, Buffer& out);
 
-/// The bytes are not what the column's type sends: the column has changed, or we do not know the server.
-class Malformed : public StreamError {
+/// A value's bytes are not a value of the column's type: the column's type has changed since the catalog was
+/// read, or the server's format is unknown.
+class InvalidValue : public StreamError {
  public:
   using StreamError::StreamError;
 };
 
-/// Turns one value of a column into JSON text. Chosen once per column at plan time; calling it costs one call
-/// through a function pointer and allocates nothing. An encoder belongs to one thread.
+/// Turns values of one column into JSON text. Made once per column, before the first row; a call costs one
+/// call through a function pointer and allocates nothing. Use an encoder in one thread only.
 class Encoder {
  public:
-  /// `column` names the column in warnings and errors ("public.orders.placed_at"). Throws std::logic_error if
-  /// the wire is binary and the type has no binary form.
-  Encoder(const Type& type, Wire wire, const EncodingOptions& options, std::string column);
+  /// `column` names the column in warnings and errors ("public.orders.placed_at"). Copies what it needs of
+  /// `type` and `options`. Throws std::logic_error if `format` is binary and has_binary() is false.
+  Encoder(const Type& type, Format format, const EncodingOptions& options, std::string column);
   Encoder(Encoder&& other) noexcept;
   Encoder& operator=(Encoder&& other) noexcept;
   ~Encoder();
 
-  /// Appends the JSON of a value that is not NULL. Both wires give the same JSON for the same value. Throws
-  /// Malformed if the bytes are not such a value, StreamError if a date is out of range and the options say
-  /// error; what was appended until then is of no use. A date that had to be changed is logged as a warning,
-  /// once per encoder.
+  /// Appends the JSON of a value that is not NULL. Both formats give the same JSON for the same value. Throws
+  /// InvalidValue if the bytes are not a value of the type, and StreamError if a date is out of range and
+  /// out_of_range_dates is `error`; `out` then ends with an incomplete value. Logs one warning per encoder if
+  /// out_of_range_dates changes a date.
   void operator()(std::string_view value, Buffer& out) const { encode_(*column_, value, out); }
 
  private:
-  Encode encode_;
-  std::unique_ptr<const Column> column_;
+  EncodeFunction encode_;
+  std::unique_ptr<const ColumnContext> column_;
 };
 
 }  // namespace tap::value

@@ -3,7 +3,7 @@
 
 namespace tap::value {
 
-/// What the user may choose about values and their JSON schema. The config keys have the same names.
+/// Settings of the JSON form of values and of their JSON schema. The config keys have the same names.
 struct EncodingOptions {
   enum class NonFinite { null, string };
   enum class OutOfRange { clamp, null, string, error };
@@ -15,8 +15,8 @@ struct EncodingOptions {
   OutOfRange out_of_range_dates = OutOfRange::clamp;  ///< BC, year > 9999, infinity
   Dialect schema_dialect = Dialect::portable;
   NumericAs numeric_as = NumericAs::number;
-  OtherTypes other_types = OtherTypes::string;  ///< what the Python tap calls unsupported
-  bool json_as_object = false;                  ///< json and jsonb as JSON values, not as strings
+  OtherTypes other_types = OtherTypes::string;  ///< types for which is_other() is true
+  bool json_as_object = false;                  ///< json and jsonb as JSON values instead of strings
 };
 
 }  // namespace tap::value

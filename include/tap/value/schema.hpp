@@ -7,14 +7,16 @@
 
 namespace tap::value {
 
-/// The JSON schema of a column: `{"type": ["null", "integer"], ...}`; a key column's is without "null"
-/// (arrays keep it in the singer_io dialect, as the Python tap does). EncodingOptions::schema_dialect chooses
-/// between the portable form, valid in every draft, and the Python tap's.
+/// Returns the JSON schema of a column: `{"type": ["null", "integer"], ...}`. A key column's schema lacks
+/// "null", except for arrays in the singer_io dialect, as in the Python tap. EncodingOptions::schema_dialect
+/// is `portable`, valid in every JSON Schema draft, or `singer_io`, the Python tap's.
 Json json_schema(const Type& type, bool is_key, const EncodingOptions& options);
 
-/// The `definitions` of a stream's schema in the singer_io dialect: the six fixed ones, then one for each
-/// distinct numeric array among the columns, in column order. The portable dialect has none.
+/// Returns the `definitions` that every stream's schema has in the singer_io dialect. The portable dialect
+/// has none.
 Json fixed_definitions();
+/// Adds the definition that the schema of `type` refers to, if it is not there: that of a numeric array. Call
+/// it for each column in column order.
 void add_definitions(Json& definitions, const Type& type);
 
 }  // namespace tap::value

@@ -7,34 +7,33 @@
 
 namespace tap::value {
 
-struct Kind;  // a row of the one table of types: src/value/kinds.hpp
+struct TypeEntry;  // a row of the table of types: src/value/type_table.hpp
 
-/// A column's type with its domains resolved: what its values are and how they travel.
+/// A column's type with its domains resolved.
 struct Type {
-  const Kind* kind = nullptr;  ///< never null once resolved; arrays have a kind of their own
-  std::int32_t modifier = -1;  ///< the column's, else the innermost domain's that gives one; -1 for none
-  std::shared_ptr<const Type> element;  ///< for arrays, with the column's modifier
-  char delimiter = ',';                 ///< for arrays: between the elements in the text form
+  const TypeEntry* entry = nullptr;  ///< static; never null once resolved. All arrays share one entry
+  std::int32_t modifier = -1;  ///< of the column, else of the outermost domain that has one; -1 for none
+  std::shared_ptr<const Type> element;  ///< of arrays, with the column's modifier
+  char delimiter = ',';                 ///< of arrays: between the elements in the text format
 };
 
-/// Resolves a column's type (pg_attribute.atttypid and atttypmod). A type that no row of the table knows is
-/// one of the "other" types, sent as the text that the server's output function gives. `rows` must hold the
-/// type and all it is made of; throws MalformedAnswer if they do not, or if a type contains
-/// itself.
+/// Resolves a column's type (pg_attribute.atttypid and atttypmod). A type without an entry in the table of
+/// types is one of the "other" types, written as the text of its output function. `rows` must contain the
+/// type, the types below its domains and its element types; throws MalformedAnswer if one is missing or a
+/// type contains itself.
 Type resolve(const TypeRows& rows, Oid type, std::int32_t modifier);
 
-/// True if values can be read from the binary format. Else the column's text has to be asked for: the output
-/// function's, `pg_catalog.format('%s', column)`, not a cast, which differs for inet, char(n), "char", bool
-/// and xml.
+/// True if values can be encoded from the binary format. If not, select the output function's text by
+/// `pg_catalog.format('%s', column)`. A cast to text differs for inet, char(n), "char", bool and xml.
 bool has_binary(const Type& type);
 
-/// True if a value's JSON is one string, number or boolean that the server reads back as the same value: what
-/// the bookmark of an incremental stream must be. Not for arrays, composites, hstore, JSON
-/// and bit.
+/// True if a value's JSON is one string, number or boolean that the server's input function turns back into
+/// the same value, as the bookmark of an incremental stream requires. False for arrays, composites, hstore,
+/// JSON and bit.
 bool is_scalar(const Type& type);
 
-/// True if the Python tap leaves such a column out ("inclusion": "unsupported");
-/// EncodingOptions::other_types decides what becomes of it here.
+/// True if the Python tap leaves such a column out ("inclusion": "unsupported"); EncodingOptions::other_types
+/// decides whether this program does.
 bool is_other(const Type& type);
 
 }  // namespace tap::value

@@ -63,7 +63,7 @@ void Incremental::copy_rows(pg::Connection& connection) {
       pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns);
   const pg::TableColumn& key = replication_key_column(plan_, relation.columns, relation.types);
   const value::Type type = value::resolve(relation.types, key.type, key.modifier);
-  bookmark_encoder_.emplace(type, wire_format(type), bookmark_options(), key.name);
+  bookmark_encoder_.emplace(type, choose_format(type), bookmark_options(), key.name);
   table_ = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
   key_ = pg::quote_identifier(key.name);
   operators_ = operator_schema(relation.types, key.type);

@@ -21,9 +21,9 @@ constexpr std::int32_t kNull = -1;  // the length of a field that is NULL
 /// The SELECT expression of a column: its binary form, or the text of its type's output function, which for
 /// some types differs from a cast to text. A composite value of NULLs "IS NULL" without being NULL, so its
 /// size is tested; IS DISTINCT FROM needs an equality operator before version 10, which some types lack.
-std::string select_column(const std::string& name, value::Wire wire, bool is_composite) {
+std::string select_column(const std::string& name, value::Format format, bool is_composite) {
   const std::string column = pg::quote_identifier(name);
-  return wire == value::Wire::binary
+  return format == value::Format::binary
              ? column
              : fmt::format("CASE WHEN {1} IS NOT NULL THEN pg_catalog.format('%s', {0}) END", column,
                            is_composite ? fmt::format("pg_catalog.pg_column_size({})", column) : column);
@@ -31,8 +31,8 @@ std::string select_column(const std::string& name, value::Wire wire, bool is_com
 
 }  // namespace
 
-value::Wire wire_format(const value::Type& type) {
-  return value::has_binary(type) ? value::Wire::binary : value::Wire::text;
+value::Format choose_format(const value::Type& type) {
+  return value::has_binary(type) ? value::Format::binary : value::Format::text;
 }
 
 std::optional<std::string_view> nth_field(Cursor row, std::size_t position) {
@@ -55,14 +55,14 @@ RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relatio
   for (const pg::TableColumn* column : synced_columns(plan, relation.columns, warn)) {
     const std::string& name = column->name;
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);
-    const value::Wire wire = wire_format(type);
+    const value::Format format = choose_format(type);
     std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(Json(name)));
     fields_.push_back(
-        {std::move(key), value::Encoder(type, wire, options,
+        {std::move(key), value::Encoder(type, format, options,
                                         fmt::format("{}.{}.{}", stream.schema_name, stream.table, name))});
     select_list_ +=
         (select_list_.empty() ? "" : ", ") +
-        select_column(name, wire, relation.types.at(base_type(relation.types, column->type)).kind == 'c');
+        select_column(name, format, relation.types.at(base_type(relation.types, column->type)).kind == 'c');
     columns_.push_back(name);
   }
 }

@@ -15,7 +15,7 @@
 namespace tap::sync {
 
 /// The format to select a column in: binary if its type has a binary encoder, else text.
-value::Wire wire_format(const value::Type& type);
+value::Format choose_format(const value::Type& type);
 
 /// The bytes of a field of a COPY row; nothing for NULL. `row` stands before the first field, `position`
 /// counts from 0. Throws as Cursor does if the row is too short.

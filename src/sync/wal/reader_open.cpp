@@ -169,8 +169,8 @@ std::unique_ptr<pg::ReplicationStream> WalReader::open(pg::Connection& connectio
   reached_ = safe_;
   end_at_open_ = config_.log.stop_at_end ? source_.end : pg::current_wal_lsn(connection);
   while (true) {
-    decoder_ = old_format_ ? change::wal2json_v1(source_.server_encoding)
-                           : change::wal2json_v2(source_.server_encoding);
+    decoder_ = old_format_ ? change::make_wal2json_v1_decoder(source_.server_encoding)
+                           : change::make_wal2json_v2_decoder(source_.server_encoding);
     try {
       auto log = std::make_unique<pg::ReplicationStream>(config_.server, source_.database, source_.slot,
                                                          safe_, plugin_options());

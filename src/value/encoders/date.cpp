@@ -11,9 +11,9 @@
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 
-#include "encoders.hpp"
+#include "encode_functions.hpp"
 #include "time_of_day.hpp"
-#include "value/column.hpp"
+#include "value/column_context.hpp"
 
 namespace tap::value {
 
@@ -22,9 +22,10 @@ namespace {
 using std::chrono::sys_days;
 using std::chrono::year;
 
-// The binary forms count days and microseconds from here; their least and greatest values are the infinities.
+// The binary formats count days or microseconds from here. The smallest and largest integer are the
+// infinities.
 constexpr sys_days kEpoch = year{2000} / 1 / 1;
-// What JSON readers can hold: the years 1 to 9999.
+// Most JSON readers accept only the years 1 to 9999.
 constexpr std::int64_t kFirstDay = (sys_days(year{1} / 1 / 1) - kEpoch).count();
 constexpr std::int64_t kLastDay = (sys_days(year{9999} / 12 / 31) - kEpoch).count();
 
@@ -33,24 +34,24 @@ constexpr std::string_view kLatest = R"("9999-12-31T23:59:59.999+00:00")";
 constexpr std::string_view kMidnight = R"(T00:00:00+00:00")";
 constexpr std::string_view kOffset = R"(+00:00")";
 constexpr std::string_view kServerOffset = "+00";
-constexpr std::size_t kLongest = 40;
+constexpr std::size_t kMaxSize = 40;
 
 /// A day since kEpoch and the microseconds since its midnight.
-struct Moment {
+struct Timestamp {
   std::int64_t day;
   std::int64_t micros;
 };
 
-Moment split(std::int64_t micros_since_epoch) {
-  Moment moment = {micros_since_epoch / kMicrosPerDay, micros_since_epoch % kMicrosPerDay};
-  if (moment.micros < 0) {
-    moment.micros += kMicrosPerDay;
-    --moment.day;
+Timestamp split_microseconds(std::int64_t micros_since_epoch) {
+  Timestamp timestamp = {micros_since_epoch / kMicrosPerDay, micros_since_epoch % kMicrosPerDay};
+  if (timestamp.micros < 0) {
+    timestamp.micros += kMicrosPerDay;
+    --timestamp.day;
   }
-  return moment;
+  return timestamp;
 }
 
-/// YYYY-MM-DD of a day that is in range.
+/// Writes YYYY-MM-DD of a day in range.
 char* write_date(char* to, std::int64_t day) {
   const std::chrono::year_month_day date(kEpoch + std::chrono::days(day));
   to = write_4_digits(to, static_cast<unsigned>(static_cast<int>(date.year())));
@@ -60,9 +61,9 @@ char* write_date(char* to, std::int64_t day) {
   return write_2_digits(to, static_cast<unsigned>(date.day()));
 }
 
-/// What the server would print for a moment out of range; `clock` is what follows the day.
+/// Returns the server's text of a day out of range, followed by `clock`, the time of day.
 std::string server_text(std::int64_t day, std::string_view clock) {
-  // std::chrono ends at year 32767, PostgreSQL at 5874897. The calendar repeats itself every 400 years.
+  // std::chrono ends in the year 32767, PostgreSQL in 5874897. The calendar repeats every 400 years.
   constexpr std::int64_t cycle_days = 146'097;
   const std::int64_t cycles = day / cycle_days;
   const std::chrono::year_month_day date(kEpoch + std::chrono::days(day % cycle_days));
@@ -74,7 +75,7 @@ std::string server_text(std::int64_t day, std::string_view clock) {
 }
 
 std::string clock_text(std::int64_t micros, std::string_view zone) {
-  char text[kLongest];
+  char text[kMaxSize];
   char* to = text;
   *to++ = ' ';
   to = write_short_fraction(write_clock(to, micros), micros);
@@ -87,8 +88,9 @@ bool is_infinity(Integer value) {
   return value == std::numeric_limits<Integer>::min() || value == std::numeric_limits<Integer>::max();
 }
 
-/// Writes what the options say about a date before the year 1 or after 9999. `text` is the server's.
-void write_out_of_range(const Column& column, std::string_view text, Buffer& out) {
+/// Writes a date before the year 1 or after 9999 as out_of_range_dates says. `text` is the server's text of
+/// it.
+void write_out_of_range(const ColumnContext& column, std::string_view text, Buffer& out) {
   const bool early = text.starts_with('-') || text.ends_with("BC");
   std::string_view instead = early ? kEarliest : kLatest;
   switch (column.options.out_of_range_dates) {
@@ -96,8 +98,8 @@ void write_out_of_range(const Column& column, std::string_view text, Buffer& out
       return append_json_string(out, text);
     case EncodingOptions::OutOfRange::error:
       throw StreamError(
-          fmt::format("{}: {} is outside the years 1 to 9999; set out_of_range_dates to clamp, null "
-                      "or string to send such rows",
+          fmt::format("{}: {} is outside the years 1 to 9999; set `out_of_range_dates` to `clamp`, `null` "
+                      "or `string` to send such rows",
                       column.name, text));
     case EncodingOptions::OutOfRange::null:
       instead = "null";
@@ -108,24 +110,25 @@ void write_out_of_range(const Column& column, std::string_view text, Buffer& out
   if (!column.warned) {
     column.warned = true;
     log::warn(
-        "{}: {} is outside the years 1 to 9999 and is sent as {}, as are others like it; "
-        "out_of_range_dates can change this",
+        "{}: {} is outside the years 1 to 9999 and is written as {}; other such values of this column are "
+        "changed without a warning (see `out_of_range_dates`)",
         column.name, text, instead);
   }
   out.append(instead);
 }
 
-void write_moment(const Column& column, std::string_view value, std::string_view zone, Buffer& out) {
+void write_timestamp(const ColumnContext& column, std::string_view value, std::string_view zone,
+                     Buffer& out) {
   require_size(column, value, sizeof(std::int64_t));
   const std::int64_t since_epoch = Cursor(value).i64();
   if (is_infinity(since_epoch)) {
     return write_out_of_range(column, since_epoch > 0 ? "infinity" : "-infinity", out);
   }
-  const auto [day, micros] = split(since_epoch);
+  const auto [day, micros] = split_microseconds(since_epoch);
   if (day < kFirstDay || day > kLastDay) {
     return write_out_of_range(column, server_text(day, clock_text(micros, zone)), out);
   }
-  char* to = out.reserve(kLongest);
+  char* to = out.reserve(kMaxSize);
   *to++ = '"';
   to = write_date(to, day);
   *to++ = 'T';
@@ -133,55 +136,56 @@ void write_moment(const Column& column, std::string_view value, std::string_view
   out.commit(std::copy(kOffset.begin(), kOffset.end(), to));
 }
 
-/// What a moment's text says beyond the fixed places of YYYY-MM-DD HH:MM:SS.
-struct Parts {
+/// The variable parts of a date or timestamp in text format.
+struct ParsedText {
   bool in_range;
-  std::string_view fraction;  ///< with its point
+  std::string_view fraction;  ///< with its decimal point
 };
 
-/// Checks "YYYY-MM-DD", then `clock` (" 00:00:00" or nothing), a fraction, the zone, " BC".
-Parts take_apart(const Column& column, std::string_view value, std::string_view clock,
-                 std::string_view zone) {
-  constexpr std::size_t year_digits = 4;  // at least
+/// Checks that `value` is YYYY-MM-DD, `clock` (" 00:00:00" or nothing), a fraction, `zone` and maybe " BC".
+ParsedText parse_text(const ColumnContext& column, std::string_view value, std::string_view clock,
+                      std::string_view zone) {
+  constexpr std::size_t min_year_digits = 4;
   std::string_view left = value;
   while (!left.empty() && is_digit(left[0])) {
     left.remove_prefix(1);
   }
   const std::size_t year_size = value.size() - left.size();
-  bool fits = year_size >= year_digits && take_shape(left, "-00-00") && take_shape(left, clock);
-  const auto fraction = clock.empty() ? "" : take_fraction(left);
+  bool fits = year_size >= min_year_digits && consume_pattern(left, "-00-00") && consume_pattern(left, clock);
+  const auto fraction = clock.empty() ? "" : consume_fraction(left);
   fits = fits && left.starts_with(zone);
   left.remove_prefix(fits ? zone.size() : 0);
   if (!fits || (!left.empty() && left != " BC")) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
-  return {left.empty() && year_size == year_digits, fraction};
+  return {left.empty() && year_size == min_year_digits, fraction};
 }
 
 bool is_infinity(std::string_view value) {
   return value == "infinity" || value == "-infinity";
 }
 
-void write_moment_text(const Column& column, std::string_view value, std::string_view zone, Buffer& out) {
+void write_timestamp_text(const ColumnContext& column, std::string_view value, std::string_view zone,
+                          Buffer& out) {
   if (is_infinity(value)) {
     return write_out_of_range(column, value, out);
   }
-  const Parts parts = take_apart(column, value, " 00:00:00", zone);
-  if (!parts.in_range) {
+  const ParsedText parsed = parse_text(column, value, " 00:00:00", zone);
+  if (!parsed.in_range) {
     return write_out_of_range(column, value, out);
   }
-  char* to = out.reserve(kLongest);
+  char* to = out.reserve(kMaxSize);
   *to++ = '"';
   to = std::copy_n(value.begin(), 10, to);
   *to++ = 'T';
   to = std::copy_n(value.begin() + 11, 8, to);
-  to = write_fraction(to, parts.fraction);
+  to = write_fraction(to, parsed.fraction);
   out.commit(std::copy(kOffset.begin(), kOffset.end(), to));
 }
 
 }  // namespace
 
-void date_binary(const Column& column, std::string_view value, Buffer& out) {
+void encode_date_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   require_size(column, value, sizeof(std::int32_t));
   const std::int32_t day = Cursor(value).i32();
   if (is_infinity(day)) {
@@ -190,14 +194,14 @@ void date_binary(const Column& column, std::string_view value, Buffer& out) {
   if (day < kFirstDay || day > kLastDay) {
     return write_out_of_range(column, server_text(day, ""), out);
   }
-  char* to = out.reserve(kLongest);
+  char* to = out.reserve(kMaxSize);
   *to++ = '"';
   to = write_date(to, day);
   out.commit(std::copy(kMidnight.begin(), kMidnight.end(), to));
 }
 
-void date_text(const Column& column, std::string_view value, Buffer& out) {
-  if (is_infinity(value) || !take_apart(column, value, "", "").in_range) {
+void encode_date_text(const ColumnContext& column, std::string_view value, Buffer& out) {
+  if (is_infinity(value) || !parse_text(column, value, "", "").in_range) {
     return write_out_of_range(column, value, out);
   }
   out.push('"');
@@ -205,20 +209,20 @@ void date_text(const Column& column, std::string_view value, Buffer& out) {
   out.append(kMidnight);
 }
 
-void timestamp_binary(const Column& column, std::string_view value, Buffer& out) {
-  write_moment(column, value, "", out);
+void encode_timestamp_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
+  write_timestamp(column, value, "", out);
 }
 
-void timestamp_text(const Column& column, std::string_view value, Buffer& out) {
-  write_moment_text(column, value, "", out);
+void encode_timestamp_text(const ColumnContext& column, std::string_view value, Buffer& out) {
+  write_timestamp_text(column, value, "", out);
 }
 
-void timestamptz_binary(const Column& column, std::string_view value, Buffer& out) {
-  write_moment(column, value, kServerOffset, out);
+void encode_timestamptz_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
+  write_timestamp(column, value, kServerOffset, out);
 }
 
-void timestamptz_text(const Column& column, std::string_view value, Buffer& out) {
-  write_moment_text(column, value, kServerOffset, out);
+void encode_timestamptz_text(const ColumnContext& column, std::string_view value, Buffer& out) {
+  write_timestamp_text(column, value, kServerOffset, out);
 }
 
 }  // namespace tap::value

@@ -7,7 +7,7 @@
 
 namespace tap::value {
 
-/// "00" to "99", one after the other.
+/// The pairs "00" to "99" in one string.
 constexpr std::array<char, 200> kDigitPairs = [] {
   std::array<char, 200> pairs{};
   for (std::size_t i = 0; i < 100; ++i) {
@@ -17,7 +17,7 @@ constexpr std::array<char, 200> kDigitPairs = [] {
   return pairs;
 }();
 
-/// Each writes a number below 10^N as N digits and returns where they end.
+/// Each writes a number below 10^N as N digits and returns their end.
 inline char* write_2_digits(char* to, unsigned value) {
   std::memcpy(to, &kDigitPairs[2 * static_cast<std::size_t>(value)], 2);
   return to + 2;

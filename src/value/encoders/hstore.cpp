@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+// hstore: hstore_send() and hstore_out() of contrib/hstore/hstore_io.c.
 #include <tap/base/cursor.hpp>
 
-#include "encoders.hpp"
-#include "value/column.hpp"
+#include "encode_functions.hpp"
+#include "value/column_context.hpp"
 
 namespace tap::value {
 
 namespace {
 
-/// Writes the quoted text that `text` begins with as a JSON string and drops it from `text`. Quotes and
-/// backslashes in it have a backslash in front.
-void take_quoted(const Column& column, std::string_view value, std::string_view& text, Buffer& out) {
+/// Removes a quoted string from the start of `text` and writes it as a JSON string. In it, a backslash
+/// precedes each quote and backslash.
+void write_quoted(const ColumnContext& column, std::string_view value, std::string_view& text, Buffer& out) {
   if (!text.starts_with('"')) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
   std::size_t from = 1;
   out.push('"');
   for (;;) {
-    // What a backslash stands before is searched from its second character on.
+    // After a backslash, the next character is literal.
     const std::size_t escaped = from > 1 ? 1 : 0;
     const std::size_t stop = text.find_first_of("\"\\", from + escaped);
     if (stop == std::string_view::npos) {
-      malformed(column, value);
+      throw_invalid_value(column, value);
     }
     append_json_characters(out, text.substr(from, stop - from));
     from = stop + 1;
@@ -33,7 +34,8 @@ void take_quoted(const Column& column, std::string_view value, std::string_view&
   text.remove_prefix(from);
 }
 
-bool take(std::string_view& text, std::string_view token) {
+/// Removes `token` from the start of `text`; false if `text` starts otherwise.
+bool consume(std::string_view& text, std::string_view token) {
   if (!text.starts_with(token)) {
     return false;
   }
@@ -43,18 +45,18 @@ bool take(std::string_view& text, std::string_view token) {
 
 }  // namespace
 
-void hstore_binary(const Column& column, std::string_view value, Buffer& out) {
+void encode_hstore_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   Cursor from(value);
   const std::int32_t pairs = from.left() < sizeof(std::int32_t) ? -1 : from.i32();
   if (pairs < 0) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
   out.push('{');
   for (std::int32_t i = 0; i < pairs; ++i) {
-    const auto key = read_sized(column, value, from);
-    const auto text = read_sized(column, value, from);
+    const auto key = read_length_prefixed(column, value, from);
+    const auto text = read_length_prefixed(column, value, from);
     if (!key) {
-      malformed(column, value);
+      throw_invalid_value(column, value);
     }
     if (i > 0) {
       out.push(',');
@@ -69,29 +71,29 @@ void hstore_binary(const Column& column, std::string_view value, Buffer& out) {
   }
   out.push('}');
   if (!from.at_end()) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
 }
 
-void hstore_text(const Column& column, std::string_view value, Buffer& out) {
+void encode_hstore_text(const ColumnContext& column, std::string_view value, Buffer& out) {
   std::string_view left = value;
   out.push('{');
   while (!left.empty()) {
     if (left.size() != value.size()) {
-      if (!take(left, ", ")) {
-        malformed(column, value);
+      if (!consume(left, ", ")) {
+        throw_invalid_value(column, value);
       }
       out.push(',');
     }
-    take_quoted(column, value, left, out);
-    if (!take(left, "=>")) {
-      malformed(column, value);
+    write_quoted(column, value, left, out);
+    if (!consume(left, "=>")) {
+      throw_invalid_value(column, value);
     }
     out.push(':');
-    if (take(left, "NULL")) {
+    if (consume(left, "NULL")) {
       out.append("null");
     } else {
-      take_quoted(column, value, left, out);
+      write_quoted(column, value, left, out);
     }
   }
   out.push('}');

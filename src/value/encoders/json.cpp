@@ -7,8 +7,8 @@
 
 #include <tap/base/json_string.hpp>
 
-#include "encoders.hpp"
-#include "value/column.hpp"
+#include "encode_functions.hpp"
+#include "value/column_context.hpp"
 
 namespace tap::value {
 
@@ -24,13 +24,13 @@ bool is_low_surrogate(unsigned unit) {
   return unit >= 0xDC00 && unit < 0xE000;
 }
 
-/// Copies a JSON text without the blanks between its tokens, in one pass, and refuses what is not one whole
-/// JSON value: it would end the record that it is put into. Type json keeps what JSON readers choke on: bytes
-/// that are not UTF-8 (SQL_ASCII databases) and escapes of half a character. Both become U+FFFD. No
-/// recursion: the server may have been told to allow any depth.
-class DocumentCopy {
+/// Copies one JSON value without the whitespace between its tokens, in one pass. Throws InvalidValue if the
+/// text is not exactly one value, because that would break the RECORD line around it. Type json accepts text
+/// that JSON readers reject: bytes that are not UTF-8 (in SQL_ASCII databases) and unpaired surrogates. Both
+/// become U+FFFD. Not recursive, because the depth is only limited by the server's max_stack_depth.
+class JsonCopier {
  public:
-  DocumentCopy(const Column& column, std::string_view text, Buffer& out)
+  JsonCopier(const ColumnContext& column, std::string_view text, Buffer& out)
       : column_(column), text_(text), at_(text.data()), end_(at_ + text.size()), out_(out) {
     reserve();
   }
@@ -38,9 +38,9 @@ class DocumentCopy {
   void run() {
     open_.clear();
     do {
-      while (!value()) {
+      while (!copy_value()) {
       }
-    } while (!is_complete());
+    } while (!copy_end_of_value());
     out_.commit(to_);
     open_.shrink(kKeptDepth);
   }
@@ -48,9 +48,9 @@ class DocumentCopy {
  private:
   static constexpr std::size_t kKeptDepth = 4096;
 
-  [[noreturn]] void fail() const { malformed(column_, text_); }
+  [[noreturn]] void fail() const { throw_invalid_value(column_, text_); }
   [[nodiscard]] std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
-  /// What is written is never longer than what is read, but for bytes that are not ASCII.
+  /// The output is at most as long as the input, except for bytes that are not ASCII: see copy_non_ascii().
   void reserve() { to_ = out_.reserve(left() + kWord); }
 
   void copy() { *to_++ = *at_++; }
@@ -60,7 +60,7 @@ class DocumentCopy {
     at_ += size;
   }
 
-  /// The next character that is not blank; the text must have one.
+  /// Skips whitespace and returns the next character. Fails at the end of the text.
   char next() {
     while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\t' || *at_ == '\r')) {
       ++at_;
@@ -71,9 +71,9 @@ class DocumentCopy {
     return *at_;
   }
 
-  /// Copies a value; of an array or object that is not empty only what is before the first value in it:
-  /// false.
-  bool value() {
+  /// Copies a scalar, or an empty array or object: true. Of any other array or object, copies only the part
+  /// before its first value: false.
+  bool copy_value() {
     switch (next()) {
       case '{':
       case '[': {
@@ -85,37 +85,38 @@ class DocumentCopy {
         }
         open_.push(closing);
         if (closing == '}') {
-          key();
+          copy_key();
         }
         return false;
       }
       case '"':
-        string();
+        copy_string();
         return true;
       case 't':
-        word("true");
+        copy_word("true");
         return true;
       case 'f':
-        word("false");
+        copy_word("false");
         return true;
       case 'n':
-        word("null");
+        copy_word("null");
         return true;
       default:
-        number();
+        copy_number();
         return true;
     }
   }
 
-  /// Behind a value: closes what ends there, or goes on to the next value. True at the end of the text.
-  bool is_complete() {
+  /// After a value: copies the closing brackets, and a comma and key before another value. True at the end of
+  /// the text.
+  bool copy_end_of_value() {
     while (!open_.empty()) {
       const char closing = open_.view().back();
       const char found = next();
       if (found == ',') {
         copy();
         if (closing == '}') {
-          key();
+          copy_key();
         }
         return false;
       }
@@ -131,18 +132,18 @@ class DocumentCopy {
     return true;
   }
 
-  void key() {
+  void copy_key() {
     if (next() != '"') {
       fail();
     }
-    string();
+    copy_string();
     if (next() != ':') {
       fail();
     }
     copy();
   }
 
-  void word(std::string_view expected) {
+  void copy_word(std::string_view expected) {
     if (left() < expected.size() || std::memcmp(at_, expected.data(), expected.size()) != 0) {
       fail();
     }
@@ -150,7 +151,7 @@ class DocumentCopy {
   }
 
   [[nodiscard]] bool is_at(char character) const { return at_ != end_ && *at_ == character; }
-  void digits() {
+  void copy_digits() {
     const char* const from = at_;
     while (at_ != end_ && *at_ >= '0' && *at_ <= '9') {
       copy();
@@ -160,39 +161,39 @@ class DocumentCopy {
     }
   }
 
-  void number() {
+  void copy_number() {
     if (is_at('-')) {
       copy();
     }
     if (is_at('0')) {
       copy();
     } else {
-      digits();
+      copy_digits();
     }
     if (is_at('.')) {
       copy();
-      digits();
+      copy_digits();
     }
     if (is_at('e') || is_at('E')) {
       copy();
       if (is_at('+') || is_at('-')) {
         copy();
       }
-      digits();
+      copy_digits();
     }
   }
 
-  void string() {
+  void copy_string() {
     copy();
     while (true) {
       while (left() >= kWord) {
         std::uint64_t word = 0;
         std::memcpy(&word, at_, kWord);
-        const std::uint64_t care = find_special_bytes(word);
-        if (care != 0) {
-          if constexpr (std::endian::native == std::endian::little) {  // the first such byte is the lowest
+        const std::uint64_t special = find_special_bytes(word);
+        if (special != 0) {
+          if constexpr (std::endian::native == std::endian::little) {  // the first byte is the lowest
             std::memcpy(to_, &word, kWord);
-            const int plain = std::countr_zero(care) / 8;
+            const int plain = std::countr_zero(special) / 8;
             to_ += plain;
             at_ += plain;
           }
@@ -208,9 +209,9 @@ class DocumentCopy {
         return copy();
       }
       if (byte == '\\') {
-        escape();
+        copy_escape();
       } else if (byte >= 0x80) {
-        characters();
+        copy_non_ascii();
       } else if (byte < ' ') {
         fail();
       } else {
@@ -219,7 +220,7 @@ class DocumentCopy {
     }
   }
 
-  void escape() {
+  void copy_escape() {
     constexpr std::string_view plain = "\"\\/bfnrt";
     if (left() >= 2 && plain.find(at_[1]) != std::string_view::npos) {
       return copy(2);
@@ -239,7 +240,7 @@ class DocumentCopy {
     at_ += kUnicodeEscape;
   }
 
-  /// The UTF-16 code unit of the escape \uXXXX at `at`; nothing if something else is there.
+  /// Returns the UTF-16 code unit of the escape \uXXXX at `at`; nullopt if there is none.
   [[nodiscard]] std::optional<unsigned> code_unit(const char* at) const {
     unsigned unit = 0;
     if (static_cast<std::size_t>(end_ - at) < kUnicodeEscape || at[0] != '\\' || at[1] != 'u') {
@@ -249,7 +250,7 @@ class DocumentCopy {
     return after == at + kUnicodeEscape ? std::optional(unit) : std::nullopt;
   }
 
-  void characters() {
+  void copy_non_ascii() {
     const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
     const char* const after = std::find_if(at_, end_, is_ascii);
     out_.commit(to_);
@@ -258,30 +259,30 @@ class DocumentCopy {
     reserve();
   }
 
-  const Column& column_;
+  const ColumnContext& column_;
   std::string_view text_;
   const char* at_;
   const char* end_;
   Buffer& out_;
   char* to_ = nullptr;
-  Buffer& open_ = column_.scratch;  ///< the closing brackets to come, the innermost last
+  Buffer& open_ = column_.scratch;  ///< the expected closing brackets, the innermost last
 };
 
 }  // namespace
 
-void json(const Column& column, std::string_view value, Buffer& out) {
+void encode_json(const ColumnContext& column, std::string_view value, Buffer& out) {
   if (column.options.json_as_object) {
-    DocumentCopy(column, value, out).run();
+    JsonCopier(column, value, out).run();
   } else {
     append_json_string(out, value);
   }
 }
 
-void jsonb_binary(const Column& column, std::string_view value, Buffer& out) {
+void encode_jsonb_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   if (value.empty() || value[0] != kJsonbVersion) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
-  json(column, value.substr(1), out);
+  encode_json(column, value.substr(1), out);
 }
 
 }  // namespace tap::value

@@ -6,23 +6,23 @@
 #include <tap/base/cursor.hpp>
 
 #include "digits.hpp"
-#include "encoders.hpp"
-#include "value/column.hpp"
+#include "encode_functions.hpp"
+#include "value/column_context.hpp"
 
 namespace tap::value {
 
 namespace {
 
-// The binary form (src/backend/utils/adt/numeric.c): a header of four int16 (`groups` unsigned), then
-// `groups` int16, each four decimal digits; the first one counts 10000^weight. `scale` is how many digits to
-// show after the point.
+// The binary format (numeric_send() in src/backend/utils/adt/numeric.c): a header of four 16-bit integers,
+// then `groups` 16-bit integers of four decimal digits each. The first group is multiplied by 10000^weight.
+// `scale` is the number of digits after the decimal point.
 constexpr std::size_t kHeaderSize = 8;
 constexpr unsigned kPositive = 0x0000;
 constexpr unsigned kNegative = 0x4000;
 constexpr unsigned kNan = 0xC000;
 constexpr unsigned kInfinity = 0xD000;
 constexpr unsigned kMinusInfinity = 0xF000;
-constexpr unsigned kGreatestScale = 0x3FFF;
+constexpr unsigned kMaxScale = 0x3FFF;
 constexpr unsigned kBase = 10'000;
 
 struct Header {
@@ -32,20 +32,20 @@ struct Header {
   unsigned scale;
 };
 
-/// The whole digits at least one, then the point and the digits after it, as the server prints them.
-char* write_digits(const Column& column, const Header& header, std::string_view value, char* to) {
+/// Writes the digits as the server prints them: at least one before the point, `scale` after it.
+char* write_digits(const ColumnContext& column, const Header& header, std::string_view value, char* to) {
   const auto group = [&](int i) {
     if (i < 0 || i >= header.groups) {
       return 0U;
     }
     const unsigned digits = Cursor(value.substr(kHeaderSize + 2 * static_cast<std::size_t>(i))).u16();
     if (digits >= kBase) {
-      malformed(column, value);
+      throw_invalid_value(column, value);
     }
     return digits;
   };
   if (header.weight > 0 && group(0) == 0) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
   if (header.weight < 0) {
     *to++ = '0';
@@ -66,19 +66,18 @@ char* write_digits(const Column& column, const Header& header, std::string_view 
   return end;
 }
 
-/// Python's Decimal prints a number with an exponent once five zeros would follow the point: `0.0000010`
-/// stays, `0.00000010` is `1.0E-7`. Rewrites what the server printed in place and returns where it ends now;
-/// it never grows.
+/// Rewrites a number in place as Python's Decimal prints it, and returns the new end: with an exponent if
+/// more than five zeros follow the decimal point. `0.0000010` is unchanged, `0.00000010` becomes `1.0E-7`.
 char* use_exponent(char* number, char* end) {
   char* const whole = *number == '-' ? number + 1 : number;
   if (end - whole < 2 || whole[0] != '0') {
     return end;
   }
   char* const fraction = whole + 2;
-  // One digit is a number's coefficient even if all of them are zero.
+  // At least one digit is left for the coefficient, even if all are zero.
   char* const first = std::find_if(fraction, end - 1, [](char digit) { return digit != '0'; });
-  constexpr int kMostZeros = 5;
-  if (first - fraction <= kMostZeros) {
+  constexpr int max_zeros = 5;
+  if (first - fraction <= max_zeros) {
     return end;
   }
   const auto exponent = first - fraction + 1;
@@ -105,20 +104,20 @@ bool is_plain_number(std::string_view text) {
   return point == text.size() || (point + 1 < text.size() && all_digits(text.substr(point + 1)));
 }
 
-bool as_string(const Column& column) {
+bool is_string(const ColumnContext& column) {
   return column.options.numeric_as == EncodingOptions::NumericAs::decimal_string;
 }
 
 }  // namespace
 
-void numeric_binary(const Column& column, std::string_view value, Buffer& out) {
+void encode_numeric_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   if (value.size() < kHeaderSize) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
   Cursor from(value);
   const Header header = {from.u16(), from.i16(), from.u16(), from.u16()};
   if (from.left() != 2 * static_cast<std::size_t>(header.groups)) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
   switch (header.sign) {
     case kPositive:
@@ -131,15 +130,16 @@ void numeric_binary(const Column& column, std::string_view value, Buffer& out) {
     case kMinusInfinity:
       return write_non_finite(column, "-Infinity", out);
     default:
-      malformed(column, value);
+      throw_invalid_value(column, value);
   }
-  if (header.scale > kGreatestScale) {
-    malformed(column, value);
+  if (header.scale > kMaxScale) {
+    throw_invalid_value(column, value);
   }
   const auto whole = 4 * static_cast<std::size_t>(std::max(header.weight, 0) + 1);
-  // Beyond the digits: sign, point, two quotes, and what the last group of four writes past the scale.
+  // Besides the digits: sign, point, two quotes, and up to three digits that the last group writes past the
+  // scale.
   char* const start = out.reserve(whole + header.scale + 8);
-  const bool quoted = as_string(column);
+  const bool quoted = is_string(column);
   char* to = start;
   if (quoted) {
     *to++ = '"';
@@ -157,14 +157,14 @@ void numeric_binary(const Column& column, std::string_view value, Buffer& out) {
   out.commit(to);
 }
 
-void numeric_text(const Column& column, std::string_view value, Buffer& out) {
+void encode_numeric_text(const ColumnContext& column, std::string_view value, Buffer& out) {
   if (value == "NaN" || value == "Infinity" || value == "-Infinity") {
     return write_non_finite(column, value, out);
   }
   if (!is_plain_number(value)) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
-  if (as_string(column)) {
+  if (is_string(column)) {
     return append_json_string(out, value);
   }
   char* const to = out.reserve(value.size());

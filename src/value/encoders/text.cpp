@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is a JSON string of the server's text, and bytea and uuid, whose binary forms become the same text.
+// Types whose JSON is the server's text as a string. The binary formats of bytea and uuid become the same
+// text.
 #include <array>
 #include <cstring>
 
-#include "encoders.hpp"
-#include "value/column.hpp"
+#include "encode_functions.hpp"
+#include "value/column_context.hpp"
 
 namespace tap::value {
 
 namespace {
 
-/// "00" to "ff", one after the other.
+/// The pairs "00" to "ff" in one string.
 constexpr std::array<char, 512> kHexPairs = [] {
   constexpr std::string_view digits = "0123456789abcdef";
   std::array<char, 512> pairs{};
@@ -31,11 +32,11 @@ char* write_hex(char* to, std::string_view bytes) {
 
 }  // namespace
 
-void text(const Column& /*column*/, std::string_view value, Buffer& out) {
+void encode_text(const ColumnContext& /*column*/, std::string_view value, Buffer& out) {
   append_json_string(out, value);
 }
 
-void bytea_binary(const Column& /*column*/, std::string_view value, Buffer& out) {
+void encode_bytea_binary(const ColumnContext& /*column*/, std::string_view value, Buffer& out) {
   constexpr std::string_view prefix = R"("\\x)";
   char* to = out.reserve(prefix.size() + 2 * value.size() + 1);
   std::memcpy(to, prefix.data(), prefix.size());
@@ -44,7 +45,7 @@ void bytea_binary(const Column& /*column*/, std::string_view value, Buffer& out)
   out.commit(to);
 }
 
-void uuid_binary(const Column& column, std::string_view value, Buffer& out) {
+void encode_uuid_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   require_size(column, value, 16);
   char* to = out.reserve(38);
   *to++ = '"';

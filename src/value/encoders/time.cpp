@@ -2,26 +2,26 @@
 // time and timetz.
 #include <tap/base/cursor.hpp>
 
-#include "encoders.hpp"
+#include "encode_functions.hpp"
 #include "time_of_day.hpp"
-#include "value/column.hpp"
+#include "value/column_context.hpp"
 
 namespace tap::value {
 
 namespace {
 
-constexpr std::size_t kLongestTime = 32;
-constexpr std::int32_t kEndOfZones = 16 * 3600;  // TZDISP_LIMIT: an offset is less than 16 hours
+constexpr std::size_t kMaxTimeSize = 32;
+constexpr std::int32_t kZoneLimit = 16 * 3600;  // TZDISP_LIMIT: offsets are less than 16 hours
 
-std::int64_t read_time_of_day(const Column& column, std::string_view value, Cursor& from) {
+std::int64_t read_time_of_day(const ColumnContext& column, std::string_view value, Cursor& from) {
   const std::int64_t micros = from.i64();
   if (micros < 0 || micros > kMicrosPerDay) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
   return micros;
 }
 
-/// +HH:MM, and :SS if there are seconds.
+/// Writes +HH:MM or -HH:MM, and :SS if there are seconds.
 char* write_zone(char* to, std::int32_t seconds_west) {
   *to++ = seconds_west > 0 ? '-' : '+';
   const auto seconds = static_cast<unsigned>(seconds_west > 0 ? seconds_west : -seconds_west);
@@ -36,43 +36,43 @@ char* write_zone(char* to, std::int32_t seconds_west) {
 }
 
 bool is_zone(std::string_view text) {
-  return (take_shape(text, "+00") || take_shape(text, "-00")) &&
+  return (consume_pattern(text, "+00") || consume_pattern(text, "-00")) &&
          (text.empty() ||
-          (take_shape(text, ":00") && (text.empty() || (take_shape(text, ":00") && text.empty()))));
+          (consume_pattern(text, ":00") && (text.empty() || (consume_pattern(text, ":00") && text.empty()))));
 }
 
 }  // namespace
 
-void time_binary(const Column& column, std::string_view value, Buffer& out) {
+void encode_time_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   require_size(column, value, sizeof(std::int64_t));
   Cursor from(value);
   const std::int64_t micros = read_time_of_day(column, value, from);
-  char* to = out.reserve(kLongestTime);
+  char* to = out.reserve(kMaxTimeSize);
   *to++ = '"';
   to = write_short_fraction(write_clock(to, micros), micros);
   *to++ = '"';
   out.commit(to);
 }
 
-void time_text(const Column& column, std::string_view value, Buffer& out) {
+void encode_time_text(const ColumnContext& column, std::string_view value, Buffer& out) {
   std::string_view left = value;
-  const bool has_clock = take_shape(left, "00:00:00");
-  take_fraction(left);
+  const bool has_clock = consume_pattern(left, "00:00:00");
+  consume_fraction(left);
   if (!has_clock || !left.empty()) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
   append_json_string(out, value);
 }
 
-void timetz_binary(const Column& column, std::string_view value, Buffer& out) {
+void encode_timetz_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   require_size(column, value, sizeof(std::int64_t) + sizeof(std::int32_t));
   Cursor from(value);
   const std::int64_t micros = read_time_of_day(column, value, from);
   const std::int32_t seconds_west = from.i32();
-  if (seconds_west <= -kEndOfZones || seconds_west >= kEndOfZones) {
-    malformed(column, value);
+  if (seconds_west <= -kZoneLimit || seconds_west >= kZoneLimit) {
+    throw_invalid_value(column, value);
   }
-  char* to = out.reserve(kLongestTime);
+  char* to = out.reserve(kMaxTimeSize);
   *to++ = '"';
   to = write_fraction(write_clock(to, micros), micros);
   to = write_zone(to, seconds_west);
@@ -80,20 +80,20 @@ void timetz_binary(const Column& column, std::string_view value, Buffer& out) {
   out.commit(to);
 }
 
-void timetz_text(const Column& column, std::string_view value, Buffer& out) {
+void encode_timetz_text(const ColumnContext& column, std::string_view value, Buffer& out) {
   constexpr std::string_view clock = "00:00:00";
   std::string_view zone = value;
-  const bool has_clock = take_shape(zone, clock);
-  const auto fraction = take_fraction(zone);
+  const bool has_clock = consume_pattern(zone, clock);
+  const auto fraction = consume_fraction(zone);
   if (!has_clock || !is_zone(zone)) {
-    malformed(column, value);
+    throw_invalid_value(column, value);
   }
-  char* to = out.reserve(kLongestTime);
+  char* to = out.reserve(kMaxTimeSize);
   *to++ = '"';
   to = std::copy_n(value.begin(), clock.size(), to);
   to = write_fraction(to, fraction);
   to = std::copy(zone.begin(), zone.end(), to);
-  if (zone.size() == 3) {  // +00: the server leaves out what is zero
+  if (zone.size() == 3) {  // +00: the server omits minutes that are zero
     to = std::copy_n(":00", 3, to);
   }
   *to++ = '"';

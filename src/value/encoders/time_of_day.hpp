@@ -9,11 +9,11 @@
 
 namespace tap::value {
 
-// Times of day are microseconds, as in the binary form.
+// Times of day are in microseconds, as in the binary formats.
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 constexpr std::int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
 
-/// HH:MM:SS; 24:00:00 is a time of day.
+/// Writes HH:MM:SS. 24:00:00 is valid.
 inline char* write_clock(char* to, std::int64_t micros) {
   const auto seconds = static_cast<unsigned>(micros / kMicrosPerSecond);
   to = write_2_digits(to, seconds / 3600);
@@ -23,7 +23,7 @@ inline char* write_clock(char* to, std::int64_t micros) {
   return write_2_digits(to, seconds % 60);
 }
 
-/// Nothing, or a point and six digits, as Python's isoformat() does.
+/// Writes a point and six digits, or nothing if the fraction is zero, as Python's isoformat() does.
 inline char* write_fraction(char* to, std::int64_t micros) {
   const auto fraction = static_cast<unsigned>(micros % kMicrosPerSecond);
   if (fraction == 0) {
@@ -33,7 +33,7 @@ inline char* write_fraction(char* to, std::int64_t micros) {
   return write_6_digits(to, fraction);
 }
 
-/// The same without zeros at the end, as the server does.
+/// The same without trailing zeros, as the server does.
 inline char* write_short_fraction(char* to, std::int64_t micros) {
   char* end = write_fraction(to, micros);
   while (end != to && end[-1] == '0') {
@@ -42,7 +42,7 @@ inline char* write_short_fraction(char* to, std::int64_t micros) {
   return end;
 }
 
-/// A fraction of the server's with its digits made six.
+/// Writes a fraction from the server's text, with its decimal point, extended to six digits.
 inline char* write_fraction(char* to, std::string_view fraction) {
   if (fraction.empty()) {
     return to;
@@ -50,21 +50,22 @@ inline char* write_fraction(char* to, std::string_view fraction) {
   return std::fill_n(std::copy(fraction.begin(), fraction.end(), to), 7 - fraction.size(), '0');
 }
 
-/// Drops the start of `text` if it has the shape: 0 stands for any digit, other characters for themselves.
-inline bool take_shape(std::string_view& text, std::string_view shape) {
+/// Removes `pattern` from the start of `text`; false if it does not match. In `pattern`, 0 matches any digit.
+inline bool consume_pattern(std::string_view& text, std::string_view pattern) {
   const auto fits = [](char character, char wanted) {
     return wanted == '0' ? is_digit(character) : character == wanted;
   };
-  if (text.size() < shape.size() || !std::equal(shape.begin(), shape.end(), text.begin(),
-                                                [&](char wanted, char c) { return fits(c, wanted); })) {
+  if (text.size() < pattern.size() || !std::equal(pattern.begin(), pattern.end(), text.begin(),
+                                                  [&](char wanted, char c) { return fits(c, wanted); })) {
     return false;
   }
-  text.remove_prefix(shape.size());
+  text.remove_prefix(pattern.size());
   return true;
 }
 
-/// Takes a fraction of one to six digits with its point off the start of `text`; empty if there is none.
-inline std::string_view take_fraction(std::string_view& text) {
+/// Removes a fraction of one to six digits from the start of `text` and returns it with its decimal point;
+/// empty if there is none.
+inline std::string_view consume_fraction(std::string_view& text) {
   if (text.size() < 2 || text[0] != '.' || !is_digit(text[1])) {
     return {};
   }

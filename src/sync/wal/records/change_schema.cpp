@@ -12,8 +12,6 @@ namespace tap::sync {
 
 namespace {
 
-constexpr Oid kBytea = 17;
-
 Json nullable_text() {
   Json type = Json::array({"null", "string"});
   return {{"type", std::move(type)}};
@@ -39,9 +37,9 @@ ChangeSchema::ChangeSchema(const StreamPlan& plan, const pg::Relation& relation,
          .is_synced = is_synced,
          .is_in_wal = !column.is_virtual,
          .is_new = is_new,
-         .is_bytea = column.type == kBytea,
+         .is_bytea = column.type == oids::kBytea,
          .has_untyped_values = false,
-         .encode = value::Encoder(type, value::Wire::text, config.values,
+         .encode = value::Encoder(type, value::Format::text, config.values,
                                   fmt::format("{}.{}", table_, column.name)),
          .schema = is_new || is_retyped ? value::json_schema(type, is_key, config.values) : Json()});
     synced_count_ += is_synced ? 1 : 0;
@@ -92,7 +90,7 @@ void ChangeSchema::append(ChangeColumn& column, std::string_view value, Buffer& 
   const std::size_t start = out.size();
   try {
     column.encode(value, out);
-  } catch (const value::Malformed&) {
+  } catch (const value::InvalidValue&) {
     if (!accepts_untyped) {
       throw;
     }

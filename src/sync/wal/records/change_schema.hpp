@@ -43,7 +43,7 @@ class ChangeSchema {
   [[nodiscard]] std::deque<ChangeColumn>& columns() { return columns_; }
   [[nodiscard]] std::size_t synced_count() const { return synced_count_; }
 
-  /// Appends `"name":value` for a value from WAL. Throws value::Malformed if the value does not fit the
+  /// Appends `"name":value` for a value from WAL. Throws value::InvalidValue if the value does not fit the
   /// column's type, unless untyped values are accepted: the type was changed before or after the change.
   void append(ChangeColumn& column, std::string_view value, Buffer& out);
   /// The same for a value that was read from the table; one that does not fit is written as text.

@@ -17,10 +17,10 @@ using change::Change;
 using change::Field;
 
 value::Encoder commit_time_encoder(const config::Config& config) {
-  constexpr Oid timestamptz = 1184;
   TypeRows types;
-  types[timestamptz].name = "timestamptz";
-  return {value::resolve(types, timestamptz, -1), value::Wire::text, config.values, "_sdc_deleted_at"};
+  types[oids::kTimestamptz].name = "timestamptz";
+  return {value::resolve(types, oids::kTimestamptz, -1), value::Format::text, config.values,
+          "_sdc_deleted_at"};
 }
 
 const Field* find_field(const std::vector<Field>& fields, std::string_view name) {
@@ -139,7 +139,7 @@ bool RecordWriter::try_write(WalStream& stream, const Change& change, Lsn lsn) {
       write_new_row(stream, change, lsn);
     }
     return true;
-  } catch (const value::Malformed&) {
+  } catch (const value::InvalidValue&) {
     if (stream.change_schema.accepts_untyped()) {
       throw;
     }

@@ -9,40 +9,9 @@ import unittest
 from support import pipeline, tap
 from support.check import ADVICE
 from support.pipeline import until
+from usage_test import CONFIG, EMPTY_CATALOG, stream
 
-CONFIG = {
-    "host": "127.0.0.1",
-    "port": "1",
-    "user": "nobody",
-    "password": "secret",
-    "dbname": "nowhere",
-}
-EMPTY_CATALOG = {"streams": []}
-
-
-ONE_STREAM = {
-    "streams": [
-        {
-            "table_name": "t",
-            "stream": "t",
-            "tap_stream_id": "nowhere-public-t",
-            "metadata": [
-                {
-                    "breadcrumb": [],
-                    "metadata": {
-                        "schema-name": "public",
-                        "database-name": "nowhere",
-                        "table-key-properties": [],
-                        "is-view": False,
-                        "selected": True,
-                        "replication-method": "FULL_TABLE",
-                    },
-                }
-            ],
-            "schema": {"type": "object", "properties": {"id": {"type": ["null", "integer"]}}},
-        }
-    ]
-}
+ONE_STREAM = stream()
 
 
 def is_running(pid):

@@ -10,18 +10,12 @@ from support import random_values, tap
 from support.wal_case import warnings
 from support.pipeline import until
 from support.server import Server
+import property_test
 from values_test import VALUES, as_text
 
 BOTH = (1, 2)  # wal2json's formats
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-HOSTILE = {
-    "timezone": "America/New_York",
-    "datestyle": "German",
-    "intervalstyle": "sql_standard",
-    "bytea_output": "escape",
-    "extra_float_digits": "0",
-    "search_path": "",
-}
+HOSTILE = {**property_test.HOSTILE, "search_path": ""}
 
 # More values of each type than values_test.py has: what the two ways could take differently.
 FLOATS = (

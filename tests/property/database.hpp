@@ -11,7 +11,7 @@
 
 namespace tap::test {
 
-/// What a query gave. Fields are good as long as it lives.
+/// The result of a query. Its fields are valid as long as it exists.
 class Answer {
  public:
   explicit Answer(PGresult* result) : result_(result, &PQclear) {}
@@ -20,9 +20,9 @@ class Answer {
   [[nodiscard]] std::string error() const { return PQresultErrorMessage(result_.get()); }
   [[nodiscard]] std::string sqlstate() const;
   [[nodiscard]] int size() const { return PQntuples(result_.get()); }
-  /// Nothing for NULL.
+  /// Returns nullopt for NULL.
   [[nodiscard]] std::optional<std::string_view> field(int row, int column) const;
-  /// The text of a field that is not NULL.
+  /// Returns the text of a field that is not NULL.
   [[nodiscard]] std::string text(int row, int column) const {
     return std::string(field(row, column).value());
   }
@@ -33,14 +33,14 @@ class Answer {
 };
 
 /// A session on the server that the PG* environment variables name, in one transaction that is never
-/// committed. Its settings are hostile first, and then pinned as every connection of the tap pins them.
+/// committed. It starts with unusual settings and then sets those that every connection of the tap sets.
 class Database {
  public:
   Database();
 
-  /// Throws std::runtime_error with the statement and the server's words.
+  /// Throws std::runtime_error with the statement and the server's message.
   Answer query(const std::string& sql, bool binary = false);
-  /// A statement that may fail without harm to the transaction.
+  /// Runs a statement in a savepoint: if it fails, the transaction continues.
   Answer attempt(const std::string& sql);
   [[nodiscard]] std::string quote(const std::string& text) const;
 

@@ -19,7 +19,7 @@ std::string any_finite(Random& random) {
   if (!std::isfinite(value)) {
     return "'NaN'";
   }
-  // Half of them with few digits, as most numbers have.
+  // Half of the numbers have few digits, like most real data.
   char text[32];
   const bool few = random() % 2 == 0;
   const char* const end =

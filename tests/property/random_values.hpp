@@ -10,13 +10,13 @@ namespace tap::test {
 using Random = std::mt19937_64;
 
 std::int64_t between(Random& random, std::int64_t low, std::int64_t high);
-/// Any number of bits is as likely as any other.
+/// Every number of bits is equally likely.
 std::int64_t any_integer(Random& random);
 std::string digits(Random& random, std::int64_t count);
 std::string hex(Random& random, std::int64_t bytes);
-/// Made of what could be mistaken for syntax.
+/// Consists of characters and words that have a meaning in the text formats.
 std::string any_text(Random& random);
-/// JSON with blanks in all places.
+/// JSON with whitespace wherever it is allowed.
 std::string any_json(Random& random);
 std::string any_time(Random& random);
 
@@ -26,7 +26,7 @@ std::string any_double(Random& random);
 std::string any_numeric(Random& random);
 std::string any_timetz(Random& random);
 std::string any_date(Random& random);
-/// Between 4713 BC and the year 294276, most of them near. `type` is timestamp or timestamptz.
+/// Between 4713 BC and the year 294276, mostly near the present. `type` is timestamp or timestamptz.
 std::string any_moment(Random& random, const char* type);
 
 }  // namespace tap::test

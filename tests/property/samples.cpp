@@ -72,7 +72,7 @@ const std::vector<std::string> kAnyLiterals = {
 
 namespace {
 
-/// Every control character and what a parser may stumble over.
+/// All control characters, and text that is difficult to parse.
 std::vector<std::string> edge_texts() {
   std::vector<std::string> texts = {"",
                                     " ",

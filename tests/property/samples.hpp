@@ -10,20 +10,20 @@
 
 namespace tap::test {
 
-/// A type and values of it: SQL expressions that can be cast to it.
+/// A type and sample values: SQL expressions that can be cast to it.
 struct Samples {
   std::string type;
   std::vector<std::string> edges;
   std::function<std::string(Random&)> random;  ///< may be empty
 };
 
-/// The SQL that makes the types of schema value_test: an enum, domains, a composite, and the extensions.
+/// SQL that creates the types of schema value_test (an enum, domains, a composite type) and the extensions.
 extern const char* const kMakeTypes;
 
-/// Every type that has an encoder of its own, and what users make of types.
+/// Returns samples of every type with its own encoder, and of user-defined types.
 std::vector<Samples> samples(const Database& database);
 
-/// Literals of which any type takes one or another.
+/// Literals: every built-in type accepts at least one.
 extern const std::vector<std::string> kAnyLiterals;
 
 }  // namespace tap::test

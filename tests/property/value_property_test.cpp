@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a live server sends of every type, in both wires: the JSON must be the same, be JSON, and fit its
-// schema. Needs a server with hstore and citext to log in to as superuser, named by the PG* variables.
-// TAP_SEED repeats a run's random values.
+// Encodes values of every type from a live server in both formats: the results must be the same valid JSON,
+// and conform to the JSON schema. Requires a superuser login to a server with hstore and citext, given by the
+// PG* variables. Set TAP_SEED to repeat a run's random values.
 #include <cstdlib>
 #include <iostream>
 
@@ -25,7 +25,7 @@ namespace {
 
 constexpr int kRandomValues = 300;
 
-/// A JSON reader whose numbers do not end where doubles do.
+/// JSON whose numbers have a wider range than double.
 using WideJson =
     nlohmann::basic_json<std::map, std::vector, std::string, bool, std::int64_t, std::uint64_t, long double>;
 
@@ -41,7 +41,7 @@ const std::vector<EncodingOptions> kOptions = {
     {.schema_dialect = EncodingOptions::Dialect::singer_io},
 };
 
-/// The run's, printed once.
+/// The seed of this run, printed once.
 std::uint64_t seed() {
   static const std::uint64_t seed = [] {
     const char* given = std::getenv("TAP_SEED");
@@ -73,7 +73,7 @@ TypeRows read_types(Database& database) {
   return types;
 }
 
-/// The JSON of a value, or the error it ended with.
+/// Returns the JSON of a value, or the error text.
 std::string outcome(const Encoder& encode, std::string_view value) {
   Buffer out;
   try {
@@ -88,11 +88,11 @@ std::string type_name(const WideJson& value) {
   return value.is_number_integer() ? "integer" : value.is_number() ? "number" : value.type_name();
 }
 
-/// True if the schema allows the value. `definitions` are what it may refer to.
-bool fits(const Json& schema, const Json& definitions, const WideJson& value) {
+/// True if the value conforms to the schema, which may refer to `definitions`.
+bool conforms(const Json& schema, const Json& definitions, const WideJson& value) {
   if (schema.contains("$ref")) {
     const auto reference = schema["$ref"].get<std::string>();
-    return fits(definitions[reference.substr(reference.rfind('/') + 1)], definitions, value);
+    return conforms(definitions[reference.substr(reference.rfind('/') + 1)], definitions, value);
   }
   if (!schema.contains("type")) {
     return true;
@@ -100,12 +100,12 @@ bool fits(const Json& schema, const Json& definitions, const WideJson& value) {
   const auto has = [&](const std::string& type) {
     return std::ranges::find(schema["type"], Json(type)) != schema["type"].end();
   };
-  // The portable schema says of a list in a list only that it may be there.
-  const auto item_fits = [&](const WideJson& item) {
-    return item.is_array() || fits(schema["items"], definitions, item);
+  // The portable schema allows nested arrays without describing their elements.
+  const auto item_conforms = [&](const WideJson& item) {
+    return item.is_array() || conforms(schema["items"], definitions, item);
   };
   return (has(type_name(value)) || (value.is_number() && has("number"))) &&
-         (!value.is_array() || !schema.contains("items") || std::ranges::all_of(value, item_fits));
+         (!value.is_array() || !schema.contains("items") || std::ranges::all_of(value, item_conforms));
 }
 
 /// Checks all values of table `sample`, column v.
@@ -116,7 +116,7 @@ void check_values(Database& database, const TypeRows& types) {
   const value::Type type =
       value::resolve(types, static_cast<Oid>(std::stoul(column.text(0, 0))), column.number(0, 1));
   const Answer texts = database.query("SELECT v, pg_catalog.format('%s', v) FROM pg_temp.sample ORDER BY i");
-  // Types without a binary encoder may have no binary form at all.
+  // Types without a binary encoder may lack a send function.
   const Answer binaries = database.query(
       has_binary(type) ? "SELECT v FROM pg_temp.sample ORDER BY i" : "SELECT WHERE false", true);
   for (const EncodingOptions& options : kOptions) {
@@ -140,7 +140,7 @@ void check_values(Database& database, const TypeRows& types) {
       const WideJson parsed = WideJson::parse(json, nullptr, false);
       CHECK(!parsed.is_discarded());
       CHECK(std::ranges::none_of(json, [](char c) { return static_cast<unsigned char>(c) < ' '; }));
-      CHECK(fits(schema, definitions, parsed));
+      CHECK(conforms(schema, definitions, parsed));
     }
   }
 }
@@ -159,8 +159,8 @@ void insert(Database& database, const std::string& type, const std::vector<std::
   database.query(sql);
 }
 
-/// Makes arrays of the values in table `sample`: of one, two and three dimensions, with NULLs, with bounds,
-/// none.
+/// Replaces the values in table `sample` by arrays of them: of one, two and three dimensions, with NULLs,
+/// with bounds, and empty.
 void make_arrays(Database& database, const std::string& type) {
   database.query("ALTER TABLE pg_temp.sample RENAME TO element");
   make_table(database, type + "[]");
@@ -174,8 +174,8 @@ void make_arrays(Database& database, const std::string& type) {
 
 }  // namespace
 
-TEST_CASE("binary and text give the same JSON, which fits its schema") {
-  log::set_level(log::Level::error);  // dates that are changed, by the hundred
+TEST_CASE("both formats give the same JSON, which conforms to its schema") {
+  log::set_level(log::Level::error);  // hides the warnings about hundreds of changed dates
   Random random(seed());
   Database database;
   REQUIRE(database.attempt(kMakeTypes).succeeded());
@@ -247,7 +247,7 @@ SELECT format('pg_catalog.%I', typname), typarray <> 0 AND typname NOT IN ('int2
         accepted += answer.succeeded() ? 1 : 0;
         refusal = answer.sqlstate();
       }
-      // Some types are the server's own: "cannot accept a value of type pg_node_tree".
+      // Some types accept no input: "cannot accept a value of type pg_node_tree".
       CAPTURE(refusal);
       CHECK((accepted > 0 || refusal == "0A000"));
       check_values(database, types);

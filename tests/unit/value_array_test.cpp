@@ -19,7 +19,7 @@ const std::string kNull = int32(-1);
 
 }  // namespace
 
-TEST_CASE("an array is a list, its NULL elements are null, its bounds are dropped") {
+TEST_CASE("an array is a JSON array; NULL elements are null, and bounds are dropped") {
   const std::string one = sized(int32(1));
   const std::string two = sized(int32(2));
   check_both("int4[]", header({}), "{}", "[]");
@@ -28,7 +28,7 @@ TEST_CASE("an array is a list, its NULL elements are null, its bounds are droppe
   check_both("int4[]", header({{2, -5}, {1, 1}}) + one + two, "[-5:-4][1:1]={{1},{2}}", "[[1],[2]]");
 }
 
-TEST_CASE("dimensions are nested lists") {
+TEST_CASE("dimensions are nested JSON arrays") {
   const auto number = [](int value) { return sized(int32(value)); };
   check_both("int4[]", header({{2, 1}, {2, 1}}) + number(1) + number(2) + number(3) + number(4),
              "{{1,2},{3,4}}", "[[1,2],[3,4]]");
@@ -36,7 +36,7 @@ TEST_CASE("dimensions are nested lists") {
              "{{{{{{1,NULL}}}}}}", "[[[[[[1,null]]]]]]");
 }
 
-TEST_CASE("elements are encoded as a value of their type is") {
+TEST_CASE("elements are encoded like values of their type") {
   const Log quiet;
   check_both("text[]",
              header({{8, 1}}) + sized("a") + sized("b c") + kNull + sized("NULL") + sized("q\"x") +
@@ -60,7 +60,7 @@ TEST_CASE("elements are encoded as a value of their type is") {
   check_both("posint[]", header({{1, 1}}) + sized(int32(5)), "{5}", "[5]");
 }
 
-TEST_CASE("arrays of types without a binary encoder are lists of strings") {
+TEST_CASE("arrays of types without a binary encoder are arrays of strings") {
   CHECK(from_text("interval[]", R"({"1 day"})") == R"(["1 day"])");
   CHECK(from_text("pair[]", R"-({"(1,x)",NULL})-") == R"-(["(1,x)",null])-");
   CHECK(from_text("point[]", R"-({"(1,2)"})-") == R"-(["(1,2)"])-");
@@ -72,14 +72,14 @@ TEST_CASE("a type's own delimiter separates its elements") {
   CHECK(from_text("box[]", "{(1,1),(0,0);(2,2),(0,0)}") == R"-(["(1,1),(0,0)","(2,2),(0,0)"])-");
 }
 
-TEST_CASE("an array of a domain over an array is a list of lists") {
+TEST_CASE("an array of a domain over an array is an array of arrays") {
   const std::string one_two = header({{2, 1}}) + sized(int32(1)) + sized(int32(2));
   check_both("intarr", one_two, "{1,2}", "[1,2]");
   check_both("intarr[]", header({{3, 1}}, 20013) + sized(one_two) + kNull + sized(header({})),
              R"({"{1,2}",NULL,"{}"})", "[[1,2],null,[]]");
 }
 
-TEST_CASE("a broken array is refused") {
+TEST_CASE("a malformed array is refused") {
   const std::string bytes = header({{2, 1}, {1, 1}}) + sized("a\"b") + kNull;
   check_cuts("text[]", Format::binary, bytes);
   check_cuts("text[]", Format::text, R"([0:1][3:4]={{"a\"b",NULL},{c,"}"}})");

@@ -21,7 +21,7 @@ constexpr EncodingOptions on_out_of_range(EncodingOptions::OutOfRange choice) {
 const std::string kEarliest = R"("0001-01-01T00:00:00+00:00")";
 const std::string kLatest = R"("9999-12-31T23:59:59.999+00:00")";
 
-/// Values out of range: type, binary form, the server's text, and whether it is before the range.
+/// Values out of range: type, binary format, text format, and whether the value is before the range.
 struct OutOfRange {
   std::string type;
   std::string binary;
@@ -50,7 +50,7 @@ const std::vector<OutOfRange> kOutOfRange = {
 
 }  // namespace
 
-TEST_CASE("a date is its midnight in UTC") {
+TEST_CASE("a date is written as midnight UTC") {
   check_both("date", int32(0), "2000-01-01", R"("2000-01-01T00:00:00+00:00")");
   check_both("date", int32(-668), "1998-03-04", R"("1998-03-04T00:00:00+00:00")");
   check_both("date", int32(59), "2000-02-29", R"("2000-02-29T00:00:00+00:00")");
@@ -58,7 +58,7 @@ TEST_CASE("a date is its midnight in UTC") {
   check_both("date", int32(2921939), "9999-12-31", R"("9999-12-31T00:00:00+00:00")");
 }
 
-TEST_CASE("a timestamp has six digits of its second or none") {
+TEST_CASE("a timestamp has six fractional digits or none") {
   const std::int64_t noon = -1063 * kDay + 2 * kHour + 122 * kSecond;
   check_both("timestamp", int64(noon), "1997-02-02 02:02:02", R"("1997-02-02T02:02:02+00:00")");
   check_both("timestamp", int64(noon + 722184), "1997-02-02 02:02:02.722184",
@@ -85,7 +85,7 @@ TEST_CASE("a date out of range is clamped, null or the server's text") {
   }
 }
 
-TEST_CASE("a date out of range can end the stream with the column, the value and the remedy") {
+TEST_CASE("a date out of range can be an error, which names the column, the value and the setting") {
   const EncodingOptions options = on_out_of_range(EncodingOptions::OutOfRange::error);
   const std::string message =
       "t.c: 0044-03-15 BC is outside the years 1 to 9999; set `out_of_range_dates` to `clamp`, `null` or "
@@ -121,7 +121,7 @@ TEST_CASE("a time is the server's text") {
   check_both("time", int64(kDay), "24:00:00", R"("24:00:00")");
 }
 
-TEST_CASE("a time with a zone has six digits or none, and its offset in hours and minutes") {
+TEST_CASE("a timetz has six fractional digits or none, and its offset in hours and minutes") {
   const std::int64_t time = 12 * kHour + 670 * kSecond;
   check_both("timetz", int64(time) + int32(14400), "12:11:10-04", R"("12:11:10-04:00")");
   check_both("timetz", int64(time + 500000) + int32(-19800), "12:11:10.5+05:30",

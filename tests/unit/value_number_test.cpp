@@ -16,7 +16,7 @@ std::string float8(double value) {
   return big_endian(std::bit_cast<std::uint64_t>(value));
 }
 
-/// numeric: weight of the first group, sign, digits after the point, groups of four digits.
+/// The binary format of a numeric: weight of the first group, sign, scale, groups of four digits.
 std::string numeric(int weight, int sign, int scale, const std::vector<int>& groups) {
   std::string bytes = int16(static_cast<int>(groups.size())) + int16(weight) + int16(sign) + int16(scale);
   for (const int group : groups) {
@@ -34,7 +34,7 @@ constexpr EncodingOptions kDecimalStrings = {.numeric_as = EncodingOptions::Nume
 
 }  // namespace
 
-TEST_CASE("integers are their digits") {
+TEST_CASE("integers are written as their digits") {
   check_both("int2", int16(-32768), "-32768", "-32768");
   check_both("int2", int16(32767), "32767", "32767");
   check_both("int4", int32(0), "0", "0");
@@ -46,7 +46,7 @@ TEST_CASE("integers are their digits") {
   check_both("posint", int32(7), "7", "7");
 }
 
-TEST_CASE("doubles are laid out as Python's repr does") {
+TEST_CASE("doubles are written as Python's repr() writes them") {
   const auto [value, json] = GENERATE(table<double, std::string>({
       {1.1, "1.1"},
       {5, "5.0"},
@@ -73,11 +73,11 @@ TEST_CASE("doubles are laid out as Python's repr does") {
   check_both("float8", float8(value), json, json);
 }
 
-TEST_CASE("what the server prints of a double and we print differently") {
+TEST_CASE("doubles that the server prints differently") {
   check_both("float8", float8(5), "5", "5.0");
   check_both("float8", float8(-0.0), "-0", "-0.0");
   check_both("float8", float8(1e15), "1e+15", "1000000000000000.0");
-  // The server's algorithm does not take a bound of the interval, so it prints a digit other than ours.
+  // The server's algorithm excludes the bounds of the interval and prints another last digit.
   check_both("float8", float8(9007199254740993.0), "9.007199254740992e+15", "9007199254740992.0");
   check_both("float4", float4(16777216), "1.6777216e+07", "16777216.0");
   check_both("float4", float4(123456789.0F), "1.2345679e+08", "123456790.0");
@@ -92,7 +92,7 @@ TEST_CASE("the longer digits of servers before version 12 give the same JSON") {
   check_both("float4", float4(1e20F), "1.00000002e+20", "1e+20");
 }
 
-TEST_CASE("reals go by their own shortest digits") {
+TEST_CASE("reals have the shortest digits of a float, not of a double") {
   const auto [value, json] = GENERATE(table<float, std::string>({
       {1.2F, "1.2"},
       {0.1F, "0.1"},
@@ -157,7 +157,7 @@ TEST_CASE("a small numeric has an exponent where Python's Decimal has one") {
   check_both("numeric", bytes, text, '"' + text + '"', kDecimalStrings);
 }
 
-TEST_CASE("a numeric may have as many digits as the server takes") {
+TEST_CASE("a numeric may have as many digits as the server allows") {
   const std::string digits = std::string(131072, '9') + "." + std::string(16383, '9');
   std::vector<int> groups(32768 + 4096, 9999);
   groups.back() = 9990;
@@ -192,14 +192,14 @@ TEST_CASE("bytes that are not a number are refused") {
   CHECK_THROWS_AS(from_text(type, text), Error);
 }
 
-TEST_CASE("a numeric that its header belies is refused") {
+TEST_CASE("a numeric that contradicts its header is refused") {
   const auto bytes = GENERATE(as<std::string>(), numeric(0, 0, 0, {10000}), numeric(0, 0, 0, {-1}),
                               numeric(0, 0x1234, 0, {1}), numeric(0, 0, 16384, {1}), numeric(1, 0, 0, {0, 5}),
                               numeric(0, 0, 0, {1}) + "x", int16(-1) + int16(0) + int16(0) + int16(0));
   CHECK_THROWS_AS(from_binary("numeric", bytes), Error);
 }
 
-TEST_CASE("a number that is cut is refused") {
+TEST_CASE("a truncated number is refused") {
   check_cuts("bool", Format::binary, std::string(1, '\1'));
   check_cuts("int2", Format::binary, int16(1));
   check_cuts("int4", Format::binary, int32(1));

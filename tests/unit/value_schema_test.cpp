@@ -40,7 +40,7 @@ TEST_CASE("types are resolved through their domains") {
   CHECK(type_of("box[]").delimiter == ';');
 }
 
-TEST_CASE("types that have a binary form here") {
+TEST_CASE("types with a binary encoder") {
   const auto with =
       GENERATE(as<std::string>(), "int2", "int4", "int8", "float4", "float8", "bool", "numeric", "text",
                "varchar", "bpchar", "name", "citext", "mood", "bytea", "uuid", "date", "timestamp",
@@ -50,7 +50,7 @@ TEST_CASE("types that have a binary form here") {
   CHECK(has_binary(type_of(with + "[]")));
 }
 
-TEST_CASE("types that travel as text") {
+TEST_CASE("types that are read as text") {
   const auto without = GENERATE(as<std::string>(), "char", "xml", "money", "cidr", "inet", "macaddr",
                                 "interval", "bit", "varbit", "point", "pair");
   CAPTURE(without);
@@ -60,7 +60,7 @@ TEST_CASE("types that travel as text") {
   CHECK_THROWS_AS(Encoder(type_of(without + "[]"), Format::binary, {}, "t.c"), std::logic_error);
 }
 
-TEST_CASE("what the Python tap calls unsupported is other, arrays of it are not but for bytea") {
+TEST_CASE("types that the Python tap does not support are other types; of arrays, only bytea[]") {
   const auto other =
       GENERATE(as<std::string>(), "bytea", "name", "char", "xml", "interval", "varbit", "point", "pair");
   CAPTURE(other);
@@ -72,7 +72,7 @@ TEST_CASE("what the Python tap calls unsupported is other, arrays of it are not 
   CHECK(singer_io(other + "[]") == (other == "bytea" ? "{}" : singer_io_list("string")));
 }
 
-TEST_CASE("domains, hstore and citext are no other types, wherever they are") {
+TEST_CASE("domains, hstore and citext are not other types, in any schema") {
   const auto supported = GENERATE(as<std::string>(), "posint", "net_price", "intarr", "hstore", "citext",
                                   "mood", "money", "cidr", "inet", "macaddr", "uuid", "json");
   CAPTURE(supported);
@@ -80,11 +80,11 @@ TEST_CASE("domains, hstore and citext are no other types, wherever they are") {
   CHECK(!is_other(type_of(supported + "[]")));
 }
 
-TEST_CASE("a type of the user's own that is called hstore is not taken for the extension's") {
+TEST_CASE("a user-defined composite type named hstore is not the extension's type") {
   CHECK(is_other(resolve(type_rows(), 20014, -1)));
 }
 
-TEST_CASE("oidvector is no array but a string, and other") {
+TEST_CASE("oidvector is a string and an other type, not an array") {
   CHECK(is_other(type_of("oidvector")));
   CHECK(portable("oidvector") == kString);
 }
@@ -140,7 +140,7 @@ TEST_CASE("a portable key column may not be null") {
   CHECK(portable_key("int4[]") == R"({"type":["array"],"items":{"type":["null","integer","array"]}})");
 }
 
-TEST_CASE("numerics as decimal strings say their precision and scale if they have them") {
+TEST_CASE("the schema of a decimal string has the declared precision and scale") {
   const auto decimal = [](const std::string& end) {
     return R"({"type":["null","string"],"format":"x-singer.decimal")" + end + "}";
   };
@@ -156,7 +156,7 @@ TEST_CASE("numerics as decimal strings say their precision and scale if they hav
   CHECK(portable("net_price", -1, kDecimalStrings) == decimal(R"(,"precision":12,"scale":2)"));
 }
 
-TEST_CASE("options that change values change the schema with them") {
+TEST_CASE("options that change values also change the schema") {
   CHECK(portable("jsonb", -1, kJsonAsObject) ==
         R"({"type":["null","object","array","string","number","boolean"]})");
   const EncodingOptions strings = {.non_finite_numbers = EncodingOptions::NonFinite::string};

@@ -56,7 +56,7 @@ inline const TypeRows& type_rows() {
     add_domain(20011, "price", 1700, ((12 << 16) | 2) + 4);
     add_domain(20012, "net_price", 20011, -1);
     add_domain(20013, "intarr", 100023, -1);
-    add(20014, "hstore", 'c', 'C');  // a user's own, not the extension's
+    add(20014, "hstore", 'c', 'C');  // a user's type, not the extension's
     std::vector<Oid> elements;
     for (const auto& [oid, row] : types) {
       elements.push_back(oid);
@@ -119,7 +119,7 @@ inline void check_cuts(std::string_view type, Format format, std::string_view va
                        const EncodingOptions& options = {}) {
   for (std::size_t size = 0; size < value.size(); ++size) {
     CAPTURE(type, size);
-    // A copy of its own, so that the sanitizer sees a read beyond it.
+    // An exact copy, so that AddressSanitizer detects a read past the end.
     const std::vector<char> cut(value.begin(), value.begin() + static_cast<std::ptrdiff_t>(size));
     const std::string_view view(cut.data(), cut.size());
     if (format == Format::binary) {
@@ -129,13 +129,13 @@ inline void check_cuts(std::string_view type, Format format, std::string_view va
         const Json json = parse_json(from_text(type, view, options), "cut value");
         CHECK(!json.is_discarded());
       } catch (const Error& error) {
-        CHECK(error.code() == ExitCode::run_failed);  // the encoder's: parse_json() gives ExitCode::usage
+        CHECK(error.code() == ExitCode::run_failed);  // from the encoder: parse_json() throws ExitCode::usage
       }
     }
   }
 }
 
-/// Collects the log while it lives.
+/// Collects log messages while it exists.
 class Log {
  public:
   Log() : before_(spdlog::default_logger()) {
@@ -155,7 +155,7 @@ class Log {
   std::shared_ptr<spdlog::logger> before_;
 };
 
-/// Big-endian, as in every binary form.
+/// Returns the big-endian bytes of `value`, as in the binary formats.
 template <class Integer>
 std::string big_endian(Integer value) {
   std::string bytes;
@@ -173,7 +173,7 @@ inline std::string int32(std::int64_t value) {
 inline std::string int64(std::int64_t value) {
   return big_endian(value);
 }
-/// A value behind its length.
+/// Returns a value after its length.
 inline std::string sized(const std::string& value) {
   return int32(static_cast<std::int64_t>(value.size())) + value;
 }

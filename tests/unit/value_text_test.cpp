@@ -12,7 +12,7 @@ std::string jsonb(const std::string& document) {
   return '\1' + document;
 }
 
-/// hstore: the pairs, and each text behind its length.
+/// The binary format of an hstore: the number of pairs, then each text after its length.
 const std::string kPairs =
     int32(3) + sized("a") + sized("1") + sized("b") + int32(-1) + sized("c d") + sized("x\"y\\");
 
@@ -29,7 +29,7 @@ TEST_CASE("text-like types are strings of the server's text") {
   check_both(type, "caf\xE9", "caf\xE9", "\"caf\xEF\xBF\xBD\"");
 }
 
-TEST_CASE("types without a binary encoder are strings of what the output function gives") {
+TEST_CASE("types without a binary encoder are strings of the output function's text") {
   CHECK(from_text("money", "-$5.00") == R"("-$5.00")");
   CHECK(from_text("inet", "10.1.2.3") == R"("10.1.2.3")");
   CHECK(from_text("interval", "1 day 02:00:00") == R"("1 day 02:00:00")");
@@ -59,7 +59,7 @@ TEST_CASE("json and jsonb are strings of the server's text") {
   check_both("jsonb", jsonb("null"), "null", R"("null")");
 }
 
-TEST_CASE("json as a JSON value loses the blanks outside of its strings") {
+TEST_CASE("json as a JSON value loses the whitespace outside of strings") {
   const auto [document, json] = GENERATE(table<std::string, std::string>({
       {"null", "null"},
       {" 1.50\n", "1.50"},
@@ -77,11 +77,11 @@ TEST_CASE("json as a JSON value loses the blanks outside of its strings") {
   check_both("jsonb", jsonb(document), document, json, kJsonAsObject);
 }
 
-TEST_CASE("a broken JSON document is refused rather than written into a record") {
+TEST_CASE("a malformed JSON document is refused, not written into a record") {
   const auto document =
       GENERATE(as<std::string>(), "", " ", "{", "[1", "]", "[1]]", R"("a)", R"("a\)", "\"a\nb\"", R"("\u12)",
                R"("\ud83d\ud)",
-               // Balanced, and no JSON all the same: a record may be closed by it.
+               // Balanced, but not JSON: it could close the record.
                R"(1},"version":2,"x":{)", R"(1,"id":2)", R"("a","b":"c")", "1 2", "1,2", "{}{}", "[] []", "a",
                "NaN", "Infinity", "nul", "nulll", "True", "{1:2}", R"({"a"})", R"({"a":})", R"({"a":1,})",
                R"({"a" 1})", R"({,})", "[1,]", "[,1]", "[1 2]", "[}", "{]", R"({"a":1])", "[1}", "01", "-",
@@ -122,7 +122,7 @@ TEST_CASE("hstore is an object of strings and nulls in the server's order") {
   check_both("hstore", int32(1) + sized("\\\\\"") + sized("\\"), R"("\\\\\""=>"\\")", R"({"\\\\\"":"\\"})");
 }
 
-TEST_CASE("a broken hstore is refused") {
+TEST_CASE("a malformed hstore is refused") {
   check_cuts("hstore", Format::binary, kPairs);
   CHECK_THROWS_AS(from_binary("hstore", kPairs + "x"), Error);
   CHECK_THROWS_AS(from_binary("hstore", int32(-1)), Error);

@@ -23,7 +23,7 @@ std::string fields_of(const std::vector<change::Field>& fields) {
   return text;
 }
 
-/// A change on one line: `insert public.t (a=<1> b=NULL)`.
+/// Returns a change as one line: `insert public.t (a=<1> b=NULL)`.
 std::string describe(const Change& change) {
   const std::string table = std::string(change.schema) + "." + std::string(change.table);
   switch (change.kind) {
@@ -63,7 +63,7 @@ const std::string kInsert =
 
 }  // namespace
 
-TEST_CASE("format 2: a message for each event") {
+TEST_CASE("format 2: one message per change") {
   const auto decoder = change::make_wal2json_v2_decoder("UTF8");
   CHECK(
       decode(
@@ -113,7 +113,7 @@ TEST_CASE("format 1: a transaction in one message, or in chunks") {
   CHECK(decode(*decoder, {begin, insert, "," + update, "," + remove, "]}"}) == changes);
 }
 
-TEST_CASE("format 1: the comma that wal2json writes before a message is dropped") {
+TEST_CASE("format 1: the stray comma before a logical message is ignored") {
   const std::string begin =
       R"({"xid":7,"nextlsn":"0/194B430","timestamp":"2026-11-23 14:30:57+00","change":[)";
   const std::string insert =
@@ -133,17 +133,17 @@ TEST_CASE("format 1: the comma that wal2json writes before a message is dropped"
   CHECK(decode(*decoder, chunks) == transaction);
   CHECK(decode(*decoder, {begin + insert + "," + insert + "," + of_transaction + "]}"}) == transaction);
   CHECK(decode(*decoder, {message}) == std::vector<std::string>{"other"});
-  // In the middle of a transaction it changes nothing of it.
+  // Inside a transaction, it has no effect on the transaction.
   CHECK(decode(*decoder, {begin, message, insert, message, "]}"}) ==
         std::vector<std::string>{"begin, ends at 0/194B430, 2026-11-23 14:30:57+00", "other",
                                  "insert public.t (id=<1>)", "other", "commit at 0/194B430"});
-  // Bytes that are not UTF-8 are as harmless.
+  // Bytes that are not UTF-8 have no effect either.
   CHECK(decode(*decoder, {R"({"change":[,{"kind":"message","transactional":false,"prefix":"p","content":")"
                           "\xFF\xF0\x9F"
                           R"("}]})"}) == std::vector<std::string>{"other"});
 }
 
-TEST_CASE("format 1: nothing but a message is repaired") {
+TEST_CASE("format 1: a stray comma is only ignored before a logical message") {
   const std::string insert =
       R"({"kind":"insert","schema":"public","table":"t","columnnames":["id"],"columnvalues":[1]})";
   const std::string message = R"({"kind":"message","transactional":false,"prefix":"p","content":"c"})";

@@ -9,7 +9,7 @@ SITES = (
     r"\bthrow (?:pg::|tap::)?\w+\(",
     r"\blog::(?:warn|error|critical)\(",
     r"\bProblem\b(?: \w+)?[({]",
-    r"\bunprepared\(\s*\{",
+    r"\bfail\(\s*\{",
     r"\bwarn\(\s*\{",
     r"\breport\w*\.(?:note|warning|error)\([^{;]*\{",
 )

@@ -131,12 +131,12 @@ class Round:
         except psycopg2.errors.DataCorrupted as fault:
             # Rare (once in 1,800 rounds): a server that crashed after a TRUNCATE lost a block of
             # its own.
-            self.note(f"{fault}")
+            self.write_log(f"{fault}")
             raise unittest.SkipTest(
                 f"the server has lost data: {fault}\nthe log is in {self.folder}"
             ) from fault
         except BaseException as fault:
-            self.note(f"{fault}")
+            self.write_log(f"{fault}")
             raise AssertionError(f"{fault}\nthe log is in {self.folder}") from fault
         for file in self.folder.iterdir():
             file.unlink()
@@ -175,15 +175,15 @@ class Round:
                     state = self.interrupt(config, catalog, state, proxy)
             finally:
                 writing.stop()
-            self.note(f"the writers have done {writing.steps} steps")
+            self.write_log(f"the writers have done {writing.steps} steps")
             # A resumed copy may contain rows that have been deleted since; WAL deletes them later.
             copied = {
                 *workload.FULL,
                 *(table for table in wal_workload.LOG_BASED if not self.is_followed(state, table)),
             }
-            state = self.to_the_end(config, catalog, state)
+            state = self.run_to_the_end(config, catalog, state)
             self.check(extra_allowed=copied)
-            self.to_the_end(config, catalog, state)
+            self.run_to_the_end(config, catalog, state)
             self.check(extra_allowed=())
         self.source.sql(f"SELECT pg_drop_replication_slot('{self.schema}')", SOURCE)
         self.source.sql(f"DROP SCHEMA {self.schema} CASCADE", SOURCE)
@@ -203,7 +203,7 @@ class Round:
         )
         return int(position)
 
-    def may_be_acknowledged(self, state):
+    def lowest_lsn(self, state):
         """The lowest LSN of a state: the target has everything before it."""
         bookmarks = json.loads(state or '{"bookmarks": {}}')["bookmarks"].items()
         positions = [
@@ -234,7 +234,9 @@ class Round:
         after = self.rng.choice((None, b'"SCHEMA","stream":"wal_'))
         part = self.rng.choice((0, 0, 20))
         running = self.pipeline(config, catalog, state)
-        self.note(f"run {self.runs}: {what} after {lines} lines{' of the log' if after else ''}")
+        self.write_log(
+            f"run {self.runs}: {what} after {lines} lines{' of the log' if after else ''}"
+        )
         if running.relay(lines, after=after):
             if what == "kill the tap":
                 if part:
@@ -260,7 +262,7 @@ class Round:
         }, f"{what}: exit codes {outcome.tap_code}, {outcome.target_code}"
         return outcome.state
 
-    def to_the_end(self, config, catalog, state):
+    def run_to_the_end(self, config, catalog, state):
         """Runs without interruption."""
         outcome = self.finish(self.pipeline(config, catalog, state))
         assert (outcome.tap_code, outcome.target_code) == (
@@ -274,7 +276,7 @@ class Round:
 
     def finish(self, running):
         outcome = running.finish()
-        self.note(
+        self.write_log(
             f"run {self.runs}: exit codes {outcome.tap_code}, {outcome.target_code}; "
             f"{dict(outcome.kinds)}\n"
             f"{outcome.tap_log}{outcome.target_log}state {outcome.state}\n"
@@ -283,7 +285,7 @@ class Round:
             lambda: not self.source.sql("SELECT 1 FROM pg_replication_slots WHERE active"),
             "the slot is in use",
         )
-        slot, least = self.slot(), self.may_be_acknowledged(running.given)
+        slot, least = self.slot(), self.lowest_lsn(running.given)
         assert slot <= max(
             least, self.slot_at_start
         ), f"the slot is at {slot}, past {least}, which is what the target has"
@@ -304,7 +306,7 @@ class Round:
                     keys,
                 )
 
-    def note(self, text):
+    def write_log(self, text):
         with open(self.folder / "log", "a", encoding="utf-8") as log:
             log.write(text + "\n")
 

@@ -15,7 +15,7 @@ class CheckLogBasedTest(SlotTest):
             {**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect
         )
 
-    def about_slot(self, *args, **options):
+    def slot_findings(self, *args, **options):
         return about(self.run_check(*args, **options), f"slot {self.slot}")
 
 
@@ -64,29 +64,29 @@ class SlotFindingsTest(CheckLogBasedTest):
         )
 
     def test_no_slot(self):
-        self.assertEqual(self.about_slot(self.selected, expect=4), [f"error {self.missing}"])
+        self.assertEqual(self.slot_findings(self.selected, expect=4), [f"error {self.missing}"])
         self.assertEqual(
-            self.about_slot(self.selected, create_replication_slot=True),
+            self.slot_findings(self.selected, create_replication_slot=True),
             ["note it is not there, the run makes it"],
         )
         self.assertNotIn(self.slot, self.slots())
         # The fix that the finding gives.
         self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
         self.addCleanup(self.drop_slot)
-        [found] = self.about_slot(self.selected)
+        [found] = self.slot_findings(self.selected)
         self.assertRegex(found, r"\Aok ")
 
     def test_without_catalog_log_based_findings_are_notes(self):
-        self.assertEqual(self.about_slot(), [f"note {self.missing}"])
+        self.assertEqual(self.slot_findings(), [f"note {self.missing}"])
         self.assertEqual(
-            self.about_slot(default_replication_method="LOG_BASED", expect=4),
+            self.slot_findings(default_replication_method="LOG_BASED", expect=4),
             [f"error {self.missing}"],
         )
 
     def test_slot_of_another_plugin(self):
         self.make_slot(plugin="pgoutput")
         self.assertEqual(
-            self.about_slot(self.selected, expect=4),
+            self.slot_findings(self.selected, expect=4),
             [
                 f"error replication slot {self.slot} uses the plugin pgoutput, not wal2json; set "
                 "replication_slot to another slot, or create one: SELECT "
@@ -97,7 +97,7 @@ class SlotFindingsTest(CheckLogBasedTest):
     def test_slot_of_another_database(self):
         self.make_slot(database="postgres")
         self.assertEqual(
-            self.about_slot(self.selected, expect=4),
+            self.slot_findings(self.selected, expect=4),
             [
                 f"error replication slot {self.slot} belongs to database postgres, not slots; a "
                 "slot reads one database; set replication_slot to a slot of slots, or create one: "
@@ -109,7 +109,7 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.make_slot()
         with self.consumer(application="nightly export") as pid:
             self.assertEqual(
-                self.about_slot(self.selected, expect=4),
+                self.slot_findings(self.selected, expect=4),
                 [
                     f"error replication slot {self.slot} is in use by PID {pid} (application "
                     "nightly export); two runs must not read one slot: wait for that process to "
@@ -120,14 +120,14 @@ class SlotFindingsTest(CheckLogBasedTest):
     def test_slot_past_the_bookmark(self):
         self.make_slot()
         catalog, state = self.selected, self.sync(self.selected).last_state
-        self.assertRegex(self.about_slot(catalog, state)[0], r"\Aok ")
+        self.assertRegex(self.slot_findings(catalog, state)[0], r"\Aok ")
         self.sql(
             f"INSERT INTO {self.schema}.t VALUES (4); SELECT "
             f"pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())"
         )
         self.sql(f"SELECT pg_replication_slot_advance('{self.slot}', pg_current_wal_lsn())")
         self.assertEqual(
-            self.about_slot(catalog, state, expect=4),
+            self.slot_findings(catalog, state, expect=4),
             [
                 f"error the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, "
                 f"but replication slot {self.slot} has advanced to {as_text(self.confirmed())} (it "
@@ -136,14 +136,14 @@ class SlotFindingsTest(CheckLogBasedTest):
             ],
         )
         self.assertRegex(
-            self.about_slot(catalog, state, "--full-refresh", self.id_of("t"))[0], r"\Aok "
+            self.slot_findings(catalog, state, "--full-refresh", self.id_of("t"))[0], r"\Aok "
         )
 
     def test_state_of_another_server(self):
         self.make_slot()
         state = json.loads(self.sync(self.selected).last_state)
         state["bookmarks"][self.id_of("t")]["lsn"] = 2**40
-        [found] = self.about_slot(self.selected, state, expect=4)
+        [found] = self.slot_findings(self.selected, state, expect=4)
         self.assertRegex(
             found,
             rf"\Aerror the state of stream {self.id_of('t')} is at 100/0, but the server's WAL "
@@ -179,7 +179,7 @@ class SlotFindingsTest(CheckLogBasedTest):
 
 
 class LogBasedTablesTest(CheckLogBasedTest):
-    def of_stream(self, *tables, expect=0):
+    def stream_findings(self, *tables, expect=0):
         self.make_slot()
         findings = self.run_check(self.catalog(*tables), expect=expect)
         return [
@@ -198,7 +198,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
                     ALTER TABLE {s}.x REPLICA IDENTITY FULL"""
         )
         u, v, w = (f'"{self.schema}"."{table}"' for table in "uvw")
-        found = self.of_stream("u", "v", "w", "x")
+        found = self.stream_findings("u", "v", "w", "x")
         self.assertEqual(
             found,
             [
@@ -216,7 +216,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
         for line in found:
             self.sql(line[line.index("ALTER") :])
         self.drop_slot()
-        self.assertEqual(self.of_stream("u", "v", "w"), [])
+        self.assertEqual(self.stream_findings("u", "v", "w"), [])
 
     def test_foreign_table(self):
         self.sql(
@@ -225,7 +225,7 @@ class LogBasedTablesTest(CheckLogBasedTest):
         )
         self.addCleanup(self.sql, "DROP FOREIGN DATA WRAPPER IF EXISTS none CASCADE")
         self.assertEqual(
-            self.of_stream("f", expect=1),
+            self.stream_findings("f", expect=1),
             ["error it is no longer a table whose changes are in WAL; run discovery again"],
         )
 
@@ -406,9 +406,12 @@ class ServersTest(CheckLogBasedTest):
         self.remove_wal()
         cause, prevention = removed_wal(self.server)
         self.assertEqual(
-            self.about_slot(catalog, expect=4),
+            self.slot_findings(catalog, expect=4),
             [
-                f"error replication slot {self.slot} is lost; {cause}: {self.recreate_advice(prevention)}"
+                (
+                    f"error replication slot {self.slot} is lost; {cause}: "
+                    f"{self.recreate_advice(prevention)}"
+                )
             ],
         )
 

@@ -24,10 +24,10 @@ class CheckTest(SchemaTest):
         self.sql("DROP ROLE IF EXISTS checker; CREATE ROLE checker LOGIN")
         self.addCleanup(self.sql, "DROP OWNED BY checker; DROP ROLE checker")
         self.sql(TABLES)
-        self.allow()
+        self.grant_all()
         self.config.update(user="checker")
 
-    def allow(self):
+    def grant_all(self):
         self.sql(
             "GRANT USAGE ON SCHEMA {s} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO "
             "checker"
@@ -38,17 +38,17 @@ class CheckTest(SchemaTest):
             {**self.config, **extra}, *args, catalog=catalog, state=state, expect=expect
         )
 
-    def of_stream(self, table, catalog, expect=0, **extra):
+    def stream_findings(self, table, catalog, expect=0, **extra):
         return about(self.run_check(catalog, expect=expect, **extra), f"stream {self.id_of(table)}")
 
     def check_fix(self, table, catalog, found, expect=0):
         """This is the only problem of the stream, and the SQL of the finding fixes it."""
         self.assertEqual(
-            self.of_stream(table, catalog, expect), [found.replace("{s}", self.schema)]
+            self.stream_findings(table, catalog, expect), [found.replace("{s}", self.schema)]
         )
         sql = re.search(r"(GRANT|ALTER|CREATE) .*", found.replace("{s}", self.schema))[0]
         self.sql(sql)
-        [mended] = self.of_stream(table, catalog)
+        [mended] = self.stream_findings(table, catalog)
         self.assertRegex(mended, r"\Aok ")
 
 
@@ -147,7 +147,7 @@ class FilesTest(CheckTest):
 
     def test_all_errors_in_catalog_and_state_are_reported(self):
         self.sql("CREATE VIEW {s}.v AS SELECT 1 AS id; CREATE TABLE {s}.u (id int)")
-        self.allow()
+        self.grant_all()
         catalog = tap.select(self.catalog("t"), "v", method="LOG_BASED")
         catalog = tap.select(catalog, "u", method="INCREMENTAL", key="gone")
         findings = self.run_check(catalog, state="{", expect=2)
@@ -193,7 +193,7 @@ class FilesTest(CheckTest):
 
     def test_file_errors_precede_stream_errors(self):
         self.sql("CREATE TABLE {s}.u (id int)")
-        self.allow()
+        self.grant_all()
         catalog = tap.select(self.catalog("t"), "u", method="INCREMENTAL", key="gone")
         self.sql("REVOKE SELECT ON {s}.t FROM checker")
         self.assertEqual(
@@ -246,7 +246,7 @@ class PrivilegesTest(CheckTest):
         catalog = self.catalog("t")
         tap.metadata(tap.stream(catalog, "t"), "note")["selected"] = False
         self.sql("REVOKE SELECT ON {s}.t FROM checker; GRANT SELECT (id, k) ON {s}.t TO checker")
-        self.assertEqual(self.of_stream("t", catalog), ["ok FULL_TABLE, 2 columns, key id"])
+        self.assertEqual(self.stream_findings("t", catalog), ["ok FULL_TABLE, 2 columns, key id"])
 
     def test_row_level_security(self):
         self.sql("ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY")
@@ -290,7 +290,7 @@ class TablesTest(CheckTest):
         catalog = self.catalog("t")
         self.sql("DROP TABLE {s}.t")
         self.assertEqual(
-            self.of_stream("t", catalog, 1),
+            self.stream_findings("t", catalog, 1),
             [
                 f'error table "{self.schema}"."t" is not in the database '
                 f"(127.0.0.1:{self.server.port}, database check_me, user "
@@ -302,7 +302,7 @@ class TablesTest(CheckTest):
         catalog = self.catalog("t")
         self.sql("ALTER TABLE {s}.t DROP note, ALTER k TYPE bigint")
         self.assertEqual(
-            self.of_stream("t", catalog),
+            self.stream_findings("t", catalog),
             [
                 "warning column k is bigint now, but integer in the catalog; run discovery again",
                 (
@@ -313,25 +313,27 @@ class TablesTest(CheckTest):
         )
         self.sql("ALTER TABLE {s}.t DROP id")
         self.assertEqual(
-            self.of_stream("t", catalog, 1)[-1],
+            self.stream_findings("t", catalog, 1)[-1],
             "error key column id is no longer in the table; run discovery again",
         )
 
     def test_dropped_replication_key(self):
         catalog = self.catalog("t", method="INCREMENTAL", key="k")
-        self.assertEqual(self.of_stream("t", catalog), ["ok INCREMENTAL by k, 3 columns, key id"])
+        self.assertEqual(
+            self.stream_findings("t", catalog), ["ok INCREMENTAL by k, 3 columns, key id"]
+        )
         self.sql("ALTER TABLE {s}.t DROP k")
         self.assertEqual(
-            self.of_stream("t", catalog, 1)[-1],
+            self.stream_findings("t", catalog, 1)[-1],
             "error replication key k is no longer in the table; run discovery "
             "again and choose another replication-key",
         )
 
     def test_unsortable_replication_key(self):
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY, k json)")
-        self.allow()
+        self.grant_all()
         self.assertEqual(
-            self.of_stream("u", self.catalog("u", method="INCREMENTAL", key="k"), 1),
+            self.stream_findings("u", self.catalog("u", method="INCREMENTAL", key="k"), 1),
             [
                 "error replication key k is json, a type that cannot be a bookmark; choose another "
                 "replication-key, or FULL_TABLE"
@@ -345,7 +347,7 @@ class TablesTest(CheckTest):
                     CREATE INDEX ON {s}.u (k) WHERE k > 0;
                     CREATE TABLE {s}.p (id int, k int, PRIMARY KEY (id)) PARTITION BY RANGE (id)"""
         )
-        self.allow()
+        self.grant_all()
         catalog = self.catalog("u", "p", method="INCREMENTAL", key="k")
         none = (
             "warning no index begins with the replication key k: each run reads the whole table; "
@@ -356,9 +358,9 @@ class TablesTest(CheckTest):
 
     def test_table_without_primary_key(self):
         self.sql("CREATE TABLE {s}.u (id int)")
-        self.allow()
+        self.grant_all()
         self.assertEqual(
-            self.of_stream("u", self.catalog("u")),
+            self.stream_findings("u", self.catalog("u")),
             [
                 "note it has no key: a target cannot tell which rows came before; give the table a "
                 "primary key, or name columns that "
@@ -372,7 +374,7 @@ class TablesTest(CheckTest):
             {"inclusion": "available", "selected": False}
         )
         self.assertEqual(
-            self.of_stream("t", catalog),
+            self.stream_findings("t", catalog),
             [
                 "warning key column id is not selected: its records come without it; select it in "
                 'the column\'s metadata: "selected": '
@@ -442,7 +444,7 @@ class ManyTablesTest(CheckTest):
             "DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE TABLE {s}.n%s (id int PRIMARY "
             "KEY)', i); END LOOP; END $$"
         )
-        self.allow()
+        self.grant_all()
         findings = self.run_check(self.catalog())
         self.assertEqual(sum(f["found"] == "FULL_TABLE, 1 columns, key id" for f in findings), 300)
 

@@ -359,7 +359,7 @@ class PoolerTest(ConnectionMethodsTest):
     def test_copies_through_a_pooler(self):
         for mode in ("session", "transaction"):
             with pgbouncer(self.server, mode) as port:
-                self.spoil(port)
+                self.change_pooled_settings(port)
                 direct, pooled = dict(self.config), {**self.config, "port": port}
                 catalog = tap.discover(direct)
                 self.assertEqual(tap.discover(pooled), catalog)
@@ -396,7 +396,7 @@ class PoolerTest(ConnectionMethodsTest):
                 cursor.execute(settings)
                 self.assertEqual(cursor.fetchall(), before)
 
-    def spoil(self, port):
+    def change_pooled_settings(self, port):
         """Changes settings in pooled sessions; transaction pooling hands them on."""
         import psycopg2  # pylint: disable=import-outside-toplevel
 

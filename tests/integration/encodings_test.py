@@ -9,7 +9,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class EncodingsTest(unittest.TestCase):
-    def synced(self, encoding, statements):
+    def sync(self, encoding, statements):
         """The records of table t of a database in this encoding. Reading them checks that they are
         UTF-8.
         """
@@ -28,15 +28,13 @@ class EncodingsTest(unittest.TestCase):
             map(chr, [*range(1, 32), 127, 0x85, 0x2028, 0xFEFF, 0xFFFF, 0x10FFFF])
         )
         self.assertEqual(
-            self.synced(
-                "UTF8", f"CREATE TABLE t AS SELECT $${every_control}$$ AS a, '€ 日本 😀' AS b"
-            ),
+            self.sync("UTF8", f"CREATE TABLE t AS SELECT $${every_control}$$ AS a, '€ 日本 😀' AS b"),
             [{"a": every_control, "b": "€ 日本 😀"}],
         )
 
     def test_latin1(self):
         self.assertEqual(
-            self.synced(
+            self.sync(
                 "LATIN1",
                 "CREATE TABLE t AS SELECT 'Größe é ÿ' AS \"Größe\", '{é}'::text[] AS a,"
                 " '\"é\"'::jsonb AS j",
@@ -45,13 +43,11 @@ class EncodingsTest(unittest.TestCase):
         )
 
     def test_euc_jp(self):
-        self.assertEqual(
-            self.synced("EUC_JP", "CREATE TABLE t AS SELECT '日本語' AS a"), [{"a": "日本語"}]
-        )
+        self.assertEqual(self.sync("EUC_JP", "CREATE TABLE t AS SELECT '日本語' AS a"), [{"a": "日本語"}])
 
     def test_sql_ascii_replaces_invalid_utf8(self):
         self.assertEqual(
-            self.synced(
+            self.sync(
                 "SQL_ASCII",
                 r"""CREATE TABLE t AS SELECT
                 E'caf\xc3\xa9' AS utf8, E'caf\xe9 ok' AS latin1, E'\xf0\x9f\x98' AS cut_short,

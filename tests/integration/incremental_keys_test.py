@@ -339,7 +339,8 @@ class FaultsTest(IncrementalTest):
             re.escape(
                 "the bookmark 2020-01-01T00:00:00+00:00 is not a value of replication key k, whose "
                 "type is now integer: restart the stream with --full-refresh "
-                f'{self.id_of("t")} (invalid input syntax for type integer: "2020-01-01T00:00:00+00:00" (SQLSTATE 22P02))'
+                f'{self.id_of("t")} (invalid input syntax for type integer: '
+                '"2020-01-01T00:00:00+00:00" (SQLSTATE 22P02))'
             ),
         )
         self.assertEqual(

@@ -27,7 +27,7 @@ class MalformedResponsesTest(SchemaTest):
         self.forger = Forger(self.server.port)
         self.addCleanup(self.forger.__exit__)
 
-    def forged(self, *args, catalog=None, expect=1, **extra):
+    def sync_forged(self, *args, catalog=None, expect=1, **extra):
         """Runs against the forged server."""
         return tap.run(
             {**self.forger.config(self.config), **extra}, *args, catalog=catalog, expect=expect
@@ -46,7 +46,7 @@ class CatalogTest(MalformedResponsesTest):
         self.forger.forge_row = forge
         for args, catalog in ((["--discover"], None), ([], self.selected)):
             with self.subTest(args=args):
-                result = self.forged(*args, catalog=catalog)
+                result = self.sync_forged(*args, catalog=catalog)
                 self.assertEqual(result.stdout, b"")
                 stream = self.id_of("t")
                 expected = [
@@ -91,7 +91,7 @@ class CatalogTest(MalformedResponsesTest):
             if method == "INCREMENTAL":
                 tap.metadata(tap.stream(catalog, "u"))["replication-key"] = "id"
             with self.subTest(method):
-                result = self.forged(catalog=catalog)
+                result = self.sync_forged(catalog=catalog)
                 self.assertEqual(result.records("u"), [{"id": 1}])
                 self.assertEqual(
                     [
@@ -142,7 +142,7 @@ class CatalogTest(MalformedResponsesTest):
 
     def test_unrequested_positions(self):
         self.forger.forge_row = self.change("position", b"7")
-        result = self.forged("check", catalog=self.selected)
+        result = self.sync_forged("check", catalog=self.selected)
         self.assertIn(
             ANSWER + "\"position\" is '7', not a number from 1 to 1",
             result.stdout.decode() + result.stderr,
@@ -163,7 +163,7 @@ class CopyTest(MalformedResponsesTest):
         name = "v" if view else "t"
         catalog = self.catalog(name, method=method, key=key)
         self.forger.forge_copy = lambda body: second if struct.pack(">i", 20) in body else body
-        result = self.forged(catalog=catalog, **extra)
+        result = self.sync_forged(catalog=catalog, **extra)
         self.assertEqual(result.records(), [{"id": 1, "k": 10}])
         self.assertEqual(
             [line for line in result.stderr.splitlines() if not line.startswith("INFO ")],
@@ -215,7 +215,7 @@ class JsonTest(MalformedResponsesTest):
         self.forger.forge_copy = lambda body: body.replace(
             field(b'{"a":1}'), field(b'1},"version":7,"x":')
         )
-        result = self.forged(catalog=catalog, json_as_object=True)
+        result = self.sync_forged(catalog=catalog, json_as_object=True)
         self.assertEqual(result.records(), [])
         self.assertIn(
             f"ERROR stream {self.id_of('t')}: {self.schema}.t.j: the server sent 19 bytes that "

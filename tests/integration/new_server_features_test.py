@@ -43,7 +43,7 @@ class LostSlotTest(SlotTest):
             "the setting is not taken over",
         )
 
-    def check_told(self, reason):
+    def check_reported(self, reason):
         cause, prevention = self.CAUSES[reason]
         self.assertEqual(
             self.sql(
@@ -59,7 +59,8 @@ class LostSlotTest(SlotTest):
         )
         self.assertEqual(
             found,
-            f"error replication slot {self.slot} is lost; {cause}: {self.recreate_advice(prevention)}",
+            f"error replication slot {self.slot} is lost; {cause}: "
+            f"{self.recreate_advice(prevention)}",
         )
         status = self.slot_command("status")
         self.assertIn(
@@ -83,12 +84,12 @@ class LostSlotTest(SlotTest):
             )
 
         until(is_lost, "the slot is not lost")
-        self.check_told("idle_timeout")
+        self.check_reported("idle_timeout")
 
     def test_wal_removed(self):
         self.set_timeout("0")
         self.remove_wal()
-        self.check_told("wal_removed")
+        self.check_reported("wal_removed")
 
     def about_timeout(self):
         return about(

@@ -8,7 +8,7 @@ from support.interruption import BACKENDS, ROWS, TABLE, InterruptionTest
 from support.pipeline import until
 
 
-def complaints(log):
+def without_info_lines(log):
     return [line for line in log.splitlines() if not line.startswith("INFO")]
 
 
@@ -20,7 +20,7 @@ class OutputErrorsTest(InterruptionTest):
             running.read(100)
             running.output.close()
             self.assertEqual(running.wait(), 1)
-            self.assertEqual(complaints(running.log), [])
+            self.assertEqual(without_info_lines(running.log), [])
 
     def test_output_closed_at_start(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
@@ -29,7 +29,7 @@ class OutputErrorsTest(InterruptionTest):
         running = self.start(self.only_catalog(), stdout=writing)
         os.close(writing)
         self.assertEqual(running.wait(), 1)
-        self.assertEqual(complaints(running.log), [])
+        self.assertEqual(without_info_lines(running.log), [])
 
     def test_full_disk(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id, 2 AS k")
@@ -43,7 +43,7 @@ class OutputErrorsTest(InterruptionTest):
                 running = self.start(*args, stdout=full)
                 self.assertEqual(running.wait(), 1)
                 self.assertEqual(
-                    complaints(running.log),
+                    without_info_lines(running.log),
                     ["CRITICAL cannot write to stdout: No space left on device"],
                 )
 
@@ -57,7 +57,7 @@ class OutputErrorsTest(InterruptionTest):
         with open(reading, "rb") as output:
             self.backend_waits_for_tap()  # the pipe is full
             lines = output.read().splitlines()
-        self.assertEqual((running.wait(), complaints(running.log)), (0, []))
+        self.assertEqual((running.wait(), without_info_lines(running.log)), (0, []))
         self.assertEqual(
             [json.loads(line)["record"]["id"] for line in lines if b'"RECORD"' in line],
             list(range(1, ROWS + 1)),
@@ -77,7 +77,8 @@ class OutputErrorsTest(InterruptionTest):
             running.kill_target()
             outcome = running.finish()
             self.assertEqual(
-                (outcome.tap_code, outcome.target_code, complaints(outcome.tap_log)), (1, -9, [])
+                (outcome.tap_code, outcome.target_code, without_info_lines(outcome.tap_log)),
+                (1, -9, []),
             )
             self.pipe(catalog, outcome.state)
             self.check_equal("t")

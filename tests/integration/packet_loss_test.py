@@ -105,7 +105,7 @@ class PacketLossTest(WalTest):
         self.addCleanup(running.close)
         return running
 
-    def ends(self, running):
+    def check_ends(self, running):
         """Fails unless the run ends in time and reports the loss."""
         pulled = time.monotonic()
         running.read_rest()
@@ -128,7 +128,7 @@ class PacketLossTest(WalTest):
         running = self.start_in_namespace(self.catalog("t"))
         running.read(100)
         self.cable.pull()
-        self.ends(running)
+        self.check_ends(running)
 
     def test_idle_replication(self):
         self.initial_snapshot("t")
@@ -136,7 +136,7 @@ class PacketLossTest(WalTest):
         self.sql("INSERT INTO {s}.t VALUES (0, '')")
         running.read_until(lambda message: message["type"] == "RECORD")
         self.cable.pull()
-        self.ends(running)
+        self.check_ends(running)
 
 
 class ProxiedPacketLossTest(WalTest):
@@ -167,7 +167,7 @@ class ProxiedPacketLossTest(WalTest):
         self.addCleanup(running.close)
         return running
 
-    def where(self):
+    def server_address(self):
         return rf"\(127\.0\.0\.1:{self.proxy.port}, database silence, user tap\)"
 
     def test_copy_fails_on_a_dead_network(self):
@@ -178,14 +178,14 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 3, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
-            rf"and a second try: cannot connect {self.where()}: no answer in 2 seconds; trying "
-            r"again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
+            rf"for 2 s, and a second try: cannot connect {self.server_address()}: no answer in 2 "
+            r"seconds; trying again in 0\.5 s \(1 of 1\)$",
         )
         self.assertRegex(
             running.log.splitlines()[-1],
-            rf"^CRITICAL cannot connect {self.where()}: no answer in 2 seconds; run: tap-postgres "
-            r"check$",
+            rf"^CRITICAL cannot connect {self.server_address()}: no answer in 2 seconds; run: "
+            r"tap-postgres check$",
         )
 
     def test_copy_resumes_on_a_new_connection(self):
@@ -196,9 +196,9 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
-            r"and the server waits for us, too \(Client: Client(Read|Write)\): what is sent does "
-            r"not arrive; trying again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
+            r"for 2 s, and the server waits for us, too \(Client: Client(Read|Write)\): what is "
+            r"sent does not arrive; trying again in 0\.5 s \(1 of 1\)$",
         )
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(found, set(range(1, 20001)))
@@ -218,8 +218,8 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 143, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
-            rf"and the server {why}; trying again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
+            rf"for 2 s, and the server {why}; trying again in 0\.5 s \(1 of 1\)$",
         )
 
     def test_replication_resumes_on_a_new_connection(self):
@@ -261,8 +261,8 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^INFO nothing has come for 2 s from the server {self.where()}, which is at "
-            r"work, waiting for Lock: relation$",
+            rf"(?m)^INFO nothing has come for 2 s from the server {self.server_address()}, which "
+            r"is at work, waiting for Lock: relation$",
         )
 
 

@@ -1,4 +1,4 @@
-"""That both encoders of every type agree, whatever the server's settings. A program checks it; here is its server."""
+"""Runs the property tests, which compare both encoders of every type, on a server."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A catalog that the Python tap made syncs as it is: its schemas go out as they stand, its selections count."""
+"""A catalog from the Python tap works unchanged: its schemas are sent and its selections apply."""
 
 import decimal
 import json
@@ -36,7 +36,7 @@ def setUpModule():
 
 
 def as_text(line):
-    """JSON with its numbers as the text that stands there."""
+    """JSON with its numbers as text, exactly as written."""
     return json.loads(line, parse_float=str, parse_int=str)
 
 
@@ -112,11 +112,12 @@ class PythonTapCatalogTest(unittest.TestCase):
         for entry in theirs["streams"]:
             for item in entry["metadata"]:
                 for key in ("selected", "replication-method", "view-key-properties"):
-                    item["metadata"].pop(key, None)  # the user's
-            tap.metadata(entry)["row-count"] = "0"  # where we differ on purpose
+                    item["metadata"].pop(key, None)  # set by the user
+            tap.metadata(entry)["row-count"] = "0"  # differs on purpose
         tap.metadata(theirs["streams"][0], "weight")[
             "selected-by-default"
-        ] = True  # the user's, too
+            # set by the user
+        ] = True
         self.assertEqual(json.dumps(ours), json.dumps(theirs))
 
 

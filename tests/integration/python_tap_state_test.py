@@ -1,4 +1,4 @@
-"""What a run makes of the state that a Python tap has left."""
+"""Runs that start from the state of a Python tap."""
 
 import json
 import unittest
@@ -128,7 +128,7 @@ class SingerIoStateTest(StateTest):
         self.assertGreater(version, VERSION)
 
     def test_run_that_ended_before_it_started(self):
-        """What its first STATE leaves: methods, and no version."""
+        """Its first STATE has methods but no version."""
         result = self.sync(self.catalog("t"), self.state({"last_replication_method": "FULL_TABLE"}))
         self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "ACTIVATE_VERSION"])
         self.assertEqual(len(self.ids(result)), 10)
@@ -161,7 +161,7 @@ class SingerIoStateTest(StateTest):
 
 
 class PipelinewiseStateTest(StateTest):
-    """Ids without the database."""
+    """Stream ids lack the database."""
 
     def short(self, table="t"):
         return f"{self.schema}-{table}"
@@ -263,16 +263,16 @@ class PipelinewiseStateTest(StateTest):
 
 
 class MeltanoStateTest(StateTest):
-    """State of the Meltano SDK: no method, no version, ids without the database."""
+    """The Meltano SDK: no method, no version, stream ids without the database."""
 
     def resume(self, bookmark, catalog=None, **more):
-        """A run from the SDK's bookmark, into a target that has the rows below k = 80 from the SDK's tap."""
+        """Runs from the SDK's bookmark into a target that has the SDK tap's rows with k < 80."""
         catalog = catalog or self.incremental()
         before = self.sync(catalog)
         lines = []
         for message in before.messages:
             if message["type"] == "RECORD" and message["record"]["id"] <= 8:
-                del message["version"]  # the SDK's tap sends none
+                del message["version"]  # the SDK's tap sends no version
             elif message["type"] not in ("SCHEMA", "STATE"):
                 continue
             lines.append(json.dumps(message).encode() + b"\n")

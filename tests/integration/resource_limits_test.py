@@ -1,4 +1,4 @@
-"""Files without end, documents without bottom, pipes in place of files, a full disk. No server is asked anything."""
+"""Endless files, deeply nested documents, pipes instead of files, full disks; without a server."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ ONE_STREAM = stream()
 
 
 def is_running(pid):
-    """True unless a process is gone, or dead and not waited for."""
+    """Whether the process exists and is not a zombie."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
@@ -104,9 +104,10 @@ class DeepDocumentTest(ResourceLimitsTest):
 
 class PipeTest(ResourceLimitsTest):
     def test_process_substitution(self):
-        """`--config <(...)`, as of bash."""
+        """`--config <(...)` in bash."""
         script = (
-            """exec "$0" --config <(echo '{"host": "h", "user": "u", "dbname": "d"}') --catalog <(echo '{"streams": []}') """
+            """exec "$0" --config <(echo '{"host": "h", "user": "u", "dbname": "d"}') """
+            """--catalog <(echo '{"streams": []}') """
             """--state <(echo '{"bookmarks": {}}')"""
         )
         done = subprocess.run(
@@ -122,7 +123,7 @@ class PipeTest(ResourceLimitsTest):
 
 
 class PasswordCommandTest(unittest.TestCase):
-    """It is run before anything is sent to the server."""
+    """password_command runs before anything is sent to the server."""
 
     COMMANDS = ("--discover",), ("check",), ("slot", "status"), ()
 

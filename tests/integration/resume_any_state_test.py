@@ -1,4 +1,4 @@
-"""Every STATE that a run writes can be relied on."""
+"""A run can resume from every STATE of an earlier run."""
 
 import itertools
 import os
@@ -10,7 +10,7 @@ from support.case import SchemaTest
 
 
 class ResumeAnyStateTest(SchemaTest):
-    """The promise itself: a target that has got what came before a STATE, and goes on from it, ends up complete."""
+    """A target that has everything before a STATE and resumes from it ends up complete."""
 
     database = "resume_any_state"
 
@@ -36,7 +36,7 @@ class ResumeAnyStateTest(SchemaTest):
                 writer.step()
 
     def begin(self, result, number):
-        """A new target gets a run's lines up to this STATE, and a few more that it does not confirm."""
+        """Sends the output up to this STATE and a few more lines to a new target."""
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
         states = self.send_to_target(lines[: ends[number] + 1 + self.rng.choice((0, 1, 5))])
@@ -58,7 +58,7 @@ class ResumeAnyStateTest(SchemaTest):
                 given = self.begin(first, number)
                 self.change()
                 second = self.sync(self.catalog, given, state_every_rows=7)
-                if number % 3 == 0:  # cut that one off, too
+                if number % 3 == 0:  # interrupt this run, too
                     given = self.begin(second, self.rng.randrange(len(second.states)))
                     self.change()
                     second = self.sync(self.catalog, given)
@@ -76,7 +76,7 @@ class ResumeAnyStateTest(SchemaTest):
             self.change()
             runs.append(self.sync(self.catalog, runs[-1].last_state, state_every_rows=20))
         for run, later in itertools.combinations(range(len(runs)), 2):
-            # The target has got all of `later`, but its state was lost: the one of `run` is used again.
+            # The target has all of `later`, but its state was lost: resume from the state of `run`.
             with self.subTest(run=run, later=later):
                 self.clear_destination()
                 for result in runs[: later + 1]:

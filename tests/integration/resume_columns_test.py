@@ -1,4 +1,4 @@
-"""A copy is resumed only with the columns that it began with: its earlier rows have no others."""
+"""A copy is resumed only with the columns that it started with: earlier rows have no others."""
 
 import unittest
 

@@ -1,4 +1,4 @@
-"""A full-table copy of a table in several parts goes on, leaf by leaf."""
+"""Interrupted full-table copies of partitioned tables resume partition by partition."""
 
 import unittest
 
@@ -6,14 +6,14 @@ from support.resume import EVERY, PARTITIONED, REWRITTEN, ResumeTest
 
 
 class PartitionsTest(ResumeTest):
-    """Partitions are read in the order of their OIDs: t1, t2, t3 of 333 rows each; `early` is older than them."""
+    """Partitions are read in OID order: t1, t2 and t3 with 333 rows each; `early` is older."""
 
     def setUp(self):
         super().setUp()
         self.sql(PARTITIONED)
 
-    def in_t2(self):
-        """Cut off when t1 is done and t2 is not."""
+    def interrupt_in_t2(self):
+        """Interrupts the copy when t1 is finished and t2 is not."""
         state = self.interrupt_after(10)
         copy = self.bookmark(state, "t")["copy"]
         oids = dict(
@@ -26,7 +26,7 @@ class PartitionsTest(ResumeTest):
         return state
 
     def check(self, *statements, extra_allowed=False, resumed=True, why=None):
-        state = self.in_t2()
+        state = self.interrupt_in_t2()
         for statement in statements:
             self.sql(statement)
         result = self.resume(state)
@@ -146,7 +146,7 @@ class PartitionsTest(ResumeTest):
                      CREATE TABLE {s}.t5 PARTITION OF {s}.t FOR VALUES IN (5);
                      INSERT INTO {s}.t SELECT i, 5, 0 FROM generate_series(6000, 6199) i"""
         )
-        state = self.interrupt_after(-3)  # in t5, the last leaf
+        state = self.interrupt_after(-3)  # in t5, the last partition
         self.sql(
             r"""ALTER FOREIGN TABLE {s}.far
                   OPTIONS (SET program 'printf "8000,9,1\n8001,9,2\n8002,9,1\n"')"""

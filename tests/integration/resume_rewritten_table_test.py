@@ -1,4 +1,4 @@
-"""A full-table copy whose table is in another file when it should go on starts anew."""
+"""A full-table copy restarts if its table has been rewritten to another file."""
 
 import unittest
 
@@ -7,7 +7,7 @@ from support.resume import BEHIND, PARTITIONED, REWRITTEN, TABLE, ResumeTest
 
 
 class RewrittenTableTest(ResumeTest):
-    """Positions are void when the table is in another file."""
+    """Positions are invalid in another file."""
 
     def setUp(self):
         super().setUp()
@@ -80,14 +80,14 @@ class RewrittenTableTest(ResumeTest):
 
 
 class WaitingForTheLockTest(ResumeTest):
-    """Another session holds the table when the tap gets to it, and leaves another file behind."""
+    """Another session holds the table's lock when the tap starts, and then rewrites the table."""
 
     def setUp(self):
         super().setUp()
         self.sql(TABLE + "CREATE INDEX backwards ON {s}.t ((-id))")
 
-    def run_behind(self, statements, state=None, table="t"):
-        """A run that has to wait until another session has done this."""
+    def run_behind_lock(self, statements, state=None, table="t"):
+        """Runs while another session holds the table's lock and executes statements."""
         catalog = self.catalog("t")
         with self.session().cursor() as holder:
             holder.execute(f"BEGIN; LOCK TABLE {self.schema}.{table}")
@@ -108,25 +108,25 @@ class WaitingForTheLockTest(ResumeTest):
         self.check_equal("t", extra_allowed=state is not None)
 
     def test_reloaded_table(self):
-        self.run_behind(
+        self.run_behind_lock(
             "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 7, 'new' FROM generate_series(1, 500) i"
         )
 
     def test_altered_table(self):
-        self.run_behind("ALTER TABLE {s}.t ALTER n TYPE bigint")
+        self.run_behind_lock("ALTER TABLE {s}.t ALTER n TYPE bigint")
 
     def test_resume_of_a_clustered_table(self):
-        self.run_behind("CLUSTER {s}.t USING backwards", self.interrupt_after(9))
+        self.run_behind_lock("CLUSTER {s}.t USING backwards", self.interrupt_after(9))
 
     def test_resume_of_a_reloaded_table(self):
-        self.run_behind(
+        self.run_behind_lock(
             "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 7, 'new' FROM generate_series(1, 500) i",
             self.interrupt_after(9),
         )
 
     def test_reloaded_partition(self):
         self.sql("DROP TABLE {s}.t;" + PARTITIONED)
-        self.run_behind(
+        self.run_behind_lock(
             "TRUNCATE {s}.t2; INSERT INTO {s}.t2 SELECT i, 2, 7 FROM generate_series(2000, 2500) i",
             table="t2",
         )

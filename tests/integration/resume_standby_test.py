@@ -1,4 +1,4 @@
-"""A copy is resumed only in a snapshot that sees all that the interrupted copy's snapshot saw: standbys may be behind each other."""
+"""A copy resumes only in a snapshot that is not older than its own: standbys can lag."""
 
 import unittest
 
@@ -8,7 +8,7 @@ from support.resume import BEHIND, EVERY, ROWS, TABLE, ResumeTest
 from support.server import Server
 
 MOVE = (
-    "UPDATE {s}.t SET n = 1 WHERE id = 3"  # its page is full: the row moves to the end of the table
+    "UPDATE {s}.t SET n = 1 WHERE id = 3"  # the page is full: the row moves to the end of the table
 )
 
 
@@ -17,8 +17,10 @@ def read_from(server):
 
 
 class Standbys:
-    """Two standbys, of which `late` stops replaying before a row moves. A transaction that is open all the time keeps the oldest
-    running transaction the same everywhere."""
+    """Two standbys; `late` stops replaying before a row moves.
+
+    An open transaction keeps the oldest running transaction the same on all servers.
+    """
 
     settings = {"max_wal_senders": 8}
 
@@ -54,7 +56,7 @@ class Standbys:
         self.catch_up(self.standby)
 
     def interrupt_on(self, server, catalog=None):
-        """The state of a copy on this server of which the target got the first half."""
+        """The state after half of a copy from this server."""
         result = self.sync(catalog or self.catalog("t"), None, **read_from(server))
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
@@ -117,8 +119,8 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
                 self.check_resumed(result, state)
 
     def test_primary_at_the_start_of_a_wal_file(self):
-        """The primary would write next behind the header of the file's first page, where an idle standby does not come."""
-        # reading prunes pages of the server's catalog, which writes WAL
+        """The primary's next WAL position is after a page header; an idle standby stays before."""
+        # Reading prunes catalog pages, which writes WAL.
         catalog = self.catalog("t")
         self.sync(catalog)
         self.sql("SELECT pg_switch_wal()")
@@ -126,7 +128,7 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
         self.check_resumed(self.resume_on(self.standby, state), state)
 
     def test_primary_after_a_standby(self):
-        """A standby does not say which transactions it has seen, so none may be open that it could have seen."""
+        """A standby does not report which transactions it saw: none may still be running."""
         self.move_row_unseen_by_late()
         state = self.interrupt_on(self.standby)
         self.check_restarted(self.sync(self.catalog("t"), state))
@@ -135,7 +137,7 @@ class ResumeOnStandbyTest(Standbys, ResumeTest):
 
 
 class FailoverTest(ResumeTest):
-    """A standby of a promoted standby: its control data have the new timeline only after a restartpoint."""
+    """A standby of a promoted one: its control data get the new timeline at a restartpoint."""
 
     database = "resume_failover"
     settings = {"max_wal_senders": 8}

@@ -1,4 +1,4 @@
-"""A full-table copy that was cut off goes on, while others change the table; or starts anew where it has no position."""
+"""Full-table copies resume while the table changes, or restart where they have no position."""
 
 import unittest
 
@@ -53,9 +53,9 @@ class OneTableTest(ResumeTest):
     def test_inserts_updates_and_deletes_meanwhile(self):
         state = self.interrupt_after(9)
         self.sql("INSERT INTO {s}.t SELECT i, 1, 'new' FROM generate_series(1001, 1100) i")
-        # these move to other pages
+        # These rows move to other pages.
         self.sql("UPDATE {s}.t SET n = 2, pad = repeat('y', 1500) WHERE id % 10 = 0")
-        self.sql("UPDATE {s}.t SET n = 3 WHERE id % 10 = 1")  # and these stay: HOT
+        self.sql("UPDATE {s}.t SET n = 3 WHERE id % 10 = 1")  # HOT updates: these rows stay
         self.sql("DELETE FROM {s}.t WHERE id % 10 = 2")
         result = self.resume(state)
         self.check_resumed(result, state)
@@ -103,7 +103,7 @@ class OneTableTest(ResumeTest):
             cursor.execute("BEGIN; SELECT txid_current()")
             cursor.execute(f"UPDATE {self.schema}.t SET n = 1 WHERE id = 5")
             cursor.execute(f"SAVEPOINT a; UPDATE {self.schema}.t SET n = 2 WHERE id = 6; RELEASE a")
-            # a younger one, and committed before
+            # a later transaction that commits earlier
             other.execute(f"UPDATE {self.schema}.t SET n = 9 WHERE id = 8")
             state = self.interrupt_after(9)
             cursor.execute(f"SAVEPOINT b; UPDATE {self.schema}.t SET n = 3 WHERE id = 7; RELEASE b")
@@ -168,7 +168,7 @@ class OneTableTest(ResumeTest):
 
 
 class WithoutPositionTest(ResumeTest):
-    """What has no places to go on from starts over."""
+    """Relations without ctid positions start over."""
 
     def check_restarts(self, between=None):
         state = self.interrupt_after(9)
@@ -249,18 +249,18 @@ class MaterializedViewTest(ResumeTest):
 
 
 class PythonXminTest(ResumeTest):
-    """The Python tap reads in the order of xmin and leaves the last one in its state."""
+    """The Python tap reads in order of xmin and stores the last one in its state."""
 
     def setUp(self):
         super().setUp()
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, n int)")
-        for first in range(1, 1000, 100):  # a transaction each
+        for first in range(1, 1000, 100):  # one transaction each
             self.sql(
                 f"INSERT INTO {{s}}.t SELECT i, 0 FROM generate_series({first}, {first + 99}) i"
             )
 
     def python_run(self, rows):
-        """What a Python tap that was cut off after so many rows has left: its messages in the target, and its state."""
+        """Sends the messages of a Python tap interrupted after `rows` rows; returns its state."""
         result = self.sync(self.catalog("t"))
         order = [ident for ident, in self.sql("SELECT id FROM {s}.t ORDER BY age(xmin) DESC, id")]
         [(xmin,)] = self.sql(f"SELECT xmin::text::bigint FROM {{s}}.t WHERE id = {order[rows - 1]}")

@@ -6,7 +6,7 @@ import unittest
 from support import tap
 from support.interruption import TABLE, InterruptionTest
 
-# Its rows take longer than the server allows, at whatever attempt.
+# Reading it always takes longer than statement_timeout.
 SLOW = (
     "CREATE VIEW {s}.v AS SELECT id, k FROM {s}.t WHERE id <= 300 AND (id < 200 OR pg_sleep(0.02) "
     "IS NOT NULL)"

@@ -1,5 +1,4 @@
-"""The schedules of examples/: cron's is run by a real cron, systemd's is checked by systemd, Airflow's and Meltano's files are
-checked without them."""
+"""The schedules of examples/: cron runs its file; the other files are only checked."""
 
 import ast
 import json
@@ -47,19 +46,20 @@ class CronTest(SchemaTest):
                 lines = lines.replace(theirs, str(ours))
             (shop / "crontab").write_text(re.sub(r"(?m)^30 2 .*\n", "", lines))
             with cron(shop / "crontab", self) as running:
-                # It begins at the next full minute; the target's last state is written when it has all.
+                # cron starts the run at the next full minute; the last state is written at its end.
                 until(
                     lambda: (shop / "state.json").exists()
                     and '"replication_key_value":6000'
                     in (shop / "state.json").read_text().replace(" ", ""),
-                    lambda: f"{running}\n{[(file.name, file.read_text()) for file in shop.iterdir()]}",
+                    lambda: f"{running}\n"
+                    f"{[(file.name, file.read_text()) for file in shop.iterdir()]}",
                     patience=90,
                 )
             self.check_equal("t")
 
 
 def cron(crontab, test):
-    """cron, with this crontab of root's and no other, in a mount namespace of its own."""
+    """Runs cron in its own mount namespace with only this crontab of root."""
     if (
         os.geteuid() != 0
         or subprocess.run(

@@ -33,7 +33,7 @@ def ref(name):
 
 
 def numeric(maximum, multiple):
-    """The numbers as text: what counts is how they are written."""
+    """The numbers as text: their notation matters."""
     return {
         "type": ["null", "number"],
         "exclusiveMaximum": True,
@@ -44,7 +44,7 @@ def numeric(maximum, multiple):
     }
 
 
-OTHER = object()  # the Python tap: {} and unsupported
+OTHER = object()  # {} and "unsupported" in the Python tap
 
 # column type, sql-datatype, portable schema, singer-io schema
 TYPES = [
@@ -148,14 +148,14 @@ def setUpModule():
 
 
 def discovered(table, **extra):
-    """The stream of a table, every number as the text that stands there."""
+    """The stream of a table; numbers are text, exactly as written."""
     result = tap.run(shared().config(DB, filter_dbs=DB, **extra), "--discover")
     catalog = json.loads(result.stdout, parse_float=str, parse_int=str)
     return tap.stream(catalog, table)
 
 
 def as_text(schema):
-    """A schema with its numbers as text, too."""
+    """A schema with its numbers as text."""
     return json.loads(json.dumps(schema), parse_float=str, parse_int=str)
 
 

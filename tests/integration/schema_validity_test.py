@@ -1,4 +1,4 @@
-"""Every schema is valid in each draft of JSON Schema that targets use, and every record obeys it."""
+"""Schemas are valid in every draft of JSON Schema that targets use; records match them."""
 
 import unittest
 
@@ -10,7 +10,7 @@ from support.server import shared
 DB = "validity"
 DRAFTS = (jsonschema.Draft4Validator, jsonschema.Draft7Validator, jsonschema.Draft202012Validator)
 
-# column type: values beside NULL
+# column type: values besides NULL
 VALUES = {
     "smallint": ["-32768", "32767"],
     "integer": ["-2147483648", "2147483647"],

@@ -1,4 +1,4 @@
-"""A role that may create in `public` plants operators and functions there: none may run as the tap's role (CVE-2018-1058)."""
+"""Operators and functions planted in `public` never run as the tap's role (CVE-2018-1058)."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ from support.pgbouncer import pgbouncer
 from support.pipeline import until
 from support.server import Server
 
-# Every function whose name our sources mention is planted, for each of these argument types.
+# Every function whose name occurs in the sources is planted for each of these argument types.
 TYPES = (
     "text",
     "name",
@@ -133,7 +133,7 @@ ALTER TABLE app.logged ALTER large SET STORAGE EXTERNAL;
 INSERT INTO app.logged SELECT g, 'c' || g, repeat('x', 9000), 0, 'country'
   FROM generate_series(1, 5) g;
 """
-# with a lookback each, where they know one
+# Each with a lookback, if the key type supports one.
 KEYS = {
     "id": 5,
     "v": 0,
@@ -147,7 +147,7 @@ KEYS = {
 
 
 def functions_of_sources():
-    """All words of our sources that may be calls in SQL."""
+    """All words of the sources that may be calls in SQL."""
     sources = pathlib.Path(tap.ROOT, "src").rglob("*.cpp")
     return {
         name for source in sources for name in re.findall(r"([a-z_0-9]+)\(", source.read_text())
@@ -195,7 +195,7 @@ class SearchPathSecurityTest(unittest.TestCase):
         )
 
     def test_types_in_public_keep_their_names(self):
-        """As the usual search path has them, although ours has no `public`."""
+        """As in the default search path, although the tap's has no `public`."""
         entry = tap.stream(tap.discover(self.config), "t")
         self.assertEqual(
             {
@@ -246,14 +246,15 @@ class SearchPathSecurityTest(unittest.TestCase):
             "(SELECT count(*) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE rolname = "
             "'mallory')"
         )
-        self.assertGreater(operators, len(OPERATORS) * (len(TYPES) ** 2 - 1))  # citext has its own
+        # citext has operators of its own
+        self.assertGreater(operators, len(OPERATORS) * (len(TYPES) ** 2 - 1))
         self.assertGreater(functions, 3 * len(TYPES) ** 2 + 1000)
 
     def everything(self, config):
-        return self.copies(config) + self.log(config)
+        return self.copies(config) + self.log_based(config)
 
     def copies(self, config):
-        """What discovery, check, and copies from start, from a place within and from a bookmark say."""
+        """The output of discovery, check, copies, resumed copies and incremental runs."""
         catalog = tap.discover(config)
         tables = tap.select(catalog, "t", "part", "named", "guarded")
         whole = tap.run({**config, "state_every_rows": 1}, catalog=tables)
@@ -288,8 +289,8 @@ class SearchPathSecurityTest(unittest.TestCase):
             if finding["subject"] != "clock"
         ]
 
-    def log(self, config):
-        """What log-based streams and the commands on slots say. All is as before afterwards."""
+    def log_based(self, config):
+        """The output of log-based streams and slot commands. Restores the tables."""
         tap.run(config, "slot", "create")
         catalog = tap.select(tap.discover(config), "logged", "part", method="LOG_BASED")
         first = tap.run(config, catalog=catalog)
@@ -317,13 +318,13 @@ class SearchPathSecurityTest(unittest.TestCase):
         )
         tap.run(config, "slot", "drop")
         return [
-            sorted(brief(record) for record in result.records())
+            sorted(shorten(record) for record in result.records())
             for result in (first, second, third)
         ] + [findings]
 
 
-def brief(record):
-    """Text of a record, without what is long or differs from run to run."""
+def shorten(record):
+    """A record as text, without values that are long or differ between runs."""
     short = {
         "large": len(record.get("large", "")),
         "_sdc_deleted_at": bool(record.get("_sdc_deleted_at")),

@@ -1,4 +1,4 @@
-"""What the config says about protection is followed or refused, never dropped; and no secret of it is shown."""
+"""Security settings of the config are applied or rejected, never ignored; no secret is shown."""
 
 import ctypes
 import ctypes.util
@@ -8,7 +8,7 @@ import unittest
 from support import tap
 from support.server import shared
 
-KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"  # a key's text without its BEGIN line
+KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"  # a key without its BEGIN line
 NOT_A_FILE = (
     'CRITICAL config.json: "{}" must be the path of a file that can be read, or its text in PEM '
     "with the lines BEGIN and END, "
@@ -24,8 +24,8 @@ def libpq():
 class SecuritySettingsTest(unittest.TestCase):
     maxDiff = None
 
-    def refuse(self, text, env=None, **extra):
-        """A run, a discovery and a check all end before they connect."""
+    def check_refused(self, text, env=None, **extra):
+        """A run, a discovery and a check all fail before they connect."""
         config = {**shared().config(), **extra}
         for args in ((), ("--discover",), ("slot", "status")):
             result = tap.run(
@@ -47,8 +47,8 @@ class SecretsTest(SecuritySettingsTest):
     def test_value_that_is_not_a_file_or_pem(self):
         for keyword in ("sslkey", "sslcert", "sslrootcert", "sslcrl"):
             for value in (KEY, KEY + "\n-----END PRIVATE KEY-----", "/nowhere/" + KEY, "x" * 1024):
-                self.refuse(NOT_A_FILE.format(keyword), **{keyword: value})
-        self.refuse(NOT_A_FILE.format("sslkey"), sslkey="op3n s3same")
+                self.check_refused(NOT_A_FILE.format(keyword), **{keyword: value})
+        self.check_refused(NOT_A_FILE.format("sslkey"), sslkey="op3n s3same")
 
     def test_files_that_libpq_rejects(self):
         for extra in (
@@ -70,14 +70,14 @@ class SecretsTest(SecuritySettingsTest):
     def test_uri_and_environment(self):
         config = shared().config()
         uri = f"postgresql://tap@{config['host']}:{config['port']}/postgres?sslkey={KEY}"
-        self.refuse(NOT_A_FILE.format("sslkey"), sqlalchemy_url=uri)
-        self.refuse(
+        self.check_refused(NOT_A_FILE.format("sslkey"), sqlalchemy_url=uri)
+        self.check_refused(
             NOT_A_FILE.format("sslkey").replace("config.json", "the environment"),
             env={"PGSSLKEY": KEY},
         )
 
     def test_meltano_tls_keys(self):
-        self.refuse(
+        self.check_refused(
             NOT_A_FILE.format("sslkey"),
             ssl_enable=True,
             ssl_client_certificate_enable=True,
@@ -90,7 +90,7 @@ class SecretsTest(SecuritySettingsTest):
                 f"postgresql://tap:{KEY}@localhost/shop",
                 f"host=localhost password={KEY}",
             ):
-                self.refuse(
+                self.check_refused(
                     f'CRITICAL config.json: "{keyword}" must be a name, but is a connection '
                     'string: a URI goes into "sqlalchemy_url"\n',
                     **{keyword: value},
@@ -118,7 +118,7 @@ class FailClosedTest(SecuritySettingsTest):
         ):
             if major < since:
                 are_newer = True
-                self.refuse(
+                self.check_refused(
                     f'CRITICAL config.json: "{keyword}" needs libpq {since} or later, but this is '
                     f"{version}: install a newer libpq, "
                     "or remove the key\n",
@@ -133,7 +133,7 @@ class FailClosedTest(SecuritySettingsTest):
         self.assertIn("channel binding required", result.stderr)
 
     def test_unknown_tls_keys(self):
-        self.refuse(
+        self.check_refused(
             'CRITICAL config.json: unknown key "sslmod"; did you mean "sslmode"?\n',
             sslmod="verify-full",
         )
@@ -146,11 +146,11 @@ class FailClosedTest(SecuritySettingsTest):
             ("ssh_tunel", "ssh_tunnel"),
             ("requireper", "requirepeer"),
         ):
-            self.refuse(
+            self.check_refused(
                 f'CRITICAL config.json: unknown key "{key}"; did you mean "{meant}"?\n',
                 **{key: "x"},
             )
-        self.refuse(
+        self.check_refused(
             'CRITICAL config.json: unknown key "ssl_something_else_entirely": remove it\n',
             ssl_something_else_entirely=1,
         )
@@ -162,20 +162,20 @@ class FailClosedTest(SecuritySettingsTest):
             ("ssl_client_certificate", "sslcert"),
             ("ssl_client_private_key", "sslkey"),
         ):
-            self.refuse(
+            self.check_refused(
                 f'CRITICAL config.json: "{key}" has no effect without "ssl_enable": set '
                 f'"ssl_enable" to true, or use "{keyword}"\n',
                 **{key: "verify-full"},
             )
 
     def test_contradictions(self):
-        self.refuse(
+        self.check_refused(
             'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of '
             "them\n",
             ssl_enable=True,
             sslmode="prefer",
         )
-        self.refuse(
+        self.check_refused(
             'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of '
             "them\n",
             ssl_enable=True,
@@ -183,7 +183,7 @@ class FailClosedTest(SecuritySettingsTest):
             sslmode="require",
         )
         for mode in ("disable", "allow", "prefer"):
-            self.refuse(
+            self.check_refused(
                 'CRITICAL config.json: "ssl" requires sslmode "require" or stronger, but the '
                 f'connection would use "{mode}": '
                 "keep one of them\n",
@@ -192,8 +192,10 @@ class FailClosedTest(SecuritySettingsTest):
             )
 
     def test_invalid_values(self):
-        self.refuse('CRITICAL config.json: "ssl" must be true or false, but is "tru"\n', ssl="tru")
-        self.refuse(
+        self.check_refused(
+            'CRITICAL config.json: "ssl" must be true or false, but is "tru"\n', ssl="tru"
+        )
+        self.check_refused(
             'CRITICAL config.json: "sslmode" must be one of disable, allow, prefer, require, '
             'verify-ca, verify-full, but is "verify"\n',
             sslmode="verify",

@@ -1,4 +1,4 @@
-"""The probe of a stalled connection, which terminates our own session and no other."""
+"""Probing a stalled connection terminates the tap's own session and no other."""
 
 import struct
 import unittest
@@ -9,7 +9,7 @@ from support.proxy import Proxy
 
 
 class SessionTerminationTest(WalTest):
-    """A proxy passes nothing on for connections that exist, and lets new ones through."""
+    """A proxy freezes existing connections and accepts new ones."""
 
     database = "session_termination"
 
@@ -37,11 +37,11 @@ class SessionTerminationTest(WalTest):
         self.addCleanup(running.close)
         return running
 
-    def where(self, user="tap"):
+    def server_address(self, user="tap"):
         return rf"\(127\.0\.0\.1:{self.proxy.port}, database {self.database}, user {user}\)"
 
     def test_session_of_another_role_is_not_terminated(self):
-        """After a failover behind one address our process number can belong to anyone."""
+        """After a failover behind one address, another session may have the PID of ours."""
         catalog = self.catalog("t")
         stranger = self.session()
         key_data = b"K\0\0\0\x0c"  # BackendKeyData
@@ -54,8 +54,9 @@ class SessionTerminationTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.where()}: nothing has come for 2 s, "
-            r"and the server has no such session any more; trying again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
+            r"for 2 s, and the server has no such session any more; trying again in 0\.5 s \(1 "
+            r"of 1\)$",
         )
         with stranger.cursor() as cursor:
             cursor.execute("SELECT 1")  # still connected
@@ -91,13 +92,14 @@ class SessionTerminationTest(WalTest):
             )
         )
         self.deny_terminate()
-        self.proxy.freeze_after(100_000, self.proxy.freeze_existing)  # in the middle of the columns
+        # in the middle of the query of columns
+        self.proxy.freeze_after(100_000, self.proxy.freeze_existing)
         running = self.start_behind_proxy(None, "--discover", user="reader")
         self.assertEqual(running.wait(), 1, running)
         self.assertRegex(running.log, self.DENIED)
         self.assertRegex(
             running.log.splitlines()[-1],
-            rf"^CRITICAL the connection was lost {self.where('reader')}: nothing has come "
+            rf"^CRITICAL the connection was lost {self.server_address('reader')}: nothing has come "
             r"for 2 s, and the server waits for us, too \(Client: Client(Read|Write)\): "
             r"what is sent does not arrive$",
         )

@@ -1,4 +1,4 @@
-"""A stranger's wrong set-up is named in one line: deliberate mistakes, as a new user makes them."""
+"""Each mistake in a setup is reported in one line, as a new user would make it."""
 
 import contextlib
 import dataclasses
@@ -29,22 +29,25 @@ ORDERS = "shop-sales-orders"
 
 @dataclasses.dataclass
 class Mistake:
-    """What is done, and what the run must end with: {where}, {failed} and others are filled in. A number of 1 is the fault of
-    the stream, which an ERROR line tells; the last line of all others tells theirs."""
+    """A mistake and the line with which the run must fail.
+
+    Placeholders such as {where} and {failed} are filled in. With exit code 1 it is the ERROR line
+    of the stream, otherwise the last line.
+    """
 
     name: str
     code: int
     line: str
-    sql: str = ""  # of the administrator, in the database
+    sql: str = ""  # run in the database by the administrator
     undo: str = ""
-    config: dict = dataclasses.field(default_factory=dict)  # None: the key is left out
-    catalog: object = None  # what to do to it; text: instead of it
+    config: dict = dataclasses.field(default_factory=dict)  # None: the key is omitted
+    catalog: object = None  # a function that changes it, or its text
     method: str = "FULL_TABLE"
     key: str = None
     state: object = None
     args: tuple = ()
-    hba: str = ""  # lines in front of the others
-    before: str = ""  # what is told before, but for INFO lines
+    hba: str = ""  # lines before the others
+    before: str = ""  # lines logged before the last one, without INFO lines
 
 
 def entry(catalog, name="orders"):
@@ -405,7 +408,7 @@ LOG = [
 
 
 class SetupErrorCase(unittest.TestCase):
-    """Subclasses call use(). The right set-up syncs the table sales.orders."""
+    """Subclasses call use(). The correct setup syncs the table sales.orders."""
 
     known_messages = docs.known_messages()
 
@@ -420,8 +423,8 @@ class SetupErrorCase(unittest.TestCase):
         (self.server.data / "pg_hba.conf").write_text(HBA.format(extra=extra))
         self.server.sql("SELECT pg_reload_conf()")
 
-    def known(self):
-        """What the lines vary by."""
+    def placeholders(self):
+        """The values of placeholders."""
         port = self.server.port
         to_server = f'connection to server at "127.0.0.1", port {port}'
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -439,9 +442,9 @@ class SetupErrorCase(unittest.TestCase):
             "confirmed": slots[0][0] if slots else "-",
         }
 
-    def make(self, mistake):
-        """Runs the tap with the mistake made."""
-        known = self.known()
+    def run_with(self, mistake):
+        """Makes the mistake and runs the tap."""
+        known = self.placeholders()
         config = mistake.config
         if isinstance(config, dict):
             changed = {
@@ -466,7 +469,7 @@ class SetupErrorCase(unittest.TestCase):
                 self.let_in(mistake.hba)
                 undo.callback(self.let_in)
             if mistake.sql:
-                # A database that lets nobody in is looked after from another one.
+                # Fix a database that accepts no connections from another database.
                 database = "postgres" if "DATABASE" in mistake.sql else "shop"
                 undo.callback(self.server.sql, mistake.undo, database)
                 self.server.sql(mistake.sql, database)
@@ -504,7 +507,7 @@ class SetupErrorCase(unittest.TestCase):
         else:
             expected = f"{re.escape(mistake.before)}CRITICAL {pattern}{advice}"
         self.assertRegex("\n".join(told), rf"\A{expected}\Z", result)
-        self.assertEqual(result.types, [])  # whole lines, which none of these has
+        self.assertEqual(result.types, [])  # no message is complete
         self.check_is_documented(told[-1] if mistake.code != 1 else told[0].removeprefix("ERROR "))
 
     def check_is_documented(self, line):
@@ -517,11 +520,11 @@ class SetupErrorCase(unittest.TestCase):
     def check_all(self, mistakes):
         for mistake in mistakes:
             with self.subTest(mistake.name):
-                self.check(mistake, *self.make(mistake))
+                self.check(mistake, *self.run_with(mistake))
 
 
 def shop(settings):
-    """A server with all that the right set-up has."""
+    """Creates a server with everything that the correct setup needs."""
     server = Server(settings)
     server.create_database("shop")
     server.sql(SHOP, "shop")
@@ -562,7 +565,7 @@ class SetupErrorsTest(SetupErrorCase):
                 f"stop it with SELECT pg_terminate_backend({pid})",
                 method="LOG_BASED",
             )
-            self.check(mistake, *self.make(mistake))
+            self.check(mistake, *self.run_with(mistake))
 
     def test_plugin_not_listed(self):
         if not self.server.allowed_plugins():
@@ -584,7 +587,7 @@ class SetupErrorsTest(SetupErrorCase):
             method="LOG_BASED",
             config={"replication_slot": "new", "create_replication_slot": "true"},
         )
-        self.check(mistake, *self.make(mistake))
+        self.check(mistake, *self.run_with(mistake))
 
     def test_nothing_to_discover(self):
         self.server.sql("REVOKE SELECT ON ALL TABLES IN SCHEMA sales FROM newcomer", "shop")
@@ -604,7 +607,7 @@ class SetupErrorsTest(SetupErrorCase):
 
 
 class OtherServersTest(SetupErrorCase):
-    """Mistakes that the whole server has made."""
+    """Mistakes in the setup of the whole server."""
 
     def start(self, settings):
         server = shop(settings)
@@ -613,7 +616,7 @@ class OtherServersTest(SetupErrorCase):
 
     def check_log_based(self, line):
         mistake = Mistake("", 4, line, method="LOG_BASED")
-        self.check(mistake, *self.make(mistake))
+        self.check(mistake, *self.run_with(mistake))
 
     def test_wal_level_is_replica(self):
         self.start({"wal_level": "replica"})

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, at whatever the tap is just then waiting for."""
+"""SIGTERM and SIGINT during every kind of wait."""
 
 import contextlib
 import datetime
@@ -20,10 +20,10 @@ from support.proxy import Proxy
 
 
 class SignalTest(InterruptionTest):
-    """Whole lines, the last of them a STATE for the last row, exit code 128 + the signal's number."""
+    """Output ends with the STATE of the last row; the exit code is 128 + the signal's number."""
 
-    def end(self, running, number):
-        """Sends the signal; returns the messages that come then."""
+    def stop(self, running, number):
+        """Sends the signal; returns the remaining messages."""
         sent = time.monotonic()
         running.signal(number)
         messages = running.read_rest()
@@ -42,7 +42,7 @@ class SignalTest(InterruptionTest):
             for catalog in self.catalogs():
                 running = self.start(catalog, state_every_rows=10**6)
                 before = running.read_until(lambda m: m["type"] == "RECORD")
-                messages = before + self.end(running, number)
+                messages = before + self.stop(running, number)
                 records = [m["record"]["id"] for m in messages if m["type"] == "RECORD"]
                 self.assertEqual([m["type"] for m in messages].count("STATE"), 2)
                 self.assertEqual(messages[-1]["type"], "STATE")
@@ -71,7 +71,7 @@ class SignalTest(InterruptionTest):
                 lambda: self.sql(f"SELECT 1 {BACKENDS} AND wait_event = 'PgSleep'"),
                 "the view is not being read",
             )
-            messages = self.end(running, signal.SIGTERM)
+            messages = self.stop(running, signal.SIGTERM)
             self.assertEqual(messages[-1]["type"], "STATE")
             self.assertEqual(messages[-1]["value"]["currently_syncing"], self.id_of("t"))
             self.terminate()
@@ -98,7 +98,7 @@ class SignalTest(InterruptionTest):
                 cursor.execute(f"BEGIN; LOCK TABLE {self.schema}.t")
                 running = self.start(catalog)
                 self.backend_waits_for_lock()
-                self.end(running, signal.SIGTERM)
+                self.stop(running, signal.SIGTERM)
                 cursor.execute("ROLLBACK")
 
     def test_connecting(self):
@@ -107,7 +107,7 @@ class SignalTest(InterruptionTest):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             running = self.start(catalog, host="127.0.0.1", port=silent.getsockname()[1])
             with silent.accept()[0]:
-                self.assertEqual(self.end(running, signal.SIGTERM), [])
+                self.assertEqual(self.stop(running, signal.SIGTERM), [])
 
     def test_discovery_connecting(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -146,7 +146,7 @@ class SignalTest(InterruptionTest):
                 self.assertLess(time_of_line, datetime.datetime.now(datetime.timezone.utc))
 
     def test_blocked_stderr(self):
-        """What the password_command has started ends, too."""
+        """Processes that the password_command started end, too."""
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         with contextlib.suppress(BlockingIOError):
@@ -189,7 +189,7 @@ class SignalTest(InterruptionTest):
             running = self.start(self.only_catalog(), host="127.0.0.1", port=proxy.port)
             before = running.read(100)
             proxy.freeze()
-            # What was under way still comes; then nothing does.
+            # Data in transit still arrives, then nothing.
             taken = threading.Thread(target=lambda: before.extend(running.read_rest()))
             taken.start()
             until(
@@ -232,7 +232,7 @@ class SignalTest(InterruptionTest):
         before = running.read(10)
         self.wait_until_blocked(running)
         running.signal(signal.SIGTERM)
-        messages = before + running.read_rest()  # it reads again: all is well
+        messages = before + running.read_rest()  # the target reads again: no message is lost
         self.assertEqual(running.wait(), 143)
         self.assertEqual(messages[-1]["type"], "STATE")
 

@@ -14,7 +14,7 @@ from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
 
 class SlotCommandTest(SlotTest):
     def line_of(self, slot, result):
-        """The line of a slot in the output of `slot status`, with sizes as N: they depend on all that the server does."""
+        """The line of a slot in the output of `slot status`; sizes become N because they vary."""
         [line] = [
             line for line in result.stdout.decode().splitlines() if line.startswith(f"{slot}: ")
         ]
@@ -213,7 +213,7 @@ class SlotCommandTest(SlotTest):
         catalog, _ = self.initial_snapshot()
         before = self.restart_lsn()
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(100, 9000) i")
-        self.sql("CHECKPOINT")  # from here on the server knows a place to begin reading at
+        self.sql("CHECKPOINT")  # gives the server a position to decode from
         self.sql("INSERT INTO {s}.t VALUES (10001)")
         state = self.sync(catalog).last_state
 
@@ -225,13 +225,13 @@ class SlotCommandTest(SlotTest):
 
 
 class RunawaySlotTest(SlotTest):
-    """A server of its own: the slots of others would be warned of, too."""
+    """A server of its own, because warnings depend on all slots of a server."""
 
     database = "runaway"
 
     @classmethod
     def setUpClass(cls):
-        """Below: each test has its own server."""
+        """Each test starts its own server."""
 
     def setUp(self):
         self.server = Server({"max_slot_wal_keep_size": "20MB", "max_wal_size": "1GB"})
@@ -241,7 +241,7 @@ class RunawaySlotTest(SlotTest):
         super().setUp()
 
     def wal_status(self):
-        """After some more log and a checkpoint."""
+        """Writes WAL and checkpoints; returns the slot's wal_status."""
         self.sql("CREATE TABLE more (); DROP TABLE more; SELECT pg_switch_wal()")
         self.sql("CHECKPOINT")
         [(status,)] = self.sql("SELECT wal_status FROM pg_replication_slots")

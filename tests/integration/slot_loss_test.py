@@ -1,4 +1,4 @@
-"""A replication slot that somebody takes away while a run reads it: exit code 4, the cure, and a last STATE that holds."""
+"""Slots that are lost during a run: exit code 4, a remedy, and a usable last STATE."""
 
 import unittest
 
@@ -20,8 +20,8 @@ class SlotLossTest(SlotTest):
         self.sql("INSERT INTO {s}.t VALUES (10)")
         self.running.read_until(lambda m: m["type"] == "STATE")
 
-    def between(self, *statements):
-        """Something done before the tap is back; 'slot' stands for the slot's name."""
+    def while_reconnecting(self, *statements):
+        """Executes statements while the tap reconnects; 'slot' stands for the slot's name."""
         self.sql(
             "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE "
             f"slot_name = '{self.slot}'"
@@ -29,19 +29,19 @@ class SlotLossTest(SlotTest):
         for statement in statements:
             self.sql(statement.replace("'slot'", f"'{self.slot}'"))
 
-    def ends(self):
-        """Returns the last line of its log."""
+    def wait_for_end(self):
+        """Waits for the end of the run; returns the last line of its log."""
         messages = self.running.read_rest()
         self.assertEqual((self.running.wait(), messages[-1]["type"]), (4, "STATE"), self.running)
         self.state = messages[-1]["value"]
         return self.running.log.splitlines()[-1]
 
-    def ends_with(self, text):
-        """`text`, or what makes it of the last state."""
-        last = self.ends()
+    def check_end(self, text):
+        """`text` is the expected error, or a function that returns it, given the last state."""
+        last = self.wait_for_end()
         self.assertEqual(last, f"CRITICAL {text(self.state) if callable(text) else text}{ADVICE}")
 
-    def where(self):
+    def slot_description(self):
         return (
             f"replication slot {self.slot} (127.0.0.1:{self.server.port}, database slot_loss, "
             "user tap)"
@@ -54,34 +54,35 @@ class SlotLossTest(SlotTest):
         )
 
     def test_dropped(self):
-        self.between("SELECT pg_drop_replication_slot('slot')")
-        self.ends_with(
-            f'{self.where()}: replication slot "{self.slot}" does not exist (SQLSTATE 42704): it '
+        self.while_reconnecting("SELECT pg_drop_replication_slot('slot')")
+        self.check_end(
+            f'{self.slot_description()}: replication slot "{self.slot}" does not exist (SQLSTATE '
+            "42704): it "
             "has been dropped: " + self.recreated()
         )
 
     def test_dropped_and_recreated(self):
-        self.between(
+        self.while_reconnecting(
             "INSERT INTO {s}.t VALUES (11)",
             "SELECT pg_drop_replication_slot('slot')",
             "SELECT pg_create_logical_replication_slot('slot', 'wal2json')",
         )
-        self.ends_with(self.moved_slot_error)
+        self.check_end(self.moved_slot_error)
 
     def test_advanced(self):
-        self.between(
+        self.while_reconnecting(
             "INSERT INTO {s}.t VALUES (11)",
             "SELECT pg_replication_slot_advance('slot', pg_current_wal_lsn())",
         )
-        self.ends_with(self.moved_slot_error)
+        self.check_end(self.moved_slot_error)
 
     def test_wal_removed(self):
-        # more than the tap holds
+        # More than the tap buffers.
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(100, 60000) i")
         self.remove_wal()
-        last = self.ends()
+        last = self.wait_for_end()
         cause, prevention = removed_wal(self.server)
-        self.assertEqual(  # the server's words differ from version to version
+        self.assertEqual(  # the server's wording depends on its version
             last.partition("(SQLSTATE 55000): ")[2],
             f"{cause}: {self.recreate_advice(prevention)}{ADVICE}",
         )
@@ -92,7 +93,7 @@ class RemovedSegmentTest(SlotTest):
     database = "removed_segment"
 
     def test_missing_wal_segment_is_not_a_decoding_failure(self):
-        """Somebody has removed a file of WAL, or it was not restored, while the slot still stands."""
+        """A WAL file was removed, or not restored, while the slot still exists."""
         self.make_slot()
         catalog, state = self.initial_snapshot()
         [(segment,)] = self.sql(
@@ -120,7 +121,7 @@ class RemovedSegmentTest(SlotTest):
 
 
 class SlotLossOn18Test(SlotLossTest):
-    """A server that says why."""
+    """A server that reports the cause."""
 
     database = "slot_loss"
     major = "18"

@@ -1,4 +1,4 @@
-"""Which replication slot a run reads, and what it says of one that it cannot read."""
+"""Choice of the replication slot, and errors about slots that cannot be read."""
 
 import json
 import unittest
@@ -11,7 +11,7 @@ from support.slots import ONE_TABLE, SlotTest, removed_wal
 
 
 class SlotNameTest(unittest.TestCase):
-    """Each test has a database of an odd name. A second run acknowledges the first one's state at the slot that it reads."""
+    """The name of the database is unusual. A second run acknowledges the first run's state."""
 
     database = "Odd-näme.1"
 
@@ -149,7 +149,7 @@ class SlotNameTest(unittest.TestCase):
 
 
 class UnfitSlotTest(SlotTest):
-    """Exit code 4, what is wrong, and the cure; not a byte on stdout."""
+    """Exit code 4, the problem and a remedy on stderr, nothing on stdout."""
 
     def test_dropped(self):
         self.make_slot()
@@ -183,7 +183,7 @@ class UnfitSlotTest(SlotTest):
             f"INFO creating replication slot {self.slot}: this waits for open transactions to end"
             f"\nCRITICAL {self.moved_slot_error(state)}{ADVICE}\n",
         )
-        # and does not take the new one for good the next time
+        # The next run must not mistake the new slot for the old one.
         self.refused(self.moved_slot_error(state), catalog, state)
 
     def test_full_refresh_with_a_new_slot(self):
@@ -251,7 +251,7 @@ class UnfitSlotTest(SlotTest):
         catalog, state = self.initial_snapshot()
         with self.consumer():
             running = self.start(catalog, state)
-            # It has looked at the slot when it is idle and has not begun to read it.
+            # The run has found the slot inactive and has not started to read it.
             self.assertIsNone(running.process.poll())
         self.assertEqual([m["type"] for m in running.read_rest()], ["SCHEMA", "STATE"])
         self.assertEqual(running.wait(), 0, running)
@@ -355,16 +355,16 @@ class UnfitSlotTest(SlotTest):
 
 
 class UnfitServerTest(SlotTest):
-    """Servers that were not made ready, one for each test."""
+    """Servers that are not set up for log-based streams, one per test."""
 
     database = "unfit"
 
     @classmethod
     def setUpClass(cls):
-        """Each test starts its own."""
+        """Each test starts its own server."""
 
     def setUp(self):
-        """As above."""
+        """See setUpClass()."""
 
     def use(self, settings=None, **extra):
         self.server = Server(settings, **extra)
@@ -384,7 +384,7 @@ class UnfitServerTest(SlotTest):
         )
 
     def test_wal_level_became_replica(self):
-        """A server does not start with logical slots then, but one may be there that was restored without them."""
+        """A server with logical slots does not start like this, but a restored one has none."""
         self.use({"wal_level": "replica", "rds.logical_replication": "off"})
         self.sql(ONE_TABLE)
         self.refused(

@@ -1,4 +1,4 @@
-"""Who may log in at the SSH server, and which SSH server may let the tap in."""
+"""Authentication at the SSH server, and verification of its host key."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ PASSPHRASE = "two words"
 class LoginTest(TunnelTest):
     def setUp(self):
         super().setUp()
-        self.sql("CREATE TABLE {s}.t (id int)")  # discovery must find something
+        self.sql("CREATE TABLE {s}.t (id int)")  # discovery must find a table
 
 
 class KeyTest(LoginTest):
@@ -206,7 +206,7 @@ class HostKeyTest(LoginTest):
 
 @contextlib.contextmanager
 def account(password):
-    """A user of this system for as long as the test takes; gives the name."""
+    """A temporary system user; yields its name."""
     name = f"taptest{os.getpid()}"
     hashed = subprocess.run(
         ["openssl", "passwd", "-6", password], check=True, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""What goes through an SSH tunnel, and what happens when it does not."""
+"""Syncs through an SSH tunnel, and tunnels that break."""
 
 import json
 import os
@@ -25,7 +25,7 @@ TABLE = f"""
     CREATE TABLE {{s}}.t (id int PRIMARY KEY, k int NOT NULL, n int, pad text);
     INSERT INTO {{s}}.t SELECT i, i, 0, repeat('x', 2000) FROM generate_series(1, {ROWS}) i;
 """
-# Much more than server, tunnel and tap hold between them.
+# Much more than server, tunnel and tap can buffer.
 LARGE = """
     CREATE TABLE {s}.t (id int PRIMARY KEY, pad text);
     ALTER TABLE {s}.t ALTER pad SET STORAGE EXTERNAL;
@@ -132,7 +132,7 @@ class LogBasedTest(TunnelTest, WalTest):
         )
         self.initial_snapshot("t")
         self.check_equal("t")
-        # The old values of `large` are read by a connection of their own beside the stream.
+        # The old values of `large` are read over a second connection.
         self.sql("UPDATE {s}.t SET n = 1 WHERE id % 2 = 0; DELETE FROM {s}.t WHERE id % 5 = 0")
         self.check_followed("t")
 
@@ -243,12 +243,12 @@ class BrokenTunnelTest(TunnelTest):
         catalog = self.catalog("t")
         ciphers = ["chacha20-poly1305@openssh.com", "aes128-ctr"] + [
             "aes128-gcm@openssh.com"
-        ] * gcm_is_checked()
+        ] * verifies_gcm()
         for cipher in ciphers:
             with (
                 self.subTest(cipher),
                 Sshd(f"Ciphers {cipher}") as sshd,
-                Forger(sshd.port) as forger,
+                BitFlipper(sshd.port) as forger,
             ):
                 sshd.allow(self.key)
                 self.through(sshd)
@@ -261,8 +261,8 @@ class BrokenTunnelTest(TunnelTest):
                 )
 
 
-def gcm_is_checked():
-    """A Debian 12 without its security updates has a libssh that takes whatever AES-GCM brings (CVE-2026-59847)."""
+def verifies_gcm():
+    """Whether libssh verifies AES-GCM; older versions do not (CVE-2026-59847)."""
     version = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Version}", "libssh-4"],
         capture_output=True,
@@ -274,8 +274,8 @@ def gcm_is_checked():
     ).returncode
 
 
-class Forger(Proxy):
-    """Changes one bit of what comes from the server."""
+class BitFlipper(Proxy):
+    """Flips one bit in the data from the server."""
 
     changed = False
 
@@ -364,9 +364,9 @@ class RefusedForwardingTest(TunnelTest):
 
 
 class EndTest(TunnelTest):
-    """However the tap ends, it does so at once, and nothing is left."""
+    """However the tap ends, it ends at once and leaves no process behind."""
 
-    def end(self, running, code=143, number=signal.SIGTERM):
+    def stop(self, running, code=143, number=signal.SIGTERM):
         sent = time.monotonic()
         running.signal(number)
         rest = running.read_rest()
@@ -381,20 +381,20 @@ class EndTest(TunnelTest):
             self.config["ssh_tunnel"]["port"] = silent.getsockname()[1]
             running = self.start(catalog)
             with silent.accept()[0]:
-                self.assertEqual(self.end(running), [])
+                self.assertEqual(self.stop(running), [])
 
     def test_discovery_connecting(self):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             self.config["ssh_tunnel"]["port"] = silent.getsockname()[1]
             running = self.start(None, None, "--discover")
             with silent.accept()[0]:
-                self.end(running, 130, signal.SIGINT)
+                self.stop(running, 130, signal.SIGINT)
 
     def test_during_a_copy(self):
         self.sql(TABLE)
         running = self.start(self.catalog("t"))
         before = running.read_until(lambda m: m["type"] == "RECORD")
-        messages = before + self.end(running)
+        messages = before + self.stop(running)
         self.assertEqual(messages[-1]["type"], "STATE")
         self.check_nothing_left()
 

@@ -1,4 +1,4 @@
-"""What a run makes of the state it is given: what stays, what is reset, what is wrong."""
+"""Runs that start from a state: what is kept, what is reset, what is rejected."""
 
 import unittest
 
@@ -134,8 +134,8 @@ class FullRefreshTest(StateTest):
             }
         }
 
-    def rows(self, *args):
-        """How many rows of t and of u come."""
+    def row_counts(self, *args):
+        """The numbers of rows of t and u that are sent."""
         result = self.sync(self.incremental("t", "u"), self.given, *args)
         for table in ("t", "u"):
             anew = len(self.ids(result, table)) == 10
@@ -154,22 +154,22 @@ class FullRefreshTest(StateTest):
         return len(self.ids(result, "t")), len(self.ids(result, "u"))
 
     def test_all_streams(self):
-        self.assertEqual(self.rows("--full-refresh"), (10, 10))
+        self.assertEqual(self.row_counts("--full-refresh"), (10, 10))
 
     def test_stream_by_id(self):
-        self.assertEqual(self.rows("--full-refresh", self.id_of("t")), (10, 1))
+        self.assertEqual(self.row_counts("--full-refresh", self.id_of("t")), (10, 1))
 
     def test_stream_by_name(self):
-        self.assertEqual(self.rows("--full-refresh", "u"), (1, 10))
-        self.assertEqual(self.rows("--full-refresh=u"), (1, 10))
+        self.assertEqual(self.row_counts("--full-refresh", "u"), (1, 10))
+        self.assertEqual(self.row_counts("--full-refresh=u"), (1, 10))
 
     def test_several_streams(self):
         self.assertEqual(
-            self.rows("--full-refresh", "u", "--full-refresh", self.id_of("t")), (10, 10)
+            self.row_counts("--full-refresh", "u", "--full-refresh", self.id_of("t")), (10, 10)
         )
 
     def test_no_stream(self):
-        self.assertEqual(self.rows(), (1, 1))
+        self.assertEqual(self.row_counts(), (1, 1))
 
     def test_unknown_stream(self):
         result = self.sync(self.incremental("t"), self.given, "--full-refresh", "u", expect=2)
@@ -186,7 +186,7 @@ class FullRefreshTest(StateTest):
 
 
 class WrongStateTest(StateTest):
-    """Exit code 2 and one line, before anything is written."""
+    """Exit code 2 and one line, before any output."""
 
     def check(self, state, line):
         method = (

@@ -1,4 +1,4 @@
-"""`version` and `sequence` never decrease, whatever the clock does: version-aware targets drop rows of a lower version."""
+"""`version` and `sequence` never decrease, even if the clock does; targets drop lower versions."""
 
 import time
 import unittest
@@ -15,7 +15,7 @@ def in_an_hour():
 
 
 def versions(result):
-    """All versions of the run's messages, in order, each once."""
+    """The distinct versions of the messages, in order."""
     return list(dict.fromkeys(m["version"] for m in result.messages if "version" in m))
 
 
@@ -31,7 +31,7 @@ class CopiedTest(SchemaTest):
         self.version = in_an_hour()
 
     def check(self, bookmark, *args, method="FULL_TABLE", key=None):
-        """A run whose bookmark is from a clock that was an hour ahead uses the next version."""
+        """A bookmark from a clock that was an hour ahead: the run uses the next version."""
         state = {"bookmarks": {self.id_of("t"): {"version": self.version, **bookmark}}}
         result = self.sync(self.catalog("t", method=method, key=key), state, *args)
         self.assertEqual(versions(result), [self.version + 1])
@@ -79,7 +79,7 @@ class CopiedTest(SchemaTest):
         self.check({"last_replication_method": "FULL_TABLE", "copy": {}})
 
     def test_states_of_earlier_streams(self):
-        """A reset bookmark keeps the version while other streams write STATEs."""
+        """A reset bookmark keeps its version in the STATEs of earlier streams."""
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id")
         state = {
             "bookmarks": {

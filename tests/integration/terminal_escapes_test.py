@@ -59,8 +59,8 @@ class TerminalTest(SchemaTest):
         for args in ((), ("--log-format", "json")):
             result = self.sync(catalog, None, *args, expect=1)
             shown = (
-                rf"stream terminal_escapes-{self.schema}-v: red \u001b[31m, \u202e and \u009b (SQLSTATE "
-                r"P0001)"
+                rf"stream terminal_escapes-{self.schema}-v: red \u001b[31m, \u202e and \u009b "
+                r"(SQLSTATE P0001)"
             )
             messages = [
                 json.loads(line)["message"] if args else line.removeprefix("ERROR ")

@@ -76,7 +76,7 @@ class TlsTest(SchemaTest):
             f"{protection}\n",
         )
 
-    def refuse(self, text, host="localhost", user="tap", server=None, raw=False, **extra):
+    def check_refused(self, text, host="localhost", user="tap", server=None, raw=False, **extra):
         """A run that does not come to the server, whatever it does."""
         server = server or self.server
         where = f"{host}:{server.port}, database tls, user {user}"
@@ -104,7 +104,7 @@ class EncryptionTest(TlsTest):
 
     def test_python_tap_ssl_true(self):
         self.check(ssl="true")
-        self.refuse(
+        self.check_refused(
             "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode "
             "to disable or prefer",
             host="127.0.0.1",
@@ -117,7 +117,7 @@ class EncryptionTest(TlsTest):
 
     def test_server_without_tls(self):
         self.sync_elsewhere()
-        self.refuse(
+        self.check_refused(
             "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode "
             "to disable or prefer",
             host="127.0.0.1",
@@ -188,7 +188,7 @@ class ServerCertificateTest(TlsTest):
             ssl_client_certificate=self.authority.text("client.crt"),
             ssl_client_private_key=self.authority.text("client.key"),
         )
-        self.refuse(
+        self.check_refused(
             f"SSL error: certificate verify failed; {VERIFY}",
             ssl_enable=True,
             ssl_certificate_authority=self.stranger.text("stranger.crt"),
@@ -196,7 +196,7 @@ class ServerCertificateTest(TlsTest):
         self.check(ssl_enable=False, ssl_certificate_authority=self.stranger.text("stranger.crt"))
 
     def test_wrong_host(self):
-        self.refuse(
+        self.check_refused(
             'server certificate for "localhost" (and 1 other name) does not match host name '
             '"127.0.0.1"',
             host="127.0.0.1",
@@ -206,7 +206,7 @@ class ServerCertificateTest(TlsTest):
         self.check(host="127.0.0.1", sslmode="verify-ca", sslrootcert=self.authority.text("ca.crt"))
 
     def test_unknown_authority(self):
-        self.refuse(
+        self.check_refused(
             f"SSL error: certificate verify failed; {VERIFY}",
             sslmode="verify-full",
             sslrootcert=self.stranger.text("stranger.crt"),
@@ -215,7 +215,7 @@ class ServerCertificateTest(TlsTest):
     def test_expired(self):
         use_certificate("expired")
         self.addCleanup(use_certificate, "server")
-        self.refuse(
+        self.check_refused(
             f"SSL error: certificate verify failed; {VERIFY}",
             sslmode="verify-full",
             sslrootcert=self.authority.text("ca.crt"),
@@ -223,7 +223,7 @@ class ServerCertificateTest(TlsTest):
         self.check(sslmode="require")
 
     def test_no_root_certificate(self):
-        self.refuse(
+        self.check_refused(
             r'root certificate file "/nowhere/ca\.crt" does not exist Either provide the file'
             r"( or|, use the system's trusted roots with sslrootcert=system, or) change sslmode "
             r"to disable server certificate verification\.",
@@ -233,7 +233,7 @@ class ServerCertificateTest(TlsTest):
         )
 
     def test_invalid_root_certificate(self):
-        self.refuse(
+        self.check_refused(
             r'could not read root certificate file "sslrootcert": (bad base64 decode|PEM lib)',
             raw=True,
             sslmode="verify-full",
@@ -260,7 +260,7 @@ class ClientCertificateTest(TlsTest):
             "sslkey": self.authority.text("protected.key"),
         }
         self.check(**CERTIFIED, **files, sslpassword="op3n")
-        self.refuse(
+        self.check_refused(
             'could not load private key file "sslkey": bad decrypt',
             **CERTIFIED,
             **files,
@@ -268,12 +268,12 @@ class ClientCertificateTest(TlsTest):
         )
 
     def test_missing_certificate(self):
-        self.refuse(
+        self.check_refused(
             "FATAL: connection requires a valid client certificate (SQLSTATE 28000)", **CERTIFIED
         )
 
     def test_certificate_of_another_user(self):
-        self.refuse(
+        self.check_refused(
             'FATAL: certificate authentication failed for user "certified" (SQLSTATE 28000)',
             **CERTIFIED,
             sslcert=self.authority.text("server.crt"),
@@ -281,7 +281,7 @@ class ClientCertificateTest(TlsTest):
         )
 
     def test_mismatched_key(self):
-        self.refuse(
+        self.check_refused(
             'could not load private key file "sslkey": key values mismatch',
             **CERTIFIED,
             sslcert=self.authority.text("client.crt"),
@@ -289,7 +289,7 @@ class ClientCertificateTest(TlsTest):
         )
 
     def test_invalid_key(self):
-        self.refuse(
+        self.check_refused(
             'could not load private key file "sslkey": unsupported',
             **CERTIFIED,
             sslcert=self.authority.text("client.crt"),

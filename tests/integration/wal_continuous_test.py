@@ -25,7 +25,7 @@ class ContinuousTest(SlotTest):
         """A tap that follows the log until it is told to end."""
         return self.start(self.catalog_of_t, self.state, **{"break_at_end_lsn": False, **extra})
 
-    def record(self, running, number):
+    def read_until_id(self, running, number):
         """Reads up to the record of an id; returns what came before it."""
         *before, last = running.read_until(lambda m: m["type"] == "RECORD")
         self.assertEqual(last["record"]["id"], number)
@@ -42,7 +42,7 @@ class ContinuousTest(SlotTest):
         running = self.follow()
         for number in range(10, 15):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
-            before = self.record(running, number)
+            before = self.read_until_id(running, number)
             self.assertEqual([m["type"] for m in before], ["SCHEMA"] if number == 10 else [])
 
     def test_ends_after_max_run_seconds(self):
@@ -77,7 +77,7 @@ class ContinuousTest(SlotTest):
         for number in range(10, 15):
             began = time.monotonic()
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
-            self.record(running, number)
+            self.read_until_id(running, number)
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertLess(2.9, time.monotonic() - began)
@@ -85,7 +85,7 @@ class ContinuousTest(SlotTest):
         self.assertEqual([m["type"] for m in messages], ["STATE"])
         self.check_rest(messages[-1]["value"], [])
 
-    def end(self, running, number=signal.SIGTERM):
+    def stop(self, running, number=signal.SIGTERM):
         """Sends the signal; returns the messages that come then."""
         sent = time.monotonic()
         running.signal(number)
@@ -105,7 +105,7 @@ class ContinuousTest(SlotTest):
             until(self.is_active, "nobody reads the slot")
             self.sql("INSERT INTO {s}.t SELECT max(id) + 1 FROM {s}.t")
             running.read_until(lambda m: m["type"] == "RECORD")
-            self.state = self.end(running, number)[-1]["value"]
+            self.state = self.stop(running, number)[-1]["value"]
             until(lambda: not self.is_active(), "the slot is in use")
             self.check_rest(self.state, [])
 
@@ -117,7 +117,7 @@ class ContinuousTest(SlotTest):
         for extra in ({}, {"break_at_end_lsn": True}):
             running = self.follow(**extra)
             before = running.read(5000)
-            after = self.end(running)
+            after = self.stop(running)
             found = self.ids(before + after)
             self.assertEqual(found, list(range(10, 10 + len(found))))
             self.assertLess(len(found), 100000 - 10)
@@ -140,7 +140,7 @@ class ContinuousTest(SlotTest):
     def test_server_restart(self):
         running = self.follow(state_every_rows=1)
         self.sql("INSERT INTO {s}.t VALUES (10)")
-        self.assertEqual([m["type"] for m in self.record(running, 10)], ["SCHEMA"])
+        self.assertEqual([m["type"] for m in self.read_until_id(running, 10)], ["SCHEMA"])
         for number, mode in ((11, "fast"), (12, "immediate")):
             self.server.restart(mode)
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
@@ -153,7 +153,7 @@ class ContinuousTest(SlotTest):
                 - ({"RECORD"} if mode == "immediate" else set()),
                 set(),
             )
-        state = self.end(running)[-1]["value"]
+        state = self.stop(running)[-1]["value"]
         self.assertRegex(
             running.log,
             r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying "
@@ -231,7 +231,7 @@ class ContinuousTest(SlotTest):
             running = self.follow(max_retries=2, port=proxy.port)
             until(self.is_active, "nobody reads the slot")
             self.sql("INSERT INTO {s}.t VALUES (10)")
-            self.record(running, 10)
+            self.read_until_id(running, 10)
         messages = running.read_rest()
         self.assertEqual(running.wait(), 3, running)
         self.assertIn(

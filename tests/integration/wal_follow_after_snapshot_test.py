@@ -17,13 +17,13 @@ class FollowAfterSnapshotTest(SlotTest):
         super().setUp()
         self.make_slot()
 
-    def until_record(self, running, stream, number):
+    def read_until_record(self, running, stream, number):
         """Reads up to a record of a stream; returns its position among the messages and all that came."""
         return running.read_until(
             lambda m: m["type"] == "RECORD" and (m["stream"], m["record"]["id"]) == (stream, number)
         )
 
-    def end(self, running):
+    def stop(self, running):
         running.signal(signal.SIGTERM)
         messages = running.read_rest()
         self.assertEqual(running.wait(), 143, running)
@@ -34,16 +34,16 @@ class FollowAfterSnapshotTest(SlotTest):
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
         running = self.start(catalog, break_at_end_lsn=False)
-        copied = self.until_record(running, "t", 3)
+        copied = self.read_until_record(running, "t", 3)
         until(self.is_active, "no one reads the slot")
         self.sql(
             "INSERT INTO {s}.t VALUES (4); UPDATE {s}.t SET pad = 'new' WHERE id = 1; DELETE FROM "
             "{s}.t WHERE id = 2"
         )
-        followed = self.until_record(running, "t", 2)
+        followed = self.read_until_record(running, "t", 2)
         self.assertEqual([m["record"]["id"] for m in copied if m["type"] == "RECORD"], [1, 2, 3])
         self.assertEqual([m["record"]["id"] for m in followed if m["type"] == "RECORD"], [4, 1, 2])
-        state = self.end(running)[-1]["value"]
+        state = self.stop(running)[-1]["value"]
         self.assertRegex(
             running.log,
             r"(?m)^WARNING stopped by signal 15: the next run goes on from the last STATE$",
@@ -57,7 +57,7 @@ class FollowAfterSnapshotTest(SlotTest):
             "ALTER TABLE {s}.t ADD PRIMARY KEY (id)"
         )
         running = self.start(self.catalog("t"), break_at_end_lsn=False)
-        self.until_record(running, "t", 1)
+        self.read_until_record(running, "t", 1)
         self.sql("INSERT INTO {s}.t VALUES (6001, 'a'); DELETE FROM {s}.t WHERE id = 5999")
         messages = running.read_until(
             lambda m: m["type"] == "RECORD" and m["record"].get("_sdc_deleted_at")
@@ -66,7 +66,7 @@ class FollowAfterSnapshotTest(SlotTest):
             [m["record"]["id"] for m in messages if m["type"] == "RECORD"],
             [*range(2, 6001), 6001, 5999],
         )
-        self.end(running)
+        self.stop(running)
 
     def test_added_stream(self):
         """Streams that were followed before go on, and every change arrives once."""
@@ -74,16 +74,16 @@ class FollowAfterSnapshotTest(SlotTest):
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
         both = self.catalog("t", "u")
         running = self.start(both, state, break_at_end_lsn=False, state_every_rows=1)
-        first = self.until_record(running, "u", 1)
+        first = self.read_until_record(running, "u", 1)
         self.assertEqual([m["stream"] for m in first if m["type"] == "RECORD"], ["u"])
         until(self.is_active, "no one reads the slot")
         self.sql("INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.u VALUES (10)")
-        messages = self.until_record(running, "u", 10)
+        messages = self.read_until_record(running, "u", 10)
         self.assertEqual(
             [(m["stream"], m["record"]["id"]) for m in messages if m["type"] == "RECORD"],
             [("t", 10), ("u", 10)],
         )
-        last = self.end(running)[-1]["value"]
+        last = self.stop(running)[-1]["value"]
         self.assertEqual(self.lsn(json.dumps(last)), self.lsn(json.dumps(last), "u"))
         self.assertEqual(self.sync(both, json.dumps(last)).records(), [])
 
@@ -93,12 +93,12 @@ class FollowAfterSnapshotTest(SlotTest):
         running = self.start(catalog, {"bookmarks": {}}, break_at_end_lsn=False, state_every_rows=1)
         file = pathlib.Path(running.folder.name, "state.json")
         before = self.confirmed()
-        self.until_record(running, "t", 3)
+        self.read_until_record(running, "t", 3)
         until(self.is_active, "no one reads the slot")
         self.assertEqual(self.confirmed(), before)
         for number in (10, 11):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
-            self.until_record(running, "t", number)
+            self.read_until_record(running, "t", number)
             state = running.read_until(lambda m: m["type"] == "STATE")[-1]["value"]
             self.assertGreater(self.lsn(json.dumps(state)), before)
             beside = file.with_suffix(".new")
@@ -110,7 +110,7 @@ class FollowAfterSnapshotTest(SlotTest):
                 "the slot does not follow the state file",
                 patience=30,
             )
-        self.end(running)
+        self.stop(running)
 
     def test_failed_copy_is_not_followed(self):
         self.sql(
@@ -121,15 +121,15 @@ class FollowAfterSnapshotTest(SlotTest):
         self.addCleanup(self.sql, "DROP OWNED BY reader_{s}; DROP ROLE reader_{s}")
         both = self.catalog("t", "u")
         running = self.start(both, break_at_end_lsn=False, user=f"reader_{self.schema}")
-        self.until_record(running, "t", 3)
+        self.read_until_record(running, "t", 3)
         until(self.is_active, "no one reads the slot")
         self.sql("INSERT INTO {s}.u VALUES (10); INSERT INTO {s}.t VALUES (10)")
-        messages = self.until_record(running, "t", 10)
+        messages = self.read_until_record(running, "t", 10)
         self.assertEqual(
             [(m["stream"], m["record"]["id"]) for m in messages if m["type"] == "RECORD"],
             [("t", 10)],
         )
-        self.end(running)
+        self.stop(running)
         self.assertRegex(
             running.log, f"(?m)^ERROR stream {self.id_of('u')}: permission denied for table u"
         )

@@ -28,7 +28,7 @@ class UnselectedTablesTest(WalTest):
     database = "wal_unselected_tables"
     settings = {"max_prepared_transactions": 5}
 
-    def check_passed_over(self, warned=()):
+    def check_skipped(self, warned=()):
         """The changes of t arrive, in both formats, and nothing else."""
         self.sql("INSERT INTO {s}.t VALUES (1, 'after')")
         for form in BOTH:
@@ -42,7 +42,7 @@ class UnselectedTablesTest(WalTest):
         self.initial_snapshot("t")
         for statement in filter(str.strip, ODD.split(";\n")):
             self.sql(statement)
-        self.check_passed_over()
+        self.check_skipped()
 
     def test_bytea_output_escape(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, b bytea)")
@@ -50,7 +50,7 @@ class UnselectedTablesTest(WalTest):
         self.addCleanup(self.sql, "ALTER DATABASE wal_unselected_tables RESET bytea_output")
         self.initial_snapshot("t")
         self.sql(r"INSERT INTO {s}.u VALUES (1, ''), (2, '\x00'), (3, '\xff5c22')")
-        self.check_passed_over()
+        self.check_skipped()
 
     def test_dropped_tables(self):
         """Truncated, altered, renamed and dropped before the run."""
@@ -68,7 +68,7 @@ class UnselectedTablesTest(WalTest):
         self.sql("INSERT INTO {s}.u VALUES (2)")
         self.sql("INSERT INTO {s}.w VALUES (1); SELECT nextval('{s}.q')")
         self.sql("DROP TABLE {s}.u; ALTER TABLE {s}.w RENAME TO w2; DROP SEQUENCE {s}.q")
-        self.check_passed_over(warned=["w was renamed: it might have been a part of t"])
+        self.check_skipped(warned=["w was renamed: it might have been a part of t"])
 
     def test_messages_of_prepared_transactions(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
@@ -83,9 +83,9 @@ class UnselectedTablesTest(WalTest):
                 )
                 cursor.execute(f"PREPARE TRANSACTION '{name}'")
                 cursor.execute(f"{end} PREPARED '{name}'")
-        self.check_passed_over()
+        self.check_skipped()
 
-    def undecodable(self, table):
+    def write_undecodable_change(self, table):
         """Has a change of a table that the server fails to decode: a value of an enum that does not have it."""
         self.sql(
             "CREATE TYPE {s}.mood AS ENUM ('good'); CREATE TABLE {s}.moods AS SELECT "
@@ -103,7 +103,7 @@ class UnselectedTablesTest(WalTest):
         """It is left out, with the changes of all tables that are not selected; the next run asks for all again."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")
-        failed = self.undecodable("u")
+        failed = self.write_undecodable_change("u")
         self.sql(
             "INSERT INTO {s}.u VALUES (2); CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES FROM "
             "(100) TO (200)"
@@ -124,7 +124,7 @@ class UnselectedTablesTest(WalTest):
     def test_undecodable_change_while_following(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")
-        failed = self.undecodable("u")
+        failed = self.write_undecodable_change("u")
         result = self.sync(self.selected, self.state, expect=1, break_at_end_lsn=False)
         self.assertRegex(
             result.stderr,
@@ -135,7 +135,7 @@ class UnselectedTablesTest(WalTest):
     def test_undecodable_change_of_a_selected_table(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
         self.initial_snapshot("t")
-        failed = self.undecodable("t")
+        failed = self.write_undecodable_change("t")
         result = self.sync(self.selected, self.state, expect=1)
         self.assertRegex(
             result.stderr,

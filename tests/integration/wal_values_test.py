@@ -164,7 +164,7 @@ class WalValuesTest(unittest.TestCase):
         cls.server = Server(HOSTILE)
         cls.addClassCleanup(cls.server.close)
 
-    def made(self, statements, encoding="UTF8"):
+    def make_config(self, statements, encoding="UTF8"):
         """The config of a new database with a slot of its own."""
         database = f"{self.database}_{encoding}".lower()
         self.server.create_database(database, encoding)
@@ -200,7 +200,7 @@ class WalValuesTest(unittest.TestCase):
     def check(self, tables, **extra):
         """tables: name -> (type, values in SQL)."""
         config = (
-            self.made(
+            self.make_config(
                 """
             CREATE EXTENSION hstore; CREATE EXTENSION citext;
             CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE pair AS (a int, b text);
@@ -274,7 +274,7 @@ class WalValuesTest(unittest.TestCase):
         self.check(random_values.tables(random.Random(seed), 40))
 
     def test_nan_as_string_where_wal2json_supports_it(self):
-        config = self.made("CREATE TABLE t (id int, c numeric, d float8)") | {
+        config = self.make_config("CREATE TABLE t (id int, c numeric, d float8)") | {
             "non_finite_numbers": "string"
         }
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
@@ -295,7 +295,7 @@ class WalValuesTest(unittest.TestCase):
             )
 
     def check_encoding(self, encoding, statements, expected):
-        config = self.made("CREATE TABLE before_all (id int)", encoding)
+        config = self.make_config("CREATE TABLE before_all (id int)", encoding)
         database = config["dbname"]
         self.execute(database, encoding, statements)
         catalog = tap.select(tap.discover(config), "t", method="LOG_BASED")

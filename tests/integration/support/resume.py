@@ -63,9 +63,7 @@ class ResumeTest(SchemaTest):
             ["SCHEMA", "ACTIVATE_VERSION"],
         )
         self.assertEqual({m["version"] for m in result.messages if "version" in m}, {version})
-        self.assertIn(
-            f"INFO {self.id_of('t')}: resuming the interrupted copy\n", result.stderr
-        )
+        self.assertIn(f"INFO {self.id_of('t')}: resuming the interrupted copy\n", result.stderr)
         self.check_end(result, version)
         self.check_equal("t", extra_allowed)
 

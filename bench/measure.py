@@ -70,9 +70,7 @@ def run(command):
 
 
 def watch_memory(pid, peak):
-    """Collects a process's peak memory until it exits. getrusage() would also count the forking
-    parent.
-    """
+    """Collects a process's peak memory until it exits. getrusage() also counts the parent."""
     while True:
         try:
             status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")

@@ -1,4 +1,6 @@
-# What compose.yaml runs: each method once, with the state of the last time. Messages and states stay in the folder.
+# shellcheck shell=sh
+# Run by compose.yaml: syncs with each method once, from the state of the previous run. Keeps
+# messages and states in the current folder.
 set -eu
 
 tap() {
@@ -6,18 +8,20 @@ tap() {
   tap-postgres --config ENV "$@"
 }
 
-# sync NAME DISCOVERY...: a file of each kind has that name.
+# sync NAME OPTION...: discovers with the options and syncs; NAME is the base name of all files.
 sync() {
   name=$1
   shift
-  tap --discover "$@" > "$name.catalog.json"
+  tap --discover "$@" >"$name.catalog.json"
   if [ -e "$name.state.json" ]; then
-    tap --catalog "$name.catalog.json" --state "$name.state.json" > "$name.jsonl"
+    tap --catalog "$name.catalog.json" --state "$name.state.json" >"$name.jsonl"
   else
-    tap --catalog "$name.catalog.json" > "$name.jsonl"
+    tap --catalog "$name.catalog.json" >"$name.jsonl"
   fi
-  # A target writes the states that it has confirmed; here, the last one of the run is as good.
-  grep '^{"type":"STATE"' "$name.jsonl" | tail -n 1 | sed 's/^{"type":"STATE","value":\(.*\)}$/\1/' > "$name.state.json"
+  # A target would write the states that it has confirmed. Without one, take the last state of the
+  # run.
+  grep '^{"type":"STATE"' "$name.jsonl" | tail -n 1 |
+    sed 's/^{"type":"STATE","value":\(.*\)}$/\1/' >"$name.state.json"
   echo "$name: $(grep -c '^{"type":"RECORD"' "$name.jsonl" || true) records"
 }
 

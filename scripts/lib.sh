@@ -1,20 +1,23 @@
-# Sourced by the other scripts: the distribution packages that each of them needs.
+# shellcheck shell=bash disable=SC2034 # variables are used by the scripts that source this file
+# Sourced by the other scripts: installs the Debian packages that they need.
 
-# Debian's own interpreter: the python3-* packages install for this one and no other.
+# Debian's interpreter, the only one that sees the python3-* packages.
 python=/usr/bin/python3
 
 build_packages=(build-essential cmake ninja-build pkg-config
   libpq-dev libpqxx-dev libssh-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
 server_packages=(postgresql python3 python3-psycopg2)
 test_packages=(catch2 python3-jsonschema openssh-server openssl pgbouncer iproute2 groff-base)
-# The tree is formatted and checked by this version; another one has other opinions.
+# Formats and checks depend on the version of these tools. The versions of Debian 12 decide.
 clang_packages=(clang-format-14 clang-tidy-14)
+lint_packages=(black flake8 shellcheck shfmt)
 
-# need_server: a PostgreSQL server, with the logical-decoding plugin of its version.
+# need_server: installs a PostgreSQL server and the wal2json plugin of its version.
 need_server() {
   need "${server_packages[@]}"
   local version
-  version=$(ls -v /usr/lib/postgresql | tail -n 1)
+  version=$(printf '%s\n' /usr/lib/postgresql/* | sort -V | tail -n 1)
+  version=${version##*/}
   need "postgresql-$version-wal2json"
 }
 
@@ -22,16 +25,17 @@ heading() {
   printf '\n== %s\n' "$*"
 }
 
-# need PACKAGE...: get those that are missing. Silent when there is nothing to do.
+# need PACKAGE...: installs missing packages. Prints nothing if there are none.
 need() {
   command -v apt-get >/dev/null || return 0
   local package missing=()
   for package in "$@"; do
-    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+      missing+=("$package")
   done
   ((${#missing[@]})) || return 0
   if ((EUID != 0)); then
-    echo "These packages are missing; as root: apt-get install ${missing[*]}" >&2
+    echo "Missing packages. Run as root: apt-get install ${missing[*]}" >&2
     return 1
   fi
   heading "Installing ${missing[*]}"
@@ -43,7 +47,7 @@ need() {
   [[ " ${missing[*]} " != *" pgbouncer "* ]] || switch_off pgbouncer
 }
 
-# switch_off SERVICE: it does not come up with the machine.
+# switch_off SERVICE: keeps it from starting with the machine.
 switch_off() {
   if command -v systemctl >/dev/null; then
     systemctl disable "$1.service" "$1.socket" &>/dev/null || true
@@ -51,15 +55,16 @@ switch_off() {
   update-rc.d "$1" disable &>/dev/null || true
 }
 
-# A PostgreSQL server package makes and starts a cluster of its own, on the standard port, unless this is said first.
-# An answer that the administrator has given already stands.
+# Keeps the PostgreSQL server package from creating and starting a cluster on the standard port.
+# Leaves an existing setting unchanged.
 forbid_main_cluster() {
   apt_install postgresql-common
   local conf=/etc/postgresql-common/createcluster.conf
   grep -q '^ *create_main_cluster' "$conf" || echo 'create_main_cluster = false' >>"$conf"
 }
 
-# Servers are for the tests to start: no package starts one of its own (Debian policy 9.3.3.2).
+# Installs packages without starting their services (Debian policy 9.3.3.2): the tests start
+# servers.
 apt_install() {
   local policy=/usr/sbin/policy-rc.d
   if [[ -e $policy ]]; then

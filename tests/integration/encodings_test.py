@@ -10,9 +10,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 class EncodingsTest(unittest.TestCase):
     def sync(self, encoding, statements):
-        """The records of table t of a database in this encoding. Reading them checks that they are
-        UTF-8.
-        """
+        """The records of table t of a database in this encoding; they must be UTF-8."""
         database = f"in_{encoding}".lower()
         shared().create_database(database, encoding)
         with shared().connect(database) as connection:
@@ -28,7 +26,10 @@ class EncodingsTest(unittest.TestCase):
             map(chr, [*range(1, 32), 127, 0x85, 0x2028, 0xFEFF, 0xFFFF, 0x10FFFF])
         )
         self.assertEqual(
-            self.sync("UTF8", f"CREATE TABLE t AS SELECT $${every_control}$$ AS a, '€ 日本 😀' AS b"),
+            self.sync(
+                "UTF8",
+                f"CREATE TABLE t AS SELECT $${every_control}$$ AS a, '€ 日本 😀' AS b",
+            ),
             [{"a": every_control, "b": "€ 日本 😀"}],
         )
 
@@ -43,7 +44,8 @@ class EncodingsTest(unittest.TestCase):
         )
 
     def test_euc_jp(self):
-        self.assertEqual(self.sync("EUC_JP", "CREATE TABLE t AS SELECT '日本語' AS a"), [{"a": "日本語"}])
+        records = self.sync("EUC_JP", "CREATE TABLE t AS SELECT '日本語' AS a")
+        self.assertEqual(records, [{"a": "日本語"}])
 
     def test_sql_ascii_replaces_invalid_utf8(self):
         self.assertEqual(

@@ -71,20 +71,18 @@ class PipelineTest(SchemaTest):
     def test_runs_do_not_overlap(self):
         with open(self.path / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self.assertEqual(
-                self.run_once(), f"pipeline: another run has not ended yet in {self.path}\n"
-            )
+            self.assertEqual(self.run_once(), f"pipeline: another run is active in {self.path}\n")
         self.assertFalse((self.path / "state.json").exists())
 
     def test_exit_code_of_the_tap(self):
         (self.path / "catalog.json").unlink()
         log = self.run_once(expect=2)
-        self.assertEqual(log.splitlines()[-1], "pipeline: exit code 2 of the tap, 0 of the target")
+        self.assertEqual(log.splitlines()[-1], "pipeline: the tap exited with 2, the target with 0")
 
     def test_failing_target(self):
         log = self.run_once("sh", "-c", "read line; exit 7", expect=7)
         self.assertRegex(
-            log.splitlines()[-1], r"^pipeline: exit code \d+ of the tap, 7 of the target$"
+            log.splitlines()[-1], r"^pipeline: the tap exited with \d+, the target with 7$"
         )
 
     def test_truncated_state_is_ignored(self):

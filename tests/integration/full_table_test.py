@@ -358,9 +358,7 @@ class SizeTest(Schema):
 
 
 class FaultsTest(Schema):
-    """The fault of one stream does not affect others; the exit code is 1 and the log names the
-    stream.
-    """
+    """A failed stream does not affect others; the log names it and the exit code is 1."""
 
     def check_t_fails_alone(self, catalog, *words):
         result = self.sync(catalog=catalog, expect=1)

@@ -265,9 +265,7 @@ class KeyTypesTest(IncrementalTest):
 
 
 class FaultsTest(IncrementalTest):
-    """An invalid catalog ends the run before output; the fault of one stream does not affect
-    others.
-    """
+    """An invalid catalog ends the run before output; a failed stream does not affect others."""
 
     def setUp(self):
         super().setUp()

@@ -155,9 +155,7 @@ class CopyTest(MalformedResponsesTest):
         self.sql("CREATE TABLE {s}.t AS SELECT i AS id, 10 * i AS k FROM generate_series(1, 3) i")
 
     def check(self, second, text, method="FULL_TABLE", key=None, view=False, **extra):
-        """A run whose second row is forged: the first row is sent, the second is not, the stream
-        fails.
-        """
+        """With a forged second row, only the first row is sent and the stream fails."""
         if view:
             self.sql("CREATE OR REPLACE VIEW {s}.v AS TABLE {s}.t")
         name = "v" if view else "t"

@@ -523,12 +523,12 @@ class MatrixTest:
         result = self.sync(catalog, expect=4, create_replication_slot=True)
         self.assertEqual(
             result.stderr,
-            f"""\
-INFO creating replication slot stitch_matrix: this waits for open transactions to end
-CRITICAL replication slot stitch_matrix (127.0.0.1:{self.server.port}, database matrix, user reader): could not access file \
-"wal2json": No such file or directory (SQLSTATE 58P01): install the plugin on the server (Debian: \
-postgresql-<version>-wal2json); run: tap-postgres check
-""",
+            "INFO creating replication slot stitch_matrix: this waits for open transactions to "
+            "end\n"
+            "CRITICAL replication slot stitch_matrix "
+            f"(127.0.0.1:{self.server.port}, database matrix, user reader): could not access file "
+            '"wal2json": No such file or directory (SQLSTATE 58P01): install the plugin on the '
+            "server (Debian: postgresql-<version>-wal2json); run: tap-postgres check\n",
         )
 
     def check_log_based(self):

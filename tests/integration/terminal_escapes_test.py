@@ -1,4 +1,4 @@
-"""What names and the server's messages hold does not reach the terminal, or the log, as it is."""
+"""Control characters in names and in server messages are escaped in the log and on the terminal."""
 
 import json
 import unittest
@@ -24,7 +24,7 @@ class TerminalTest(SchemaTest):
         self.assertEqual(result.stderr.splitlines()[0], f"INFO {shown}")
         self.check_clean(result)
         result = self.sync(catalog, None, "--log-format", "json")
-        # the first is of the connection
+        # The first line is about the connection.
         self.assertEqual(json.loads(result.stderr.splitlines()[1])["message"], shown)
         self.check_clean(result)
 
@@ -71,7 +71,7 @@ class TerminalTest(SchemaTest):
 
 
 class NoticesTest(SchemaTest):
-    """The server has one for each login to a database whose collation has another version."""
+    """The server sends a notice for each login to a database with another collation version."""
 
     database = "notices"
 

@@ -1,4 +1,4 @@
-"""TLS: against a server with real certificates, right and wrong ones."""
+"""TLS with valid and invalid certificates of the server and of the client."""
 
 import os
 import pwd
@@ -67,7 +67,7 @@ class TlsTest(SchemaTest):
         self.only_t = self.catalog("t")
 
     def check(self, protection=TLS_1_3, host="localhost", user="tap", **extra):
-        """A run that goes well, and how it says that it is protected."""
+        """The run succeeds and reports this protection."""
         result = self.sync(self.only_t, host=host, user=user, **extra)
         self.assertEqual(result.records(), [{"id": 1}])
         self.assertEqual(
@@ -77,7 +77,7 @@ class TlsTest(SchemaTest):
         )
 
     def check_refused(self, text, host="localhost", user="tap", server=None, raw=False, **extra):
-        """A run that does not come to the server, whatever it does."""
+        """The run fails to connect, with the given message."""
         server = server or self.server
         where = f"{host}:{server.port}, database tls, user {user}"
         for args in ((), ("--discover",)):

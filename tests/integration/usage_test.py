@@ -1,4 +1,4 @@
-"""Wrong input: exit code 2, nothing on stdout, one line on stderr that names the file, the place and the fix."""
+"""Invalid input: exit code 2, no output, one line on stderr with file, place and remedy."""
 
 import json
 import unittest
@@ -42,7 +42,7 @@ def stream(**changes):
 
 class UsageTest(unittest.TestCase):
     def check(self, line, *args, config=CONFIG, **files):
-        """The run must fail with this line and nothing else. No server is there to be asked anything."""
+        """The run fails with this line only. No server is involved."""
         result = tap.run(config, *args, expect=2, **files)
         self.assertEqual(result.stdout, b"", result)
         self.assertEqual(result.stderr, f"CRITICAL {line}\n", result)
@@ -190,7 +190,7 @@ class ConfigTest(UsageTest):
         )
 
     def test_invalid_url(self):
-        """A part of the password that is taken for another thing must not be shown as that."""
+        """Parts of the password must not appear as other parts of the URI."""
         for url in (
             "postgresql://u:p%zz@h/d",
             "mysql://u:p@h/d",

@@ -1,4 +1,4 @@
-"""Every type's values end to end: what stands in the table, and the JSON that the target gets for it."""
+"""Values of every type from the table to the JSON that the target gets."""
 
 import json
 import unittest
@@ -8,7 +8,7 @@ from support.server import shared
 
 DB = "sample_values"
 
-# column type, value in SQL, JSON. Numbers are compared as text: 1.10 is not 1.1.
+# Column type, value in SQL, value in JSON. Numbers are compared as text: 1.10 is not 1.1.
 VALUES = [
     ("smallint", "-32768", "-32768"),
     ("bigint", "9223372036854775807", "9223372036854775807"),
@@ -143,7 +143,7 @@ def setUpModule():
 
 
 def as_text(line):
-    """JSON with its numbers as marked text."""
+    """JSON in which numbers are marked text."""
     return json.loads(
         line,
         parse_int=lambda digits: "number " + digits,
@@ -201,7 +201,9 @@ class ValuesTest(unittest.TestCase):
                 "numeric 1.10": '"1.10"',
                 "numeric '-0.00'": '"0.00"',
                 "numeric(12,2) 1234567890.1": '"1234567890.10"',
-                "numeric 123456789012345678901234567890.123456789": '"123456789012345678901234567890.123456789"',
+                "numeric 123456789012345678901234567890.123456789": (
+                    '"123456789012345678901234567890.123456789"'
+                ),
                 "numeric 'NaN'": '"NaN"',
                 "numeric 'Infinity'": '"Infinity"',
                 "real '-Infinity'": '"-Infinity"',
@@ -210,13 +212,19 @@ class ValuesTest(unittest.TestCase):
                 "timestamp '-infinity'": '"-infinity"',
                 "timestamp '0044-03-15 12:00:00 BC'": '"0044-03-15 12:00:00 BC"',
                 "timestamp '12000-01-01'": '"12000-01-01 00:00:00"',
-                """json '{"a": 1.50, "a":2,  "ü":"\\u00fc"}'""": '{"a": 1.50, "a":2,  "ü":"\\u00fc"}',
+                """json '{"a": 1.50, "a":2,  "ü":"\\u00fc"}'""": (
+                    '{"a": 1.50, "a":2,  "ü":"\\u00fc"}'
+                ),
                 """jsonb '{"b": 1.50, "a":2}'""": '{"a": 2, "b": 1.50}',
                 "json 'null'": "null",
-                "numeric[] '{1.10,NaN,NULL,1e20,Infinity}'": '["1.10","NaN",null,"100000000000000000000","Infinity"]',
+                "numeric[] '{1.10,NaN,NULL,1e20,Infinity}'": (
+                    '["1.10","NaN",null,"100000000000000000000","Infinity"]'
+                ),
                 "numeric(12,2)[] '{1.1}'": '["1.10"]',
                 "float8[] '{1.1,Infinity,5}'": '[1.1,"Infinity",5.0]',
-                "date[] '{1998-03-04,NULL,infinity}'": '["1998-03-04T00:00:00+00:00",null,"infinity"]',
+                "date[] '{1998-03-04,NULL,infinity}'": (
+                    '["1998-03-04T00:00:00+00:00",null,"infinity"]'
+                ),
                 """json[] ARRAY['{"a": 1}'::json, NULL]""": '[{"a": 1},null]',
             },
         )

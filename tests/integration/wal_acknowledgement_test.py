@@ -1,4 +1,4 @@
-"""A slot is told what the target has, by the state that comes in: not what was read, not what was written."""
+"""A slot is only advanced to what the state says that the target has."""
 
 import contextlib
 import json
@@ -47,7 +47,7 @@ class WalAcknowledgementTest(SlotTest):
         before = self.confirmed()
         with Proxy(self.server.port) as proxy:
             self.sync(catalog, state, port=proxy.port)
-            # flushed, in Standby status updates
+            # flushed LSN in standby status updates
             sent = re.findall(rb"d\0\0\0\x26r.{8}(.{8})", bytes(proxy.sent), re.DOTALL)
         flushed = [int.from_bytes(position, "big") for position in sent]
         self.assertEqual(max(flushed), self.lsn(state))
@@ -158,7 +158,7 @@ class WalAcknowledgementTest(SlotTest):
         self.wait_until_confirmed(self.lsn(state["value"]))
 
     def test_state_from_a_pipe_is_read_once(self):
-        """A second reading of `--state <(...)` would wait forever for a writer."""
+        """Reading `--state <(...)` again would wait for a writer forever."""
         catalog, state = self.initial_snapshot()
         with tempfile.TemporaryDirectory() as folder:
             pipe = os.path.join(folder, "state")
@@ -180,7 +180,7 @@ class WalAcknowledgementTest(SlotTest):
             self.assertEqual(record["record"]["id"], 0)
 
     def replace(self, file, state):
-        """As a careful orchestrator does."""
+        """Replaces the file atomically."""
         beside = file.with_suffix(".new")
         beside.write_text(json.dumps(state))
         os.replace(beside, file)
@@ -202,7 +202,7 @@ class WalAcknowledgementTest(SlotTest):
             until(is_there, "the slot does not follow the state file", patience=30)
 
     def test_wal_of_other_tables_is_released(self):
-        """1 GB of it would take long here; what matters is that the slot is past it by the second run."""
+        """Waiting for 1 GB of WAL would take long; two runs must release it."""
         catalog, state = self.initial_snapshot()
         self.sql(
             "CREATE TABLE {s}.other AS SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i"

@@ -1,4 +1,4 @@
-"""Rows that are read again for what the log does not have of them, when they cannot be read."""
+"""Rows that must be read from the table because WAL lacks values, but cannot be read."""
 
 import unittest
 
@@ -20,7 +20,7 @@ class BackfillFailuresTest(WalTest):
         )
 
     def make_reader(self):
-        """A role that may read the tables, until it may not."""
+        """Creates a role that may read the tables."""
         reader = f"{self.schema}_reader"
         self.sql(
             f"CREATE ROLE {reader} LOGIN REPLICATION; GRANT USAGE ON SCHEMA {{s}} TO {reader};"
@@ -31,7 +31,7 @@ class BackfillFailuresTest(WalTest):
         return reader
 
     def check_stream_fails_alone(self, reader):
-        """t may not be read any more: u goes on, and what t has not sent comes once it may."""
+        """Without privileges t fails and u continues; later t sends its remaining changes."""
         before = self.lsn(self.state, "t")
         self.sql(f"REVOKE SELECT ON {{s}}.t FROM {reader}")
         result = self.follow(expect=1)

@@ -1,11 +1,11 @@
-"""Where a log-based stream goes on from: its own bookmark, whoever wrote it."""
+"""Log-based streams resume from their own bookmark, which may come from another tap."""
 
 import json
 import unittest
 
 from support.wal_case import WalTest, warnings
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 
 
 class WalBookmarksTest(WalTest):
@@ -29,7 +29,7 @@ class WalBookmarksTest(WalTest):
         }
 
     def changed(self, **bookmarks):
-        """The state with other bookmarks."""
+        """The state with changed bookmarks."""
         state = json.loads(self.state)
         for table, bookmark in bookmarks.items():
             state["bookmarks"][self.id_of(table)] = bookmark
@@ -50,7 +50,7 @@ class WalBookmarksTest(WalTest):
             self.changed(a=self.bookmark(a, "a"), b=self.bookmark(b, "b"))
             for a, b in ((first, second), (second, first))
         )
-        for form in BOTH:  # a's bookmark is the lower one in `first`, since a was copied before b
+        for form in BOTH:  # a was copied before b, so its bookmark in `first` is lower
             self.assertEqual(
                 self.ids(behind, wal2json_message_format=form),
                 [("a", 1), ("a", 2), ("b", 3), ("a", 3)],
@@ -100,7 +100,7 @@ class WalBookmarksTest(WalTest):
         )
 
     def test_python_tap_state_with_format_1(self):
-        """It has the place of the first change of the last transaction, which has come and may come again."""
+        """The bookmark is the first change of the last transaction, which may be sent again."""
         self.sql("INSERT INTO {s}.a VALUES (1), (2)")
         self.sql("INSERT INTO {s}.b VALUES (1)")
         lsn = int(self.sync(self.selected, self.state, debug_lsn=True).records("a")[0]["_sdc_lsn"])
@@ -117,7 +117,7 @@ class WalBookmarksTest(WalTest):
         self.assertEqual(self.ids(result.last_state), [])
 
     def test_python_tap_state_with_format_2(self):
-        """It has the end of the last commit, as ours."""
+        """The bookmark is the end of the last commit, as in this tap."""
         self.sql("INSERT INTO {s}.a VALUES (1), (2)")
         rows = self.sql(
             f"""SELECT lsn - '0/0' FROM pg_logical_slot_peek_changes('{self.slot}', NULL, NULL,
@@ -128,7 +128,7 @@ class WalBookmarksTest(WalTest):
         self.assertEqual(self.ids(self.python_state(int(rows[-1][0]))), [("b", 1)])
 
     def test_sdk_tap_state(self):
-        """MeltanoLabs' tap keeps the place of the last change under the name of its column."""
+        """MeltanoLabs' tap stores the LSN of the last change in replication_key_value."""
         first = self.lsn(self.state, "a")
         self.sql("INSERT INTO {s}.a VALUES (1)")
         self.sql("INSERT INTO {s}.b VALUES (1)")
@@ -181,7 +181,7 @@ class WalBookmarksTest(WalTest):
             )
             if i == 6:
                 cursor.execute("TRUNCATE b")
-        for form in BOTH:  # each with a slot of its own, since a state that is given moves it
+        for form in BOTH:  # each with its own slot, because a given state advances it
             slot = f"{self.slot[:50]}_{form}"
             self.sql(f"SELECT pg_copy_logical_replication_slot('{self.slot}', '{slot}')")
             self.addCleanup(self.drop_slot, slot)
@@ -197,7 +197,7 @@ class WalBookmarksTest(WalTest):
                     continue
                 with self.subTest(form=form, number=number):
                     self.clear_destination()
-                    # lines that no STATE confirms, and again from the start
+                    # Lines that no STATE confirms, and a restart from the beginning.
                     for extra in (
                         0,
                         1,

@@ -1,5 +1,7 @@
-"""A transaction is in the log a moment before others can see what it has done. Where commits wait for a standby the moment is
-long; the tap, which looks at tables for what the log does not have, must not look too early."""
+"""Transactions that are decoded before their changes are visible to other sessions.
+
+With synchronous replication this can take long. Lookups in tables must wait until it is over.
+"""
 
 import contextlib
 import threading
@@ -11,11 +13,11 @@ from support.pipeline import until
 
 class CommitVisibilityTest(WalTest):
     database = "wal_commit_visibility"
-    # There is no such standby. Only sessions that ask for it wait.
+    # This standby does not exist. Only sessions that request it wait.
     settings = {"synchronous_standby_names": "nobody", "synchronous_commit": "local"}
 
     def check(self, statements, expected, told=None):
-        """A run that meets the transaction while its commit waits gives these records; and tells that, if it takes long."""
+        """A run that decodes a waiting transaction sends these records, and reports a long wait."""
         connection = self.session()
         cursor = connection.cursor()
         cursor.execute(f"SET search_path TO {self.schema}; SET synchronous_commit TO on")
@@ -33,7 +35,8 @@ class CommitVisibilityTest(WalTest):
             if told:
                 running.wait_for_log(told)
             else:
-                with contextlib.suppress(AssertionError):  # it has a second in which to go wrong
+                # if it does not wait, it fails within a second
+                with contextlib.suppress(AssertionError):
                     until(lambda: running.process.poll() is not None, "", patience=1)
         finally:
             self.sql(f"SELECT pg_cancel_backend({pid})")

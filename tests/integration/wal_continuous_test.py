@@ -1,4 +1,4 @@
-"""Runs that follow the log for long: how they end, and what befalls them on the way."""
+"""Runs that follow WAL for a long time: how they end, and faults on the way."""
 
 import concurrent.futures
 import signal
@@ -9,7 +9,7 @@ from support.pipeline import until
 from support.proxy import Proxy
 from support.slots import SlotTest
 
-PATIENCE_OF_SERVER = 2  # seconds
+PATIENCE_OF_SERVER = 2  # wal_sender_timeout in seconds
 
 
 class ContinuousTest(SlotTest):
@@ -22,11 +22,11 @@ class ContinuousTest(SlotTest):
         self.catalog_of_t, self.state = self.initial_snapshot()
 
     def follow(self, **extra):
-        """A tap that follows the log until it is told to end."""
+        """Starts a tap that follows WAL until it is stopped."""
         return self.start(self.catalog_of_t, self.state, **{"break_at_end_lsn": False, **extra})
 
     def read_until_id(self, running, number):
-        """Reads up to the record of an id; returns what came before it."""
+        """Reads up to the record with this id; returns the messages before it."""
         *before, last = running.read_until(lambda m: m["type"] == "RECORD")
         self.assertEqual(last["record"]["id"], number)
         return before
@@ -35,7 +35,7 @@ class ContinuousTest(SlotTest):
         return [m["record"]["id"] for m in messages if m["type"] == "RECORD"]
 
     def check_rest(self, state, expected):
-        """The run after has what was not confirmed, and nothing else."""
+        """The next run sends exactly what was not confirmed."""
         self.assertEqual(self.ids(self.sync(self.catalog_of_t, state).messages), expected)
 
     def test_changes_arrive_as_they_are_committed(self):
@@ -60,7 +60,7 @@ class ContinuousTest(SlotTest):
     def test_ends_after_max_run_seconds_despite_changes(self):
         running = self.follow(max_run_seconds=2)
         number = 10
-        # a full pipe would keep the run from ending
+        # A full pipe would keep the run from ending.
         with concurrent.futures.ThreadPoolExecutor() as reader:
             rest = reader.submit(running.read_rest)
             while running.process.poll() is None:
@@ -86,7 +86,7 @@ class ContinuousTest(SlotTest):
         self.check_rest(messages[-1]["value"], [])
 
     def stop(self, running, number=signal.SIGTERM):
-        """Sends the signal; returns the messages that come then."""
+        """Sends the signal; returns the remaining messages."""
         sent = time.monotonic()
         running.signal(number)
         messages = running.read_rest()
@@ -121,13 +121,13 @@ class ContinuousTest(SlotTest):
             found = self.ids(before + after)
             self.assertEqual(found, list(range(10, 10 + len(found))))
             self.assertLess(len(found), 100000 - 10)
-        # The transaction's end has not come: it comes again as a whole.
+        # The end of the transaction is missing: the whole transaction is sent again.
         self.check_rest(after[-1]["value"], list(range(10, 100001)))
 
     def test_progress_reports_remaining_wal(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
-        # a target that takes its time
+        # A slow target.
         until(lambda: running.read(1) and "rows/s" in running.log, running)
         self.assertRegex(
             running.log,
@@ -162,7 +162,7 @@ class ContinuousTest(SlotTest):
         self.check_rest(state, [])
 
     def test_server_restart_with_a_stalled_target(self):
-        """A server that shuts down waits for who reads its log, as long as that gives a sign of life."""
+        """A server that shuts down waits for a replication client as long as that responds."""
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
         first = running.read(100)
@@ -193,7 +193,7 @@ class ContinuousTest(SlotTest):
             )
             self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)
             found, whole = self.ids(messages), [*range(10, 20001), 10]
-            # what had come to the tap when the connection broke: perhaps nothing
+            # The changes received before the connection broke, possibly none.
             before = len(found) - len(whole)
             self.assertEqual(found, [*range(10, 10 + before), *whole])
             positions = [

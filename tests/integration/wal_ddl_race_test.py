@@ -1,4 +1,4 @@
-"""DDL between the queries that look up a table of a log-based stream."""
+"""DDL between the queries that look up the table of a log-based stream."""
 
 import unittest
 
@@ -10,7 +10,7 @@ class DdlRaceTest(WalTest):
     database = "wal_ddl_race"
 
     def test_table_dropped_between_two_queries(self):
-        """What the first one has found, the others find as well: they read one snapshot of the catalog."""
+        """All queries read one catalog snapshot, so they find the same table."""
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t", "u")
         self.sql("INSERT INTO {s}.u VALUES (1)")

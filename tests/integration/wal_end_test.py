@@ -1,4 +1,4 @@
-"""A run reads up to where the log ended when it began, and then stops: at once, whatever the log ends with."""
+"""A bounded run stops at once at the end of WAL of its start, whatever WAL ends with."""
 
 import contextlib
 import threading
@@ -8,7 +8,8 @@ import unittest
 from support.pipeline import until
 from support.slots import SlotTest
 
-AT_ONCE = 60  # seconds that a run with next to nothing to read never takes, on the slowest machine; it takes 0.1 here
+# Seconds that a run with almost nothing to read never takes, even on a slow machine (0.1 here).
+AT_ONCE = 60
 
 
 class WalEndTest(SlotTest):
@@ -20,7 +21,7 @@ class WalEndTest(SlotTest):
         self.catalog_of_t, self.state = self.initial_snapshot()
 
     def follow(self, *, at_once=True, **extra):
-        """A run that goes on from the last one; returns the ids that came."""
+        """Runs from the last state; returns the ids of the records."""
         began = time.monotonic()
         result = self.sync(self.catalog_of_t, self.state, **extra)
         if at_once:
@@ -33,7 +34,7 @@ class WalEndTest(SlotTest):
         for _ in range(5):
             end = self.end_of_wal()
             self.assertEqual(self.follow(), [])
-            # the log of the run itself may be unwritten
+            # WAL written by the run itself may not be flushed.
             self.assertGreaterEqual(self.lsn(self.state), end - 16384)
 
     def test_only_changes_of_other_tables(self):
@@ -141,23 +142,23 @@ class WalEndTest(SlotTest):
         self.assertEqual(self.follow(), [])
 
     def test_every_offset_in_a_page(self):
-        """Commits of many lengths, so that the log ends all over its 8 KiB pages."""
+        """Commits of many lengths, so that WAL ends at many offsets of its 8 KiB pages."""
         for i in range(10, 50):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({i}, repeat('x', {i * 37}))")
             self.assertEqual(self.follow(), [i])
 
 
 class PageEdgeTest(SlotTest):
-    """A server writes its log by whole pages, so that it may end inside a commit that does not wait for the disk."""
+    """WAL is written in whole pages, so it may end inside an asynchronous commit."""
 
     database = "page_edge"
     page = 8192
-    before_the_edge = 16  # bytes: the head of a record is longer
+    before_the_edge = 16  # bytes; less than a record header
 
     settings = {"wal_writer_delay": "3s", "synchronous_commit": "off", "autovacuum": "off"}
 
     def pad(self, cursor):
-        """Fills the log up to shortly before the end of a page, by messages that nobody reads."""
+        """Fills WAL up to shortly before the end of a page."""
 
         def here():
             cursor.execute("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
@@ -170,8 +171,8 @@ class PageEdgeTest(SlotTest):
             start = here()
             write(1000)
             if here() // self.page != start // self.page:
-                continue  # pages have heads, too
-            head = here() - start - 1000  # of a message
+                continue  # pages have headers, too
+            head = here() - start - 1000  # size of a message without its content
             left = self.page - self.before_the_edge - here() % self.page
             if left >= head + 300:
                 write(left - head)
@@ -201,7 +202,7 @@ class PageEdgeTest(SlotTest):
                     result = self.sync(selected, state)
                     found += [record["id"] for record in result.records()]
                     state = result.last_state
-                # flushes
+                # Flush WAL.
                 self.sql(
                     "SET synchronous_commit TO on; CREATE TABLE IF NOT EXISTS {s}.u (); DROP TABLE "
                     "{s}.u"

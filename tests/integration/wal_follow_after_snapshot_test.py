@@ -1,4 +1,4 @@
-"""Runs that follow WAL without end also follow the streams whose initial snapshot they have just taken."""
+"""Runs that follow WAL also follow the streams whose initial snapshot they have taken."""
 
 import json
 import os
@@ -18,7 +18,7 @@ class FollowAfterSnapshotTest(SlotTest):
         self.make_slot()
 
     def read_until_record(self, running, stream, number):
-        """Reads up to a record of a stream; returns its position among the messages and all that came."""
+        """Reads up to a record of a stream; returns its index and all messages."""
         return running.read_until(
             lambda m: m["type"] == "RECORD" and (m["stream"], m["record"]["id"]) == (stream, number)
         )
@@ -30,7 +30,7 @@ class FollowAfterSnapshotTest(SlotTest):
         return messages
 
     def test_first_run(self):
-        """Without a state: the table is copied and then followed, from where the copy began."""
+        """Without a state: the table is copied and then followed from the start of the copy."""
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
         running = self.start(catalog, break_at_end_lsn=False)
@@ -69,7 +69,7 @@ class FollowAfterSnapshotTest(SlotTest):
         self.stop(running)
 
     def test_added_stream(self):
-        """Streams that were followed before go on, and every change arrives once."""
+        """Streams that were followed before continue; every change is sent once."""
         catalog, state = self.initial_snapshot()
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
         both = self.catalog("t", "u")

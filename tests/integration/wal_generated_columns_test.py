@@ -1,10 +1,10 @@
-"""Generated columns of log-based streams. A virtual one (18) has no value in WAL, where wal2json writes NULL."""
+"""Generated columns of log-based streams; wal2json writes NULL for virtual ones (version 18)."""
 
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 
 
 class StoredTest(WalTest):
@@ -72,7 +72,8 @@ class VirtualTest(WalTest):
                 for form in BOTH:
                     result = self.sync(self.selected, self.state, wal2json_message_format=form)
                     self.assertEqual(warnings(result), [])
-                    found = {record["id"]: record for record in changes(result)}  # the last of each
+                    # last record of each
+                    found = {record["id"]: record for record in changes(result)}
                     self.assertEqual(
                         found[1],
                         {"id": 1, "n": 10, "note": "x", "twice": 20, "_sdc_deleted_at": None},

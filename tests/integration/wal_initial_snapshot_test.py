@@ -1,4 +1,4 @@
-"""A log-based stream's first copy, and the place at which the log takes over from it."""
+"""The initial snapshot of a log-based stream, and the LSN from which changes follow."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from support.slots import ONE_TABLE, SlotTest, as_text
 
 @contextlib.contextmanager
 def writers(server, database, schema, seed):
-    """Changes to the tables of wal_workload, table by table at once, while the block runs."""
+    """Changes the tables of wal_workload, one thread per table, while the block runs."""
     over = threading.Event()
     faults = []
 
@@ -30,10 +30,10 @@ def writers(server, database, schema, seed):
             ):
                 cursor.execute(f"SET search_path TO {schema}")
                 writer = kind(table, cursor, random.Random(f"{seed} {table}"))
-                writer.key = -seed * 10**6  # of Overlapping: keys that no earlier one has used
-                while not over.wait(0.03):  # a slow machine's tap must be able to keep up
+                writer.key = -seed * 10**6  # Overlapping: keys that earlier writers have not used
+                while not over.wait(0.03):  # slow enough for a tap on a slow machine
                     writer.step()
-        except Exception as fault:  # told to the test below
+        except Exception as fault:  # raised by the test below
             faults.append(fault)
 
     threads = [
@@ -72,7 +72,7 @@ class InitialSnapshotTest(SlotTest):
             self.check_equal(table)
 
     def test_no_change_is_sent_twice(self):
-        """The copy's snapshot and its position in the log belong to each other."""
+        """The snapshot of the copy and its LSN match."""
         self.make_slot()
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
@@ -125,7 +125,7 @@ class InitialSnapshotTest(SlotTest):
 
     @contextlib.contextmanager
     def start_snapshot_behind_a_transaction(self):
-        """The table's catalog, the tap as it waits for an open transaction, and that one's cursor."""
+        """The catalog, a tap that waits for a transaction, and the transaction's cursor."""
         self.make_slot()
         self.sql(ONE_TABLE)
         catalog = self.catalog("t")
@@ -221,7 +221,7 @@ class InitialSnapshotTest(SlotTest):
 
 
 class FewSlotsTest(SlotTest):
-    """A server that has one slot, and no spare one for a snapshot."""
+    """A server with a single slot, and none left for a snapshot."""
 
     database = "few_slots"
     settings = {"max_replication_slots": 1}

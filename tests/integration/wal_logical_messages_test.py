@@ -1,10 +1,11 @@
-"""Logical messages in WAL (pg_logical_emit_message): heartbeats of other programs. No message stops a stream."""
+"""Logical messages in WAL (pg_logical_emit_message) never stop a stream."""
 
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
 
-# Prefix and content: what JSON must escape, what looks like the end of something, what is not text.
+# Prefix and content: characters that JSON escapes, text that looks like JSON, bytes that are not
+# text.
 MESSAGES = [
     ("'heartbeat'", "'beat'"),
     ("''", "''"),
@@ -22,7 +23,7 @@ class LogicalMessagesTest(WalTest):
     database = "wal_logical_messages"
 
     def check_messages(self, **extra):
-        """Messages of all kinds, between and inside transactions; every change arrives and the slot moves on."""
+        """Emits messages in and between transactions: changes are sent and the slot advances."""
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, v text); CREATE TABLE {s}.unselected (id int "
             "PRIMARY KEY)"
@@ -33,7 +34,8 @@ class LogicalMessagesTest(WalTest):
             for flag in ("false", "true"):
                 emit = f"SELECT pg_logical_emit_message({flag}, {prefix}, {content})"
                 base = 100 * number + (50 if flag == "true" else 0)
-                # As the last change of a transaction, alone after several changes, alone after one, inside, and first.
+                # At the end of a transaction, alone after several changes, alone after one, inside,
+                # first.
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({base}, 'a'), ({base + 1}, 'b'); {emit}")
                 self.sql(emit)
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({base + 2}, 'c')")
@@ -57,7 +59,7 @@ class LogicalMessagesTest(WalTest):
         self.check_messages(wal2json_message_format=2)
 
     def test_rolled_back_transaction(self):
-        """A message that is not transactional stays in WAL when its transaction is rolled back."""
+        """A non-transactional message stays in WAL after a rollback."""
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, v text)")
         self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (1, 'a'), (2, 'b')")

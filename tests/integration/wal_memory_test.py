@@ -1,4 +1,4 @@
-"""Memory does not grow with a transaction. TAP_ROWS says how many rows it has (300,000)."""
+"""Memory does not grow with the size of a transaction. TAP_ROWS is its number of rows (300,000)."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ from support.pipeline import until
 from support.slots import SlotTest
 
 ROWS = int(os.environ.get("TAP_ROWS") or 300_000)
-# which takes memory of its own
+# Sanitizers need additional memory.
 IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
 MOST = (512 if IS_SANITIZED else 64) * 1024  # KiB
 
@@ -20,12 +20,12 @@ class WalMemoryTest(SlotTest):
     database = "wal_memory"
 
     def most_memory(self, running):
-        """KiB that were resident at its highest."""
+        """Peak resident memory in KiB."""
         status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
         return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1])
 
     def check(self, statements, records, **extra):
-        """Reads what a transaction does; the tap goes on afterwards, so that it can be looked at."""
+        """Reads the changes of `statements`, then the memory of the running tap."""
         self.make_slot()
         catalog, state = self.initial_snapshot()
         self.sql(statements)
@@ -60,7 +60,7 @@ class WalMemoryTest(SlotTest):
         )
 
     def check_read_again(self, rows, length):
-        """An update of `rows` rows that does not touch what is large in them; `length` is SQL, of row i."""
+        """Updates `rows` rows with an unchanged TOAST value of `length` (SQL, for row i)."""
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER big "
             "SET STORAGE EXTERNAL;"

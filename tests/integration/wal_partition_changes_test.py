@@ -1,4 +1,4 @@
-"""Partitions attached, detached or dropped between two runs of a log-based stream are a gap that is told, with the remedy."""
+"""Partitions attached, detached or dropped between two runs leave a gap, which is reported."""
 
 import unittest
 
@@ -37,7 +37,7 @@ class PartitionChangesTest(WalTest):
         return ", ".join(f'"{self.schema}"."{name}"' for name in names)
 
     def warnings(self, *args):
-        """Those of a run, and none in the run after it."""
+        """The warnings of a run; the next run must have none."""
         found = warnings(self.follow(*args))
         self.assertEqual(warnings(self.follow()), [])
         return found
@@ -95,7 +95,7 @@ class PartitionChangesTest(WalTest):
         self.assertEqual(self.warnings(), [self.attached("t30")])
 
     def test_created_and_attached_between_runs(self):
-        """Its rows are all in WAL after the bookmark."""
+        """All rows are in WAL after the bookmark."""
         self.sql(ROOT)
         self.initial_snapshot("t")
         self.follow()
@@ -105,7 +105,7 @@ class PartitionChangesTest(WalTest):
         self.check_equal("t")
 
     def test_created_as_partition(self):
-        """As it happens every day, with or without a run between."""
+        """The usual daily partition, with and without a run in between."""
         self.sql(ROOT)
         self.initial_snapshot("t")
         self.sql(

@@ -1,4 +1,4 @@
-"""The log names partitions; the user has selected the table that they are of."""
+"""WAL names partitions; the stream is the partitioned table."""
 
 import unittest
 
@@ -6,7 +6,7 @@ from support import tap
 from support.wal_case import WalTest, changes, warnings
 from support.proxy import Proxy
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 ROOT = """CREATE TABLE {s}.t (id int, part int, a text, PRIMARY KEY (id, part))
             PARTITION BY LIST (part);
           CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1);
@@ -48,7 +48,7 @@ class WalPartitionsTest(WalTest):
         self.check_followed("t")
 
     def test_key_without_the_partition_key(self):
-        """A row that moves is a delete and an insert of one key, in this order."""
+        """A row that moves is a delete and an insert with one key, in this order."""
         self.sql(
             """CREATE TABLE {s}.t (id int NOT NULL, part int, a text) PARTITION BY LIST (part);
                     CREATE TABLE {s}.t1 PARTITION OF {s}.t (PRIMARY KEY (id)) FOR VALUES IN (1);
@@ -146,7 +146,7 @@ class WalPartitionsTest(WalTest):
         self.check_followed("t")
 
     def test_detached_and_dropped_partitions(self):
-        """What they had while they were the stream's cannot be told from what they have now."""
+        """WAL does not show whether changes were made before or after the detach."""
         self.sql(ROOT)
         self.initial_snapshot("t")
         self.sql("INSERT INTO {s}.t VALUES (3, 1), (4, 2)")
@@ -210,7 +210,7 @@ class WalPartitionsTest(WalTest):
                         lambda message: message.get("record", {}).get("id") == number
                     )
 
-                # nobody's, and looked up as such
+                # It belongs to no stream; the tap looks that up.
                 self.sql(
                     f"CREATE TABLE {{s}}.new{form} (id int, part int, a text, PRIMARY KEY (id, "
                     "part));"
@@ -245,11 +245,11 @@ class WalPartitionsTest(WalTest):
         result = self.follow("-v")
         self.check_equal("t")
         self.assertEqual(records(result), [("t", 3)])
-        # A question a table, not one a change: the whole of the log had been written when it was asked.
+        # One query per table, not per change: all of WAL was written before the query.
         self.assertEqual(result.stderr.count("i.inhrelid = tree.oid"), 1)
 
     def test_unselected_tables_without_transaction_ids(self):
-        """One question a table up to the end of WAL, not two queries a change."""
+        """One query per table up to the end of WAL, not two per change."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")
         for number in range(20):

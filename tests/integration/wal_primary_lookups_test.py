@@ -1,4 +1,4 @@
-"""Log-based streams look rows up on the primary alone: a standby can be older than the changes."""
+"""Log-based streams look up rows on the primary only: a standby may lag behind the changes."""
 
 import unittest
 
@@ -9,7 +9,8 @@ from support.pipeline import until
 from support.proxy import Proxy
 from support.server import Server
 
-BIG = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 100) i)"  # too large to stay in its row
+# large enough for TOAST
+BIG = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 100) i)"
 
 
 class PrimaryLookupsTest(WalTest):
@@ -50,7 +51,7 @@ class PrimaryLookupsTest(WalTest):
         )
 
     def check_reconnection(self, **extra):
-        """The primary is away for a moment, so that the tap tries the standby."""
+        """The primary is down for a moment, so the tap tries the standby."""
         self.pause_standby()
         before = self.connections_to_standby()
         running = self.start(
@@ -65,7 +66,7 @@ class PrimaryLookupsTest(WalTest):
         running.read_until(lambda message: message.get("record", {}).get("n") == 2)
         self.proxy.refuse()
         self.sql(f"UPDATE {{s}}.t SET big = {BIG.format(seed=1)}")
-        self.sql("UPDATE {s}.t SET n = 3")  # big is not in WAL
+        self.sql("UPDATE {s}.t SET n = 3")  # WAL lacks `big`
         until(
             lambda: self.connections_to_standby() > before,
             lambda: f"the tap has not tried the standby\n{running}",
@@ -94,7 +95,7 @@ class PrimaryLookupsTest(WalTest):
         )
 
     def test_primary_after_a_standby(self):
-        """A run, a check and a slot command take the primary of several hosts."""
+        """A run, a check and a slot command connect to the primary of several hosts."""
         self.sql("UPDATE {s}.t SET n = 2")
         hosts = {"host": "127.0.0.1,127.0.0.1", "port": f"{self.standby.port},{self.server.port}"}
         result = self.sync(self.selected, self.state, **hosts)
@@ -109,7 +110,7 @@ class PrimaryLookupsTest(WalTest):
         self.assertIn(self.slot, tap.run(self.config, "slot", "status").stdout.decode())
 
     def test_wal_and_lookups_on_different_servers(self):
-        """Hosts that change roles between two connections: the second one leads to a promoted standby."""
+        """Hosts swap roles between two connections: the second one leads to a promoted standby."""
         with Server(primary=self.server) as promoted:
             promoted.sql("SELECT pg_promote()")
             promoted.sql(

@@ -1,4 +1,4 @@
-"""What arrives by the log: the messages, to the letter."""
+"""Messages of log-based streams, compared exactly."""
 
 import datetime
 import re
@@ -8,14 +8,14 @@ from support import tap
 from support.wal_case import WalTest, changes, warnings
 from support.proxy import Proxy
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 
 
 class WalRecordsTest(WalTest):
     database = "wal_records"
 
     def messages(self, result):
-        """The lines, with the times and versions of the run put out of the way."""
+        """The lines, without times and versions of the run."""
         text = result.stdout.decode()
         text = re.sub(r'"version":\d{13}\b', '"version":V', text)
         text = re.sub(
@@ -299,7 +299,7 @@ class WalRecordsTest(WalTest):
                 for i in range(20)
             )
         )
-        # Several statements in one string are one transaction, and no STATE is within one.
+        # Several statements in one string are one transaction, which contains no STATE.
         self.assertEqual(len(self.check_followed("t").states), 1)
         cursor = self.session().cursor()
         for i in range(20, 40):
@@ -309,7 +309,7 @@ class WalRecordsTest(WalTest):
         result = self.check_followed("t")
         found = [self.lsn(state, "t") for state in result.states]
         self.assertEqual(found, sorted(set(found)))
-        self.assertEqual(len(found), 20 // 3 + 1)  # after three transactions each, and at the end
+        self.assertEqual(len(found), 20 // 3 + 1)  # after every third transaction, and at the end
 
     def test_unparsable_payload_is_reported_with_its_lsn(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, a text)")

@@ -1,10 +1,10 @@
-"""What the log has of updates and deletes depends on a table's replica identity; what is lacking is said."""
+"""Updates and deletes by replica identity; missing data are reported."""
 
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 
 
 class ReplicaIdentityTest(WalTest):
@@ -18,14 +18,14 @@ class ReplicaIdentityTest(WalTest):
         self.initial_snapshot()
 
     def check(self, expected, *expected_warnings):
-        """Both formats give these records and warnings; the target takes them in."""
+        """Both formats give these records and warnings; the target accepts them."""
         for form in BOTH:
             result = self.sync(self.selected, self.state, wal2json_message_format=form)
             self.assertEqual(changes(result), expected)
             self.assertEqual(warnings(result), list(expected_warnings))
 
     def warning(self, text):
-        """{t} is the table as SQL names it."""
+        """{t} is the quoted name of the table."""
         return f"{self.id_of('t')}: " + text.replace("{t}", f'"{self.schema}"."t"')
 
     def test_default_with_a_primary_key(self):
@@ -39,7 +39,7 @@ class ReplicaIdentityTest(WalTest):
     def test_full_identity(self):
         self.table("id int PRIMARY KEY, a text", "FULL")
         self.sql("UPDATE {s}.t SET a = NULL WHERE id = 1; DELETE FROM {s}.t")
-        # format 1 leaves what was NULL out of an old row
+        # Format 1 omits NULL values of old rows.
         for form, was_null in (
             (1, {}),
             (2, {"a": None}),
@@ -213,7 +213,7 @@ class TruncateTest(WalTest):
             [(m["record"]["id"], m["version"]) for m in result.of_type("RECORD")],
             [(11, version), (12, version), (13, activate["version"]), (14, activate["version"])],
         )
-        # before anything else: a state with the old version would undo it
+        # Before any other message: a state with the old version would undo it.
         self.assertEqual(result.types[5], "STATE")
         self.assertEqual(self.bookmark(result.states[0], "t")["version"], activate["version"])
         self.assertEqual(self.bookmark(self.state, "t")["version"], activate["version"])

@@ -1,4 +1,4 @@
-"""Tables that change their shape, between runs and while their changes are being read."""
+"""Tables whose columns change, between runs and while changes are read."""
 
 import signal
 import unittest
@@ -7,7 +7,7 @@ from support import tap
 from support.check import ADVICE
 from support.wal_case import WalTest, changes, warnings
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 INTEGER = {"type": ["null", "integer"], "minimum": -2147483648, "maximum": 2147483647}
 TEXT = {"type": ["null", "string"]}
 
@@ -34,7 +34,7 @@ class SchemaChangesTest(WalTest):
 
 
 class BetweenRunsTest(SchemaChangesTest):
-    """The log has changes of before and of after; the table is as it is now."""
+    """WAL has changes from before and after; the table has its current columns."""
 
     database = "wal_schema_changes"
 
@@ -243,7 +243,7 @@ class BetweenRunsTest(SchemaChangesTest):
         self.assertEqual([record["id"] for record in self.follow().records("t")], [2, 4])
 
     def test_several_changes_at_once(self):
-        """Whatever the log has of all the shapes that a table had, its columns of now are right in the end."""
+        """Whatever WAL contains of earlier columns, the current columns end up correct."""
         self.sql("INSERT INTO {s}.t VALUES (2, 'two', 2)")
         self.sql("ALTER TABLE {s}.t ADD x int DEFAULT 5; UPDATE {s}.t SET a = 'x' WHERE id = 1")
         self.sql("ALTER TABLE {s}.t DROP a; INSERT INTO {s}.t VALUES (3, 3, 3)")
@@ -259,7 +259,7 @@ class BetweenRunsTest(SchemaChangesTest):
 
 
 class WhileFollowingTest(SchemaChangesTest):
-    """The tap has looked at the table before it changes."""
+    """The tap has looked up the table before it changes."""
 
     database = "log_drift_following"
 
@@ -272,7 +272,7 @@ class WhileFollowingTest(SchemaChangesTest):
         self.arrive()
 
     def arrive(self):
-        """What has come for the stream until all that is committed now has been read."""
+        """The stream's messages up to everything that is committed now."""
         self.marks += 1
         self.sql(f"INSERT INTO {{s}}.other VALUES ({self.marks})")
         found = self.running.read_until(lambda m: m["type"] == "RECORD" and m["stream"] == "other")

@@ -1,4 +1,4 @@
-"""Unchanged TOAST columns are read by the row's key, whatever the key's type."""
+"""Lookups of unchanged TOAST columns by keys of every type."""
 
 import unittest
 
@@ -97,7 +97,7 @@ class ToastKeysTest(WalTest):
                     )
 
     def test_key_that_wal2json_writes_as_null(self):
-        """NaN and infinities: the column is left out with a warning, not the stream."""
+        """NaN and infinity: the column is omitted with a warning; the stream continues."""
         self.sql(
             "CREATE TABLE {s}.t (k float8 PRIMARY KEY, n int, big text); ALTER TABLE {s}.t ALTER "
             "big SET STORAGE EXTERNAL;"

@@ -1,11 +1,12 @@
-"""Large values that an update does not change are not in the log: they are read from the table, in order."""
+"""Unchanged TOAST columns are read from the table, without changing the order of records."""
 
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
 
-BOTH = (1, 2)  # wal2json's formats
-BIG = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 100) i)"  # 3,200 characters that stay so
+BOTH = (1, 2)  # format-version of wal2json
+# 3,200 characters that are not compressed
+BIG = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 100) i)"
 
 
 def big(seed=0):
@@ -16,7 +17,7 @@ class ToastTest(WalTest):
     database = "wal_toast"
 
     def table(self, definition="id int PRIMARY KEY, n int, big text", identity="DEFAULT"):
-        # Compressed, it would stay in its row.
+        # A compressed value would not be moved to the TOAST table.
         self.sql(
             f"CREATE TABLE {{s}}.t ({definition}); ALTER TABLE {{s}}.t REPLICA IDENTITY {identity};"
             "ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL"
@@ -26,7 +27,7 @@ class ToastTest(WalTest):
         return self.sql(f"SELECT {big(seed)}")[0][0]
 
     def check(self, expected):
-        """Both formats give that, and the destination becomes what the table is."""
+        """Both formats give these records, and the destination equals the table."""
         for form in BOTH:
             result = self.sync(self.selected, self.state, wal2json_message_format=form)
             self.assertEqual(changes(result), expected)
@@ -127,7 +128,7 @@ class ToastTest(WalTest):
             )
         result = self.check_followed("t", "u", state_every_rows=250)
         self.assertGreater(len(result.records()), 1700)
-        # Every STATE within leads there, too.
+        # Every STATE in between leads to a complete destination, too.
         for state in result.state_texts:
             self.state = state
             self.sync(self.selected, state)

@@ -1,4 +1,4 @@
-"""Transactions as the log has them: whole ones, in the order of their commits, and nothing of those that came to nothing."""
+"""Transactions are sent completely and in commit order; rolled-back work is not sent."""
 
 import atexit
 import functools
@@ -10,7 +10,7 @@ from support.wal_case import WalTest
 from support.pipeline import PATIENCE
 from support.server import Server
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 
 
 @functools.cache
@@ -39,7 +39,7 @@ class WalTransactionsTest(WalTest):
         return [record["id"] for record in result.records("t")]
 
     def open(self, statements):
-        """A transaction that has written and goes on."""
+        """Starts a transaction that has written and stays open."""
         cursor = self.session().cursor()
         cursor.execute(f"SET search_path TO {self.schema}")
         cursor.execute("BEGIN")
@@ -192,7 +192,7 @@ class WalTransactionsTest(WalTest):
         self.assertEqual(self.ids(self.check_followed("t")), list(range(1, 20001)))
 
     def test_later_commits_are_left_to_the_next_run(self):
-        """The run ends where the log ended when it began, though more and more is being written."""
+        """The run ends at the end of WAL of its start, although more is written constantly."""
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i")
         running = self.start(self.selected, self.state)
         running.read_until(lambda message: message["type"] == "RECORD")
@@ -219,7 +219,7 @@ class WalTransactionsTest(WalTest):
                 self.assertEqual(self.ids(self.follow(wal2json_message_format=form)), [])
 
     def test_time_limit_on_a_busy_server(self):
-        """Transactions of 64 messages each, so that no look at the clock falls between two of them by chance."""
+        """Transactions of 64 messages, so that the time limit also falls into a transaction."""
         running = self.start(
             self.selected,
             self.state,

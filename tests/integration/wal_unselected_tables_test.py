@@ -1,10 +1,10 @@
-"""Beside a partitioned stream the server sends the changes of all tables: nothing in those of other tables stops the run."""
+"""Changes of unselected tables, which the server sends with partitions, never fail a run."""
 
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 ROOT = """CREATE TABLE {s}.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
           CREATE TABLE {s}.t1 PARTITION OF {s}.t DEFAULT;"""
 ODD = r"""
@@ -29,7 +29,7 @@ class UnselectedTablesTest(WalTest):
     settings = {"max_prepared_transactions": 5}
 
     def check_skipped(self, warned=()):
-        """The changes of t arrive, in both formats, and nothing else."""
+        """Only the changes of t are sent, in both formats."""
         self.sql("INSERT INTO {s}.t VALUES (1, 'after')")
         for form in BOTH:
             result = self.sync(self.selected, self.state, wal2json_message_format=form)
@@ -86,7 +86,7 @@ class UnselectedTablesTest(WalTest):
         self.check_skipped()
 
     def write_undecodable_change(self, table):
-        """Has a change of a table that the server fails to decode: a value of an enum that does not have it."""
+        """Writes a change that the server cannot decode: its enum label no longer exists."""
         self.sql(
             "CREATE TYPE {s}.mood AS ENUM ('good'); CREATE TABLE {s}.moods AS SELECT "
             "'good'::{s}.mood AS m;"
@@ -100,7 +100,7 @@ class UnselectedTablesTest(WalTest):
         )
 
     def test_undecodable_change(self):
-        """It is left out, with the changes of all tables that are not selected; the next run asks for all again."""
+        """Changes of unselected tables are left out of this run, but not of the next one."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")
         failed = self.write_undecodable_change("u")

@@ -1,4 +1,4 @@
-"""The same value gives the same JSON, whether the table was copied or the log read, whatever the server's settings are."""
+"""A value has the same JSON in a copy and in a change, whatever the server's settings are."""
 
 import contextlib
 import decimal
@@ -13,11 +13,11 @@ from support.server import Server
 import property_test
 from values_test import VALUES, as_text
 
-BOTH = (1, 2)  # wal2json's formats
+BOTH = (1, 2)  # format-version of wal2json
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 HOSTILE = {**property_test.HOSTILE, "search_path": ""}
 
-# More values of each type than values_test.py has: what the two ways could take differently.
+# More values than in values_test.py: those for which copies and changes could differ.
 FLOATS = (
     "'NaN'",
     "'Infinity'",
@@ -165,7 +165,7 @@ class WalValuesTest(unittest.TestCase):
         cls.addClassCleanup(cls.server.close)
 
     def make_config(self, statements, encoding="UTF8"):
-        """The config of a new database with a slot of its own."""
+        """The config for a new database with its own slot."""
         database = f"{self.database}_{encoding}".lower()
         self.server.create_database(database, encoding)
         self.execute(database, encoding, statements)
@@ -180,7 +180,7 @@ class WalValuesTest(unittest.TestCase):
 
     def execute(self, database, encoding, statements):
         with contextlib.closing(self.server.connect(database)) as connection:
-            if encoding != "SQL_ASCII":  # where any other client encoding would do nothing, too
+            if encoding != "SQL_ASCII":  # a client encoding has no effect in SQL_ASCII
                 connection.set_client_encoding("UTF8")
             connection.cursor().execute("SET search_path = public;" + statements)
 
@@ -188,7 +188,7 @@ class WalValuesTest(unittest.TestCase):
         return self.server.sql("SET search_path = public;" + statements, database)
 
     def rows(self, result):
-        """Each record's value by its stream and id, numbers as marked text."""
+        """The values of the records by stream and id; numbers are marked text."""
         records = [
             as_text(line) for line in result.stdout.splitlines() if b'{"type":"RECORD"' in line
         ]
@@ -198,7 +198,7 @@ class WalValuesTest(unittest.TestCase):
         }
 
     def check(self, tables, **extra):
-        """tables: name -> (type, values in SQL)."""
+        """`tables` maps names to (type, values in SQL)."""
         config = (
             self.make_config(
                 """
@@ -244,7 +244,7 @@ class WalValuesTest(unittest.TestCase):
                 kind, values = tables[name]
                 with self.subTest(f"{kind} {values[i]}", form=form):
                     self.assertEqual(found[name, i + 1000], expected)
-                    # deleted: the old row in full; wal2json leaves NULLs out of it
+                    # A deleted row is the complete old row; wal2json omits its NULLs.
                     if expected is not None:
                         self.assertEqual(found[name, i], expected)
 

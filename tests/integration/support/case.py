@@ -9,10 +9,10 @@ from support.server import SUPERUSER, Server, shared
 
 
 class SchemaTest(unittest.TestCase):
-    """Subclasses set `database`, the source; the destination is `<database>_copy` on the shared
-    server.
+    """Subclasses set `database`, the name of the source.
 
-    A subclass with `settings` or `major` gets its own source server.
+    The destination is `<database>_copy` on the shared server. A subclass with `settings`
+    or `major` gets its own source server.
     """
 
     database = None

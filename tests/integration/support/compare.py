@@ -56,7 +56,7 @@ def differences(source, table, destination, stream, extra_allowed=False, keys=No
 
 
 def column_types(source, table):
-    """Names and types (as in format_type, without modifiers) of the columns; domains by base type."""
+    """Column names and types, as format_type() without modifiers; domains by base type."""
     with source.cursor() as cursor:
         cursor.execute(
             """

@@ -56,9 +56,7 @@ class Proxy:
         self._limit, self._at_limit = self.received + count, freeze or self.freeze
 
     def replace(self, before, after):
-        """Replaces bytes from the server from now on. They must arrive in one read, as short
-        answers do.
-        """
+        """Replaces bytes from the server from now on. They must arrive in one read."""
         self._replaced = before, after
 
     def rewrite_once(self, pattern, replacement):

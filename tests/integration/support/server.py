@@ -123,9 +123,7 @@ class Server:
                 conf.write("%s = '%s'\n" % (name, str(value).replace("'", "''")))
 
     def logical_decoding(self):
-        """Settings for logical decoding, and for standbys before 9.4. Later defaults are fine from
-        10 on.
-        """
+        """Settings for logical decoding, and for standbys before 9.4."""
         if self.version < (9, 4):
             return {"wal_level": "hot_standby", "hot_standby": "on"}
         more = (
@@ -136,9 +134,7 @@ class Server:
         return {"wal_level": "logical", **more}
 
     def allowed_plugins(self):
-        """Minor releases since 2026 load only the plugins in this setting; older ones do not know
-        it.
-        """
+        """Minor releases since 2026 load only the plugins of this setting; older ones lack it."""
         try:
             self.run("postgres", "-D", self.data, "-C", "output_plugin_libraries")
         except RuntimeError:
@@ -209,9 +205,7 @@ class Server:
         return connection
 
     def sql(self, statements, dbname="postgres", user=SUPERUSER):
-        """Runs statements, as one transaction if there are several; returns the rows of the last
-        one.
-        """
+        """Runs statements, several as one transaction; returns the rows of the last one."""
         with (
             contextlib.closing(self.connect(dbname, user)) as connection,
             connection.cursor() as cursor,

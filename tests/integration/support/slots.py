@@ -22,9 +22,7 @@ def as_text(lsn):
 
 
 def removed_wal(server):
-    """The cause and the prevention in the tap's error for a slot whose WAL was removed; servers
-    report the cause since 17.
-    """
+    """Cause and prevention in the error for removed WAL; servers report the cause since 17."""
     if server.version >= (17,):
         return (
             "the server has removed WAL that it needed, since it kept more than "

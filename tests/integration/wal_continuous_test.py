@@ -131,8 +131,8 @@ class ContinuousTest(SlotTest):
         until(lambda: running.read(1) and "rows/s" in running.log, running)
         self.assertRegex(
             running.log,
-            r"(?m)^INFO log of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d MB of log "
-            r"to go$",
+            r"(?m)^INFO log of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d [kM]B of "
+            r"log to go$",
         )
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)

@@ -368,7 +368,7 @@ class ServersTest(CheckLogBasedTest):
         self.sql("SELECT pg_reload_conf()")
         until(
             lambda: self.sql("SHOW output_plugin_libraries") == [("pgoutput, theirs",)],
-            "the setting is not taken over",
+            "the setting has not been applied",
         )
         [found] = about(self.run_check(catalog, expect=4), "plugin")
         fix = "ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', 'theirs', 'wal2json'"
@@ -381,7 +381,7 @@ class ServersTest(CheckLogBasedTest):
         self.sql("SELECT pg_reload_conf()")
         until(
             lambda: self.sql("SHOW output_plugin_libraries") == [("pgoutput, theirs, wal2json",)],
-            "the setting is not taken over",
+            "the setting has not been applied",
         )
         self.assertEqual(
             about(self.run_check(catalog), "plugin"), ["ok the server may load wal2json"]

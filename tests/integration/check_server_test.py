@@ -350,7 +350,7 @@ class ServerTest(unittest.TestCase):
         self.server.sql("SELECT pg_reload_conf()")
         until(
             lambda: self.server.sql("SHOW max_standby_archive_delay") == [("-1",)],
-            "the setting is not taken over",
+            "the setting has not been applied",
         )
         self.assertEqual(
             self.about("standby"),
@@ -402,9 +402,11 @@ class ServerTest(unittest.TestCase):
             "secondary_host to a standby, or use_secondary to false"
         )
         self.assertEqual(found(secondary_port=primary.port), [f"warning {none}"])
-        by_log = tap.select(catalog, "t", method="LOG_BASED")
+        log_based = tap.select(catalog, "t", method="LOG_BASED")
         # The standby has no slot.
-        self.assertEqual(found(4, secondary_port=primary.port, catalog=by_log), [f"error {none}"])
+        self.assertEqual(
+            found(4, secondary_port=primary.port, catalog=log_based), [f"error {none}"]
+        )
         standby.stop()
         [lost] = found(3, "connection to secondary_host")
         self.assertRegex(
@@ -515,7 +517,7 @@ class ServerTest(unittest.TestCase):
         certificate = (self.server.data / "server.crt").read_text()
         self.server.sql("ALTER SYSTEM SET ssl = on")
         self.server.sql("SELECT pg_reload_conf()")
-        until(lambda: self.server.sql("SHOW ssl") == [("on",)], "TLS is not taken over")
+        until(lambda: self.server.sql("SHOW ssl") == [("on",)], "TLS has not been enabled")
         return certificate
 
     def test_tls_behind_a_pooler(self):

@@ -48,8 +48,8 @@ class CheckTest(SchemaTest):
         )
         sql = re.search(r"(GRANT|ALTER|CREATE) .*", found.replace("{s}", self.schema))[0]
         self.sql(sql)
-        [mended] = self.stream_findings(table, catalog)
-        self.assertRegex(mended, r"\Aok ")
+        [fixed] = self.stream_findings(table, catalog)
+        self.assertRegex(fixed, r"\Aok ")
 
 
 class FormTest(CheckTest):

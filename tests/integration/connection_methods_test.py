@@ -9,6 +9,8 @@ import tempfile
 import time
 import unittest
 
+import psycopg2
+
 from support import tap
 from support.case import SchemaTest
 from support.check import without_advice
@@ -235,10 +237,10 @@ class PasswordCommandTest(ConnectionMethodsTest):
     def test_signal_while_it_runs(self):
         mark = self.write("mark", "")
         running = self.start(self.only_t, password_command=f"echo $$ > {mark}; exec sleep 1000")
-        pid = until(lambda: pathlib.Path(mark).read_text().strip(), "it has not begun")
+        pid = until(lambda: pathlib.Path(mark).read_text().strip(), "the command has not started")
         running.process.terminate()
         self.assertEqual(running.wait(), 128 + 15)
-        until(lambda: not os.path.exists(f"/proc/{pid}"), "the command goes on")
+        until(lambda: not os.path.exists(f"/proc/{pid}"), "the command is still running")
 
 
 class SecondaryTest(ConnectionMethodsTest):
@@ -317,7 +319,7 @@ class SecondaryTest(ConnectionMethodsTest):
                 "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_is_in_recovery%' AND "
                 "application_name LIKE 'tap-postgres%'"
             ),
-            "it has not asked",
+            "the tap has not queried the standby",
         )
         self.standby.sql("SELECT pg_wal_replay_resume()")
         self.assertEqual(
@@ -376,8 +378,6 @@ class PoolerTest(ConnectionMethodsTest):
             "SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings "
             "WHERE source = 'session' AND name <> 'application_name'"
         )
-        import psycopg2  # pylint: disable=import-outside-toplevel
-
         with pgbouncer(self.server, "transaction", "default_pool_size = 1") as port:
             connection = psycopg2.connect(
                 host="127.0.0.1", port=port, user=SUPERUSER, dbname=self.database
@@ -398,8 +398,6 @@ class PoolerTest(ConnectionMethodsTest):
 
     def change_pooled_settings(self, port):
         """Changes settings in pooled sessions; transaction pooling hands them on."""
-        import psycopg2  # pylint: disable=import-outside-toplevel
-
         for _ in range(2):
             connection = psycopg2.connect(
                 host="127.0.0.1", port=port, user=SUPERUSER, dbname=self.database

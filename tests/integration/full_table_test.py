@@ -253,8 +253,8 @@ class RelationsTest(Schema):
         self.sql("CREATE TABLE {s}.parent AS SELECT 1 AS id")
         with contextlib.closing(shared().connect(DB)) as session:
             session.cursor().execute(
-                f"CREATE TEMPORARY TABLE heir () INHERITS ({self.schema}.parent);"
-                "INSERT INTO heir VALUES (2)"
+                f"CREATE TEMPORARY TABLE child () INHERITS ({self.schema}.parent);"
+                "INSERT INTO child VALUES (2)"
             )
             self.assertEqual(self.sync("parent").records(), [{"id": 1}])
 

@@ -63,7 +63,7 @@ class LargeValuesMemoryTest(SlotTest):
         self.check_peak(running, SIZE * message, 4)
         until(
             lambda: self.memory(running, "VmRSS") < REST,
-            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB in use",
         )
         # The run continues without gaps or duplicates.
         self.sql("INSERT INTO {s}.t VALUES (3)")
@@ -105,7 +105,7 @@ class LargeValuesMemoryTest(SlotTest):
         self.read_past_large(running, last // 2)  # the rest is more than pipe and buffers hold
         until(
             lambda: self.memory(running, "VmRSS") < REST,
-            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB in use",
         )
         ids = [m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"]
         self.assertEqual(ids, list(range(last // 2 + 1, last + 1)))
@@ -139,7 +139,7 @@ class LargeValuesMemoryTest(SlotTest):
         self.read_past_large(running, 2)
         until(
             lambda: self.memory(running, "VmRSS") < REST,
-            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB in use",
         )
         self.sql("INSERT INTO {s}.t VALUES (3)")
         self.read_past_large(running, 3)
@@ -157,7 +157,7 @@ class LargeValuesMemoryTest(SlotTest):
         self.check_peak(running, SIZE, 4)
         until(
             lambda: self.memory(running, "VmRSS") < REST,
-            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB are kept",
+            lambda: f"{self.memory(running, 'VmRSS') >> 20} MiB in use",
         )
         self.sql("INSERT INTO {s}.t VALUES (3)")
         self.assertEqual(running.read_until(lambda m: m["type"] == "RECORD")[-1]["record"]["id"], 3)

@@ -40,7 +40,7 @@ class LostSlotTest(SlotTest):
         self.sql("SELECT pg_reload_conf()")
         until(
             lambda: self.sql("SHOW idle_replication_slot_timeout") == [(timeout,)],
-            "the setting is not taken over",
+            "the setting has not been applied",
         )
 
     def check_reported(self, reason):
@@ -112,7 +112,7 @@ class LostSlotTest(SlotTest):
             lambda: self.sql(
                 "SELECT 1 FROM pg_replication_slots WHERE inactive_since < now() - interval '2.5 s'"
             ),
-            "it is read",
+            "the slot is active",
         )
         [found] = self.about_timeout()
         self.assertRegex(

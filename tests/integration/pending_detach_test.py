@@ -44,7 +44,7 @@ class Pending:
             lambda: self.sql(
                 f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock'"
             ),
-            "no wait",
+            "DETACH does not wait",
         )
         self.sql(f"SELECT pg_cancel_backend({pid})")
         thread.join()

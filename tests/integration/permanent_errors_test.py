@@ -121,7 +121,7 @@ class PermanentErrorsTest(InterruptionTest):
             lambda: self.sql(
                 "SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
             ),
-            "nobody waits to drop the table",
+            "DROP TABLE does not wait",
         )
         self.terminate()
         dropper.join()

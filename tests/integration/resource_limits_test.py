@@ -173,11 +173,12 @@ class PasswordCommandTest(unittest.TestCase):
                         {**CONFIG, "password_command": script}, *args, catalog=ONE_STREAM
                     ) as running:
                         pid = until(
-                            lambda: mark.exists() and mark.read_text().strip(), "it has not begun"
+                            lambda: mark.exists() and mark.read_text().strip(),
+                            "the command has not started",
                         )
                         running.process.terminate()
                         self.assertEqual(running.wait(), 128 + 15, running)
-                    until(lambda: not is_running(pid), "the command goes on")
+                    until(lambda: not is_running(pid), "the command is still running")
 
 
 class FullDiskTest(unittest.TestCase):

@@ -158,13 +158,13 @@ class PartitionsTest(ResumeTest):
     def test_child_tables(self):
         self.sql(
             """DROP TABLE {s}.t; CREATE TABLE {s}.t (id int, n int);
-                    CREATE TABLE {s}.heir (more int) INHERITS ({s}.t);
+                    CREATE TABLE {s}.child (more int) INHERITS ({s}.t);
                     INSERT INTO {s}.t SELECT i, 0 FROM generate_series(1, 300) i;
-                    INSERT INTO {s}.heir SELECT i, 0, 0 FROM generate_series(301, 600) i"""
+                    INSERT INTO {s}.child SELECT i, 0, 0 FROM generate_series(301, 600) i"""
         )
         state = self.interrupt_after(9)
         self.sql(
-            "UPDATE {s}.t SET n = 1 WHERE id IN (1, 299, 301, 600); INSERT INTO {s}.heir VALUES "
+            "UPDATE {s}.t SET n = 1 WHERE id IN (1, 299, 301, 600); INSERT INTO {s}.child VALUES "
             "(601, 0, 0)"
         )
         result = self.resume(state)

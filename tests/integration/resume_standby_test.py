@@ -50,7 +50,7 @@ class Standbys:
         self.late.sql("SELECT pg_wal_replay_pause()")
         until(
             lambda: self.late.sql("SELECT pg_get_wal_replay_pause_state()") == [("paused",)],
-            "it goes on replaying",
+            "replay has not paused",
         )
         self.sql(MOVE)
         self.catch_up(self.standby)
@@ -152,7 +152,7 @@ class FailoverTest(ResumeTest):
             promoted.sql("SELECT pg_promote()")
             until(
                 lambda: standby.sql("SELECT received_tli FROM pg_stat_wal_receiver") == [(2,)],
-                "it does not follow",
+                "the standby has not switched timelines",
             )
             result = self.sync(self.catalog("t"), state, **read_from(standby))
             self.assertIn(

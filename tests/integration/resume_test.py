@@ -133,7 +133,7 @@ class OneTableTest(ResumeTest):
             state = self.interrupt_after(4, state=state)
             self.assertEqual(self.bookmark(state, "t")["version"], version)
         result = self.resume(state)
-        self.assertLess(len(self.ids(result)), 600, "it has not come nearer to the end")
+        self.assertLess(len(self.ids(result)), 600, "no progress")
         self.check_resumed(result, state, extra_allowed=False)
 
     def test_interrupted_before_the_earlier_position(self):

@@ -576,7 +576,7 @@ class SetupErrorsTest(SetupErrorCase):
         self.server.sql("SELECT pg_reload_conf()")
         until(
             lambda: self.server.sql("SHOW output_plugin_libraries") == [("pgoutput",)],
-            "the setting is not taken over",
+            "the setting has not been applied",
         )
         mistake = Mistake(
             "",

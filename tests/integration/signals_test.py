@@ -172,7 +172,10 @@ class SignalTest(InterruptionTest):
                 stderr=writer,
                 env=tap.clean_environment(),
             ) as process:
-                pid = until(lambda: mark.exists() and mark.read_text().strip(), "it has not begun")
+                pid = until(
+                    lambda: mark.exists() and mark.read_text().strip(),
+                    "the command has not started",
+                )
                 process.terminate()
                 self.assertEqual(process.wait(10), 143)
             until(
@@ -195,7 +198,7 @@ class SignalTest(InterruptionTest):
             until(
                 lambda: b"State:\tS"
                 in pathlib.Path(f"/proc/{running.process.pid}/status").read_bytes(),
-                "it works on",
+                "the query is still running",
             )
             running.signal(signal.SIGTERM)
             self.assertEqual(running.wait(patience=5), 143, running)

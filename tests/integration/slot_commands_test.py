@@ -221,7 +221,7 @@ class SlotCommandTest(SlotTest):
             self.slot_command("ack", state=state)
             return self.restart_lsn() != before
 
-        until(freed, "the slot keeps all")
+        until(freed, "the slot retains all WAL")
 
 
 class RunawaySlotTest(SlotTest):

@@ -260,7 +260,7 @@ class UnfitSlotTest(SlotTest):
         self.make_slot()
         catalog, state = self.initial_snapshot()
         self.start(catalog, state, break_at_end_lsn=False)
-        [(pid,)] = until(self.is_active, "nobody reads the slot")
+        [(pid,)] = until(self.is_active, "the slot is not active")
         self.refused(
             f"replication slot {self.slot} is in use by PID {pid} (application {tap.version()}): "
             "two runs must not read one slot: wait for that process to finish, or stop it with "

@@ -169,8 +169,8 @@ class HostKeyTest(LoginTest):
             known = self.sshd.known_hosts(key=key)
             self.refused(
                 f"the host key has changed: it is now {self.shown}, not the key in {known}; "
-                "someone may be intercepting the connection. If the administrator of the server confirms "
-                "the new key, replace it there",
+                "someone may be intercepting the connection. If the administrator of the server "
+                "confirms the new key, replace it there",
                 known_hosts=known,
             )
 

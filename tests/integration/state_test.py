@@ -138,15 +138,15 @@ class FullRefreshTest(StateTest):
         """The numbers of rows of t and u that are sent."""
         result = self.sync(self.incremental("t", "u"), self.given, *args)
         for table in ("t", "u"):
-            anew = len(self.ids(result, table)) == 10
+            restarted = len(self.ids(result, table)) == 10
             [version] = {
                 m["version"] for m in result.messages if m.get("stream") == table and "version" in m
             }
-            self.assertEqual(version > VERSION, anew)
+            self.assertEqual(version > VERSION, restarted)
             self.assertEqual(
                 f"INFO {self.id_of(table)}: restarting from scratch: "
                 "--full-refresh\n" in result.stderr,
-                anew,
+                restarted,
             )
         self.assertEqual(
             result.states[-1]["bookmarks"]["elsewhere"], self.given["bookmarks"]["elsewhere"]

@@ -104,7 +104,7 @@ class CopiedTest(SchemaTest):
 
 
 class LogBasedTest(WalTest):
-    database = "versions_log"
+    database = "stream_versions_wal"
 
     def setUp(self):
         super().setUp()

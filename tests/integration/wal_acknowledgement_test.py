@@ -142,12 +142,12 @@ class WalAcknowledgementTest(SlotTest):
         catalog, state = self.initial_snapshot()
         running = self.start(catalog, state, break_at_end_lsn=False, state_every_rows=1)
         file = pathlib.Path(running.folder.name, "state.json")
-        until(self.is_active, "nobody reads the slot")
+        until(self.is_active, "the slot is not active")
         ahead = json.loads(state)
         ahead["bookmarks"][self.id_of("t")]["lsn"] += 10**9
         self.replace(file, ahead)
         os.utime(file, (1, 1))
-        until(lambda: file.stat().st_atime > 1, "it is not read", patience=30)
+        until(lambda: file.stat().st_atime > 1, "the state file is not read", patience=30)
         self.sql("INSERT INTO {s}.t VALUES (10)")
         [*_, state] = running.read_until(
             lambda m: m["type"] == "STATE"

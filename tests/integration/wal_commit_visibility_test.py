@@ -14,7 +14,7 @@ from support.pipeline import until
 class CommitVisibilityTest(WalTest):
     database = "wal_commit_visibility"
     # This standby does not exist. Only sessions that request it wait.
-    settings = {"synchronous_standby_names": "nobody", "synchronous_commit": "local"}
+    settings = {"synchronous_standby_names": "missing", "synchronous_commit": "local"}
 
     def check(self, statements, expected, told=None):
         """A run that decodes a waiting transaction sends these records, and reports a long wait."""
@@ -29,7 +29,7 @@ class CommitVisibilityTest(WalTest):
                 lambda: self.sql(
                     f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'SyncRep'"
                 ),
-                "no wait",
+                "COMMIT does not wait",
             )
             running = self.start(self.selected, self.state)
             if told:

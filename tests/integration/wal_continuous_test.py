@@ -102,7 +102,7 @@ class ContinuousTest(SlotTest):
     def test_signal_while_idle(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             running = self.follow()
-            until(self.is_active, "nobody reads the slot")
+            until(self.is_active, "the slot is not active")
             self.sql("INSERT INTO {s}.t SELECT max(id) + 1 FROM {s}.t")
             running.read_until(lambda m: m["type"] == "RECORD")
             self.state = self.stop(running, number)[-1]["value"]
@@ -219,7 +219,7 @@ class ContinuousTest(SlotTest):
                 lambda n=number: running.log.count("trying again in 0.5 s (1 of 1)") == n - 9,
                 lambda: f"no retry\n{running}",
             )
-        until(self.is_active, "nobody reads the slot")
+        until(self.is_active, "the slot is not active")
         running.signal(signal.SIGTERM)
         messages += running.read_rest()
         self.assertEqual(running.wait(), 128 + signal.SIGTERM, running)
@@ -229,7 +229,7 @@ class ContinuousTest(SlotTest):
     def test_server_stays_down(self):
         with Proxy(self.server.port) as proxy:
             running = self.follow(max_retries=2, port=proxy.port)
-            until(self.is_active, "nobody reads the slot")
+            until(self.is_active, "the slot is not active")
             self.sql("INSERT INTO {s}.t VALUES (10)")
             self.read_until_id(running, 10)
         messages = running.read_rest()
@@ -243,13 +243,13 @@ class ContinuousTest(SlotTest):
     def test_target_stalled_beyond_wal_sender_timeout(self):
         self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 100) FROM generate_series(10, 60000) i")
         running = self.follow(break_at_end_lsn=True)
-        [(pid,)] = until(self.is_active, "nobody reads the slot")
+        [(pid,)] = until(self.is_active, "the slot is not active")
         until(
             lambda: self.sql(
                 f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND "
                 f"backend_start < now() - {3 * PATIENCE_OF_SERVER} * interval '1 s'"
             ),
-            lambda: f"the server has ended the stream\n{running}",
+            lambda: f"the server has closed the connection\n{running}",
             patience=5 * PATIENCE_OF_SERVER,
         )
         self.assertEqual(self.is_active(), [(pid,)])

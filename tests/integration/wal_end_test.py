@@ -196,7 +196,7 @@ class PageEdgeTest(SlotTest):
                         f"SELECT pg_current_wal_flush_lsn() - '0/0' >= {edge}"
                     )
                     == [(True,)],
-                    "no page",
+                    "no suitable page",
                 )
                 for _ in range(2):
                     result = self.sync(selected, state)

@@ -35,7 +35,7 @@ class FollowAfterSnapshotTest(SlotTest):
         catalog = self.catalog("t")
         running = self.start(catalog, break_at_end_lsn=False)
         copied = self.read_until_record(running, "t", 3)
-        until(self.is_active, "no one reads the slot")
+        until(self.is_active, "the slot is not active")
         self.sql(
             "INSERT INTO {s}.t VALUES (4); UPDATE {s}.t SET pad = 'new' WHERE id = 1; DELETE FROM "
             "{s}.t WHERE id = 2"
@@ -76,7 +76,7 @@ class FollowAfterSnapshotTest(SlotTest):
         running = self.start(both, state, break_at_end_lsn=False, state_every_rows=1)
         first = self.read_until_record(running, "u", 1)
         self.assertEqual([m["stream"] for m in first if m["type"] == "RECORD"], ["u"])
-        until(self.is_active, "no one reads the slot")
+        until(self.is_active, "the slot is not active")
         self.sql("INSERT INTO {s}.t VALUES (10); INSERT INTO {s}.u VALUES (10)")
         messages = self.read_until_record(running, "u", 10)
         self.assertEqual(
@@ -94,7 +94,7 @@ class FollowAfterSnapshotTest(SlotTest):
         file = pathlib.Path(running.folder.name, "state.json")
         before = self.confirmed()
         self.read_until_record(running, "t", 3)
-        until(self.is_active, "no one reads the slot")
+        until(self.is_active, "the slot is not active")
         self.assertEqual(self.confirmed(), before)
         for number in (10, 11):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
@@ -122,7 +122,7 @@ class FollowAfterSnapshotTest(SlotTest):
         both = self.catalog("t", "u")
         running = self.start(both, break_at_end_lsn=False, user=f"reader_{self.schema}")
         self.read_until_record(running, "t", 3)
-        until(self.is_active, "no one reads the slot")
+        until(self.is_active, "the slot is not active")
         self.sql("INSERT INTO {s}.u VALUES (10); INSERT INTO {s}.t VALUES (10)")
         messages = self.read_until_record(running, "t", 10)
         self.assertEqual(

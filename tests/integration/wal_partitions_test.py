@@ -170,11 +170,11 @@ class WalPartitionsTest(WalTest):
         )
         self.check_equal("t", extra_allowed=True)
 
-    def lost(self, leaf):
+    def lost(self, partition):
         root = self.id_of("t")
         return (
-            f'changes of "{self.schema}"."{leaf}" are skipped, since no table has this name now; '
-            f"if it was a partition of {root} that was renamed or moved, run once with "
+            f'changes of "{self.schema}"."{partition}" are skipped, since no table has this name '
+            f"now; if it was a partition of {root} that was renamed or moved, run once with "
             f"--full-refresh {root}"
         )
 

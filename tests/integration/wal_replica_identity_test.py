@@ -252,12 +252,12 @@ class TruncateTest(WalTest):
             "INFO by wal2json's format 1, which does not tell of TRUNCATE\n", result.stderr
         )
 
-    HEIRS = """CREATE TABLE {s}.t (id int PRIMARY KEY);
+    CHILD_TABLES = """CREATE TABLE {s}.t (id int PRIMARY KEY);
     CREATE TABLE {s}.kid (PRIMARY KEY (id)) INHERITS ({s}.t);
                INSERT INTO {s}.t VALUES (1); INSERT INTO {s}.kid VALUES (2)"""
 
     def test_table_with_child_tables(self):
-        self.sql(self.HEIRS)
+        self.sql(self.CHILD_TABLES)
         self.initial_snapshot("t")
         self.sql(
             "BEGIN; INSERT INTO {s}.kid VALUES (3); TRUNCATE {s}.t; INSERT INTO {s}.kid VALUES "
@@ -268,7 +268,7 @@ class TruncateTest(WalTest):
         self.assertEqual(len(result.of_type("ACTIVATE_VERSION")), 1)
 
     def test_child_tables_one_by_one(self):
-        self.sql(self.HEIRS)
+        self.sql(self.CHILD_TABLES)
         self.initial_snapshot("t")
         self.sql(
             "BEGIN; TRUNCATE ONLY {s}.t; INSERT INTO {s}.t VALUES (5); TRUNCATE {s}.kid; COMMIT"

@@ -232,7 +232,7 @@ class WalTransactionsTest(WalTest):
         while running.process.poll() is None:
             cursor.execute(f"INSERT INTO {self.schema}.t SELECT generate_series({i}, {i + 61})")
             i += 62
-            self.assertLess(time.monotonic(), patience, "it goes on and on")
+            self.assertLess(time.monotonic(), patience, "the run does not end")
         self.assertEqual(running.wait(), 0)
 
 

@@ -4,7 +4,7 @@ import re
 
 from support.tap import ROOT
 
-# The start of a message: errors that are thrown or logged, problems that a run or check reports.
+# The start of a message: errors that are thrown or logged, problems that a run or a check reports.
 SITES = (
     r"\bthrow (?:pg::|tap::)?\w+\(",
     r"\blog::(?:warn|error|critical)\(",

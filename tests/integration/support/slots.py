@@ -36,7 +36,7 @@ def removed_wal(server):
 
 
 @contextlib.contextmanager
-def consume(server, database, slot, application="somebody"):
+def consume(server, database, slot, application="another program"):
     """Reads a slot as another consumer that ignores the data; yields its backend's PID."""
     connection = psycopg2.connect(
         host=str(server.folder),
@@ -51,7 +51,7 @@ def consume(server, database, slot, application="somebody"):
         active = (
             f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
         )
-        [(pid,)] = until(lambda: server.sql(active), "nobody reads the slot")
+        [(pid,)] = until(lambda: server.sql(active), "the slot is not active")
         yield pid
 
 
@@ -166,5 +166,5 @@ class SlotTest(SchemaTest):
     def slot_command(self, action, state=None, expect=0, **extra):
         return tap.run({**self.config, **extra}, "slot", action, state=state, expect=expect)
 
-    def consumer(self, name=None, application="somebody"):
+    def consumer(self, name=None, application="another program"):
         return consume(self.server, self.database, name or self.slot, application)

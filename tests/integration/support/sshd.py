@@ -109,7 +109,7 @@ class Sshd:
             self.drop()
             until(
                 lambda: not set(pids) & set(self.sessions()),
-                "sshd does not see that its sessions are gone",
+                "sshd still has sessions",
             )
             self.process.terminate()
             self.process.wait()

@@ -105,20 +105,5 @@ def ratios(ours, theirs):
 
 def psql(server, dbname, statement):
     """A psql command that prints only the result of a statement."""
-    return [
-        "psql",
-        "-X",
-        "-q",
-        "-A",
-        "-t",
-        "-h",
-        server.host,
-        "-p",
-        server.port,
-        "-U",
-        "tap",
-        "-d",
-        dbname,
-        "-c",
-        statement,
-    ]
+    address = ["-h", server.host, "-p", server.port, "-U", "tap", "-d", dbname]
+    return [*"psql -X -q -A -t".split(), *address, "-c", statement]

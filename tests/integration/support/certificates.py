@@ -18,6 +18,7 @@ unique_subject = no
 [any]
 commonName = supplied
 """
+NEW_KEY = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1".split()
 
 
 class Authority:
@@ -30,21 +31,10 @@ class Authority:
         (self.folder / "index").write_text("")
         (self.folder / "serial").write_text("01\n")
         self.openssl(
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "10",
-            "-subj",
-            f"/CN={name}",
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.crt",
+            *"req -x509 -days 10".split(),
+            *NEW_KEY,
+            *("-nodes", "-subj", f"/CN={name}"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.crt"),
         )
 
     def issue(self, name, common_name, host=None, expired=False, passphrase=None):
@@ -52,39 +42,16 @@ class Authority:
         names = ["-addext", f"subjectAltName=DNS:{host}"] if host else []
         protection = ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
         self.openssl(
-            "req",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            *protection,
-            "-subj",
-            f"/CN={common_name}",
-            *names,
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.csr",
+            *("req", *NEW_KEY, *protection),
+            *("-subj", f"/CN={common_name}", *names),
+            *("-keyout", f"{name}.key", "-out", f"{name}.csr"),
         )
         end = "20200102000000Z" if expired else "20990101000000Z"
         self.openssl(
-            "ca",
-            "-config",
-            "ca.cnf",
-            "-batch",
-            "-notext",
-            "-cert",
-            f"{self.name}.crt",
-            "-keyfile",
-            f"{self.name}.key",
-            "-in",
-            f"{name}.csr",
-            "-out",
-            f"{name}.crt",
-            "-startdate",
-            "20200101000000Z",
-            "-enddate",
-            end,
+            *"ca -config ca.cnf -batch -notext".split(),
+            *("-cert", f"{self.name}.crt", "-keyfile", f"{self.name}.key"),
+            *("-in", f"{name}.csr", "-out", f"{name}.crt"),
+            *("-startdate", "20200101000000Z", "-enddate", end),
         )
         (self.folder / f"{name}.key").chmod(0o600)
 

@@ -78,17 +78,8 @@ class Server:
             else:
                 self.run(
                     "pg_basebackup",
-                    "-D",
-                    self.data,
-                    "-h",
-                    primary.folder,
-                    "-p",
-                    primary.port,
-                    "-U",
-                    SUPERUSER,
-                    "--write-recovery-conf",
-                    "--checkpoint=fast",
-                    "--no-sync",
+                    *("-D", self.data, "-h", primary.folder, "-p", primary.port, "-U", SUPERUSER),
+                    *"--write-recovery-conf --checkpoint=fast --no-sync".split(),
                 )
             self.configure(
                 {

@@ -190,7 +190,7 @@ class InitialSnapshotTest(SlotTest):
         )
 
     def test_several_databases_with_their_own_slots(self):
-        names = ("log_copy_a", "initial_snapshot_b")
+        names = ("wal_snapshot_a", "wal_snapshot_b")
         for name in names:
             self.server.create_database(name)
             self.addCleanup(self.server.sql, f"DROP DATABASE {name} WITH (FORCE)")
@@ -206,15 +206,15 @@ class InitialSnapshotTest(SlotTest):
         for name in names:
             given = json.loads(state)["bookmarks"][f"{name}-public-t"]["lsn"]
             self.assertEqual(self.confirmed(f"stitch_{name}"), given)
-        self.server.sql("SELECT pg_drop_replication_slot('stitch_initial_snapshot_b')", names[1])
+        self.server.sql("SELECT pg_drop_replication_slot('stitch_wal_snapshot_b')", names[1])
         failed = tap.run(config, catalog=catalog, state=result.last_state, expect=4)
         self.assertEqual(
             (failed.stdout, failed.stderr),
             (
                 b"",
-                "CRITICAL no replication slot stitch_initial_snapshot_b or stitch with wal2json in "
-                "database initial_snapshot_b: create it with SELECT "
-                "pg_create_logical_replication_slot('stitch_initial_snapshot_b', 'wal2json') or "
+                "CRITICAL no replication slot stitch_wal_snapshot_b or stitch with wal2json in "
+                "database wal_snapshot_b: create it with SELECT "
+                "pg_create_logical_replication_slot('stitch_wal_snapshot_b', 'wal2json') or "
                 f"set create_replication_slot to true{ADVICE}\n",
             ),
         )

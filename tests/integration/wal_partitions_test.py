@@ -302,8 +302,8 @@ class WalPartitionsTest(WalTest):
         self.assertEqual(
             warnings(self.follow()),
             [
-                f'{self.id_of("t")}: updates and deletes of "{self.schema}"."t2" are not in the '
-                "log, since it has no replica identity: give it a primary key, or ALTER TABLE "
+                f'{self.id_of("t")}: updates and deletes of "{self.schema}"."t2" are not in WAL, '
+                "because it has no replica identity: give it a primary key, or ALTER TABLE "
                 f'"{self.schema}"."t2" REPLICA IDENTITY FULL'
             ],
         )

@@ -15,13 +15,15 @@ def about():
 
 class AboutTest(unittest.TestCase):
     def test_json_format(self):
-        told = about()
-        self.assertEqual(list(told), ["name", "description", "version", "capabilities", "settings"])
+        document = about()
         self.assertEqual(
-            told["capabilities"],
+            list(document), ["name", "description", "version", "capabilities", "settings"]
+        )
+        self.assertEqual(
+            document["capabilities"],
             ["about", "catalog", "discover", "log-based", "state", "properties", "test"],
         )
-        settings = told["settings"]["properties"]
+        settings = document["settings"]["properties"]
         self.assertEqual(
             settings["port"],
             {

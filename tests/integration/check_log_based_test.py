@@ -279,7 +279,7 @@ class ServersTest(CheckLogBasedTest):
             "CREATE ROLE reader LOGIN REPLICATION IN ROLE pg_read_all_data;"
             "REVOKE EXECUTE ON FUNCTION pg_current_wal_flush_lsn() FROM PUBLIC"
         )
-        well = (
+        subjects = (
             "server",
             "tls",
             "clock",
@@ -293,8 +293,8 @@ class ServersTest(CheckLogBasedTest):
         def check(expected):
             findings = self.run_check(catalog, user="reader", expect=4)
             self.assertEqual(
-                [f["subject"] for f in findings if f["level"] == "ok" and f["subject"] in well],
-                list(well),
+                [f["subject"] for f in findings if f["level"] == "ok" and f["subject"] in subjects],
+                list(subjects),
             )
             self.assertEqual(about(findings, f"log of database {self.database}"), [expected])
 

@@ -21,7 +21,7 @@ class ConnectionLossTest(InterruptionTest):
         super().setUp()
         self.sql(TABLE)
 
-    def check_resumes(self, fault, said, faults=1, **extra):
+    def check_resumes(self, fault, expected, faults=1, **extra):
         """Causes `fault` in the middle of a copy, `faults` times."""
         for catalog in self.catalogs():
             running = self.pipeline(catalog, **extra)
@@ -38,7 +38,7 @@ class ConnectionLossTest(InterruptionTest):
             retries = self.retries(outcome.tap_log)
             self.assertEqual(len(retries), faults, outcome.tap_log)
             for what, _, _ in retries:
-                self.assertRegex(what, said)
+                self.assertRegex(what, expected)
             self.assertNotRegex(outcome.tap_log, "ERROR|CRITICAL")
             self.check_equal("t")
 

@@ -12,7 +12,7 @@ from support.case import SchemaTest
 from support.pipeline import Tap, until
 
 
-def plain(text):
+def normalize(text):
     """Replaces values that differ between runs."""
     text = re.sub(r"\d+(\.\d+)? (bytes|kB|MB)", "SIZE", text)
     text = re.sub(r'("record_size","value":)\d+', r"\1SIZE", text)
@@ -32,7 +32,7 @@ class LoggingTest(SchemaTest):
         name = self.id_of("t")
         result = self.sync(self.catalog("t"))
         self.assertEqual(
-            plain(result.stderr),
+            normalize(result.stderr),
             (
                 f"INFO {name}: copying the table\n"
                 "INFO METRIC: "

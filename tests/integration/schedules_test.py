@@ -112,8 +112,8 @@ class CheckedOnlyTest(unittest.TestCase):
                 text=True,
                 check=False,
             )
-            complaints = [line for line in checked.stderr.splitlines() if "tap-postgres" in line]
-            self.assertEqual((complaints, checked.returncode), ([], 0), checked.stderr)
+            problems = [line for line in checked.stderr.splitlines() if "tap-postgres" in line]
+            self.assertEqual((problems, checked.returncode), ([], 0), checked.stderr)
 
     def test_airflow_dag_compiles(self):
         tree = ast.parse((EXAMPLES / "airflow/shop.py").read_text())

@@ -137,7 +137,7 @@ class FailClosedTest(SecuritySettingsTest):
             'CRITICAL config.json: unknown key "sslmod"; did you mean "sslmode"?\n',
             sslmod="verify-full",
         )
-        for key, meant in (
+        for key, suggestion in (
             ("require_aut", "require_auth"),
             ("chanel_binding", "channel_binding"),
             ("gssenc_mode", "gssencmode"),
@@ -147,7 +147,7 @@ class FailClosedTest(SecuritySettingsTest):
             ("requireper", "requirepeer"),
         ):
             self.check_refused(
-                f'CRITICAL config.json: unknown key "{key}"; did you mean "{meant}"?\n',
+                f'CRITICAL config.json: unknown key "{key}"; did you mean "{suggestion}"?\n',
                 **{key: "x"},
             )
         self.check_refused(

@@ -43,9 +43,9 @@ class SessionTerminationTest(WalTest):
     def test_session_of_another_role_is_not_terminated(self):
         """After a failover behind one address, another session may have the PID of ours."""
         catalog = self.catalog("t")
-        stranger = self.session()
+        other = self.session()
         key_data = b"K\0\0\0\x0c"  # BackendKeyData
-        ours = key_data + struct.pack(">i", stranger.info.backend_pid)
+        ours = key_data + struct.pack(">i", other.info.backend_pid)
         self.proxy.rewrite_once(key_data + rb"....", lambda _: ours)
         running = self.start_behind_proxy(catalog)
         messages = running.read(100)
@@ -58,7 +58,7 @@ class SessionTerminationTest(WalTest):
             r"for 2 s, and the server has no such session any more; trying again in 0\.5 s \(1 "
             r"of 1\)$",
         )
-        with stranger.cursor() as cursor:
+        with other.cursor() as cursor:
             cursor.execute("SELECT 1")  # still connected
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(found, set(range(1, 20001)))

@@ -419,7 +419,7 @@ class SetupErrorCase(unittest.TestCase):
         )
         self.discovered = tap.discover(self.config)
 
-    def let_in(self, extra=""):
+    def write_pg_hba(self, extra=""):
         (self.server.data / "pg_hba.conf").write_text(HBA.format(extra=extra))
         self.server.sql("SELECT pg_reload_conf()")
 
@@ -466,8 +466,8 @@ class SetupErrorCase(unittest.TestCase):
             }
         with contextlib.ExitStack() as undo:
             if mistake.hba:
-                self.let_in(mistake.hba)
-                undo.callback(self.let_in)
+                self.write_pg_hba(mistake.hba)
+                undo.callback(self.write_pg_hba)
             if mistake.sql:
                 # Fix a database that accepts no connections from another database.
                 database = "postgres" if "DATABASE" in mistake.sql else "shop"
@@ -485,19 +485,19 @@ class SetupErrorCase(unittest.TestCase):
             )
 
     def check(self, mistake, known, result):
-        told = [
+        logged = [
             line
             for line in with_old_wording(result.stderr).splitlines()
             if not line.startswith("INFO ")
         ]
         pattern = re.escape(mistake.line)
         for name, value in {**known, "resolver": None, "walsender": None, "end": None}.items():
-            meant = {
+            replacement = {
                 "resolver": "[^;]+",
                 "walsender": "a? ?walsender",
                 "end": "[0-9A-F]+/[0-9A-F]+",
             }.get(name) or re.escape(str(value))
-            pattern = pattern.replace(re.escape("{%s}" % name), meant)
+            pattern = pattern.replace(re.escape("{%s}" % name), replacement)
         advice = re.escape(ADVICE if mistake.code != 2 else "")
         if mistake.code == 1:
             expected = (
@@ -506,9 +506,11 @@ class SetupErrorCase(unittest.TestCase):
             )
         else:
             expected = f"{re.escape(mistake.before)}CRITICAL {pattern}{advice}"
-        self.assertRegex("\n".join(told), rf"\A{expected}\Z", result)
+        self.assertRegex("\n".join(logged), rf"\A{expected}\Z", result)
         self.assertEqual(result.types, [])  # no message is complete
-        self.check_is_documented(told[-1] if mistake.code != 1 else told[0].removeprefix("ERROR "))
+        self.check_is_documented(
+            logged[-1] if mistake.code != 1 else logged[0].removeprefix("ERROR ")
+        )
 
     def check_is_documented(self, line):
         line = line.removeprefix("CRITICAL ")
@@ -541,7 +543,7 @@ class SetupErrorsTest(SetupErrorCase):
 
     def setUp(self):
         self.use(self.one)
-        self.let_in()
+        self.write_pg_hba()
 
     def test_files(self):
         self.check_all(FILES)

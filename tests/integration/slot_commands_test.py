@@ -86,9 +86,9 @@ class SlotCommandTest(SlotTest):
             (b"", f"INFO dropped replication slot {self.slot}\n"),
         )
         self.assertNotIn(self.slot, self.slots())
-        gone = self.slot_command("drop", expect=4)
+        second = self.slot_command("drop", expect=4)
         self.assertEqual(
-            (gone.stdout, gone.stderr),
+            (second.stdout, second.stderr),
             (
                 b"",
                 f"CRITICAL no replication slot {self.slot} with wal2json in database slots: "

@@ -423,14 +423,14 @@ class UnfitServerTest(SlotTest):
             '"output_plugin_libraries" and reload the server configuration. '
             "(SQLSTATE 42501)"
         )
-        cure = (
+        remedy = (
             "add wal2json to the setting output_plugin_libraries: ALTER SYSTEM SET "
             "output_plugin_libraries = 'pgoutput', 'test_decoding', 'wal2json', then SELECT "
             "pg_reload_conf()"
         )
-        self.refused(f"replication slot {self.slot} ({where}): {refusal}: {cure}", catalog, state)
+        self.refused(f"replication slot {self.slot} ({where}): {refusal}: {remedy}", catalog, state)
         self.refused(
-            f"replication slot new ({where}): {refusal}: {cure}",
+            f"replication slot new ({where}): {refusal}: {remedy}",
             catalog,
             replication_slot="new",
             create_replication_slot=True,

@@ -61,10 +61,10 @@ class KeyTest(LoginTest):
         self.discover(private_key="~/ed25519", env={"HOME": str(self.keys)})
 
     def test_agent(self):
-        stranger = keygen(self.keys / "stranger")
-        with agent(stranger, self.key) as variables:
+        unknown = keygen(self.keys / "unknown")
+        with agent(unknown, self.key) as variables:
             self.discover(private_key=None, env=variables)
-        with agent(stranger) as variables:
+        with agent(unknown) as variables:
             self.refused(
                 "login refused, tried the SSH agent's keys; the server accepts publickey",
                 private_key=None,
@@ -92,9 +92,9 @@ class KeyTest(LoginTest):
             env={"SSH_AUTH_SOCK": ""},
         )
 
-    def check_key(self, complaint, key, **tunnel):
+    def check_key(self, error, key, **tunnel):
         result = self.discover(3, private_key=key, **tunnel)
-        self.assertEqual(result.stderr, f"CRITICAL ssh_tunnel.private_key {complaint}\n")
+        self.assertEqual(result.stderr, f"CRITICAL ssh_tunnel.private_key {error}\n")
 
     def test_wrong_or_missing_passphrase(self):
         for form in ((), ("-m", "PEM")):
@@ -234,20 +234,20 @@ def account(password):
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can make a user who has a password")
 class PasswordTest(LoginTest):
-    WAYS = {
+    METHODS = {
         "password": ("PasswordAuthentication yes", "UsePAM no"),
         "keyboard-interactive": ("KbdInteractiveAuthentication yes", "UsePAM yes"),
     }
 
     def test_password(self):
         with account("secret") as name:
-            for way, settings in self.WAYS.items():
-                with self.subTest(way), Sshd("PubkeyAuthentication no", *settings) as sshd:
+            for method, settings in self.METHODS.items():
+                with self.subTest(method), Sshd("PubkeyAuthentication no", *settings) as sshd:
                     self.sshd = sshd
                     self.through(sshd)
                     self.discover(private_key=None, username=name, password="secret")
                     self.refused(
-                        f"login refused, tried ssh_tunnel.password; the server accepts {way}",
+                        f"login refused, tried ssh_tunnel.password; the server accepts {method}",
                         user=name,
                         private_key=None,
                         password="wrong",

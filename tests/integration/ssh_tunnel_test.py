@@ -159,7 +159,7 @@ class BrokenTunnelTest(TunnelTest):
     def retries(self, log):
         return re.findall(r"(?m)^WARNING \S+-t: (.*); trying again in", log)
 
-    def check_resumes(self, fault, said):
+    def check_resumes(self, fault, expected):
         for method in ("FULL_TABLE", "INCREMENTAL"):
             self.clear_destination()
             running = self.pipeline(self.catalog("t", method=method, key="k"))
@@ -170,7 +170,7 @@ class BrokenTunnelTest(TunnelTest):
             self.assertEqual(outcome.kinds["SCHEMA"], 1)
             self.assertIn(outcome.kinds["RECORD"] - ROWS, (0, 1), outcome.tap_log)
             [why] = self.retries(outcome.tap_log)
-            self.assertRegex(why, said)
+            self.assertRegex(why, expected)
             self.check_equal("t")
 
     def lost(self, why):

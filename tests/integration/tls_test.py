@@ -27,7 +27,7 @@ def setUpModule():
     authority.issue("protected", "certified", passphrase="op3n")
     other = tempfile.mkdtemp(prefix="tap-postgres-certificates-")
     unittest.addModuleCleanup(shutil.rmtree, other)
-    TlsTest.stranger = Authority(other, "stranger")
+    TlsTest.other_authority = Authority(other, "other_authority")
     TlsTest.server = server = Server()
     unittest.addModuleCleanup(server.close)
     for file in ("ca.crt", "server.crt", "server.key", "expired.crt", "expired.key"):
@@ -58,7 +58,7 @@ def use_certificate(name):
 
 class TlsTest(SchemaTest):
     database = "tls"
-    authority = stranger = None
+    authority = other_authority = None
     maxDiff = None
 
     def setUp(self):
@@ -191,9 +191,12 @@ class ServerCertificateTest(TlsTest):
         self.check_refused(
             f"SSL error: certificate verify failed; {VERIFY}",
             ssl_enable=True,
-            ssl_certificate_authority=self.stranger.text("stranger.crt"),
+            ssl_certificate_authority=self.other_authority.text("other_authority.crt"),
         )
-        self.check(ssl_enable=False, ssl_certificate_authority=self.stranger.text("stranger.crt"))
+        self.check(
+            ssl_enable=False,
+            ssl_certificate_authority=self.other_authority.text("other_authority.crt"),
+        )
 
     def test_wrong_host(self):
         self.check_refused(
@@ -209,7 +212,7 @@ class ServerCertificateTest(TlsTest):
         self.check_refused(
             f"SSL error: certificate verify failed; {VERIFY}",
             sslmode="verify-full",
-            sslrootcert=self.stranger.text("stranger.crt"),
+            sslrootcert=self.other_authority.text("other_authority.crt"),
         )
 
     def test_expired(self):

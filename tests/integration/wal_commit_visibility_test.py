@@ -16,7 +16,7 @@ class CommitVisibilityTest(WalTest):
     # This standby does not exist. Only sessions that request it wait.
     settings = {"synchronous_standby_names": "missing", "synchronous_commit": "local"}
 
-    def check(self, statements, expected, told=None):
+    def check(self, statements, expected, logged=None):
         """A run that decodes a waiting transaction sends these records, and reports a long wait."""
         connection = self.session()
         cursor = connection.cursor()
@@ -32,8 +32,8 @@ class CommitVisibilityTest(WalTest):
                 "COMMIT does not wait",
             )
             running = self.start(self.selected, self.state)
-            if told:
-                running.wait_for_log(told)
+            if logged:
+                running.wait_for_log(logged)
             else:
                 # if it does not wait, it fails within a second
                 with contextlib.suppress(AssertionError):

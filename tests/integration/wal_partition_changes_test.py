@@ -26,7 +26,7 @@ class PartitionChangesTest(WalTest):
             f"--full-refresh {stream}"
         )
 
-    def gone(self, what):
+    def partitions_warning(self, what):
         stream = self.id_of("t")
         return (
             f"{stream}: partitions were detached or dropped since the last run ({what}): their "
@@ -124,7 +124,9 @@ class PartitionChangesTest(WalTest):
         self.sql(ROOT + "CREATE TABLE {s}.t5 PARTITION OF {s}.t FOR VALUES IN (5)")
         self.initial_snapshot("t")
         self.sql("ALTER TABLE {s}.t DETACH PARTITION {s}.t1; DROP TABLE {s}.t5")
-        self.assertEqual(self.warnings(), [self.gone(self.quoted(["t1"]) + ", 1 dropped")])
+        self.assertEqual(
+            self.warnings(), [self.partitions_warning(self.quoted(["t1"]) + ", 1 dropped")]
+        )
 
     def test_renamed_partition(self):
         self.sql(ROOT)
@@ -142,7 +144,7 @@ class PartitionChangesTest(WalTest):
         self.sql("ALTER TABLE {s}.t3 INHERIT {s}.t")
         self.assertEqual(self.warnings(), [self.attached("t3")])
         self.sql("ALTER TABLE {s}.t3 NO INHERIT {s}.t")
-        self.assertEqual(self.warnings(), [self.gone(self.quoted(["t3"]))])
+        self.assertEqual(self.warnings(), [self.partitions_warning(self.quoted(["t3"]))])
 
     def test_bookmark_of_an_earlier_version(self):
         self.sql(ROOT + OTHER)

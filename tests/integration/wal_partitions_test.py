@@ -205,7 +205,7 @@ class WalPartitionsTest(WalTest):
                     self.selected, self.state, break_at_end_lsn=False, wal2json_message_format=form
                 )
 
-                def arrives(number, running=running):
+                def read_until_id(number, running=running):
                     running.read_until(
                         lambda message: message.get("record", {}).get("id") == number
                     )
@@ -217,19 +217,19 @@ class WalPartitionsTest(WalTest):
                     f"INSERT INTO {{s}}.new{form} VALUES (-1, {form + 10})"
                 )
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({form}1, 1)")
-                arrives(form * 10 + 1)
+                read_until_id(form * 10 + 1)
                 self.sql(
                     f"ALTER TABLE {{s}}.t ATTACH PARTITION {{s}}.new{form} FOR VALUES IN "
                     f"({form + 10})"
                 )
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({form}2, {form + 10})")
-                arrives(form * 10 + 2)
+                read_until_id(form * 10 + 2)
                 self.sql(
                     f"BEGIN; CREATE TABLE {{s}}.made{form} PARTITION OF {{s}}.t FOR VALUES IN "
                     f"({form + 20});"
                     f"INSERT INTO {{s}}.t VALUES ({form}3, {form + 20}); COMMIT"
                 )
-                arrives(form * 10 + 3)
+                read_until_id(form * 10 + 3)
                 running.signal(15)
                 *_, last = running.read_rest()
                 self.assertEqual(running.wait(), 128 + 15)

@@ -269,9 +269,9 @@ class WhileFollowingTest(SchemaChangesTest):
 
     def follow_on(self, **config):
         self.running = self.start(self.selected, self.state, break_at_end_lsn=False, **config)
-        self.arrive()
+        self.read_committed()
 
-    def arrive(self):
+    def read_committed(self):
         """The stream's messages up to everything that is committed now."""
         self.marks += 1
         self.sql(f"INSERT INTO {{s}}.other VALUES ({self.marks})")
@@ -297,7 +297,7 @@ class WhileFollowingTest(SchemaChangesTest):
             "ALTER TABLE {s}.t ADD new int; INSERT INTO {s}.t VALUES (2, 'b', 2, 2), (3, 'c', 3, 3)"
         )
         self.sql("ALTER TABLE {s}.t ADD newer int; INSERT INTO {s}.t VALUES (4)")
-        found = self.arrive()
+        found = self.read_committed()
         self.assertEqual([m["type"] for m in found], ["RECORD"] * 3)
         self.assertEqual(self.records(found)[0], {"id": 2, "a": "b", "n": 2})
         self.assertEqual(
@@ -319,7 +319,7 @@ class WhileFollowingTest(SchemaChangesTest):
                     f"INSERT INTO {{s}}.t VALUES ({form}1); ALTER TABLE {{s}}.t ADD new{form} int;"
                     f"INSERT INTO {{s}}.t (id, new{form}) VALUES ({form}2, 2)"
                 )
-                found = self.arrive()
+                found = self.read_committed()
                 self.assertEqual([m["type"] for m in found], ["RECORD", "SCHEMA", "RECORD"])
                 self.assertEqual(self.properties(found[1])[f"new{form}"], INTEGER)
                 self.assertEqual(self.records(found)[1][f"new{form}"], 2)
@@ -331,7 +331,7 @@ class WhileFollowingTest(SchemaChangesTest):
             "ALTER TABLE {s}.t DROP n; INSERT INTO {s}.t VALUES (2, 'b'), (3, 'c');"
             "UPDATE {s}.t SET a = 'x' WHERE id = 1"
         )
-        found = self.arrive()
+        found = self.read_committed()
         self.assertEqual([m["type"] for m in found], ["SCHEMA", "RECORD", "RECORD", "RECORD"])
         self.assertEqual(self.properties(found[0]), {"a": TEXT})
         self.assertEqual(
@@ -342,7 +342,7 @@ class WhileFollowingTest(SchemaChangesTest):
     def test_renamed_column(self):
         self.follow_on(tap_id="x")
         self.sql("ALTER TABLE {s}.t RENAME n TO m; INSERT INTO {s}.t VALUES (2, 'b', 2)")
-        found = self.arrive()
+        found = self.read_committed()
         self.assertEqual([m["type"] for m in found], ["SCHEMA", "RECORD"])
         self.assertEqual(self.properties(found[0]), {"a": TEXT, "m": INTEGER})
         self.assertEqual(self.records(found), [{"id": 2, "a": "b", "m": 2}])
@@ -353,7 +353,7 @@ class WhileFollowingTest(SchemaChangesTest):
                 self.follow_on(wal2json_message_format=form)
                 self.sql("ALTER TABLE {s}.t ALTER n TYPE text")
                 self.sql(f"INSERT INTO {{s}}.t VALUES ({form}1, 'x', 'one'), ({form}2, 'x', '2')")
-                found = self.arrive()
+                found = self.read_committed()
                 self.assertEqual([m["type"] for m in found], ["SCHEMA", "RECORD", "RECORD"])
                 self.assertEqual(self.properties(found[0])["n"], TEXT)
                 self.assertEqual([record["n"] for record in self.records(found)], ["one", "2"])
@@ -365,12 +365,12 @@ class WhileFollowingTest(SchemaChangesTest):
     def test_table_dropped_and_recreated(self):
         self.follow_on()
         self.sql("INSERT INTO {s}.t VALUES (2); DROP TABLE {s}.t")
-        self.assertEqual(self.records(self.arrive()), [{"id": 2, "a": None, "n": None}])
+        self.assertEqual(self.records(self.read_committed()), [{"id": 2, "a": None, "n": None}])
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, b int, a text); INSERT INTO {s}.t VALUES (3, "
             "3, 'c')"
         )
-        self.assertEqual(self.records(self.arrive()), [{"id": 3, "a": "c"}])
+        self.assertEqual(self.records(self.read_committed()), [{"id": 3, "a": "c"}])
         self.stop()
 
     def test_renamed_table(self):
@@ -379,9 +379,9 @@ class WhileFollowingTest(SchemaChangesTest):
             "INSERT INTO {s}.t VALUES (2); ALTER TABLE {s}.t RENAME TO u; INSERT INTO {s}.u VALUES "
             "(3)"
         )
-        self.assertEqual([record["id"] for record in self.records(self.arrive())], [2])
+        self.assertEqual([record["id"] for record in self.records(self.read_committed())], [2])
         self.sql("ALTER TABLE {s}.u RENAME TO t; INSERT INTO {s}.t VALUES (4)")
-        self.assertEqual([record["id"] for record in self.records(self.arrive())], [4])
+        self.assertEqual([record["id"] for record in self.records(self.read_committed())], [4])
 
 
 if __name__ == "__main__":

@@ -129,8 +129,8 @@ class SchemaTest(unittest.TestCase):
     def send_to_target(self, lines):
         """Sends lines (bytes) to a target that then stops; returns the states that it confirmed."""
         states = []
-        with contextlib.closing(target.Target(self.dsn, self.schema)) as taker:
-            taker.apply(lines, states.append)
+        with contextlib.closing(target.Target(self.dsn, self.schema)) as receiver:
+            receiver.apply(lines, states.append)
         return states
 
     def check_equal(self, table, extra_allowed=False, keys=None):

@@ -61,7 +61,7 @@ class KeyTest(LoginTest):
         self.discover(private_key="~/ed25519", env={"HOME": str(self.keys)})
 
     def test_agent(self):
-        unknown = keygen(self.keys / "unknown")
+        unknown = keygen(self.keys / "unknown_to_server")
         with agent(unknown, self.key) as variables:
             self.discover(private_key=None, env=variables)
         with agent(unknown) as variables:

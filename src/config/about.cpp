@@ -14,8 +14,8 @@ namespace tap::config {
 namespace {
 
 constexpr const char* kDescription =
-    "Singer tap for PostgreSQL: full-table, key-based and log-based replication";
-// The names are the Singer SDK's.
+    "Singer tap for PostgreSQL: full-table, incremental and log-based replication";
+// Capability names of the Meltano SDK.
 constexpr std::array kCapabilities = {"about", "catalog",    "discover", "log-based",
                                       "state", "properties", "test"};
 
@@ -29,10 +29,11 @@ Json schema_of(const Setting& setting) {
   if (setting.type == "list") {
     schema["items"] = {{"type", "string"}};
   }
-  if (!setting.initial.empty()) {
-    schema["default"] = setting.type == "text" ? Json(setting.initial) : Json::parse(setting.initial);
+  if (!setting.default_value.empty()) {
+    schema["default"] =
+        setting.type == "text" ? Json(setting.default_value) : Json::parse(setting.default_value);
   }
-  schema["description"] = setting.meaning;
+  schema["description"] = setting.description;
   if (setting.secret) {
     schema["secret"] = true;
   }
@@ -46,8 +47,8 @@ std::string about_text() {
                                  kDescription, fmt::join(kCapabilities, ", "));
   for (const Setting& setting : settings()) {
     text += fmt::format("  {}{}{} ({}{}{}{})\n      {}\n", setting.name, setting.alias.empty() ? "" : ", ",
-                        setting.alias, setting.type, setting.initial.empty() ? "" : ", default ",
-                        setting.initial, setting.secret ? ", secret" : "", setting.meaning);
+                        setting.alias, setting.type, setting.default_value.empty() ? "" : ", default ",
+                        setting.default_value, setting.secret ? ", secret" : "", setting.description);
   }
   return text;
 }
@@ -65,7 +66,7 @@ std::string about_json() {
     }
     if (!setting.alias.empty()) {
       Json same = schema_of(setting);
-      same["description"] = fmt::format("another name of {}", setting.name);
+      same["description"] = fmt::format("Alias of {}", setting.name);
       properties[std::string(setting.alias)] = std::move(same);
     }
   }

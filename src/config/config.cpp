@@ -23,7 +23,7 @@ constexpr std::string_view kEnvironment = "ENV";
 constexpr std::string_view kPrefix = "TAP_POSTGRES_";
 constexpr std::string_view kTunnel = "ssh_tunnel";
 
-/// TAP_POSTGRES_* as a config object.
+/// The TAP_POSTGRES_* variables as a config object.
 Json from_environment() {
   Json keys = Json::object();
   for (char** variable = environ; *variable != nullptr; ++variable) {
@@ -40,18 +40,18 @@ Json from_environment() {
   return keys;
 }
 
-bool is_of_tunnel(std::string_view key) {
+bool is_tunnel_key(std::string_view key) {
   return key.size() > kTunnel.size() && key.compare(0, kTunnel.size(), kTunnel) == 0 &&
          (key[kTunnel.size()] == '.' || key[kTunnel.size()] == '_');
 }
 
-/// The members of `ssh_tunnel`, which may be an object or its text, as keys of their own: `ssh_tunnel.host`.
-/// So is what is given as `ssh_tunnel_host`, since a variable's name has no dot.
-Json unfolded(const std::string& source, const Json& keys) {
+/// Flattens `ssh_tunnel` (an object or its JSON text) into keys like `ssh_tunnel.host`. `ssh_tunnel_host` is
+/// accepted as well, because names of environment variables have no dots.
+Json flatten_tunnel(const std::string& source, const Json& keys) {
   Json all = Json::object();
   const std::string prefix = std::string(kTunnel) + ".";
   for (const auto& [key, value] : keys.items()) {
-    if (is_of_tunnel(key)) {
+    if (is_tunnel_key(key)) {
       all[prefix + key.substr(prefix.size())] = value;
       continue;
     }
@@ -76,8 +76,8 @@ Json unfolded(const std::string& source, const Json& keys) {
   return all;
 }
 
-/// The settings whose name or alias is `key`; none if the key is unknown.
-const Setting* find(const std::string& key) {
+/// The setting whose name or alias is `key`; null if the key is unknown.
+const Setting* find_setting(const std::string& key) {
   const auto all = settings();
   const auto found = std::find_if(all.begin(), all.end(), [&](const Setting& setting) {
     return setting.name == key || (!setting.alias.empty() && setting.alias == key);
@@ -85,22 +85,22 @@ const Setting* find(const std::string& key) {
   return found == all.end() ? nullptr : &*found;
 }
 
-/// True if the key is one that this version does not have.
-bool is_missing(const std::string& source, const std::string& key, const Json& value) {
+/// True if the key belongs to a feature that this version does not have. Throws Error (ExitCode::usage) if a
+/// run without that feature would be wrong.
+bool is_unsupported(const std::string& source, const std::string& key, const Json& value) {
   const auto all = missing_settings();
   const auto missing = std::ranges::find(all, key, &MissingSetting::name);
-  if (missing != all.end() && missing->asks(value)) {
+  if (missing != all.end() && missing->is_used(value)) {
     if (!missing->instead.empty()) {
       throw Error(ExitCode::usage,
-                  fmt::format("{}: \"{}\" is not in this version: {}", source, key, missing->instead));
+                  fmt::format("{}: \"{}\" is not supported; {}", source, key, missing->instead));
     }
-    log::warn("{}: \"{}\" is not in this version: it is ignored", source, key);
+    log::warn("{}: \"{}\" is not supported and is ignored", source, key);
   }
   return missing != all.end();
 }
 
-/// The key that protects the session of which `key` is a misspelling: two characters away at most, or in
-/// capitals. None if there is no such key.
+/// The security key that `key` misspells: at most two characters differ, apart from case.
 std::optional<std::string> security_key_like(const std::string& key) {
   std::string lower(key);
   std::ranges::transform(lower, lower.begin(),
@@ -115,7 +115,8 @@ std::optional<std::string> security_key_like(const std::string& key) {
   return nearest(lower, known, 2);
 }
 
-void refuse_or_warn_unknown(const std::string& source, const std::string& key) {
+/// Reports an unknown key: an error if it resembles a security key, else a warning.
+void report_unknown_key(const std::string& source, const std::string& key) {
   std::vector<std::string> known(keys_without_effect().begin(), keys_without_effect().end());
   known.emplace_back(kTunnel);
   for (const Setting& setting : settings()) {
@@ -125,23 +126,23 @@ void refuse_or_warn_unknown(const std::string& source, const std::string& key) {
     known.emplace_back(missing.name);
   }
   std::string prefix;
-  if (is_of_tunnel(key)) {  // is near to its other members by what follows
+  if (is_tunnel_key(key)) {  // compare the member name only
     prefix = key.substr(0, kTunnel.size() + 1);
-    std::erase_if(known, [](const std::string& name) { return !is_of_tunnel(name); });
+    std::erase_if(known, [](const std::string& name) { return !is_tunnel_key(name); });
     std::ranges::for_each(known, [&](std::string& name) { name.erase(0, prefix.size()); });
   }
   if (const auto security = security_key_like(key); security && prefix.empty()) {
     throw Error(ExitCode::usage,
                 fmt::format("{}: unknown key \"{}\"; did you mean \"{}\"?", source, key, *security));
   }
-  const auto meant = nearest(key.substr(prefix.size()), known);
-  if (key.starts_with("ssl")) {  // the user counts on it
+  const auto suggestion = nearest(key.substr(prefix.size()), known);
+  if (key.starts_with("ssl")) {  // the user relies on it
     throw Error(ExitCode::usage,
                 fmt::format("{}: unknown key \"{}\"{}", source, key,
-                            meant ? fmt::format("; did you mean \"{}\"?", *meant) : ": remove it"));
+                            suggestion ? fmt::format("; did you mean \"{}\"?", *suggestion) : "; remove it"));
   }
-  if (meant) {
-    log::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}{}\"?", source, key, prefix, *meant);
+  if (suggestion) {
+    log::warn("{}: unknown key \"{}\" is ignored; did you mean \"{}{}\"?", source, key, prefix, *suggestion);
   } else {
     log::warn("{}: unknown key \"{}\" is ignored", source, key);
   }
@@ -151,25 +152,25 @@ void apply(Config& config, const std::string& source, const std::string& key, co
   if (value.is_null()) {
     return;
   }
-  if (const Setting* setting = find(key)) {
+  if (const Setting* setting = find_setting(key)) {
     setting->set(config, Reader(source, key, value, setting->secret));
     return;
   }
-  if (is_missing(source, key, value)) {
+  if (is_unsupported(source, key, value)) {
     return;
   }
   const auto unused = keys_without_effect();
   if (std::find(unused.begin(), unused.end(), key) != unused.end()) {
-    log::debug("{}: \"{}\" has no effect in this version", source, key);
+    log::debug("{}: \"{}\" has no effect and is ignored", source, key);
   } else if (pg::is_connection_keyword(key)) {
     config.server.keywords[key] = Reader(source, key, value, pg::is_secret_keyword(key)).text();
   } else if (const auto libpq = pg::libpq_of_security_keyword(key); libpq && value != "") {
     throw Error(ExitCode::usage,
-                fmt::format("{}: \"{}\" needs libpq {} or later, but this is {}: install a newer "
-                            "libpq, or remove the key",
+                fmt::format("{}: \"{}\" needs libpq {} or later, but {} is installed; install a newer "
+                            "libpq or remove the key",
                             source, key, *libpq, pg::libpq_version()));
   } else {
-    refuse_or_warn_unknown(source, key);
+    report_unknown_key(source, key);
   }
 }
 
@@ -177,9 +178,9 @@ bool is_known(const Config& config, const char* keyword) {
   return config.server.keywords.count(keyword) != 0 || !pg::connection_default(keyword).empty();
 }
 
-void require(const Config& config, const std::string& sources) {
+void require_connection_keys(const Config& config, const std::string& sources) {
   std::string missing;
-  const bool has_service = is_known(config, "service");  // its file may say all of them
+  const bool has_service = is_known(config, "service");  // a service file may provide all of them
   for (const char* key : {"dbname", "host", "user"}) {
     if (!has_service && !is_known(config, key) &&
         !(key == std::string_view("host") && is_known(config, "hostaddr"))) {
@@ -190,7 +191,7 @@ void require(const Config& config, const std::string& sources) {
     missing += (missing.empty() ? "" : ", ") + std::string("ssh_tunnel.host");
   }
   if (!missing.empty()) {
-    throw Error(ExitCode::usage, fmt::format("{}: required keys are missing: {}", sources, missing));
+    throw Error(ExitCode::usage, fmt::format("{}: missing required keys: {}", sources, missing));
   }
 }
 
@@ -216,9 +217,9 @@ Config load(const std::vector<std::string>& sources) {
     const Json keys = source == kEnvironment ? from_environment() : parse_json(read_file(source), source);
     if (!keys.is_object()) {
       throw Error(ExitCode::usage,
-                  fmt::format("{}: must be a JSON object of settings, but is {}", source, keys.type_name()));
+                  fmt::format("{}: must be a JSON object, but is {}", source, keys.type_name()));
     }
-    const Json all = unfolded(source, keys);
+    const Json all = flatten_tunnel(source, keys);
     for (const auto& [key, value] : all.items()) {
       merged[key] = value;
       source_of[key] = source;
@@ -228,14 +229,14 @@ Config load(const std::vector<std::string>& sources) {
 
   Config config;
   const Json given = merged;
-  take_sdk_keys(merged, source_of);
+  translate_sdk_keys(merged, source_of);
   bool has_tunnel = false;
-  for (const bool urls : {false, true}) {  // what they say goes over what other keys have said
+  for (const bool urls : {false, true}) {  // URIs are applied last because they override other keys
     for (const auto& [key, value] : merged.items()) {
       if (urls == (key == "url" || key == "sqlalchemy_url")) {
         apply(config, source_of[key], key, value);
       }
-      has_tunnel = has_tunnel || (is_of_tunnel(key) && !value.is_null());
+      has_tunnel = has_tunnel || (is_tunnel_key(key) && !value.is_null());
     }
   }
   config.tunnel_enabled = config.tunnel_enabled.value_or(has_tunnel);
@@ -243,11 +244,10 @@ Config load(const std::vector<std::string>& sources) {
       !merged.contains("other_types")) {
     config.values.other_types = value::EncodingOptions::OtherTypes::unsupported;
   }
-  require(config, names);
+  require_connection_keys(config, names);
   require_safe(config, given, names);
   if (config.secondary.used && config.secondary.host.empty()) {
-    throw Error(ExitCode::usage,
-                fmt::format("{}: \"use_secondary\" needs \"secondary_host\", where the standby is", names));
+    throw Error(ExitCode::usage, fmt::format("{}: \"use_secondary\" requires \"secondary_host\"", names));
   }
   if (*config.tunnel_enabled) {
     config.server.tunnel = std::make_shared<ssh::Tunnel>(config.tunnel);

@@ -8,7 +8,7 @@ namespace tap::config {
 
 namespace {
 
-/// Levenshtein's distance: inserts, deletes and replacements that turn one word into the other.
+/// The Levenshtein distance of two words.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});

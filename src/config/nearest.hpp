@@ -8,8 +8,8 @@
 
 namespace tap::config {
 
-/// The candidate that a mistyped word most likely means, if one is near enough to suggest: at most `limit`
-/// characters away, by default two fifths of the longer word.
+/// The candidate closest to a misspelled word, if at most `limit` characters differ (default: two fifths of
+/// the longer word).
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates,
                                    std::optional<std::size_t> limit = std::nullopt);
 

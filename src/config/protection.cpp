@@ -17,7 +17,7 @@ namespace tap::config {
 
 namespace {
 
-/// The TLS keys of the Meltano SDK's tap with libpq's names. They count if `ssl_enable` is on only.
+/// The TLS keys of the Meltano tap and their libpq names. They have an effect only with `ssl_enable`.
 constexpr auto kSdkKeys = std::to_array<std::pair<const char*, const char*>>({
     {"ssl_mode", "sslmode"},
     {"ssl_certificate_authority", "sslrootcert"},
@@ -25,11 +25,11 @@ constexpr auto kSdkKeys = std::to_array<std::pair<const char*, const char*>>({
     {"ssl_client_private_key", "sslkey"},
 });
 
-/// libpq's modes, the weakest first.
+/// libpq's modes, weakest first.
 constexpr std::array<std::string_view, 6> kModes = {"disable", "allow",     "prefer",
                                                     "require", "verify-ca", "verify-full"};
 
-/// The place of a mode among kModes; the end of them if it is not one, which libpq refuses.
+/// The position of a mode in kModes; its size for an unknown mode, which libpq rejects.
 std::size_t strength(std::string_view mode) {
   return static_cast<std::size_t>(std::ranges::find(kModes, mode) - kModes.begin());
 }
@@ -47,7 +47,7 @@ bool is_flag_on(const Json& keys, const std::string& key, const std::string& sou
   return found != keys.end() && !found->is_null() && Reader(sources, key, *found, false).flag();
 }
 
-/// Throws if the mode that libpq is given is weaker than a key of the config requires.
+/// Throws if libpq's sslmode is weaker than a key of the config requires.
 void require_strong_mode(const pg::ConnectionSettings& server, const Json& keys, const std::string& sources) {
   const auto set = server.keywords.find("sslmode");
   if (set == server.keywords.end()) {
@@ -57,7 +57,7 @@ void require_strong_mode(const pg::ConnectionSettings& server, const Json& keys,
     if (strength(set->second) < strength(least)) {
       throw Error(ExitCode::usage,
                   fmt::format("{}: \"{}\" requires sslmode \"{}\" or stronger, but the connection would use "
-                              "\"{}\": keep one of them",
+                              "\"{}\"; remove one of the two",
                               sources, key, least, set->second));
     }
   };
@@ -81,7 +81,7 @@ void require_strong_mode(const pg::ConnectionSettings& server, const Json& keys,
   }
 }
 
-/// Throws if a URI replaces what another key says about the protection of the session.
+/// Throws if a URI overrides another key that protects the session.
 void require_one_value(const pg::ConnectionSettings& server, const Json& keys, const std::string& sources) {
   for (const std::string_view keyword : pg::security_keywords()) {
     const std::string text = text_of(keys, keyword);
@@ -89,14 +89,14 @@ void require_one_value(const pg::ConnectionSettings& server, const Json& keys, c
     if (!text.empty() && set != server.keywords.end() && set->second != text) {
       throw Error(
           ExitCode::usage,
-          fmt::format("{}: \"{}\" and the URI have different values: keep one of them", sources, keyword));
+          fmt::format("{}: \"{}\" and the URI have different values; remove one of them", sources, keyword));
     }
   }
 }
 
 }  // namespace
 
-void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
+void translate_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
   const auto has = [&](const char* key) {
     return keys.contains(key) && !keys[key].is_null() && keys[key] != "";
   };
@@ -113,7 +113,7 @@ void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
     if (has(key) && !has("ssl_enable")) {
       throw Error(
           ExitCode::usage,
-          fmt::format("{}: \"{}\" has no effect without \"ssl_enable\": set \"ssl_enable\" to true, or use "
+          fmt::format("{}: \"{}\" has no effect without \"ssl_enable\"; set \"ssl_enable\" to true, or use "
                       "\"{}\"",
                       source_of[key], key, keyword));
     }
@@ -121,9 +121,10 @@ void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of) {
   if (is_on("ssl_enable")) {
     if (has("sslmode") && (strength(text_of(keys, "sslmode")) < kEncrypted ||
                            (has("ssl_mode") && keys["ssl_mode"] != keys["sslmode"]))) {
-      throw Error(ExitCode::usage,
-                  fmt::format("{}: \"sslmode\" contradicts \"ssl_enable\" and \"ssl_mode\": keep one of them",
-                              source_of["sslmode"]));
+      throw Error(
+          ExitCode::usage,
+          fmt::format("{}: \"sslmode\" contradicts \"ssl_enable\" and \"ssl_mode\"; remove one of them",
+                      source_of["sslmode"]));
     }
     if (!has("ssl_mode")) {
       keys["ssl_mode"] = "verify-full";
@@ -154,8 +155,8 @@ void require_safe(const Config& config, const Json& keys, const std::string& sou
         !pg::may_be_file(keyword, set == keywords.end() ? pg::connection_default(keyword) : set->second)) {
       throw Error(
           ExitCode::usage,
-          fmt::format("{}: \"{}\" must be the path of a file that can be read, or its text in PEM with the "
-                      "lines BEGIN and END, but is neither",
+          fmt::format("{}: \"{}\" must be the path of a readable file, or PEM text with its BEGIN and END "
+                      "lines, but is neither",
                       set == keywords.end() ? "the environment" : sources, keyword));
     }
   }
@@ -165,7 +166,7 @@ void require_safe(const Config& config, const Json& keys, const std::string& sou
     const std::string name = set == keywords.end() ? text_of(keys, keyword) : set->second;
     if (name.find("://") != std::string::npos || name.find("password=") != std::string::npos) {
       throw Error(ExitCode::usage,
-                  fmt::format("{}: \"{}\" must be a name, but is a connection string: a URI goes "
+                  fmt::format("{}: \"{}\" must be a name, but is a connection string; put a URI "
                               "into \"sqlalchemy_url\"",
                               sources, keyword));
     }

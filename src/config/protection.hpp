@@ -9,13 +9,14 @@
 
 namespace tap::config {
 
-/// Puts libpq's keys in place of the Meltano tap's for TLS (`ssl_mode` is `sslmode`). Throws Error
-/// (ExitCode::usage) where these would have no effect or contradict libpq's.
-void take_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of);
+/// Replaces the TLS keys of the Meltano tap in `keys` by libpq's (`ssl_mode` becomes `sslmode`). `source_of`
+/// names the file of each key and is updated. Throws Error (ExitCode::usage) if a key would have no effect or
+/// contradicts a libpq key.
+void translate_sdk_keys(Json& keys, std::map<std::string, std::string>& source_of);
 
-/// Throws Error (ExitCode::usage) if libpq would print a secret of the config's, as the path of a file or the
-/// name of a database, or if the session would be less protected than one of `keys` requires. `keys` are
-/// those of the files before take_sdk_keys(); `sources` names the files.
+/// Throws Error (ExitCode::usage) if libpq would print a secret of the config (as a file path or a database
+/// name), or if the session would be less protected than one of `keys` requires. `keys` are the config's keys
+/// before translate_sdk_keys(); `sources` names the files for the error message.
 void require_safe(const Config& config, const Json& keys, const std::string& sources);
 
 }  // namespace tap::config

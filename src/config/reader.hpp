@@ -11,9 +11,8 @@
 
 namespace tap::config {
 
-/// One key's value as the user wrote it, read as the type that the setting wants. Strings and native JSON
-/// types are taken alike: "5432" and 5432, "true" and true. Throws Error (ExitCode::usage) naming file and
-/// key.
+/// Converts the value of one key to the type of its setting. Strings and native JSON types are equivalent:
+/// "5432" and 5432, "true" and true. Every function throws Error (ExitCode::usage) that names file and key.
 class Reader {
  public:
   /// `secret` keeps the value out of error texts.
@@ -22,14 +21,14 @@ class Reader {
 
   [[nodiscard]] std::string text() const;
   [[nodiscard]] bool flag() const;
-  [[nodiscard]] std::uint64_t count() const;  ///< a whole number, not negative
-  /// The same several times, in text with commas between.
+  [[nodiscard]] std::uint64_t count() const;  ///< an integer, 0 or more
+  /// Comma-separated integers, 0 or more.
   [[nodiscard]] std::vector<std::uint64_t> counts() const;
-  [[nodiscard]] double amount() const;  ///< a number, not negative
-  /// A JSON array of strings, or comma-separated text; blanks around names are dropped, empty text is no
-  /// name.
+  [[nodiscard]] double amount() const;  ///< a number, 0 or more
+  /// A JSON array of strings or comma-separated text; surrounding blanks and empty names are dropped.
   [[nodiscard]] std::vector<std::string> list() const;
 
+  /// The value that belongs to the word in `choices`.
   template <class Choice>
   Choice one_of(const std::vector<std::pair<std::string_view, Choice>>& choices) const {
     const std::string word = text();
@@ -43,6 +42,7 @@ class Reader {
     fail("one of " + names);
   }
 
+  /// Throws the Error that says the value must be `wanted`.
   [[noreturn]] void fail(const std::string& wanted) const;
 
  private:

@@ -19,7 +19,7 @@ void set_keyword(Config& config, const char* keyword, const Reader& value) {
   config.server.keywords[keyword] = value.text();
 }
 
-/// One, or one for each host.
+/// Reads one port, or one port per host.
 std::string ports(const Reader& value) {
   std::string ports;
   for (const std::uint64_t port : value.counts()) {
@@ -34,13 +34,12 @@ std::string ports(const Reader& value) {
 void set_url(Config& config, const Reader& value) {
   if (const std::string url = value.text(); !url.empty() && !config.server.take_url(url)) {
     value.fail(
-        "a URI like postgresql://user:password@host:5432/dbname, in whose password @ is %40, : is %3A, / is "
-        "%2F, "
-        "? is %3F and % is %25");
+        "a URI like postgresql://user:password@host:5432/dbname; in the password, write @ as %40, : as %3A, "
+        "/ as %2F, ? as %3F and % as %25");
   }
 }
 
-/// As the server reads them (manual: Setting Parameters).
+/// Accepts the units of the server (PostgreSQL manual, "Setting Parameters").
 void set_timeout(Config& config, const char* name, const Reader& value) {
   const std::string text = value.text();
   const auto unit = std::min(text.find_first_not_of("0123456789"), text.size());
@@ -89,7 +88,7 @@ void set_silence(Config& config, const Reader& value) {
 void set_limit(Config& config, const Reader& value) {
   config.limit = value.count();
   if (config.limit > std::numeric_limits<std::int64_t>::max()) {
-    value.fail("at most 9223372036854775807");  // the server counts rows so far
+    value.fail("at most 9223372036854775807");  // the server's LIMIT is a bigint
   }
 }
 
@@ -100,7 +99,7 @@ void set_default_method(Config& config, const Reader& value) {
   }
 }
 
-/// 0 is no limit.
+/// Reads seconds; std::nullopt for 0, which means no limit.
 std::optional<std::chrono::duration<double>> duration(const Reader& value) {
   const double seconds = value.amount();
   return seconds > 0 ? std::optional<std::chrono::duration<double>>(seconds) : std::nullopt;
@@ -108,17 +107,17 @@ std::optional<std::chrono::duration<double>> duration(const Reader& value) {
 
 const auto kSettings = std::to_array<Setting>({
     {"host", "", "text", "",
-     "server's name, address, or socket folder; or several with commas between, to be tried in order",
+     "Host name, IP address or socket directory; comma-separated hosts are tried in order",
      [](Config& c, const Reader& v) { set_keyword(c, "host", v); }},
-    {"port", "", "integer", "5432", "server's port, or one for each host",
+    {"port", "", "integer", "5432", "Port, or one port per host, comma-separated",
      [](Config& c, const Reader& v) { c.server.keywords["port"] = ports(v); }},
-    {"user", "", "text", "", "role to log in as",
+    {"user", "", "text", "", "Role to log in as",
      [](Config& c, const Reader& v) { set_keyword(c, "user", v); }},
-    {"password", "", "text", "", "its password",
+    {"password", "", "text", "", "Password of the role",
      [](Config& c, const Reader& v) { set_keyword(c, "password", v); }, true},
-    {"dbname", "database", "text", "", "database to connect to",
+    {"dbname", "database", "text", "", "Database to connect to",
      [](Config& c, const Reader& v) { set_keyword(c, "dbname", v); }},
-    {"ssl", "", "boolean", "false", "true: `sslmode=require`, or a stronger `sslmode`",
+    {"ssl", "", "boolean", "false", "Require TLS; `sslmode` may require more",
      [](Config& c, const Reader& v) {
        if (v.flag()) {
          c.server.keywords.emplace("sslmode", "require");
@@ -126,103 +125,93 @@ const auto kSettings = std::to_array<Setting>({
      }},
     {"sslmode", "", "text", "prefer", "`disable`, `allow`, `prefer`, `require`, `verify-ca` or `verify-full`",
      set_sslmode},
-    {"sslrootcert", "", "text", "",
-     "certificates of the authorities that the server's must come from: a file, or its text (PEM)",
+    {"sslrootcert", "", "text", "", "Trusted certificate authorities (file or PEM text)",
      [](Config& c, const Reader& v) { c.server.set_file("sslrootcert", v.text()); }},
-    {"sslcert", "", "text", "", "our own certificate: a file, or its text (PEM)",
+    {"sslcert", "", "text", "", "Client certificate (file or PEM text)",
      [](Config& c, const Reader& v) { c.server.set_file("sslcert", v.text()); }},
-    {"sslkey", "", "text", "", "its key: a file, or its text (PEM)",
+    {"sslkey", "", "text", "", "Private key of the client certificate (file or PEM text)",
      [](Config& c, const Reader& v) { c.server.set_file("sslkey", v.text()); }, true},
-    {"sslcrl", "", "text", "", "certificates that are revoked: a file, or its text (PEM)",
+    {"sslcrl", "", "text", "", "Certificate revocation list (file or PEM text)",
      [](Config& c, const Reader& v) { c.server.set_file("sslcrl", v.text()); }},
     {"sqlalchemy_url", "url", "text", "",
-     "the server as a URI, `postgresql://user:password@host:5432/dbname?sslmode=require`; it wins over the "
-     "keys above",
-     set_url, true},
-    {"password_command", "", "text", "",
-     "shell command that prints the password, run for each connection: for tokens that expire, or a vault",
+     "Connection URI, `postgresql://user:password@host:5432/dbname`; overrides the keys above", set_url,
+     true},
+    {"password_command", "", "text", "", "Shell command that prints the password; run for each connection",
      [](Config& c, const Reader& v) { c.server.password_command = v.text(); }, true},
-    {"use_secondary", "", "boolean", "false",
-     "copies (full table, incremental, first copies) come from a standby, the log from `host`",
+    {"use_secondary", "", "boolean", "false", "Copy tables from a standby; WAL is still read from `host`",
      [](Config& c, const Reader& v) { c.secondary.used = v.flag(); }},
-    {"secondary_host", "", "text", "", "the standby; required with `use_secondary`",
+    {"secondary_host", "", "text", "", "Host of the standby; required with `use_secondary`",
      [](Config& c, const Reader& v) { c.secondary.host = v.text(); }},
-    {"secondary_port", "", "integer", "", "its port, else `port`",
+    {"secondary_port", "", "integer", "", "Port of the standby; default: `port`",
      [](Config& c, const Reader& v) { c.secondary.port = ports(v); }},
     {"statement_timeout", "", "text", "0",
-     "longest time for one statement, a whole copy: milliseconds, or with a unit, `2h`; 0: no limit",
+     "Time limit for one statement, which includes a whole copy (`2h`, or milliseconds); 0: none",
      [](Config& c, const Reader& v) { set_timeout(c, "statement_timeout", v); }},
-    {"lock_timeout", "", "text", "5min", "longest wait for a table that somebody else has locked",
+    {"lock_timeout", "", "text", "5min", "How long to wait for a table lock",
      [](Config& c, const Reader& v) { set_timeout(c, "lock_timeout", v); }},
     {"idle_in_transaction_session_timeout", "", "text", "0",
-     "longest time that the server waits for us inside of a transaction",
+     "How long a transaction may be idle, for example while the target is blocked; 0: no limit",
      [](Config& c, const Reader& v) { set_timeout(c, "idle_in_transaction_session_timeout", v); }},
     {"silence_timeout", "", "integer", "60",
-     "after so many seconds without a word, a second connection asks the server whether the first is alive; "
-     "0: never",
+     "Seconds without data before a second connection checks that the server is alive; 0: never",
      set_silence},
-    {"ssh_tunnel.host", "", "text", "", "SSH server through which to connect",
+    {"ssh_tunnel.host", "", "text", "", "SSH server to connect through",
      [](Config& c, const Reader& v) { c.tunnel.host = v.text(); }},
-    {"ssh_tunnel.port", "", "integer", "22", "its port", set_tunnel_port},
-    {"ssh_tunnel.username", "", "text", "", "login name there; else the system's of whom the tap runs as",
+    {"ssh_tunnel.port", "", "integer", "22", "Port of the SSH server", set_tunnel_port},
+    {"ssh_tunnel.username", "", "text", "", "SSH user; default: the user that runs the tap",
      [](Config& c, const Reader& v) { c.tunnel.username = v.text(); }},
-    {"ssh_tunnel.private_key", "", "text", "", "key to log in with: its text, or the path of its file",
+    {"ssh_tunnel.private_key", "", "text", "", "SSH private key (file or text)",
      [](Config& c, const Reader& v) { c.tunnel.private_key = v.text(); }, true},
-    {"ssh_tunnel.private_key_password", "", "text", "", "what the key is encrypted with",
+    {"ssh_tunnel.private_key_password", "", "text", "", "Passphrase of the SSH private key",
      [](Config& c, const Reader& v) { c.tunnel.private_key_password = v.text(); }, true},
-    {"ssh_tunnel.password", "", "text", "", "password to log in with",
+    {"ssh_tunnel.password", "", "text", "", "SSH password",
      [](Config& c, const Reader& v) { c.tunnel.password = v.text(); }, true},
-    {"ssh_tunnel.known_hosts", "", "text", "~/.ssh/known_hosts", "file with the keys of known SSH servers",
+    {"ssh_tunnel.known_hosts", "", "text", "~/.ssh/known_hosts", "File with known SSH host keys",
      [](Config& c, const Reader& v) { c.tunnel.known_hosts = v.text(); }},
     {"ssh_tunnel.host_key", "", "text", "",
-     "the server's key, in place of a file: fingerprint `SHA256:...`, public key, or `any` for no check",
-     set_host_key},
+     "Expected SSH host key: fingerprint `SHA256:...`, public key, or `any` to skip the check", set_host_key},
     {"ssh_tunnel.keepalive", "", "integer", "30",
-     "asks a silent SSH server after so many seconds whether it is there; 0: never", set_keepalive},
-    {"ssh_tunnel.enable", "", "boolean", "true", "false: connect without the tunnel",
+     "Seconds between keepalives to an idle SSH server; 0: never", set_keepalive},
+    {"ssh_tunnel.enable", "", "boolean", "true", "Whether to use the tunnel",
      [](Config& c, const Reader& v) { c.tunnel_enabled = v.flag(); }},
-    {"filter_dbs", "", "list", "", "discover these databases only, else every one that the user can reach",
+    {"filter_dbs", "", "list", "", "Databases to discover; default: all that accept the role",
      [](Config& c, const Reader& v) { c.filter_dbs = v.list(); }},
-    {"filter_schemas", "", "list", "", "discover these schemas only",
+    {"filter_schemas", "", "list", "", "Schemas to discover; default: all",
      [](Config& c, const Reader& v) { c.filter_schemas = v.list(); }},
-    {"default_replication_method", "", "text", "", "for streams whose metadata has no `replication-method`",
-     set_default_method},
-    {"include_schemas_in_destination_stream_name", "", "boolean", "false",
-     "streams are called `<schema>_<table>`",
+    {"default_replication_method", "", "text", "",
+     "Replication method of streams without `replication-method` metadata", set_default_method},
+    {"include_schemas_in_destination_stream_name", "", "boolean", "false", "Name streams `<schema>_<table>`",
      [](Config& c, const Reader& v) { c.schema_in_stream_name = v.flag(); }},
     {"schema_dialect", "", "text", "portable",
-     "form of the JSON schema: `portable`, valid in every draft, or `singer-io`, the Python tap's to the "
-     "letter",
+     "JSON schema form: `portable` (valid in every draft) or `singer-io` (identical to the Python tap)",
      [](Config& c, const Reader& v) {
        c.values.schema_dialect =
            v.one_of(Choices<EncodingOptions::Dialect>{{"portable", EncodingOptions::Dialect::portable},
                                                       {"singer-io", EncodingOptions::Dialect::singer_io}});
      }},
-    {"numeric_as", "", "text", "number",
-     "numeric columns as JSON numbers, or as `decimal-string` with `format: x-singer.decimal`",
+    {"numeric_as", "", "text", "number", "`number`, or `decimal-string` with `format: x-singer.decimal`",
      [](Config& c, const Reader& v) {
        c.values.numeric_as = v.one_of(Choices<EncodingOptions::NumericAs>{
            {"number", EncodingOptions::NumericAs::number},
            {"decimal-string", EncodingOptions::NumericAs::decimal_string}});
      }},
-    {"json_as_object", "", "boolean", "false", "json and jsonb as JSON values, not as strings",
+    {"json_as_object", "", "boolean", "false", "Write json and jsonb as JSON values instead of strings",
      [](Config& c, const Reader& v) { c.values.json_as_object = v.flag(); }},
     {"other_types", "", "text", "string",
-     "types that the Python tap leaves out (interval, bytea, ranges, ...): `string` or `unsupported`; "
-     "with "
-     "`schema_dialect: singer-io` the default is `unsupported`",
+     "Types the Python tap ignores (interval, bytea, ...): `string` or `unsupported` (default for "
+     "`singer-io`)",
      [](Config& c, const Reader& v) {
        c.values.other_types = v.one_of(
            Choices<EncodingOptions::OtherTypes>{{"string", EncodingOptions::OtherTypes::string},
                                                 {"unsupported", EncodingOptions::OtherTypes::unsupported}});
      }},
-    {"non_finite_numbers", "", "text", "null", "NaN and infinities: `null`, or `string`",
+    {"non_finite_numbers", "", "text", "null", "NaN and infinity: `null` or `string`",
      [](Config& c, const Reader& v) {
        c.values.non_finite_numbers = v.one_of(Choices<EncodingOptions::NonFinite>{
            {"null", EncodingOptions::NonFinite::null}, {"string", EncodingOptions::NonFinite::string}});
      }},
     {"out_of_range_dates", "", "text", "clamp",
-     "dates before year 1 or after 9999, and infinity: `clamp`, `null`, `string` or `error`",
+     "Infinity and years outside 1-9999: `clamp`, `null`, `string` or `error`",
      [](Config& c, const Reader& v) {
        c.values.out_of_range_dates =
            v.one_of(Choices<EncodingOptions::OutOfRange>{{"clamp", EncodingOptions::OutOfRange::clamp},
@@ -231,57 +220,52 @@ const auto kSettings = std::to_array<Setting>({
                                                          {"error", EncodingOptions::OutOfRange::error}});
      }},
     {"limit", "max_record_count", "integer", "0",
-     "rows of one incremental run, ties of the last included; 0: all", set_limit},
+     "Incremental: maximum number of rows per run (ties are included); 0: no limit", set_limit},
     {"replication_key_lookback", "", "number", "0",
-     "incremental: re-read so much below the bookmark (seconds, or a number) for rows that were committed "
-     "late",
+     "Incremental: how far below the bookmark to read again (seconds, or a number)",
      [](Config& c, const Reader& v) { c.replication_key_lookback = v.amount(); }},
     {"replication_slot", "replication_slot_name", "text", "",
-     "log based: slot to read; else `stitch_<dbname>`, then `stitch`",
+     "Log-based: replication slot; default: `stitch_<dbname>`, then `stitch`",
      [](Config& c, const Reader& v) { c.log.slot = v.text(); }},
-    {"create_replication_slot", "", "boolean", "false", "log based: make the slot if it is missing",
+    {"create_replication_slot", "", "boolean", "false", "Log-based: create the slot if it is missing",
      [](Config& c, const Reader& v) { c.log.create_slot = v.flag(); }},
     {"logical_decoding_plugin", "", "text", "auto",
-     "log based: `wal2json`, or `auto`, which follows the slot",
+     "Log-based: `wal2json`, or `auto` to use the slot's plugin",
      [](Config& /*c*/, const Reader& v) { v.one_of(Choices<int>{{"auto", 0}, {"wal2json", 0}}); }},
     {"wal2json_message_format", "", "text", "2",
-     "log based: `1` for a wal2json that does not know format 2; it does not tell of TRUNCATE",
+     "Log-based: `1` for wal2json releases without format 2; TRUNCATE is not reported",
      [](Config& c, const Reader& v) {
        using Format = LogSettings::Format;
        c.log.format = v.one_of(Choices<Format>{{"1", Format::v1}, {"2", Format::v2}, {"", Format::newest}});
      }},
-    {"break_at_end_lsn", "", "boolean", "true", "log based: false follows the log for ever",
+    {"break_at_end_lsn", "", "boolean", "true",
+     "Log-based: stop at the end of WAL as of the start of the run; `false`: run continuously",
      [](Config& c, const Reader& v) { c.log.stop_at_end = v.flag(); }},
     {"max_run_seconds", "replication_max_run_seconds", "number", "0",
-     "log based: end after so long, at the next commit; 0: no limit",
+     "Log-based: stop at the first commit after this many seconds; 0: no limit",
      [](Config& c, const Reader& v) { c.log.max_run = duration(v); }},
     {"logical_poll_total_seconds", "replication_idle_exit_seconds", "number", "0",
-     "log based: end when no change has come for so long; 0: no limit",
+     "Log-based: stop after this many seconds without a change; 0: no limit",
      [](Config& c, const Reader& v) { c.log.max_idle = duration(v); }},
     {"unsent_columns", "", "text", "fetch",
-     "log based: large columns that an update leaves as they are, which the log does not have: `fetch` "
-     "reads "
-     "them from the table, `omit` leaves them out",
+     "Log-based: unchanged TOAST columns, which WAL lacks: `fetch` from the table or `omit`",
      [](Config& c, const Reader& v) {
        c.log.fetch_unsent = v.one_of(Choices<bool>{{"fetch", true}, {"omit", false}});
      }},
-    {"debug_lsn", "", "boolean", "false", "log based: records have `_sdc_lsn`",
+    {"debug_lsn", "", "boolean", "false", "Log-based: add `_sdc_lsn` to records",
      [](Config& c, const Reader& v) { c.log.lsn_column = v.flag(); }},
-    {"record_sequence", "", "boolean", "false",
-     "log based: RECORDs have a growing `sequence`, for targets that order by it",
+    {"record_sequence", "", "boolean", "false", "Log-based: add an increasing `sequence` to RECORD messages",
      [](Config& c, const Reader& v) { c.log.sequence = v.flag(); }},
-    {"tap_id", "", "text", "",
-     "log based: the slot is `pipelinewise_<dbname>[_<tap_id>]`, and streams take new columns",
+    {"tap_id", "", "text", "", "Log-based: use slot `pipelinewise_<dbname>[_<tap_id>]` and sync new columns",
      [](Config& c, const Reader& v) { c.log.tap_id = v.text(); }},
     {"max_retries", "", "integer", "5",
-     "attempts after transient faults that do not advance the bookmark, with growing waits between",
+     "Retries after a transient error; the count restarts when the bookmark advances",
      [](Config& c, const Reader& v) {
        c.max_retries = static_cast<unsigned>(std::min<std::uint64_t>(v.count(), 1000));
      }},
-    {"state_every_seconds", "", "number", "5",
-     "write STATE at least this often, or by rows, whichever is first",
+    {"state_every_seconds", "", "number", "5", "Maximum time between STATE messages",
      [](Config& c, const Reader& v) { c.state_every_time = std::chrono::duration<double>(v.amount()); }},
-    {"state_every_rows", "", "integer", "100000", "write STATE after this many rows at the latest",
+    {"state_every_rows", "", "integer", "100000", "Maximum number of rows between STATE messages",
      [](Config& c, const Reader& v) {
        c.state_every_rows = v.count();
        if (c.state_every_rows == 0) {
@@ -295,7 +279,7 @@ constexpr auto kWithoutEffect = std::to_array<std::string_view>(
      "flattening_enabled", "flattening_max_depth", "batch_config", "dates_as_string", "ssl_storage_directory",
      "log_based_single_connection", "auto_bootstrap_log_based", "emit_activate_version_messages"});
 
-/// As the other taps take them: what is off, or empty, is not asked for.
+/// True if the value asks for something: the other taps ignore false and empty values, too.
 bool is_filled(const Json& value) {
   const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
   return !value.empty() && !blank && value != false;

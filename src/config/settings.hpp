@@ -10,29 +10,29 @@
 
 namespace tap::config {
 
-/// A key of the config: one row says all there is to know of it.
+/// A config key with all its properties. Add a setting by adding a row to the table in settings.cpp.
 struct Setting {
   std::string_view name;
-  std::string_view alias;  ///< another tap's name for the same, or empty
+  std::string_view alias;  ///< the name in another tap, or empty
   std::string_view type;
-  std::string_view initial;  ///< the default as the user would write it, or empty
-  std::string_view meaning;
+  std::string_view default_value;  ///< as the user would write it, or empty
+  std::string_view description;    ///< at most one line
   void (*set)(Config& config, const Reader& value);
   bool secret = false;
 };
 
-/// Every key that has an effect.
+/// The settings table: every key that has an effect.
 std::span<const Setting> settings();
 
-/// A key of the Python taps that asks for what this version does not have.
+/// A key of the Python taps for a feature that this version does not have.
 struct MissingSetting {
   std::string_view name;
-  bool (*asks)(const Json& value);  ///< that this value does
-  std::string_view instead;         ///< what to do; empty: a run without it is still what the user wants
+  bool (*is_used)(const Json& value);  ///< true if the value uses the feature
+  std::string_view instead;            ///< what to do; empty: the run continues without the feature
 };
 std::span<const MissingSetting> missing_settings();
 
-/// Keys of the Python taps that need no counterpart here: taken without a warning, without an effect.
+/// Keys of the Python taps that have no effect here and cause no warning.
 std::span<const std::string_view> keys_without_effect();
 
 }  // namespace tap::config

@@ -29,14 +29,14 @@ class AboutTest(unittest.TestCase):
             {
                 "type": ["integer", "null"],
                 "default": 5432,
-                "description": "server's port, or one for each host",
+                "description": "Port, or one port per host, comma-separated",
             },
         )
         self.assertEqual(
             settings["password"],
-            {"type": ["string", "null"], "description": "its password", "secret": True},
+            {"type": ["string", "null"], "description": "Password of the role", "secret": True},
         )
-        self.assertEqual(settings["database"]["description"], "another name of dbname")
+        self.assertEqual(settings["database"]["description"], "Alias of dbname")
         self.assertEqual(settings["filter_dbs"]["items"], {"type": "string"})
         self.assertEqual(settings["ssh_tunnel"]["properties"]["port"]["default"], 22)
 
@@ -46,10 +46,8 @@ class AboutTest(unittest.TestCase):
             text.startswith(f"tap-postgres {about()['version']}\nSinger tap for PostgreSQL: "),
             text[:100],
         )
-        self.assertIn("\n  dbname, database (text)\n      database to connect to\n", text)
-        self.assertIn(
-            "\n  ssh_tunnel.password (text, secret)\n      password to log in with\n", text
-        )
+        self.assertIn("\n  dbname, database (text)\n      Database to connect to\n", text)
+        self.assertIn("\n  ssh_tunnel.password (text, secret)\n      SSH password\n", text)
         self.assertIn("\n  max_retries (integer, default 5)\n", text)
 
 

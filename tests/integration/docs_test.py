@@ -61,7 +61,7 @@ def setting_rows():
     about = json.loads(tap.run(None, "--about", "--format", "json").stdout)
     rows = {}
     for name, schema in settings(about["settings"]["properties"]):
-        alias_of = re.fullmatch(r"another name of (.*)", schema["description"])
+        alias_of = re.fullmatch(r"Alias of (.*)", schema["description"])
         if alias_of:
             _, default, meaning = rows[alias_of[1]]
             rows[alias_of[1]] = (f"`{alias_of[1]}`, `{name}`", default, meaning)

@@ -10,9 +10,9 @@ from support.server import shared
 
 KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ"  # a key without its BEGIN line
 NOT_A_FILE = (
-    'CRITICAL config.json: "{}" must be the path of a file that can be read, or its text in PEM '
-    "with the lines BEGIN and END, "
-    "but is neither\n"
+    'CRITICAL config.json: "{}" must be the path of a readable file, or PEM '
+    "text with its BEGIN "
+    "and END lines, but is neither\n"
 )
 
 
@@ -91,8 +91,8 @@ class SecretsTest(SecuritySettingsTest):
                 f"host=localhost password={KEY}",
             ):
                 self.check_refused(
-                    f'CRITICAL config.json: "{keyword}" must be a name, but is a connection '
-                    'string: a URI goes into "sqlalchemy_url"\n',
+                    f'CRITICAL config.json: "{keyword}" must be a name, but is '
+                    'a connection string; put a URI into "sqlalchemy_url"\n',
                     **{keyword: value},
                 )
 
@@ -119,9 +119,9 @@ class FailClosedTest(SecuritySettingsTest):
             if major < since:
                 are_newer = True
                 self.check_refused(
-                    f'CRITICAL config.json: "{keyword}" needs libpq {since} or later, but this is '
-                    f"{version}: install a newer libpq, "
-                    "or remove the key\n",
+                    f'CRITICAL config.json: "{keyword}" needs libpq {since} or later, '
+                    f"but {version} "
+                    "is installed; install a newer libpq or remove the key\n",
                     **{keyword: value},
                 )
         if not are_newer:
@@ -151,7 +151,7 @@ class FailClosedTest(SecuritySettingsTest):
                 **{key: "x"},
             )
         self.check_refused(
-            'CRITICAL config.json: unknown key "ssl_something_else_entirely": remove it\n',
+            'CRITICAL config.json: unknown key "ssl_something_else_entirely"; remove it\n',
             ssl_something_else_entirely=1,
         )
 
@@ -163,21 +163,21 @@ class FailClosedTest(SecuritySettingsTest):
             ("ssl_client_private_key", "sslkey"),
         ):
             self.check_refused(
-                f'CRITICAL config.json: "{key}" has no effect without "ssl_enable": set '
+                f'CRITICAL config.json: "{key}" has no effect without "ssl_enable"; set '
                 f'"ssl_enable" to true, or use "{keyword}"\n',
                 **{key: "verify-full"},
             )
 
     def test_contradictions(self):
         self.check_refused(
-            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of '
-            "them\n",
+            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode"; '
+            "remove one of them\n",
             ssl_enable=True,
             sslmode="prefer",
         )
         self.check_refused(
-            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode": keep one of '
-            "them\n",
+            'CRITICAL config.json: "sslmode" contradicts "ssl_enable" and "ssl_mode"; '
+            "remove one of them\n",
             ssl_enable=True,
             ssl_mode="verify-full",
             sslmode="require",
@@ -185,8 +185,7 @@ class FailClosedTest(SecuritySettingsTest):
         for mode in ("disable", "allow", "prefer"):
             self.check_refused(
                 'CRITICAL config.json: "ssl" requires sslmode "require" or stronger, but the '
-                f'connection would use "{mode}": '
-                "keep one of them\n",
+                f'connection would use "{mode}"; remove one of the two\n',
                 ssl=True,
                 sslmode=mode,
             )

@@ -53,7 +53,7 @@ std::string problem(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("strings and native JSON types are taken alike") {
+TEST_CASE("strings and native JSON types are equivalent") {
   for (const char* port : {"5433", "\"5433\""}) {
     CHECK(load(std::string(R"(, "port": )") + port).server.keywords.at("port") == "5433");
   }
@@ -68,18 +68,18 @@ TEST_CASE("strings and native JSON types are taken alike") {
   CHECK(load(R"(, "filter_schemas": ["a", "b c"])").filter_schemas == two);
 }
 
-TEST_CASE("several hosts have a port each, an address does without a host") {
+TEST_CASE("each host has a port, and hostaddr replaces host") {
   CHECK(load(R"(, "host": "a,b", "port": "5432, 5433")").server.keywords.at("port") == "5432,5433");
   const ConfigFile file(R"({"hostaddr": "127.0.0.1", "user": "tap", "dbname": "shop"})");
   CHECK(config::load({file.path()}).server.describe("shop") == "127.0.0.1:5432, database shop, user tap");
 }
 
-TEST_CASE("the Python taps' names for one key are taken alike") {
+TEST_CASE("the Python taps' names for one key are equivalent") {
   const ConfigFile file(R"({"host": "db", "user": "tap", "database": "shop"})");
   CHECK(config::load({file.path()}).server.database() == "shop");
 }
 
-TEST_CASE("ssl true asks for sslmode require, an sslmode of its own wins") {
+TEST_CASE("ssl means sslmode require unless sslmode is set") {
   CHECK(load(R"(, "ssl": "true")").server.keywords.at("sslmode") == "require");
   CHECK(load(R"(, "ssl": "true", "sslmode": "verify-full")").server.keywords.at("sslmode") == "verify-full");
   CHECK(load(R"(, "sslmode": "verify-full", "ssl": true)").server.keywords.at("sslmode") == "verify-full");
@@ -109,7 +109,7 @@ TEST_CASE("ssh_tunnel is an object, its text, or a key for each member") {
   }
 }
 
-TEST_CASE("a wrong ssh_tunnel is refused by member, without secrets") {
+TEST_CASE("an invalid ssh_tunnel names the member and hides secrets") {
   const auto said = [](const std::string& tunnel) { return problem("{" + kServer + ", " + tunnel + "}"); };
   CHECK(said(R"("ssh_tunnel": {"host": "h", "port": "abc"})") ==
         ": \"ssh_tunnel.port\" must be a whole number, but is \"abc\"");
@@ -123,7 +123,7 @@ TEST_CASE("a wrong ssh_tunnel is refused by member, without secrets") {
         ": \"ssh_tunnel.host_key\" must be a fingerprint SHA256:..., a public key, or any, but is \"ab:cd\"");
   CHECK(said(R"("ssh_tunnel": ["secret"])") == ": \"ssh_tunnel\" must be an object, but is something else");
   CHECK(said(R"("ssh_tunnel": "secret")") == ": \"ssh_tunnel\": not valid JSON at line 1, column 1");
-  CHECK(said(R"("ssh_tunnel": {"port": 22})") == ": required keys are missing: ssh_tunnel.host");
+  CHECK(said(R"("ssh_tunnel": {"port": 22})") == ": missing required keys: ssh_tunnel.host");
 }
 
 TEST_CASE("later config files win key by key, ENV reads the environment") {
@@ -137,7 +137,7 @@ TEST_CASE("later config files win key by key, ENV reads the environment") {
   unsetenv("TAP_POSTGRES_PORT");
 }
 
-TEST_CASE("the singer-io dialect leaves other types out unless they are asked for") {
+TEST_CASE("the singer-io dialect leaves other types out unless other_types is set") {
   using value::EncodingOptions;
   CHECK(load("").values.other_types == EncodingOptions::OtherTypes::string);
   CHECK(load(R"(, "schema_dialect": "singer-io")").values.other_types ==
@@ -146,7 +146,7 @@ TEST_CASE("the singer-io dialect leaves other types out unless they are asked fo
         EncodingOptions::OtherTypes::string);
 }
 
-TEST_CASE("a wrong config is refused by file, key and what is wanted") {
+TEST_CASE("an invalid config names file, key and expected value") {
   CHECK(problem("{" + kServer + R"(, "port": "abc"})") ==
         ": \"port\" must be a whole number, but is \"abc\"");
   CHECK(problem("{" + kServer + R"(, "port": "5432,"})") ==
@@ -161,9 +161,9 @@ TEST_CASE("a wrong config is refused by file, key and what is wanted") {
         ": \"out_of_range_dates\" must be one of clamp, null, string, error, but is \"drop\"");
   CHECK(problem("{" + kServer + R"(, "password": ["x"]})") ==
         ": \"password\" must be text, but is something else");
-  CHECK(problem("[]") == ": must be a JSON object of settings, but is array");
+  CHECK(problem("[]") == ": must be a JSON object, but is array");
   CHECK(problem("{") == ": not valid JSON at line 1, column 2");
-  CHECK(problem(R"({"host": "db"})") == ": required keys are missing: dbname, user");
+  CHECK(problem(R"({"host": "db"})") == ": missing required keys: dbname, user");
 }
 
 TEST_CASE("a config file that cannot be read is named") {
@@ -171,10 +171,10 @@ TEST_CASE("a config file that cannot be read is named") {
                       "/nowhere/c.json: cannot read: No such file or directory");
 }
 
-TEST_CASE("an sslmode that is weaker than another key requires is refused") {
+TEST_CASE("an sslmode weaker than another key requires is rejected") {
   const auto weaker = [](const std::string& key, const std::string& least, const std::string& mode) {
     return ": \"" + key + "\" requires sslmode \"" + least +
-           "\" or stronger, but the connection would use \"" + mode + "\": keep one of them";
+           "\" or stronger, but the connection would use \"" + mode + "\"; remove one of the two";
   };
   const auto with = [](const std::string& keys, const std::string& mode, const std::string& url = "url") {
     return problem("{" + keys + ", \"" + url + "\": \"postgresql://tap@db/shop?sslmode=" + mode + "\"}");
@@ -191,10 +191,10 @@ TEST_CASE("an sslmode that is weaker than another key requires is refused") {
   CHECK(with(R"("ssl": false, "ssl_enable": "")", "disable").empty());
   CHECK(problem(
             R"({"channel_binding": "require", "url": "postgresql://tap@db/shop?channel_binding=prefer"})") ==
-        ": \"channel_binding\" and the URI have different values: keep one of them");
+        ": \"channel_binding\" and the URI have different values; remove one of them");
 }
 
-TEST_CASE("keys of other taps that no connection depends on are ignored") {
+TEST_CASE("keys of other taps that affect no connection are ignored") {
   for (const char* key :
        {"batch_size", "max_batch_rows", "schema_name", "sql", "Password_File", "api_key", "urls"}) {
     INFO(key);

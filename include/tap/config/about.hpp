@@ -5,10 +5,10 @@
 
 namespace tap::config {
 
-/// What the tap can do and every setting, from the table that the config is read by.
+/// The capabilities and settings as text, generated from the settings table.
 std::string about_text();
 
-/// The same as the Meltano SDK's taps give it: `settings` is a JSON schema. Ends with a newline.
+/// The same in the JSON form of the Meltano SDK: `settings` is a JSON schema. Ends with a newline.
 std::string about_json();
 
 }  // namespace tap::config

@@ -14,59 +14,59 @@
 
 namespace tap::config {
 
-/// What concerns log-based replication.
+/// Settings of log-based replication.
 struct LogSettings {
-  std::string slot;                                              ///< empty: by the database's name
-  bool create_slot = false;                                      ///< make it if it is missing
-  std::string tap_id;                                            ///< pipelinewise's: part of the slot's name
-  enum class Format { newest, v1, v2 } format = Format::newest;  ///< of wal2json's messages
+  std::string slot;                                              ///< empty: named after the database
+  bool create_slot = false;                                      ///< create it if it is missing
+  std::string tap_id;                                            ///< PipelineWise: part of the slot's name
+  enum class Format { newest, v1, v2 } format = Format::newest;  ///< wal2json's format-version
 
-  bool stop_at_end = true;                                ///< the run ends where the log ended when it began
-  std::optional<std::chrono::duration<double>> max_run;   ///< or after so long
-  std::optional<std::chrono::duration<double>> max_idle;  ///< or when nothing has come for so long
+  bool stop_at_end = true;  ///< stop at the end of WAL as of the start of the run
+  std::optional<std::chrono::duration<double>> max_run;   ///< time limit of a run
+  std::optional<std::chrono::duration<double>> max_idle;  ///< stop after this time without a change
 
-  bool fetch_unsent = true;  ///< TOAST columns that an update did not send are read from the table
-  bool lsn_column = false;   ///< records have `_sdc_lsn`
-  bool sequence = false;     ///< RECORDs have a growing `sequence`
+  bool fetch_unsent = true;  ///< read unchanged TOAST columns from the table
+  bool lsn_column = false;   ///< add `_sdc_lsn` to records
+  bool sequence = false;     ///< add an increasing `sequence` to RECORDs
 };
 
-/// A standby that copies are read from, so that the primary has less to do.
+/// A standby to copy tables from.
 struct Secondary {
   bool used = false;
   std::string host;
   std::string port;  ///< empty: the primary's
 };
 
-/// What the user set. Plain values with their defaults: nothing below sees JSON, files or environment.
+/// The settings as plain values with their defaults.
 struct Config {
   pg::ConnectionSettings server;
   Secondary secondary;
-  ssh::TunnelOptions tunnel;           ///< what server.tunnel is made of, if there is one
-  std::optional<bool> tunnel_enabled;  ///< unset: if the config says anything of it
+  ssh::TunnelOptions tunnel;           ///< options of server.tunnel
+  std::optional<bool> tunnel_enabled;  ///< unset: true if the config has ssh_tunnel keys
 
   std::vector<std::string> filter_dbs;      ///< discover only these; empty: all
   std::vector<std::string> filter_schemas;  ///< discover only these; empty: all
   value::EncodingOptions values;
 
   std::optional<singer::ReplicationMethod> default_replication_method;
-  bool schema_in_stream_name = false;  ///< streams are called <schema>_<table>
+  bool schema_in_stream_name = false;  ///< name streams <schema>_<table>
 
-  std::uint64_t limit = 0;              ///< rows of one incremental run, about; 0: no limit
-  double replication_key_lookback = 0;  ///< re-read so much below the bookmark: seconds, or a number
-  unsigned max_retries = 5;             ///< attempts in a row that do not advance
+  std::uint64_t limit = 0;              ///< maximum rows of an incremental run, without ties; 0: no limit
+  double replication_key_lookback = 0;  ///< read again this far below the bookmark: seconds, or a number
+  unsigned max_retries = 5;             ///< attempts since the bookmark advanced
 
   LogSettings log;
 
-  /// The server that rows are copied from.
+  /// The server to copy tables from: the standby if there is one.
   [[nodiscard]] pg::ConnectionSettings copy_server() const;
 
   std::chrono::duration<double> state_every_time{5};
   std::uint64_t state_every_rows = 100'000;
 };
 
-/// Reads the config files in order, later ones win key by key. The name `ENV` stands for the environment:
-/// `TAP_POSTGRES_HOST` is the key `host`. An unknown key is a warning; anything wrong is an Error with
-/// ExitCode::usage that names the file, the key and what was expected.
+/// Reads config files in order; later files override earlier ones key by key. The name `ENV` stands for the
+/// environment: `TAP_POSTGRES_HOST` is the key `host`. An unknown key is a warning. Throws Error
+/// (ExitCode::usage) that names the file, the key and the expected value.
 Config load(const std::vector<std::string>& sources);
 
 }  // namespace tap::config

@@ -7,8 +7,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/file.hpp>
-#include <tap/base/json.hpp>
 #include <tap/check/check.hpp>
 #include <tap/config/config.hpp>
 #include <tap/discovery/discovery.hpp>
@@ -27,17 +25,17 @@ namespace {
 
 using Streams = std::vector<const sync::StreamPlan*>;
 
-/// One pass. Its parts go from the files to the server, its databases, and their streams and logs.
-class Pass {
+/// Checks the files, then the server, then each database with its streams and WAL.
+class Checker {
  public:
-  explicit Pass(const Request& request) : request_(request) {}
+  explicit Checker(const Request& request) : request_(request) {}
 
   std::vector<Finding> run() {
     if (read_config()) {
       read_files();
-      visit_databases();
+      check_databases();
       if (config_.secondary.used) {
-        visit_secondary();
+        check_standby();
       }
     }
     return report_.findings();
@@ -47,7 +45,7 @@ class Pass {
   bool read_config() {
     return report_.attempt("config", [&] {
       config_ = config::load(request_.configs);
-      // Nothing that the network swallows may hold us up for ever.
+      // A silent network must not block the check forever.
       auto& keywords = config_.server.keywords;
       keywords.emplace("keepalives_idle", "10");
       keywords.emplace("keepalives_interval", "5");
@@ -61,23 +59,18 @@ class Pass {
 
   void read_files() {
     if (request_.state) {
-      report_.attempt("state", [&] {
-        state_ = singer::State(parse_json(read_file(*request_.state), *request_.state), *request_.state);
-      });
+      report_.attempt("state", [&] { state_ = singer::load_state(*request_.state); });
     }
     if (!request_.catalog) {
       return;
     }
-    report_.attempt("catalog", [&] {
-      plan(singer::read_catalog(parse_json(read_file(*request_.catalog, kMaxCatalogSize), *request_.catalog),
-                                *request_.catalog));
-    });
+    report_.attempt("catalog", [&] { plan(singer::load_catalog(*request_.catalog)); });
     for (const sync::StreamPlan& stream : plan_) {
       by_database_[stream.database].push_back(&stream);
     }
   }
 
-  /// Where the plan as a whole has a mistake each stream is planned by itself, so that all mistakes are told.
+  /// Plans all streams; if that fails, plans each stream alone so that every mistake is reported.
   void plan(const std::vector<singer::Stream>& catalog) {
     try {
       plan_ = sync::plan(config_, catalog, request_.refresh, state_);
@@ -95,30 +88,30 @@ class Pass {
       return;
     }
     if (plan_.empty()) {
-      report_.warning("catalog", {"no stream is selected", "select some in their metadata, or by",
+      report_.warning("catalog", {"no stream is selected", "select streams in their metadata, or run",
                                   "tap-postgres --discover --select PATTERN"});
     } else {
-      report_.ok("catalog", fmt::format("{} streams are selected", plan_.size()));
+      report_.ok("catalog", fmt::format("{} streams selected", plan_.size()));
     }
   }
 
-  void visit_databases() {
+  void check_databases() {
     const std::string home = config_.server.database();
-    if (by_database_.empty() && !visit(home, {})) {
+    if (by_database_.empty() && !connect_and_check(home, {})) {
       return;
     }
     if (!request_.catalog) {
-      report_.attempt("discovery", [&] { visit_discovered(home); });
+      report_.attempt("discovery", [&] { check_discovered(home); });
     }
     for (const auto& [database, streams] : by_database_) {
-      if (!visit(database, streams)) {
+      if (!connect_and_check(database, streams)) {
         return;
       }
     }
   }
 
-  /// Without a catalog: what discovery would look into.
-  void visit_discovered(const std::string& home) {
+  /// Without a catalog: checks the databases that discovery would read.
+  void check_discovered(const std::string& home) {
     if (!has_connected_) {
       return;
     }
@@ -130,11 +123,11 @@ class Pass {
     for (const std::string& wanted : config_.filter_dbs) {
       if (std::ranges::find(databases, wanted) == databases.end()) {
         report_.warning("database " + wanted,
-                        {"it is in filter_dbs, but is not there, or lets nobody connect"});
+                        {"it is in filter_dbs, but does not exist or does not allow connections"});
       }
     }
     for (const std::string& database : databases) {
-      if (database != home && !visit(database, {})) {
+      if (database != home && !connect_and_check(database, {})) {
         return;
       }
     }
@@ -144,12 +137,12 @@ class Pass {
     }
   }
 
-  /// False if no database of the server can be entered.
-  bool visit(const std::string& database, const Streams& streams) {
+  /// Checks one database. Returns false if the server accepts no connection at all.
+  bool connect_and_check(const std::string& database, const Streams& streams) {
     const bool is_home = database == config_.server.database();
     const std::string subject = "connection to database " + database;
-    const auto refuse = [&](const Error& error, bool ends_run) {
-      report_.error(subject, cannot_enter(error, database, config_),
+    const auto refuse = [&](const auto& error, bool ends_run) {
+      report_.error(subject, connection_problem(error, database, config_),
                     ends_run ? ExitCode::cannot_connect : ExitCode::run_failed);
     };
     std::optional<pg::Connection> connection;
@@ -159,8 +152,8 @@ class Pass {
       const bool any_log_based = std::ranges::any_of(streams, is_log_based);
       if (is_home || any_log_based || request_.catalog) {
         refuse(refused, is_home || any_log_based);
-      } else {  // discovery leaves it out
-        report_.warning(subject, cannot_enter(refused, database, config_));
+      } else {  // discovery skips it
+        report_.warning(subject, connection_problem(refused, database, config_));
       }
       return true;
     } catch (const pg::ConnectError& refused) {
@@ -169,17 +162,17 @@ class Pass {
     } catch (const pg::TransientError& lost) {
       refuse(lost, true);
       return false;
-    } catch (const Error& fault) {  // the tunnel's, whose words have their remedy
+    } catch (const Error& fault) {  // an error of the tunnel, which names its own fix
       report_.error(subject, fault.problem(), fault.code());
       return false;
     }
     report_.ok(subject, connection->description());
-    report_.attempt(subject, [&] { look_into(*connection, database, streams); });
+    report_.attempt(subject, [&] { check_database(*connection, database, streams); });
     return true;
   }
 
-  /// The server that copies come from. A run may have nothing to copy.
-  void visit_secondary() {
+  /// Checks the standby to copy from. If the run copies nothing, its errors are only notes.
+  void check_standby() {
     Streams copies;
     for (const sync::StreamPlan& stream : plan_) {
       if (!is_log_based(&stream) || sync::positions({&stream}, state_).empty()) {
@@ -188,7 +181,7 @@ class Pass {
     }
     const bool by_default =
         !request_.catalog && config_.default_replication_method == singer::ReplicationMethod::log_based;
-    const bool for_first_copies = by_default || std::ranges::any_of(copies, is_log_based);
+    const bool for_snapshots = by_default || std::ranges::any_of(copies, is_log_based);
     const std::string database = copies.empty() ? config_.server.database() : copies.front()->database;
     const std::string subject = "connection to secondary_host";
     const pg::ConnectionSettings server = config_.copy_server();
@@ -197,11 +190,11 @@ class Pass {
       try {
         pg::Connection connection(server, database);
         report.ok(subject, connection.description());
-        check_secondary(connection, server, for_first_copies, report);
+        check_secondary(connection, server, for_snapshots, report);
       } catch (const pg::ConnectError& refused) {
-        throw Error(refused.code(), cannot_enter(refused, database, config_));
+        throw Error(refused.code(), connection_problem(refused, database, config_));
       } catch (const pg::TransientError& lost) {
-        throw Error(lost.code(), cannot_enter(lost, database, config_));
+        throw Error(lost.code(), connection_problem(lost, database, config_));
       }
     });
     if (!copies.empty() || !request_.catalog) {
@@ -211,7 +204,7 @@ class Pass {
     }
   }
 
-  void look_into(pg::Connection& connection, const std::string& database, const Streams& streams) {
+  void check_database(pg::Connection& connection, const std::string& database, const Streams& streams) {
     if (!std::exchange(has_connected_, true)) {
       check_server(connection, config_, report_);
     }
@@ -223,15 +216,15 @@ class Pass {
     Streams log_based;
     std::ranges::copy_if(streams, std::back_inserter(log_based), is_log_based);
     if (reads_wal(streams)) {
-      check_log(connection, config_, database, log_based, state_, report_);
+      check_wal(connection, config_, database, log_based, state_, report_);
     } else if (!request_.catalog) {
       Report optional;
-      check_log(connection, config_, database, {}, state_, optional);
+      check_wal(connection, config_, database, {}, state_, optional);
       report_.add_as_notes(optional);
     }
   }
 
-  /// As a run of these streams would.
+  /// True if a run of these streams reads WAL.
   [[nodiscard]] bool reads_wal(const Streams& streams) const {
     return std::ranges::any_of(streams, is_log_based) ||
            (!request_.catalog && config_.default_replication_method == singer::ReplicationMethod::log_based);
@@ -255,7 +248,7 @@ class Pass {
 }  // namespace
 
 std::vector<Finding> check(const Request& request) {
-  return Pass(request).run();
+  return Checker(request).run();
 }
 
 }  // namespace tap::check

@@ -11,7 +11,7 @@ namespace tap::cli {
 
 namespace {
 
-/// Text as roff would print it: a dash is a minus, a dot does not begin a request.
+/// Escapes text for roff: dashes become minus signs, and a leading dot does not start a request.
 std::string roff(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -28,7 +28,7 @@ std::vector<const CLI::App*> subcommands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App* /*any*/) { return true; });
 }
 
-/// `FORMAT` of `FORMAT:{text,json}`, and what is in the braces.
+/// The type name and the choices of an option: `FORMAT` and `text json` of `FORMAT:{text,json}`.
 std::pair<std::string, std::string> value_of(const CLI::Option& option) {
   const std::string type = option.get_items_expected_max() > 0 ? option.get_type_name() : "";
   const auto colon = type.find(":{");
@@ -75,8 +75,8 @@ tap\-postgres \- Singer tap for PostgreSQL
 check | slot ... \-\-config FILE [OPTIONS]
 .SH DESCRIPTION
 {}
-The keys of the config are told by
-.BR "tap\-postgres \-\-about" .
+.BR "tap\-postgres \-\-about"
+lists the settings.
 .SH OPTIONS
 )",
                                  TAP_VERSION, roff(app.get_description()));
@@ -91,8 +91,8 @@ The keys of the config are told by
   }
   text += ".SH COMMANDS\n" + commands_in_roff(app, "");
   text += R"(.SH EXIT STATUS
-0: done. 1: the run failed, or a stream did (the others are done). 2: config, catalog, state or command line is wrong.
-3: cannot connect or log in. 4: the server is not set up for log\-based streams. 128+n: ended by signal n.
+0: success. 1: the run or at least one stream failed. 2: invalid config, catalog, state or command line.
+3: cannot connect or log in. 4: the server is not set up for log\-based streams. 128+n: stopped by signal n.
 )";
   return text;
 }

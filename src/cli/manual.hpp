@@ -9,10 +9,10 @@ class App;
 
 namespace tap::cli {
 
-/// The manual page, in roff (man(7)), of what the parser knows.
+/// The manual page in roff (man(7)), generated from the parser.
 std::string manual(const CLI::App& app);
 
-/// A script that completes the command line in bash (bash manual: Programmable Completion).
+/// A bash completion script, generated from the parser (bash manual: Programmable Completion).
 std::string bash_completion(const CLI::App& app);
 
 }  // namespace tap::cli

@@ -27,28 +27,28 @@ std::vector<std::string> replication_method_names() {
   return names;
 }
 
-/// A long option may be cut short as far as it stays unmistakable: the Python taps' command line allows it.
+/// Completes an abbreviated long option if it is unambiguous, as the Python taps do.
 std::string complete(const CLI::App& app, const std::string& argument) {
   const auto end = std::min(argument.find('='), argument.size());
   if (argument.size() < 3 || argument.compare(0, 2, "--") != 0) {
     return argument;
   }
   const std::string word = argument.substr(2, end - 2);
-  std::vector<std::string> meant;
+  std::vector<std::string> candidates;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
       if (name == word) {
         return argument;
       }
       if (name.compare(0, word.size(), word) == 0) {
-        meant.push_back(name);
+        candidates.push_back(name);
       }
     }
   }
-  return meant.size() == 1 ? "--" + meant.front() + argument.substr(end) : argument;
+  return candidates.size() == 1 ? "--" + candidates.front() + argument.substr(end) : argument;
 }
 
-/// Whether the log is to be JSON, also that of a command line that is wrong. Arguments come from the back.
+/// True if the arguments ask for a JSON log, even if they are otherwise wrong. They are in reverse order.
 bool wants_json_log(const std::vector<std::string>& arguments) {
   const std::string option = "--log-format";
   const auto named = std::ranges::find(arguments, option);
@@ -56,141 +56,195 @@ bool wants_json_log(const std::vector<std::string>& arguments) {
          (named != arguments.end() && named != arguments.begin() && *std::prev(named) == "json");
 }
 
+[[noreturn]] void usage_error(const std::string& text) {
+  throw Error(ExitCode::usage, text);
+}
+
+/// The CLI11 parser and the values that it writes.
+class Parser {
+ public:
+  Parser() {
+    add_files();
+    add_discovery_options();
+    add_log_options();
+    add_reports();
+    add_slot_commands();
+  }
+
+  std::optional<Options> parse(int argc, const char* const* argv) {
+    std::vector<std::string> arguments;
+    for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them in reverse order
+      arguments.push_back(complete(app_, argv[i]));
+    }
+    if (wants_json_log(arguments)) {
+      log::use_json();
+    }
+    try {
+      app_.parse(arguments);
+    } catch (const CLI::Success& answer) {
+      std::ostringstream text;
+      app_.exit(answer, text, text);
+      write_stdout(text.str());
+      return std::nullopt;
+    } catch (const CLI::ParseError& error) {
+      usage_error(fmt::format("{}; see tap-postgres --help", error.what()));
+    }
+    if (wants_manual_ || wants_completion_) {
+      write_stdout(wants_manual_ ? manual(app_) : bash_completion(app_));
+      return std::nullopt;
+    }
+    validate();
+    options_.command = about_          ? Command::about
+                       : check_        ? Command::check
+                       : options_.slot ? Command::slot
+                       : discover_     ? Command::discover
+                                       : Command::sync;
+    options_.json = format_ == "json";
+    if (properties_) {
+      options_.catalog = properties_;
+    }
+    return options_;
+  }
+
+ private:
+  void add_files() {
+    app_.set_version_flag("--version", "tap-postgres " TAP_VERSION);
+    app_.add_option("-c,--config", options_.configs,
+                    "Config file (JSON), or ENV for TAP_POSTGRES_* variables; repeatable, the last wins")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+    app_.add_flag("-d,--discover", discover_, "Write the catalog to stdout");
+    app_.add_option("--catalog", options_.catalog,
+                    "Catalog of the streams to sync; with --discover: earlier catalog to update")
+        ->type_name("FILE");
+    app_.add_option("-p,--properties", properties_, "Same as --catalog (deprecated)")->type_name("FILE");
+    app_.add_option("-s,--state", options_.state, "State file to resume from")->type_name("FILE");
+    app_.add_option_function<std::vector<std::string>>(
+            "--full-refresh",
+            [this](const std::vector<std::string>& streams) {
+              for (const std::string& stream : streams) {
+                if (stream.empty()) {
+                  options_.refresh.all = true;
+                } else {
+                  options_.refresh.streams.push_back(stream);
+                }
+              }
+            },
+            "Sync one stream, or all streams, from scratch")
+        ->expected(0, 1)
+        ->type_name("[STREAM]")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  }
+
+  void add_discovery_options() {
+    discovery_options_ = {
+        app_.add_option("--select", options_.selection.patterns,
+                        "With --discover: select [schema.]table[.column] (globs; a leading ! excludes)")
+            ->type_name("PATTERN")
+            ->allow_extra_args(false),
+        app_.add_option_function<std::string>(
+                "--replication-method",
+                [this](const std::string& name) {
+                  options_.selection.replication_method = singer::find_method(name);
+                },
+                "With --discover: replication method of the selected streams")
+            ->check(CLI::IsMember(replication_method_names()))
+            ->type_name("METHOD"),
+        app_.add_option("--replication-key", options_.selection.replication_key,
+                        "With --discover: replication key of the selected streams")
+            ->type_name("COLUMN")};
+  }
+
+  void add_log_options() {
+    const std::map<std::string, log::Level> levels = {{"debug", log::Level::debug},
+                                                      {"info", log::Level::info},
+                                                      {"warning", log::Level::warning},
+                                                      {"error", log::Level::error}};
+    app_.add_option("--log-level", options_.log_level, "Minimum log level")
+        ->transform(
+            CLI::CheckedTransformer(levels, CLI::ignore_case).description("{debug,info,warning,error}"))
+        ->type_name("LEVEL");
+    app_.add_flag_callback(
+        "-v,--verbose", [this] { options_.log_level = log::Level::debug; }, "Same as --log-level debug");
+    app_.add_flag_callback(
+        "-q,--quiet", [this] { options_.log_level = log::Level::warning; }, "Same as --log-level warning");
+    app_.add_option("--log-format", log_format_, "Format of log lines")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->type_name("FORMAT");
+  }
+
+  void add_reports() {
+    app_.add_flag("--about", about_, "Write capabilities and settings to stdout");
+    app_.add_flag("--man", wants_manual_)->group("");  // for the build, which installs both
+    app_.add_flag("--bash-completion", wants_completion_)->group("");
+    app_.add_flag("--test", check_, "Same as the check command");
+    format_option_ = app_.add_option("--format", format_, "Output format of check and --about")
+                         ->check(CLI::IsMember({"text", "json"}))
+                         ->type_name("FORMAT");
+    app_.add_subcommand("check", "Check every precondition of a run and suggest fixes")
+        ->fallthrough()
+        ->callback([this] { check_ = true; });
+  }
+
+  void add_slot_commands() {
+    auto* const slot = app_.add_subcommand("slot", "Manage the replication slots of the config's database");
+    slot->fallthrough();
+    slot->require_subcommand(1);
+    const auto add = [&](const char* name, const char* description, sync::SlotAction action) {
+      slot->add_subcommand(name, description)->fallthrough()->callback([this, action] {
+        options_.slot = action;
+      });
+    };
+    add("status", "List logical replication slots: reader, positions, retained WAL",
+        sync::SlotAction::status);
+    add("create", "Create the slot for log-based streams", sync::SlotAction::create);
+    add("drop", "Drop the slot, so that the server can remove its WAL", sync::SlotAction::drop);
+    add("ack", "Acknowledge the position in --state, so that the server can remove older WAL",
+        sync::SlotAction::acknowledge);
+  }
+
+  void validate() const {
+    if (options_.configs.empty() && !about_) {
+      usage_error("--config is required; see tap-postgres --help");
+    }
+    if (options_.catalog && properties_) {
+      usage_error("--catalog and --properties are the same option; give only one");
+    }
+    if (!check_ && !about_ && format_option_->count() > 0) {
+      usage_error("--format requires check or --about");
+    }
+    if (check_ && (discover_ || options_.slot)) {
+      usage_error("check cannot be combined with --discover or slot");
+    }
+    if (options_.slot == sync::SlotAction::acknowledge && !options_.state) {
+      usage_error("slot ack requires --state");
+    }
+    for (const CLI::Option* option : discovery_options_) {
+      if (!discover_ && option->count() > 0) {
+        usage_error(fmt::format("{} requires --discover", option->get_name()));
+      }
+    }
+  }
+
+  CLI::App app_{"Singer tap for PostgreSQL: discovers tables and writes SCHEMA, RECORD and STATE messages.",
+                "tap-postgres"};
+  Options options_;
+  std::optional<std::string> properties_;
+  bool discover_ = false;
+  bool check_ = false;
+  bool about_ = false;
+  bool wants_manual_ = false;
+  bool wants_completion_ = false;
+  std::string log_format_ = "text";
+  std::string format_ = "text";
+  const CLI::Option* format_option_ = nullptr;
+  std::vector<const CLI::Option*> discovery_options_;
+};
+
 }  // namespace
 
 std::optional<Options> parse(int argc, const char* const* argv) {
-  Options options;
-  std::optional<std::string> properties;
-  CLI::App app{
-      "Singer tap for PostgreSQL: discovers tables and writes SCHEMA, RECORD and STATE lines to stdout.",
-      "tap-postgres"};
-  app.set_version_flag("--version", "tap-postgres " TAP_VERSION);
-  app.add_option("-c,--config", options.configs,
-                 "Config file (JSON); ENV reads TAP_POSTGRES_*. Later ones win")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  app.add_flag("-d,--discover", options.discover, "Write the catalog of the server's tables to stdout");
-  app.add_option("--catalog", options.catalog,
-                 "Catalog with the streams to sync; with --discover: keep what it selects")
-      ->type_name("FILE");
-  app.add_option("-p,--properties", properties, "Old name of --catalog")->type_name("FILE");
-  app.add_option("-s,--state", options.state, "State to go on from")->type_name("FILE");
-  auto* const refresh = app.add_option_function<std::vector<std::string>>(
-      "--full-refresh",
-      [&](const std::vector<std::string>& streams) {
-        for (const std::string& stream : streams) {
-          (stream.empty() ? options.refresh_all = true : (options.refresh.push_back(stream), true));
-        }
-      },
-      "Forget the bookmark of this stream, or of all: sync it anew");
-  refresh->expected(0, 1)->type_name("[STREAM]")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  auto* const select =
-      app.add_option(
-             "--select", options.select,
-             "With --discover: select schema.table or schema.table.column (globs; ! in front excludes)")
-          ->type_name("PATTERN")
-          ->allow_extra_args(false);
-  auto* const method =
-      app.add_option_function<std::string>(
-             "--replication-method",
-             [&](const std::string& name) { options.replication_method = singer::find_method(name); },
-             "With --discover: method of the selected streams")
-          ->check(CLI::IsMember(replication_method_names()))
-          ->type_name("METHOD");
-  auto* const key = app.add_option("--replication-key", options.replication_key,
-                                   "With --discover: replication key of the selected streams")
-                        ->type_name("COLUMN");
-
-  const std::map<std::string, log::Level> levels = {{"debug", log::Level::debug},
-                                                    {"info", log::Level::info},
-                                                    {"warning", log::Level::warning},
-                                                    {"error", log::Level::error}};
-  app.add_option("--log-level", options.log_level, "Least that is logged")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case).description("{debug,info,warning,error}"))
-      ->type_name("LEVEL");
-  app.add_flag_callback(
-      "-v,--verbose", [&] { options.log_level = log::Level::debug; }, "--log-level debug");
-  app.add_flag_callback(
-      "-q,--quiet", [&] { options.log_level = log::Level::warning; }, "--log-level warning");
-  std::string log_format = "text";
-  app.add_option("--log-format", log_format, "Lines of the log")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->type_name("FORMAT");
-  app.add_flag("--about", options.about, "Write what the tap can do, and every key of the config, to stdout");
-  bool manual_page = false;
-  bool completion = false;
-  app.add_flag("--man", manual_page)->group("");  // for the build, which installs them
-  app.add_flag("--bash-completion", completion)->group("");
-  std::string form = "text";
-  app.add_flag("--test", options.check, "The same as the command check");
-  auto* const format = app.add_option("--format", form, "Of check and --about")
-                           ->check(CLI::IsMember({"text", "json"}))
-                           ->type_name("FORMAT");
-  app.add_subcommand("check", "Look at everything that a run needs, and say what to do about what is missing")
-      ->fallthrough()
-      ->callback([&options] { options.check = true; });
-
-  auto* const slot = app.add_subcommand("slot", "Look after the replication slots of the config's database");
-  slot->fallthrough();
-  constexpr std::pair<const char*, const char*> actions[] = {
-      {"status", "Write the database's slots to stdout: who reads them, what they keep"},
-      {"create", "Make the slot that log-based streams will read"},
-      {"drop", "Drop it: the server keeps no more log for it"},
-      {"ack", "Tell the server that the target has what --state says, so that it frees its log now"}};
-  slot->require_subcommand(1);
-  for (std::size_t i = 0; i < std::size(actions); ++i) {
-    slot->add_subcommand(actions[i].first, actions[i].second)->fallthrough()->callback([&options, i] {
-      options.slot = static_cast<SlotAction>(i);
-    });
-  }
-
-  std::vector<std::string> arguments;
-  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes them from the back
-    arguments.push_back(complete(app, argv[i]));
-  }
-  if (wants_json_log(arguments)) {
-    log::use_json();
-  }
-  try {
-    app.parse(arguments);
-  } catch (const CLI::Success& answer) {
-    std::ostringstream text;
-    app.exit(answer, text, text);
-    write_stdout(text.str());
-    return std::nullopt;
-  } catch (const CLI::ParseError& error) {
-    throw Error(ExitCode::usage, fmt::format("{}; see tap-postgres --help", error.what()));
-  }
-
-  if (manual_page || completion) {
-    write_stdout(manual_page ? manual(app) : bash_completion(app));
-    return std::nullopt;
-  }
-  if (options.configs.empty() && !options.about) {
-    throw Error(ExitCode::usage, "--config is required; see tap-postgres --help");
-  }
-  if (options.catalog && properties) {
-    throw Error(ExitCode::usage, "--catalog and --properties are two names for one file: give one of them");
-  }
-  if (properties) {
-    options.catalog = properties;
-  }
-  options.json = form == "json";
-  if (!options.check && !options.about && format->count() > 0) {
-    throw Error(ExitCode::usage, "--format goes with check and --about");
-  }
-  if (options.check && (options.discover || options.slot)) {
-    throw Error(ExitCode::usage, "check goes by itself, without --discover and slot");
-  }
-  if (options.slot == SlotAction::acknowledge && !options.state) {
-    throw Error(ExitCode::usage, "slot ack needs --state: what the target has");
-  }
-  for (const CLI::Option* option : {select, method, key}) {
-    if (!options.discover && option->count() > 0) {
-      throw Error(ExitCode::usage, fmt::format("{} goes with --discover", option->get_name()));
-    }
-  }
-  return options;
+  return Parser().parse(argc, argv);
 }
 
 }  // namespace tap::cli

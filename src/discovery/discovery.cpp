@@ -64,7 +64,7 @@ Json column_metadata(const pg::TableColumn& column, const value::Type& type, con
   return metadata_entry({"properties", column.name}, std::move(about));
 }
 
-/// Hands over one database's entries and tells how many there were.
+/// Calls `found` for each table of one database and returns the number of tables.
 std::size_t discover_database(const config::Config& config, pg::CatalogSession& session,
                               const std::string& database,
                               const std::function<void(DiscoveredStream&)>& found) {
@@ -91,7 +91,7 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
   for (const pg::TableColumn& column : table.columns) {
     const value::Type type = value::resolve(types, column.type, column.modifier);
     metadata.push_back(column_metadata(column, type, options));
-    // Columns are distinct: no need to look the name up first, which takes long in a wide table.
+    // Columns are distinct: appending skips the lookup, which is slow for wide tables.
     properties.get_ref<Json::object_t&>().push_back(
         {column.name, value::json_schema(type, column.key_position > 0, options)});
     if (definitions) {
@@ -123,8 +123,8 @@ Problem nothing_to_discover(const config::Config& config) {
 
 namespace {
 
-/// Says where we are and what protects us there, which the catalog's sessions cannot tell.
-void tell_protection(const config::Config& config) {
+/// Logs the server and how the connection is protected, which libpqxx does not report.
+void log_connection(const config::Config& config) {
   try {
     const pg::Connection connection(config.server, config.server.database());
     log::info("connected to {}: {}", connection.description(), connection.protection());
@@ -138,11 +138,11 @@ void tell_protection(const config::Config& config) {
 void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found) {
   const std::string home = config.server.database();
   pg::CatalogSession session(config.server, home);
-  tell_protection(config);
+  log_connection(config);
   const std::vector<std::string> databases = pg::databases(session, config.filter_dbs);
   for (const std::string& wanted : config.filter_dbs) {
     if (std::find(databases.begin(), databases.end(), wanted) == databases.end()) {
-      log::warn("database {} of filter_dbs is not there, or lets nobody connect", wanted);
+      log::warn("database {} of filter_dbs does not exist or does not allow connections", wanted);
     }
   }
   std::size_t tables = 0;
@@ -158,7 +158,7 @@ void discover(const config::Config& config, const std::function<void(DiscoveredS
       if (error.code() != ExitCode::cannot_connect) {
         throw;
       }
-      log::warn("database {} is left out: {}", database, error.what());
+      log::warn("database {} is skipped: {}", database, error.what());
     }
   }
   if (tables == 0) {

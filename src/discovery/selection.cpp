@@ -40,7 +40,7 @@ Pattern read_pattern(const std::string& text) {
       std::any_of(parts.begin(), parts.end(), [](const auto& part) { return part.empty(); })) {
     throw Error(ExitCode::usage,
                 fmt::format("--select {}: must be table, schema.table or schema.table.column "
-                            "(write ? for a dot in a name)",
+                            "(use ? for a dot in a name)",
                             text));
   }
   if (parts.size() > 1) {
@@ -93,10 +93,10 @@ void select_stream(Json& stream, std::vector<Pattern>& patterns) {
     const std::string column = entry["breadcrumb"][1];
     const auto by_name = [&](const Pattern& pattern) { return matches_column(pattern, column); };
     const bool named = any(false, by_name);
-    const bool left_out = any(true, by_name);
-    some_column = some_column || (named && !left_out);
-    if (left_out || (!whole_table && !excluded)) {
-      entry["metadata"]["selected"] = named && !left_out;
+    const bool missing_out = any(true, by_name);
+    some_column = some_column || (named && !missing_out);
+    if (missing_out || (!whole_table && !excluded)) {
+      entry["metadata"]["selected"] = named && !missing_out;
     } else if (named) {
       entry["metadata"]["selected"] = true;
     }
@@ -104,7 +104,7 @@ void select_stream(Json& stream, std::vector<Pattern>& patterns) {
   own["selected"] = (whole_table || some_column) && !excluded;
 }
 
-/// Metadata that discovery makes anew; everything else in an earlier catalog is the user's.
+/// Metadata that discovery always rewrites; everything else in an earlier catalog belongs to the user.
 bool is_discovered(std::string_view key) {
   constexpr auto discovered =
       std::to_array<std::string_view>({"table-key-properties", "schema-name", "database-name", "row-count",
@@ -112,7 +112,7 @@ bool is_discovered(std::string_view key) {
   return std::find(discovered.begin(), discovered.end(), key) != discovered.end();
 }
 
-void keep_metadata(Json& stream, Json& earlier) {
+void copy_user_metadata(Json& stream, Json& earlier) {
   for (Json& entry : stream["metadata"]) {
     const bool own = entry["breadcrumb"].empty();
     const std::string column = own ? "" : entry["breadcrumb"][1].get<std::string>();
@@ -124,7 +124,7 @@ void keep_metadata(Json& stream, Json& earlier) {
     Json& now = entry["metadata"];
     for (const auto& [key, value] : before->items()) {
       const bool given_key = key == "table-key-properties" && now.contains(key) &&
-                             now[key].empty();  // a key for a keyless table
+                             now[key].empty();  // the user's key for a table without one
       if (!is_discovered(key) || given_key) {
         now[key] = value;
       }
@@ -133,23 +133,23 @@ void keep_metadata(Json& stream, Json& earlier) {
   for (const Json& entry : earlier["metadata"]) {
     const std::string column(singer::column_of(entry).value_or(""));
     if (!column.empty() && !stream["schema"]["properties"].contains(column)) {
-      log::info("{}: column {} is gone", id_of(stream), column);
+      log::info("{}: column {} was dropped", id_of(stream), column);
     }
   }
 }
 
-/// In a catalog of a tap that knows one database, a stream's id is without it.
+/// The stream's id in a catalog of a single-database tap, which leaves the database out.
 std::string short_id(Json& stream) {
   return singer::metadata(stream, "").at("schema-name").get<std::string>() + "-" +
          stream.at("table_name").get<std::string>();
 }
 
-/// Why a selected stream cannot have the method and the key that were asked for; empty if it can.
+/// Why a selected stream cannot have the requested method or key; empty if it can.
 std::string obstacle(const DiscoveredStream& stream, const Selection& selection) {
   const bool changes_are_logged =
       stream.kind == pg::RelationKind::table || stream.kind == pg::RelationKind::partitioned;
   if (selection.replication_method == singer::ReplicationMethod::log_based && !changes_are_logged) {
-    return "views and foreign tables cannot be log based";
+    return "views and foreign tables do not support LOG_BASED";
   }
   if (selection.replication_key &&
       !stream.entry.at("schema").at("properties").contains(*selection.replication_key)) {
@@ -162,28 +162,28 @@ std::string obstacle(const DiscoveredStream& stream, const Selection& selection)
 
 EarlierCatalog::EarlierCatalog(Json catalog) : catalog_(std::move(catalog)) {
   for (Json& stream : catalog_["streams"]) {
-    left_.emplace(id_of(stream), &stream);
+    missing_.emplace(id_of(stream), &stream);
   }
 }
 
-void EarlierCatalog::keep(Json& stream) {
-  auto found = left_.find(id_of(stream));
-  found = found == left_.end() ? left_.find(short_id(stream)) : found;
-  if (found == left_.end()) {
+void EarlierCatalog::apply(Json& stream) {
+  auto found = missing_.find(id_of(stream));
+  found = found == missing_.end() ? missing_.find(short_id(stream)) : found;
+  if (found == missing_.end()) {
     log::info("{} is new", id_of(stream));
     return;
   }
   Json& before = *found->second;
-  keep_metadata(stream, before);
+  copy_user_metadata(stream, before);
   // The id names the bookmark in the user's state, the stream its table in the target.
   stream["tap_stream_id"] = before["tap_stream_id"];
   stream["stream"] = before.value("stream", stream["stream"]);
-  left_.erase(found);
+  missing_.erase(found);
 }
 
-void EarlierCatalog::log_gone() const {
-  for (const auto& [id, stream] : left_) {
-    log::info("{} is gone", id);
+void EarlierCatalog::log_missing_streams() const {
+  for (const auto& [id, stream] : missing_) {
+    log::info("{} no longer exists", id);
   }
 }
 
@@ -218,9 +218,30 @@ void Selector::check_all_used() const {
   for (const Pattern& pattern : patterns_) {
     if (!pattern.used) {
       throw Error(ExitCode::usage,
-                  fmt::format("--select {}: matches nothing that was discovered", pattern.text));
+                  fmt::format("--select {}: no discovered table or column matches", pattern.text));
     }
   }
+}
+
+void write_catalog(const config::Config& config, const std::optional<std::string>& earlier_catalog,
+                   const Selection& selection, singer::Writer& writer) {
+  std::optional<EarlierCatalog> earlier;
+  if (earlier_catalog) {
+    earlier.emplace(singer::load_catalog_document(*earlier_catalog));
+  }
+  Selector selector(selection);
+  discover(config, [&](DiscoveredStream& stream) {
+    if (earlier) {
+      earlier->apply(stream.entry);
+    }
+    selector.apply(stream);
+    writer.catalog_entry(stream.entry);
+  });
+  if (earlier) {
+    earlier->log_missing_streams();
+  }
+  selector.check_all_used();
+  writer.finish_catalog();
 }
 
 }  // namespace tap::discovery

@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/file.hpp>
 #include <tap/singer/catalog.hpp>
 
 namespace tap::singer {
@@ -39,7 +40,7 @@ Metadata index_metadata(const Json& stream, const std::string& where) {
   return metadata;
 }
 
-/// The first of the named members that is there and not null. The Python taps differ in where they keep some.
+/// The first of the named members that is present and not null; the Python taps use different names.
 const Json* first_of(const Json& object, std::initializer_list<const char*> names) {
   for (const char* name : names) {
     if (const auto found = object.find(name); found != object.end() && !found->is_null()) {
@@ -75,7 +76,7 @@ std::vector<std::string> names(const Json* value, const std::string& where, cons
   return list;
 }
 
-/// As Python takes a value for true.
+/// Python's truth value.
 bool is_true(const Json& value) {
   if (is_number(value)) {
     return number_text(value) != "0";
@@ -170,7 +171,7 @@ bool Stream::is_key(std::string_view column) const {
 
 bool Stream::is_retyped(std::string_view column, std::string_view type_name) const {
   const Column* const known = find_column(column);
-  // of bit columns the catalog has the length, too
+  // for bit columns the catalog has the length as well
   return known != nullptr && !known->sql_datatype.empty() && known->sql_datatype != type_name &&
          !known->sql_datatype.starts_with("bit(");
 }
@@ -191,7 +192,7 @@ std::optional<std::string_view> column_of(const Json& entry) {
 
 std::vector<Stream> read_catalog(const Json& document, const std::string& source) {
   if (!document.is_object() || !document.contains("streams") || !document["streams"].is_array()) {
-    fail(source, "is not a catalog: it must be an object with a list \"streams\"");
+    fail(source, "not a catalog; it must be an object with a \"streams\" list");
   }
   std::vector<Stream> streams;
   std::set<std::string> seen;
@@ -199,10 +200,20 @@ std::vector<Stream> read_catalog(const Json& document, const std::string& source
     const std::string place = fmt::format("{}: streams[{}]", source, streams.size());
     streams.push_back(read_stream(entry, place));
     if (!seen.insert(streams.back().id).second) {
-      fail(place, fmt::format("tap_stream_id \"{}\" is there twice", streams.back().id));
+      fail(place, fmt::format("duplicate tap_stream_id \"{}\"", streams.back().id));
     }
   }
   return streams;
+}
+
+std::vector<Stream> load_catalog(const std::string& path) {
+  return read_catalog(parse_json(read_file(path, kMaxCatalogSize), path), path);
+}
+
+Json load_catalog_document(const std::string& path) {
+  Json document = parse_json(read_file(path, kMaxCatalogSize), path);
+  read_catalog(document, path);
+  return document;
 }
 
 Json* find_metadata(Json& stream, std::string_view column) {

@@ -5,6 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/file.hpp>
 #include <tap/singer/state.hpp>
 
 namespace tap::singer {
@@ -21,7 +22,7 @@ bool is_scalar(const Json& value) {
   return value.is_string() || value.is_boolean() || is_number(value);
 }
 
-/// What a bookmark's keys must be if they are there.
+/// The type of a bookmark's key, if the key is present.
 struct BookmarkKey {
   std::string_view name;
   bool (*fits)(const Json& value);
@@ -49,7 +50,7 @@ State::State(Json document, const std::string& source) : document_(std::move(doc
   };
   require(document_.is_object(), "the state", "an object", document_);
   if (const auto type = document_.find("type"); type != document_.end() && *type == "STATE") {
-    throw Error(ExitCode::usage, source + R"(: is a STATE message: give its "value" alone)");
+    throw Error(ExitCode::usage, source + R"(: is a STATE message; pass only its "value")");
   }
   if (!document_.contains("bookmarks") || document_["bookmarks"].is_null()) {
     document_["bookmarks"] = Json::object();
@@ -108,6 +109,10 @@ std::optional<std::string> State::currently_syncing() const {
 
 void State::set_currently_syncing(const std::optional<std::string>& stream) {
   document_["currently_syncing"] = stream ? Json(*stream) : Json(nullptr);
+}
+
+State load_state(const std::string& path) {
+  return {parse_json(read_file(path), path), path};
 }
 
 }  // namespace tap::singer

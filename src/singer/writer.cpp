@@ -49,7 +49,7 @@ void Writer::catalog_entry(const Json& entry) {
   append_json(buffer_, entry, 2, 2);
 }
 
-void Writer::end_catalog() {
+void Writer::finish_catalog() {
   buffer_.append("\n  ]\n}\n");
   flush();
 }

@@ -279,7 +279,8 @@ class DatabasesTest(unittest.TestCase):
             names(json.loads(result.stdout)), ["Sales 100%-public-t", "locked-public-t"]
         )
         self.assertIn(
-            "WARNING database none such of filter_dbs is not there, or lets nobody connect\n",
+            "WARNING database none such of filter_dbs does not exist or does not allow "
+            "connections\n",
             result.stderr,
         )
 

@@ -82,13 +82,11 @@ FILES = [
         "config.json: not valid JSON at line 1, column 14",
         config='{"host": "h",}',
     ),
-    Mistake(
-        "no dbname", 2, "config.json: required keys are missing: dbname", config={"dbname": None}
-    ),
+    Mistake("no dbname", 2, "config.json: missing required keys: dbname", config={"dbname": None}),
     Mistake(
         "no host and no user",
         2,
-        "config.json: required keys are missing: host, user",
+        "config.json: missing required keys: host, user",
         config={"host": None, "user": None},
     ),
     Mistake(
@@ -114,7 +112,7 @@ FILES = [
     Mistake(
         "a catalog that is none",
         2,
-        'catalog.json: is not a catalog: it must be an object with a list "streams"',
+        'catalog.json: not a catalog; it must be an object with a "streams" list',
         catalog="[]",
     ),
     Mistake(
@@ -126,7 +124,7 @@ FILES = [
     Mistake(
         "a whole STATE message as state",
         2,
-        'state.json: is a STATE message: give its "value" alone',
+        'state.json: is a STATE message; pass only its "value"',
         state='{"type": "STATE", "value": {}}',
     ),
     Mistake(

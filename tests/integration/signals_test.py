@@ -30,7 +30,7 @@ class SignalTest(InterruptionTest):
         self.assertEqual(running.wait(), 128 + number, running)
         self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
         self.assertIn(
-            f"WARNING stopped by signal {int(number)}: the next run goes on from the last STATE\n",
+            f"WARNING stopped by signal {int(number)}: the next run resumes from the last STATE\n",
             running.log,
         )
         self.assertNotIn("CRITICAL", running.log)

@@ -70,7 +70,7 @@ class CommandLineTest(UsageTest):
 
     def test_two_catalogs(self):
         self.check(
-            "--catalog and --properties are two names for one file: give one of them",
+            "--catalog and --properties are the same option; give only one",
             "--properties",
             "config.json",
             catalog=EMPTY_CATALOG,
@@ -86,7 +86,7 @@ class CommandLineTest(UsageTest):
         )
 
     def test_discovery_options_without_discover(self):
-        self.check("--select goes with --discover", "--select", "*", catalog=EMPTY_CATALOG)
+        self.check("--select requires --discover", "--select", "*", catalog=EMPTY_CATALOG)
 
 
 class ConfigTest(UsageTest):
@@ -120,14 +120,14 @@ class ConfigTest(UsageTest):
 
     def test_not_an_object(self):
         self.check(
-            "config.json: must be a JSON object of settings, but is array",
+            "config.json: must be a JSON object, but is array",
             "--discover",
             config="[]",
         )
 
     def test_missing_keys(self):
         self.check(
-            "config.json: required keys are missing: dbname, host, user",
+            "config.json: missing required keys: dbname, host, user",
             "--discover",
             config={"port": 5432, "password": "secret"},
         )
@@ -200,8 +200,9 @@ class ConfigTest(UsageTest):
         ):
             self.check(
                 'config.json: "sqlalchemy_url" must be a URI like '
-                "postgresql://user:password@host:5432/dbname, in whose password @ "
-                "is %40, : is %3A, / is %2F, ? is %3F and % is %25, but is something else",
+                "postgresql://user:password@host:5432/dbname; in the "
+                "password, write @ as %40, : as %3A, / as %2F, ? as %3F and % as %25, but is "
+                "something else",
                 "--discover",
                 config={"sqlalchemy_url": url},
             )
@@ -217,7 +218,7 @@ class ConfigTest(UsageTest):
 
     def test_secondary_without_host(self):
         self.check(
-            'config.json: "use_secondary" needs "secondary_host", where the standby is',
+            'config.json: "use_secondary" requires "secondary_host"',
             "--discover",
             config={**CONFIG, "use_secondary": "true"},
         )
@@ -247,7 +248,7 @@ class CatalogTest(UsageTest):
 
     def test_not_a_catalog(self):
         self.check(
-            'catalog.json: is not a catalog: it must be an object with a list "streams"',
+            'catalog.json: not a catalog; it must be an object with a "streams" list',
             catalog={"stream": []},
         )
 
@@ -273,7 +274,7 @@ class CatalogTest(UsageTest):
 
     def test_duplicate_stream(self):
         self.check(
-            'catalog.json: streams[1]: tap_stream_id "nowhere-public-t" is there twice',
+            'catalog.json: streams[1]: duplicate tap_stream_id "nowhere-public-t"',
             catalog={"streams": stream()["streams"] * 2},
         )
 
@@ -299,7 +300,7 @@ class CatalogTest(UsageTest):
 
     def test_invalid_catalog_to_keep_selections_from(self):
         self.check(
-            'catalog.json: is not a catalog: it must be an object with a list "streams"',
+            'catalog.json: not a catalog; it must be an object with a "streams" list',
             "--discover",
             catalog=[],
         )
@@ -348,7 +349,7 @@ class StateTest(UsageTest):
 
     def test_state_message(self):
         self.check(
-            'state.json: is a STATE message: give its "value" alone',
+            'state.json: is a STATE message; pass only its "value"',
             catalog=stream(),
             state={"type": "STATE", "value": {"bookmarks": {}}},
         )
@@ -392,7 +393,7 @@ class WarningsTest(unittest.TestCase):
         result = tap.run({**CONFIG, "stream_options": {"a": {}}}, catalog=EMPTY_CATALOG)
         self.assertEqual(
             result.stderr.splitlines()[0],
-            'WARNING config.json: "stream_options" is not in this version: it is ignored',
+            'WARNING config.json: "stream_options" is not supported and is ignored',
         )
 
     def test_unsupported_settings_that_are_off(self):

@@ -100,7 +100,7 @@ class BackfillFailuresTest(WalTest):
             {"small": 3001},
         )
         self.assertEqual(
-            warnings(running), ["stopped by signal 15: the next run goes on from the last STATE"]
+            warnings(running), ["stopped by signal 15: the next run resumes from the last STATE"]
         )
 
     def test_dropped_table(self):

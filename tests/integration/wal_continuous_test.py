@@ -131,7 +131,7 @@ class ContinuousTest(SlotTest):
         until(lambda: running.read(1) and "rows/s" in running.log, running)
         self.assertRegex(
             running.log,
-            r"(?m)^INFO log of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d [kM]B of "
+            r"(?m)^INFO WAL of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d [kM]B of "
             r"log to go$",
         )
         running.read_rest()
@@ -156,7 +156,7 @@ class ContinuousTest(SlotTest):
         state = self.stop(running)[-1]["value"]
         self.assertRegex(
             running.log,
-            r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying "
+            r"(?m)^WARNING WAL of database wal_continuous: the connection was lost .*; trying "
             r"again in 0.5 s \(1 of 5\)$",
         )
         self.check_rest(state, [])
@@ -188,7 +188,7 @@ class ContinuousTest(SlotTest):
                 self.assertEqual(running.wait(), 0, running)
             self.assertRegex(
                 running.log,
-                r"(?m)^WARNING log of database wal_continuous: the connection was lost .*; trying "
+                r"(?m)^WARNING WAL of database wal_continuous: the connection was lost .*; trying "
                 r"again in 0.5 s \(1 of 5\)$",
             )
             self.assertEqual([m["type"] for m in messages].count("SCHEMA"), 1)

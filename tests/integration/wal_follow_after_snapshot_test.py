@@ -46,7 +46,7 @@ class FollowAfterSnapshotTest(SlotTest):
         state = self.stop(running)[-1]["value"]
         self.assertRegex(
             running.log,
-            r"(?m)^WARNING stopped by signal 15: the next run goes on from the last STATE$",
+            r"(?m)^WARNING stopped by signal 15: the next run resumes from the last STATE$",
         )
         self.assertEqual(self.sync(catalog, json.dumps(state)).records(), [])
 

@@ -160,7 +160,7 @@ class InitialSnapshotTest(SlotTest):
             self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
         self.assertEqual(running.read_rest(), [])
         self.assertEqual(
-            running.log, "WARNING stopped by signal 15: the next run goes on from the last STATE\n"
+            running.log, "WARNING stopped by signal 15: the next run resumes from the last STATE\n"
         )
 
     def test_added_streams(self):

@@ -43,7 +43,7 @@ class WalMemoryTest(SlotTest):
         self.assertEqual(running.wait(), 143, running)
         self.assertEqual(
             running.log.splitlines()[-1],
-            "WARNING stopped by signal 15: the next run goes on from the last STATE",
+            "WARNING stopped by signal 15: the next run resumes from the last STATE",
         )
 
     def test_huge_insert(self):

@@ -88,7 +88,7 @@ class PrimaryLookupsTest(WalTest):
         running = self.check_reconnection(target_session_attrs="any")
         self.assertRegex(
             running.log,
-            r"(?m)^WARNING log of database wal_primary_lookups: the server "
+            r"(?m)^WARNING WAL of database wal_primary_lookups: the server "
             rf"\(127\.0\.0\.1:{self.standby.port}, database wal_primary_lookups, user tap\) is a "
             r"standby now, and log-based replication reads the primary; trying again in [0-9.]+ "
             r"s \([0-9]+ of [0-9]+\)$",
@@ -103,7 +103,7 @@ class PrimaryLookupsTest(WalTest):
         self.config.update(hosts)
         self.assertEqual(
             about(
-                run_check(self.config, catalog=self.selected), "log of database wal_primary_lookups"
+                run_check(self.config, catalog=self.selected), "WAL of database wal_primary_lookups"
             ),
             ["ok wal_level is logical"],
         )
@@ -120,7 +120,7 @@ class PrimaryLookupsTest(WalTest):
             self.proxy.switch_after(1, promoted.port)
             result = self.sync(self.selected, self.state, port=self.proxy.port, expect=4)
         self.assertIn(
-            f"WARNING log of database wal_primary_lookups: replication slot {self.slot} is not in "
+            f"WARNING WAL of database wal_primary_lookups: replication slot {self.slot} is not in "
             f"use on the server that lookups go to (127.0.0.1:{self.proxy.port}, database "
             "wal_primary_lookups, user tap): the hosts have changed roles; trying again in 0.5 s "
             "(1 of 5)\n",

@@ -117,7 +117,7 @@ class WalRecordsTest(WalTest):
         self.assertEqual(warnings(result), [])
         self.assertRegex(
             result.stderr,
-            r"INFO log of database wal_records: 0 records up to [0-9A-F]+/[0-9A-F]+ in 0\.\d\d s\n",
+            r"INFO WAL of database wal_records: 0 records up to [0-9A-F]+/[0-9A-F]+ in 0\.\d\d s\n",
         )
 
     def test_nothing_is_sent_twice(self):

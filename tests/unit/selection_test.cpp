@@ -50,7 +50,7 @@ void select(std::vector<DiscoveredStream>& streams, discovery::Selection selecti
 void keep_selections(std::vector<DiscoveredStream>& streams, const Json& earlier) {
   discovery::EarlierCatalog catalog(earlier);
   for (DiscoveredStream& stream : streams) {
-    catalog.keep(stream.entry);
+    catalog.apply(stream.entry);
   }
 }
 
@@ -89,12 +89,12 @@ TEST_CASE("patterns select tables and columns, ! excludes") {
   CHECK(select({}).empty());
 }
 
-TEST_CASE("a pattern that matches nothing is refused") {
+TEST_CASE("a pattern that matches nothing is rejected") {
   REQUIRE_THROWS_WITH(select({"public.nothing"}),
-                      "--select public.nothing: matches nothing that was discovered");
+                      "--select public.nothing: no discovered table or column matches");
   REQUIRE_THROWS_WITH(
       select({"a.b.c.d"}),
-      "--select a.b.c.d: must be table, schema.table or schema.table.column (write ? for a dot in a "
+      "--select a.b.c.d: must be table, schema.table or schema.table.column (use ? for a dot in a "
       "name)");
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
   }
 }
 
-TEST_CASE("metadata of an earlier catalog that is about nothing is passed over") {
+TEST_CASE("metadata of an earlier catalog with an unknown breadcrumb is ignored") {
   auto before = shop();
   select(before, {{"public.orders"}, singer::ReplicationMethod::full_table, std::nullopt});
   Json& metadata = before[0].entry["metadata"];
@@ -151,7 +151,7 @@ TEST_CASE("metadata of an earlier catalog that is about nothing is passed over")
   CHECK(selected(streams) == "public.orders(a,b,c) ");
 }
 
-TEST_CASE("a key that the user gave a keyless table is kept") {
+TEST_CASE("the user's key of a table without a primary key is kept") {
   auto before = shop();
   Json earlier = catalog_of(before);
   auto streams = shop();

@@ -64,7 +64,7 @@ TEST_CASE("a stream is selected by its own metadata alone") {
   CHECK_FALSE(with_metadata("")[0].selected);
 }
 
-TEST_CASE("a column is synced by inclusion, then by selection, then anyway") {
+TEST_CASE("a column is synced by inclusion, then selection, then default") {
   const auto synced = [](const std::string& metadata) {
     return with_metadata(of_a(metadata))[0].columns[0].synced;
   };
@@ -76,7 +76,7 @@ TEST_CASE("a column is synced by inclusion, then by selection, then anyway") {
   CHECK(with_metadata("")[0].columns[0].synced);
 }
 
-TEST_CASE("what the user wrote into the metadata is taken") {
+TEST_CASE("the metadata of the user has precedence") {
   const auto stream = with_metadata(own(
       R"({"table-key-properties": ["b", "a"], "schema-name": "s", "database-name": "d", "is-view": false,
           "replication-method": "INCREMENTAL", "replication-key": "b"})"))[0];
@@ -96,7 +96,7 @@ TEST_CASE("what the user wrote into the metadata is taken") {
   CHECK_FALSE(view.replication_key);
 }
 
-TEST_CASE("catalogs of the other two taps are understood") {
+TEST_CASE("catalogs of the other two taps are accepted") {
   const auto stream =
       read(R"({"streams": [{"tap_stream_id": "public-t", "stream": "public-t", "table_name": "t",
     "key_properties": ["a"], "replication_method": "FULL_TABLE", "replication_key": "a", "is_view": false,
@@ -116,8 +116,8 @@ TEST_CASE("catalogs of the other two taps are understood") {
   CHECK(pipelinewise.name == "public-t");
 }
 
-TEST_CASE("a wrong catalog is refused by place") {
-  REQUIRE_THROWS_WITH(read("[]"), "c: is not a catalog: it must be an object with a list \"streams\"");
+TEST_CASE("an invalid catalog names the place") {
+  REQUIRE_THROWS_WITH(read("[]"), "c: not a catalog; it must be an object with a \"streams\" list");
   REQUIRE_THROWS_WITH(read(R"({"streams": [5]})"), "c: streams[0]: must be an object");
   REQUIRE_THROWS_WITH(read(R"({"streams": [{}]})"), "c: streams[0]: has no \"tap_stream_id\"");
   REQUIRE_THROWS_WITH(read(R"({"streams": [{"tap_stream_id": "x"}]})"),
@@ -134,7 +134,7 @@ TEST_CASE("a wrong catalog is refused by place") {
                       "c: streams[1]: tap_stream_id \"x\" is there twice");
 }
 
-TEST_CASE("a state carries along what it does not know") {
+TEST_CASE("a state preserves unknown keys") {
   singer::State state(parse_json(R"({"bookmarks": {"x": {"lsn": 5}}, "mine": 1})", "s"), "s");
   state.bookmark("y")["version"] = 2;
   state.set_currently_syncing("y");
@@ -144,7 +144,7 @@ TEST_CASE("a state carries along what it does not know") {
   CHECK(state.document()["currently_syncing"].is_null());
 }
 
-TEST_CASE("a state of another shape is refused by place") {
+TEST_CASE("an invalid state names the place") {
   const auto load = [](const char* text) { return singer::State(parse_json(text, "s.json"), "s.json"); };
   REQUIRE_THROWS_WITH(load("[]"), "s.json: the state must be an object, but is array");
   REQUIRE_THROWS_WITH(load(R"({"bookmarks": 1})"), "s.json: \"bookmarks\" must be an object, but is number");
@@ -154,7 +154,7 @@ TEST_CASE("a state of another shape is refused by place") {
                       "s.json: \"currently_syncing\" must be a stream's id or null, but is number");
 }
 
-TEST_CASE("messages are written whole, in order, a line each") {
+TEST_CASE("each message is one complete line, in order") {
   const Output output;
   singer::Writer writer(output.file());
   writer.schema("t", parse_json(R"({"properties": {"a": {}}})", "x"), {"a"}, {});

@@ -6,37 +6,30 @@
 #include <vector>
 
 #include <tap/base/log.hpp>
-#include <tap/singer/replication_method.hpp>
+#include <tap/discovery/selection.hpp>
+#include <tap/sync/plan.hpp>
+#include <tap/sync/slots/commands.hpp>
 
 namespace tap::cli {
 
-/// What `tap-postgres slot` does.
-enum class SlotAction { status, create, drop, acknowledge };
+/// What the process does.
+enum class Command { sync, discover, check, slot, about };
 
-/// The command line, read once. Nothing below sees argv.
+/// The parsed command line.
 struct Options {
-  std::vector<std::string> configs;
-  bool discover = false;
+  Command command = Command::sync;
+  std::vector<std::string> configs;  ///< files, or `ENV` for the environment
   std::optional<std::string> catalog;
   std::optional<std::string> state;
-  bool refresh_all = false;          ///< --full-refresh without a stream
-  std::vector<std::string> refresh;  ///< --full-refresh STREAM
-
+  sync::FullRefresh refresh;
+  discovery::Selection selection;        ///< options of --discover
+  std::optional<sync::SlotAction> slot;  ///< set for Command::slot
+  bool json = false;                     ///< format of check and --about
   log::Level log_level = log::Level::info;
-
-  std::optional<SlotAction> slot;  ///< the command `slot`
-
-  bool check = false;  ///< the command `check`, or --test
-  bool about = false;  ///< --about
-  bool json = false;   ///< what these two write is JSON
-
-  std::vector<std::string> select;
-  std::optional<singer::ReplicationMethod> replication_method;
-  std::optional<std::string> replication_key;
 };
 
-/// Reads the command line. Nothing to do after it (`--help`, `--version` were answered on stdout): nothing.
-/// Throws Error (ExitCode::usage).
+/// Parses the command line. Returns std::nullopt if it was answered on stdout (`--help`, `--version`). Throws
+/// Error (ExitCode::usage).
 std::optional<Options> parse(int argc, const char* const* argv);
 
 }  // namespace tap::cli

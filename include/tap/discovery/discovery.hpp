@@ -12,22 +12,22 @@
 
 namespace tap::discovery {
 
-/// The catalog entry of one table, as the Python tap writes it (design 11 aside).
+/// The catalog entry of one table, in the form of the Python tap's.
 Json catalog_entry(const std::string& database, const pg::Table& table, const TypeRows& types,
                    const value::EncodingOptions& options);
 
-/// A stream that was found, and what kind of relation it reads.
+/// A discovered stream.
 struct DiscoveredStream {
-  Json entry;
-  pg::RelationKind kind;
+  Json entry;             ///< of the catalog
+  pg::RelationKind kind;  ///< of its table
 };
 
-/// What is wrong when there is no table at all.
+/// The problem to report if no table can be discovered.
 Problem nothing_to_discover(const config::Config& config);
 
-/// Hands over every table that the user can read, one by one so that a large cluster's catalog need not be
-/// held: in all databases, or in those that `filter_dbs` names. A database that cannot be entered is a
-/// warning. Throws Error if there is no table at all.
+/// Calls `found` for each table that the role can read, in all databases or those of `filter_dbs`. The tables
+/// come one by one because the catalog of a large cluster does not fit into memory. A database that refuses
+/// the connection is logged as a warning. Throws Error if no table can be read.
 void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found);
 
 }  // namespace tap::discovery

@@ -10,19 +10,19 @@
 
 namespace tap::singer {
 
-/// A column of a stream, as the catalog has it.
+/// A column of a stream in the catalog.
 struct Column {
   std::string name;
   bool synced = true;        ///< by its inclusion and selection, see read_catalog()
-  std::string sql_datatype;  ///< empty if the catalog does not say
+  std::string sql_datatype;  ///< empty if absent from the catalog
 };
 
-/// A stream of the catalog. What the user edited there (keys, methods, schema) is taken as it stands.
+/// A stream of the catalog, with the user's edits (keys, methods, schema) unchanged.
 struct Stream {
   /// Null if the catalog does not know it.
   [[nodiscard]] const Column* find_column(std::string_view name) const;
   [[nodiscard]] bool is_key(std::string_view column) const;
-  /// The catalog has another type for the column than `type_name`, which is in the database now.
+  /// True if the column's type in the catalog differs from `type_name`, its type in the database.
   [[nodiscard]] bool is_retyped(std::string_view column, std::string_view type_name) const;
 
   std::string id;    ///< tap_stream_id: its name in the state
@@ -39,20 +39,25 @@ struct Stream {
   Json schema;
 };
 
-/// Reads a catalog: ours, or one that any of the three Python taps made. A stream is selected by a true
+/// Reads a catalog of this tap or of one of the three Python taps. A stream is selected by a true
 /// `selected` in its own metadata. A column is synced if its inclusion is `automatic`, never if it is
 /// `unsupported`, else unless `selected` is false. Throws Error (ExitCode::usage) that names `source` and the
 /// place.
 std::vector<Stream> read_catalog(const Json& document, const std::string& source);
+/// Reads the catalog file at `path`. Throws Error (ExitCode::usage).
+std::vector<Stream> load_catalog(const std::string& path);
+/// Reads the catalog file at `path` and validates it as read_catalog() does, but returns the whole document.
+/// Throws Error (ExitCode::usage).
+Json load_catalog_document(const std::string& path);
 
-/// The column that an entry of a stream's list of metadata is about: empty for the stream itself, nothing for
-/// a breadcrumb that leads elsewhere.
+/// The column of an entry in a stream's `metadata` list: empty for the stream itself, std::nullopt for a
+/// breadcrumb of any other form.
 std::optional<std::string_view> column_of(const Json& entry);
 
 /// The metadata of a stream's entry in a catalog document, by breadcrumb: the stream's own if `column` is
 /// empty. Null if there is none.
 Json* find_metadata(Json& stream, std::string_view column);
-/// The same, made if there is none.
+/// The same, created if there is none.
 Json& metadata(Json& stream, std::string_view column);
 
 }  // namespace tap::singer

@@ -8,23 +8,24 @@
 
 namespace tap::singer {
 
-/// What the target has kept: `{"bookmarks": {"<tap_stream_id>": {...}}, "currently_syncing": ...}`. Keys that
-/// we do not know are carried along.
+/// A Singer state: `{"bookmarks": {"<tap_stream_id>": {...}}, "currently_syncing": ...}`. Unknown keys are
+/// preserved.
 class State {
  public:
   State() : State(Json::object(), "state") {}
   /// Throws Error (ExitCode::usage) that names `source` and the place if the document has another shape.
   State(Json document, const std::string& source);
 
-  /// A stream's bookmark, made empty if there is none. Good until the state is changed otherwise.
+  /// A stream's bookmark, created empty if there is none. The reference is valid until a bookmark is added,
+  /// renamed or removed.
   Json& bookmark(const std::string& stream);
 
   [[nodiscard]] bool has_bookmark(const std::string& stream) const;
-  /// Gives a bookmark to a stream whose id was another before.
+  /// Moves a bookmark to a stream's new id.
   void rename_bookmark(const std::string& from, const std::string& to);
 
   [[nodiscard]] std::optional<std::string> currently_syncing() const;
-  /// Nothing: null, no stream is being copied.
+  /// std::nullopt: no stream is being copied.
   void set_currently_syncing(const std::optional<std::string>& stream);
 
   [[nodiscard]] const Json& document() const { return document_; }
@@ -32,5 +33,8 @@ class State {
  private:
   Json document_;
 };
+
+/// Reads the state file at `path`. Throws Error (ExitCode::usage).
+State load_state(const std::string& path);
 
 }  // namespace tap::singer

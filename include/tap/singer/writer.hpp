@@ -17,9 +17,9 @@ namespace tap::singer {
 using tap::OutputClosed;
 using tap::OutputError;
 
-/// The text around the columns of a stream's RECORD lines, made once a stream.
+/// The constant text around the columns of a stream's RECORD lines, built once per stream.
 struct RecordFrame {
-  /// Without a version, RECORDs have none.
+  /// Without a version, RECORDs have no `version` member.
   RecordFrame(std::string_view stream, std::optional<std::int64_t> version, std::string_view time_extracted);
 
   std::string before;  ///< `{"type":"RECORD","stream":"orders","record":{`
@@ -30,17 +30,17 @@ struct RecordFrame {
 /// until there is enough of it, or until a STATE or flush() sends it. Throws OutputError.
 class Writer {
  public:
-  /// `file` is the descriptor to write to. It is not closed.
+  /// `file` is the descriptor to write to; the caller closes it.
   explicit Writer(int file) : file_(file) {}
 
   void schema(std::string_view stream, const Json& schema, const std::vector<std::string>& key_properties,
               const std::vector<std::string>& bookmark_properties);
   void activate_version(std::string_view stream, std::int64_t version);
   void state(const Json& state);
-  /// The output of discovery, for people to read and edit: a member a line. Nothing of it goes out before
-  /// end_catalog(), so that a run that fails leaves stdout empty.
+  /// Adds a stream to the catalog, one member per line for people who edit it. Nothing is written before
+  /// finish_catalog(), so a failed run leaves stdout empty.
   void catalog_entry(const Json& entry);
-  void end_catalog();
+  void finish_catalog();
 
   /// A RECORD whose columns `fill` appends: `"a":1,"b":2`. Returns the size of the line. If `fill` throws,
   /// nothing of it is written.
@@ -62,7 +62,8 @@ class Writer {
     return size;
   }
 
-  /// Lines that are made elsewhere, in pieces; end_of_line() after the last piece of one, or of several.
+  /// Writes a piece of a line that the caller has built. Call end_of_line() after the last piece of a line,
+  /// or of several lines.
   void part(std::string_view text);
   void end_of_line() {
     if (buffer_.size() >= kEnough) {
@@ -72,8 +73,8 @@ class Writer {
 
   void flush();
 
-  /// `meanwhile` is called about once a second while the reader of our output keeps us waiting. It must not
-  /// write. Empty: nothing is called.
+  /// Calls `meanwhile` about once a second while the target blocks the output. It must not write. An empty
+  /// function turns this off.
   void while_blocked(std::function<void()> meanwhile);
 
  private:
@@ -81,7 +82,7 @@ class Writer {
 
   void message(const Json& message);
   void write(std::string_view left);
-  /// How much of `size` bytes can be written without being blocked; waits until some can.
+  /// Waits until the file accepts output; returns how many of `size` bytes it accepts without blocking.
   std::size_t wait_for_room(std::size_t size);
   /// Waits at most a second until a non-blocking stdout (O_NONBLOCK set by a process that shares it) has
   /// room.

@@ -5,6 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/base/output.hpp>
 #include <tap/base/text.hpp>
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/replication_stream.hpp>
@@ -185,6 +186,24 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   }
   const auto now = pg::find_slot(connection, slot.name);
   log::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));
+}
+
+void run_slot_command(SlotAction action, const config::Config& config,
+                      const std::optional<std::string>& state_file) {
+  switch (action) {
+    case SlotAction::status:
+      write_stdout(slot_status(config));
+      break;
+    case SlotAction::create:
+      create_slot(config);
+      break;
+    case SlotAction::drop:
+      drop_slot(config);
+      break;
+    case SlotAction::acknowledge:
+      acknowledge(config, singer::load_state(state_file.value()));
+      break;
+  }
 }
 
 }  // namespace tap::sync

@@ -16,6 +16,14 @@ std::string describe_slot(const pg::Slot& slot);
 /// The warning about a slot that is lost or keeps too much WAL; nothing for other slots.
 std::optional<Problem> slot_warning(const pg::Slot& slot);
 
+/// A `tap-postgres slot` command.
+enum class SlotAction { status, create, drop, acknowledge };
+
+/// Runs a `tap-postgres slot` command on the slot of the config's database; `status` writes to stdout.
+/// `state_file` is required by `acknowledge`. Throws Error.
+void run_slot_command(SlotAction action, const config::Config& config,
+                      const std::optional<std::string>& state_file);
+
 // The commands of `tap-postgres slot`, on the slot of the config's database. They throw Error
 // (log_based_unprepared) with the remedy if there is no such slot or the server refuses the command, and what
 // connecting throws.

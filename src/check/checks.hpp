@@ -15,34 +15,43 @@
 
 namespace tap::check {
 
-/// What to do about a server or database that cannot be entered: a pg::ConnectError or pg::TransientError.
-Problem cannot_enter(const Error& refusal, const std::string& database, const config::Config& config);
+/// The problem of a failed connection. `found` is the error's text, `sqlstate` the server's, or empty if the
+/// server did not answer.
+Problem connection_problem(const std::string& found, const std::string& sqlstate, const std::string& database,
+                           const config::Config& config);
 
-/// Who can read what goes over a connection to `server`.
+/// The same from the error: a pg::ConnectError or a pg::TransientError.
+template <class ConnectionError>
+Problem connection_problem(const ConnectionError& error, const std::string& database,
+                           const config::Config& config) {
+  return connection_problem(error.problem().found, error.sqlstate(), database, config);
+}
+
+/// Checks the encryption of a connection to `server`.
 void check_protection(const pg::Connection& connection, const pg::ConnectionSettings& server,
                       const std::string& subject, Report& report);
 
-/// How long a standby lets queries keep it from replaying.
-void check_delays(pg::Connection& connection, const pg::DecodingStatus& status, const std::string& subject,
-                  Report& report);
+/// Checks how long a standby delays replay for a query.
+void check_replay_delay(pg::Connection& connection, const pg::DecodingStatus& status,
+                        const std::string& subject, Report& report);
 
-/// The standby that copies come from, if the config has one; `for_first_copies`: of log-based streams, too.
-void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& server, bool for_first_copies,
+/// Checks the standby to copy tables from. `for_snapshots`: initial snapshots of log-based streams as well.
+void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& server, bool for_snapshots,
                      Report& report);
 
-/// Version, kind of server, TLS, clock, standby, and the settings that would cut a run.
+/// Checks version, kind of server, TLS, clock, standby, and time-outs that would interrupt a run.
 void check_server(pg::Connection& connection, const config::Config& config, Report& report);
 
-/// What the user may not read in a database. Returns how many tables can be read.
+/// Reports tables that the role cannot read. Returns the number of readable tables.
 std::int64_t check_hidden_tables(pg::Connection& connection, const config::Config& config,
                                  const std::string& database, Report& report);
 
-/// The selected streams of a database: tables, columns, privileges, keys, what the log has of them.
+/// Checks the selected streams of a database: tables, columns, privileges, keys, replica identity.
 void check_streams(pg::Connection& connection, const std::vector<const sync::StreamPlan*>& streams,
                    Report& report);
 
-/// All that reading a database's log takes. `streams` are the log-based ones.
-void check_log(pg::Connection& connection, const config::Config& config, const std::string& database,
+/// Checks everything that reading WAL requires. `streams` are the log-based streams of the database.
+void check_wal(pg::Connection& connection, const config::Config& config, const std::string& database,
                const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report);
 
 }  // namespace tap::check

@@ -17,8 +17,8 @@ std::string setting(const pg::ConnectionSettings& server, std::string_view keywo
   return set == server.keywords.end() ? pg::connection_default(keyword) : set->second;
 }
 
-/// Whether all hosts that the server may be at are this machine.
-bool is_here(const pg::ConnectionSettings& server) {
+/// True if all configured hosts are this machine.
+bool is_local(const pg::ConnectionSettings& server) {
   const std::string address = setting(server, "hostaddr");
   const std::string hosts = address.empty() ? setting(server, "host") : address;
   return std::ranges::all_of(split_at_commas(hosts), [](std::string_view host) {
@@ -26,16 +26,8 @@ bool is_here(const pg::ConnectionSettings& server) {
   });
 }
 
-std::string sqlstate_of(const Error& error) {
-  if (const auto* const refused = dynamic_cast<const pg::ConnectError*>(&error)) {
-    return refused->sqlstate();
-  }
-  const auto* const lost = dynamic_cast<const pg::TransientError*>(&error);
-  return lost == nullptr ? "" : lost->sqlstate();
-}
-
-/// Where the config says what nobody has answered at.
-std::string place_keys(const config::Config& config) {
+/// The config keys that name the address of the server.
+std::string address_keys(const config::Config& config) {
   std::string keys = "host and port";
   keys += config.secondary.used ? ", secondary_host and secondary_port" : "";
   keys += config.server.tunnel ? ", ssh_tunnel.host and ssh_tunnel.port" : "";
@@ -44,31 +36,30 @@ std::string place_keys(const config::Config& config) {
 
 }  // namespace
 
-Problem cannot_enter(const Error& refusal, const std::string& database, const config::Config& config) {
+Problem connection_problem(const std::string& found, const std::string& sqlstate, const std::string& database,
+                           const config::Config& config) {
   const std::string user = config.server.user();
   const std::string role = user.empty() ? "..." : pg::quote_identifier(user);
   const std::string name = database.empty() ? "..." : pg::quote_identifier(database);
-  const std::string found = refusal.problem().found;
-  const std::string sqlstate = sqlstate_of(refusal);
-  const std::string kind = sqlstate.substr(0, 2);
+  const std::string sqlstate_class = sqlstate.substr(0, 2);
   if (found.starts_with("password_command")) {
-    return {found, "a command that prints the password and nothing else", "run it by hand, as the same user"};
+    return {found, "the command must print only the password", "run it in a shell as the same user"};
   }
   if (sqlstate.empty()) {
-    return {found, "a server that can be reached from here",
-            place_keys(config) + "; at the server listen_addresses, firewall, security group"};
+    return {found, "the server must be reachable from this machine",
+            address_keys(config) + "; on the server listen_addresses, firewall, security group"};
   }
   if (sqlstate == "28P01") {
     return {
-        found, "the role's password, which has not expired",
+        found, "the role's current password",
         fmt::format(
             "password in the config; ALTER ROLE {0} PASSWORD '...' VALID UNTIL 'infinity'; for the tokens "
             "of Amazon RDS and Aurora GRANT rds_iam TO {0}",
             role)};
   }
-  if (kind == "28") {
+  if (sqlstate_class == "28") {
     return {
-        found, "a role that may log in, and a server that lets it in from here",
+        found, "a role with LOGIN, and a pg_hba.conf entry that accepts it from this machine",
         fmt::format(
             "CREATE ROLE {0} LOGIN PASSWORD '...', or ALTER ROLE {0} LOGIN; self-hosted: a line `host "
             "{1} {0} <this machine>/32 scram-sha-256` in pg_hba.conf, then SELECT pg_reload_conf(); "
@@ -77,24 +68,24 @@ Problem cannot_enter(const Error& refusal, const std::string& database, const co
             role, name)};
   }
   if (sqlstate == "3D000") {
-    return {found, "a database that is there", "dbname in the config, database-name in the catalog"};
+    return {found, "an existing database", "dbname in the config, database-name in the catalog"};
   }
   if (sqlstate == "42501") {
-    return {found, "the right to connect", fmt::format("GRANT CONNECT ON DATABASE {} TO {}", name, role)};
+    return {found, "the CONNECT privilege", fmt::format("GRANT CONNECT ON DATABASE {} TO {}", name, role)};
   }
   if (sqlstate == "55000") {
     return {found, "", fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)};
   }
-  if (kind == "53") {
+  if (sqlstate_class == "53") {
     return {found, "a free connection",
             fmt::format("ALTER ROLE {} CONNECTION LIMIT -1, ALTER DATABASE {} CONNECTION LIMIT -1, or raise "
                         "max_connections",
                         role, name)};
   }
-  return {found, "wait until the server takes connections"};
+  return {found, "wait until the server accepts connections"};
 }
 
-// Of our own link: behind a pooler, the server knows the pooler's only.
+// Checks our own link: behind a pooler, the server sees only the pooler's.
 void check_protection(const pg::Connection& connection, const pg::ConnectionSettings& server,
                       const std::string& subject, Report& report) {
   const std::string protection = connection.protection();
@@ -105,19 +96,19 @@ void check_protection(const pg::Connection& connection, const pg::ConnectionSett
     if (mode == "verify-full" || mode == "verify-ca") {
       report.ok(subject, protection + ", the server's certificate is verified");
     } else {
-      report.note(subject, {protection + ", but anybody's certificate is taken for the server's", "verify it",
+      report.note(subject, {protection + ", but the server's certificate is not verified", "verify it",
                             "\"sslmode\": \"verify-full\" and \"sslrootcert\" in the config"});
     }
   } else if (server.tunnel) {
-    report.note(subject, {fmt::format("encrypted by the SSH tunnel as far as {}, and not from there on",
+    report.note(subject, {fmt::format("encrypted by the SSH tunnel up to {}, but not beyond",
                                       server.tunnel->description()),
-                          "TLS goes all the way", "\"sslmode\": \"require\" in the config"});
-  } else if (is_here(server)) {
-    report.ok(subject, "not encrypted, but it does not leave this machine");
+                          "use TLS for the whole path", "\"sslmode\": \"require\" in the config"});
+  } else if (is_local(server)) {
+    report.ok(subject, "not encrypted, but local to this machine");
   } else {
-    report.warning(
-        subject, {"the connection is not encrypted: the password's proof and all rows can be read on the way",
-                  "let the server use TLS (ssl = on)", "\"sslmode\": \"require\" in the config"});
+    report.warning(subject,
+                   {"the connection is not encrypted: the password hash and all rows can be read in transit",
+                    "enable TLS on the server (ssl = on)", "\"sslmode\": \"require\" in the config"});
   }
 }
 

@@ -15,7 +15,7 @@ namespace tap::check {
 
 namespace {
 
-// max_slot_wal_keep_size came with version 13.
+// max_slot_wal_keep_size exists since version 13.
 constexpr const char* kCapacity = R"sql(
 SELECT pg_catalog.current_setting('max_replication_slots')::int AS slots,
        (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS slots_used,
@@ -24,34 +24,37 @@ SELECT pg_catalog.current_setting('max_replication_slots')::int AS slots,
        pg_catalog.current_setting('max_slot_wal_keep_size', true) AS keep_size
 )sql";
 
-// It came with version 18.
+// Exists since version 18.
 constexpr const char* kIdleTimeout = R"sql(
 SELECT pg_catalog.current_setting(name) AS shown, setting::bigint AS seconds
   FROM pg_catalog.pg_settings
  WHERE name = 'idle_replication_slot_timeout' AND setting <> '0'
 )sql";
 
-/// How to set what holds from the next start on.
-std::string set_for_good(const pg::DecodingStatus& status, const char* name, std::int64_t value) {
+/// How to change a setting that takes effect at the next start of the server.
+std::string change_setting(const pg::DecodingStatus& status, const char* name, std::int64_t value) {
   return status.is_rds ? fmt::format("set {} to {} in its parameter group and reboot it", name, value)
                        : fmt::format("ALTER SYSTEM SET {} = {}", name, value);
 }
 
-/// `needs_slot`: a slot must be made, `wants_slot`: a first copy is better with one of its own for a moment.
+/// `needs_slot`: a slot must be created. `wants_slot`: an initial snapshot uses a temporary slot if one is
+/// free.
 void check_capacity(pg::Connection& connection, const pg::DecodingStatus& status, bool needs_slot,
                     bool wants_slot, Report& report) {
-  const pg::Result row = connection.query(kCapacity);
-  const auto number = [&](const char* name) { return row.number(0, row.column(name)); };
+  const pg::Result rows = connection.query(kCapacity);
+  const pg::Row row = rows.first();
+  const auto number = [&](const char* name) { return row.number(name); };
   const std::string slots =
       fmt::format("{} of {} replication slots are in use", number("slots_used"), number("slots"));
-  const Problem no_slot = {slots, "raise max_replication_slots (a restart), or drop a slot that nobody reads",
-                           set_for_good(status, "max_replication_slots", number("slots") + 5)};
+  const Problem no_slot = {slots,
+                           "raise max_replication_slots (requires a restart), or drop an inactive slot",
+                           change_setting(status, "max_replication_slots", number("slots") + 5)};
   if (number("slots_used") < number("slots")) {
     report.ok("free slots", slots);
   } else if (needs_slot) {
     report.error("free slots", no_slot, ExitCode::log_based_unprepared);
   } else if (wants_slot) {
-    report.warning("free slots", {no_slot.found + ": changes during first copies will come twice",
+    report.warning("free slots", {no_slot.found + ": changes during initial snapshots will be sent twice",
                                   no_slot.needed, no_slot.fix});
   } else {
     report.note("free slots", no_slot);
@@ -62,15 +65,15 @@ void check_capacity(pg::Connection& connection, const pg::DecodingStatus& status
     report.ok("free senders", senders);
   } else {
     report.error("free senders",
-                 {senders, "raise max_wal_senders (a restart)",
-                  set_for_good(status, "max_wal_senders", number("senders") + 5)},
+                 {senders, "raise max_wal_senders (requires a restart)",
+                  change_setting(status, "max_wal_senders", number("senders") + 5)},
                  ExitCode::log_based_unprepared);
   }
-  if (row.text(0, row.column("keep_size")) == "-1") {
+  if (row.text("keep_size") == "-1") {
     report.note(
         "max_slot_wal_keep_size",
-        {"it is -1: a slot that nobody reads keeps log until the disk is full",
-         "a limit that leaves room for a few days without a run",
+        {"it is -1: an inactive slot retains WAL until the disk is full",
+         "a limit that covers a few days without a run",
          status.is_rds ? "set max_slot_wal_keep_size to 51200 (megabytes) in its parameter group"
                        : "ALTER SYSTEM SET max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()"});
   }
@@ -79,17 +82,18 @@ void check_capacity(pg::Connection& connection, const pg::DecodingStatus& status
 void check_idle_timeout(pg::Connection& connection, const pg::DecodingStatus& status,
                         const std::optional<pg::Slot>& slot, Report& report) {
   const char* const subject = "idle_replication_slot_timeout";
-  const pg::Result row = connection.query(kIdleTimeout);
-  if (row.size() == 0) {
+  const pg::Result rows = connection.query(kIdleTimeout);
+  if (rows.is_empty()) {
     return;
   }
-  const std::string timeout = row.text(0, row.column("shown"));
+  const pg::Row row = rows.first();
+  const std::string timeout = row.text("shown");
   const std::string turn_off =
       status.is_rds ? "set idle_replication_slot_timeout to 0 in its parameter group"
                     : "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf()";
-  if (slot && slot->idle && slot->idle->count() > row.number(0, row.column("seconds"))) {
+  if (slot && slot->idle && slot->idle->count() > row.number("seconds")) {
     report.warning(subject,
-                   {fmt::format("it is {}, and no one has read slot {} for {} s: the next checkpoint of "
+                   {fmt::format("it is {}, and slot {} has been inactive for {} s: the next checkpoint of "
                                 "the server invalidates the slot",
                                 timeout, slot->name, slot->idle->count()),
                     "run the tap now, and more often or without a timeout", turn_off});
@@ -112,8 +116,9 @@ void check_plugin(pg::Connection& connection, Report& report) {
                    ExitCode::log_based_unprepared);
     }
   } catch (const pg::ServerError&) {
-    report.note("plugin", {"only an administrator may read output_plugin_libraries, which must have wal2json",
-                           "", "SHOW output_plugin_libraries"});
+    report.note("plugin",
+                {"only an administrator can read output_plugin_libraries, which must include wal2json", "",
+                 "SHOW output_plugin_libraries"});
   }
 }
 
@@ -124,31 +129,31 @@ void check_right(const pg::DecodingStatus& status, const config::Config& config,
       sync::require_replication_privilege(status, config, database);
       report.ok("replication", fmt::format("{} may replicate", status.role));
     } catch (const pg::ConnectError& refused) {
-      throw Error(refused.code(), cannot_enter(refused, database, config));
+      throw Error(refused.code(), connection_problem(refused, database, config));
     }
   });
 }
 
 }  // namespace
 
-void check_log(pg::Connection& connection, const config::Config& config, const std::string& database,
+void check_wal(pg::Connection& connection, const config::Config& config, const std::string& database,
                const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report) {
   pg::DecodingStatus status;
-  const std::string log = "log of database " + database;
-  if (!report.attempt(log, [&] { status = pg::decoding_status(connection); })) {
+  const std::string subject = "WAL of database " + database;
+  if (!report.attempt(subject, [&] { status = pg::decoding_status(connection); })) {
     return;
   }
-  if (!report.attempt(log, [&] { sync::require_log_based_version(status.version); })) {
+  if (!report.attempt(subject, [&] { sync::require_log_based_version(status.version); })) {
     return;
   }
   std::optional<Lsn> end;
-  if (report.attempt(log, [&] { sync::require_logical_decoding(status); })) {
-    report.attempt(log, [&] {
+  if (report.attempt(subject, [&] { sync::require_logical_decoding(status); })) {
+    report.attempt(subject, [&] {
       end = pg::current_wal_lsn(connection);
-      report.ok(log, fmt::format("wal_level is {}", status.wal_level));
+      report.ok(subject, fmt::format("wal_level is {}", status.wal_level));
     });
   } else if (status.in_recovery) {
-    return;  // the primary's slots are not here
+    return;  // slots are on the primary
   }
   check_right(status, config, database, report);
   report.attempt("plugin", [&] { check_plugin(connection, report); });
@@ -156,37 +161,37 @@ void check_log(pg::Connection& connection, const config::Config& config, const s
   const std::vector<sync::StreamPosition> positions = sync::positions(streams, state);
   std::optional<pg::Slot> slot;
   const std::string name = sync::slot_names(config, database).front();
-  bool is_fit =
+  bool is_usable =
       report.attempt("slot " + name, [&] { slot = sync::choose_slot(connection, config, database); });
   report.attempt("free slots", [&] {
-    check_capacity(connection, status, is_fit && !slot && config.log.create_slot,
+    check_capacity(connection, status, is_usable && !slot && config.log.create_slot,
                    positions.size() < streams.size(), report);
   });
-  if (!is_fit) {
+  if (!is_usable) {
     return;
   }
   report.attempt("idle_replication_slot_timeout",
                  [&] { check_idle_timeout(connection, status, slot, report); });
   if (!slot && config.log.create_slot) {
-    report.note("slot " + name, {"it is not there, the run makes it", "", ""});
+    report.note("slot " + name, {"it does not exist; the run creates it", "", ""});
     return;
   }
-  const std::string subject = "slot " + (slot ? slot->name : name);
-  is_fit = report.attempt(subject, [&] {
+  const std::string slot_subject = "slot " + (slot ? slot->name : name);
+  is_usable = report.attempt(slot_subject, [&] {
     if (!slot) {
-      slot = sync::require_slot(connection, config, database);  // says how to make it
+      slot = sync::require_slot(connection, config, database);  // throws, with the SQL to create it
     }
     if (end) {
       sync::require_readable(connection, slot->name, *end, positions);
     }
   });
-  if (!is_fit) {
+  if (!is_usable) {
     return;
   }
   if (const auto warning = sync::slot_warning(*slot)) {
-    report.warning(subject, *warning);
+    report.warning(slot_subject, *warning);
   } else {
-    report.ok(subject, sync::describe_slot(*slot));
+    report.ok(slot_subject, sync::describe_slot(*slot));
   }
 }
 

@@ -9,7 +9,7 @@ namespace tap::check {
 
 namespace {
 
-// $1: the schemas to look into, none for all. Partitions are read through their parent.
+// $1: schemas to search; empty for all. Partitions are read through their parent.
 constexpr const char* kTables = R"sql(
 WITH tables AS (
   SELECT n.nspname AS schema_name, c.relname AS table_name,
@@ -45,16 +45,17 @@ std::int64_t check_hidden_tables(pg::Connection& connection, const config::Confi
   const std::string subject = "database " + database;
   std::int64_t readable = 0;
   report.read(connection, subject, [&] {
-    const pg::Result row = connection.query(kTables, {pg::array_text(config.filter_schemas)});
-    readable = row.number(0, row.column("readable"));
-    const std::int64_t hidden = row.number(0, row.column("hidden"));
+    const pg::Result rows = connection.query(kTables, {pg::array_text(config.filter_schemas)});
+    const pg::Row row = rows.first();
+    readable = row.number("readable");
+    const std::int64_t hidden = row.number("hidden");
     if (hidden == 0) {
-      report.ok(subject, fmt::format("all of its {} tables can be read", readable));
+      report.ok(subject, fmt::format("all {} tables are readable", readable));
       return;
     }
-    report.note(subject, {fmt::format("{} of its {} tables cannot be read: {}{}", hidden, hidden + readable,
-                                      row.view(0, row.column("first_hidden")), hidden > shown ? ", ..." : ""),
-                          "if they are to be synced", row.text(0, row.column("grants"))});
+    report.note(subject, {fmt::format("{} of {} tables are not readable: {}{}", hidden, hidden + readable,
+                                      row.view("first_hidden"), hidden > shown ? ", ..." : ""),
+                          "to sync them", row.text("grants")});
   });
   return readable;
 }

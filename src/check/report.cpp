@@ -68,7 +68,7 @@ ExitCode exit_code(const std::vector<Finding>& findings) {
   const auto has = [&](ExitCode code) {
     return std::ranges::find(findings, code, &Finding::code) != findings.end();
   };
-  if (has(ExitCode::usage)) {  // a run makes its plan before it connects
+  if (has(ExitCode::usage)) {  // a run validates its input before it connects
     return ExitCode::usage;
   }
   for (const Finding& finding : findings) {

@@ -11,7 +11,7 @@
 
 namespace tap::check {
 
-/// The findings so far.
+/// Collects findings.
 class Report {
  public:
   void ok(const std::string& subject, const std::string& found) { add(Severity::ok, subject, {found}); }
@@ -23,11 +23,11 @@ class Report {
     add(Severity::error, subject, problem, code);
   }
 
-  /// Runs what a run does, too: an Error that it throws is a finding, and the answer is false.
-  template <class Look>
-  bool attempt(const std::string& subject, Look look) {
+  /// Calls `step`; an Error that it throws becomes a finding, and the result is false.
+  template <class Step>
+  bool attempt(const std::string& subject, Step step) {
     try {
-      look();
+      step();
       return true;
     } catch (const Error& fault) {
       error(subject, fault.problem(), fault.code());
@@ -35,14 +35,14 @@ class Report {
     }
   }
 
-  /// The same for queries of our own: in a transaction that can only read, and must come to an end.
-  template <class Look>
-  bool read(pg::Connection& connection, const std::string& subject, Look look) {
+  /// The same in a read-only transaction with a time-out, for queries that a run does not make.
+  template <class Step>
+  bool read(pg::Connection& connection, const std::string& subject, Step step) {
     return attempt(subject, [&] {
       connection.execute("BEGIN READ ONLY; " + pg::set_search_path(pg::kCatalogPath, true) +
                          "SET LOCAL statement_timeout = '60s'");
       try {
-        look();
+        step();
       } catch (const pg::ServerError&) {
         connection.execute("ROLLBACK");
         throw;
@@ -51,11 +51,11 @@ class Report {
     });
   }
 
-  /// Adds the findings of another.
+  /// Adds the findings of another report.
   void add(const Report& other) {
     findings_.insert(findings_.end(), other.findings_.begin(), other.findings_.end());
   }
-  /// Adds findings on what may never be asked for: a note is the worst that they can be.
+  /// Adds the findings about an optional feature, with severity note at most.
   void add_as_notes(const Report& optional);
 
   [[nodiscard]] const std::vector<Finding>& findings() const { return findings_; }

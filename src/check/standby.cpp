@@ -17,12 +17,13 @@ SELECT pg_catalog.current_setting('max_standby_streaming_delay') AS streaming_de
 
 }  // namespace
 
-void check_delays(pg::Connection& connection, const pg::DecodingStatus& status, const std::string& subject,
-                  Report& report) {
-  const pg::Result row = connection.query(kDelays);
-  const std::string streaming = row.text(0, row.column("streaming_delay"));
-  const std::string archive = row.text(0, row.column("archive_delay"));
-  const std::string feedback = row.text(0, row.column("feedback"));
+void check_replay_delay(pg::Connection& connection, const pg::DecodingStatus& status,
+                        const std::string& subject, Report& report) {
+  const pg::Result rows = connection.query(kDelays);
+  const pg::Row row = rows.first();
+  const std::string streaming = row.text("streaming_delay");
+  const std::string archive = row.text("archive_delay");
+  const std::string feedback = row.text("feedback");
   const std::string found =
       fmt::format("max_standby_streaming_delay is {}, max_standby_archive_delay {}, hot_standby_feedback {}",
                   streaming, archive, feedback);
@@ -31,17 +32,17 @@ void check_delays(pg::Connection& connection, const pg::DecodingStatus& status, 
     return;
   }
   report.warning(subject,
-                 {found + ": a query that keeps it from replaying for longer is cancelled, and tried again",
-                  "for a first copy let it wait",
+                 {found + ": a query that blocks replay for longer is canceled and retried",
+                  "let replay wait during an initial snapshot",
                   status.is_rds ? "set max_standby_streaming_delay and max_standby_archive_delay to -1 "
-                                  "(Aurora: as high as they go), or "
+                                  "(Aurora: the maximum), or "
                                   "hot_standby_feedback to 1, in its parameter group"
                                 : "ALTER SYSTEM SET max_standby_streaming_delay = -1; ALTER SYSTEM SET "
                                   "max_standby_archive_delay = -1; "
                                   "SELECT pg_reload_conf(), or hot_standby_feedback = on"});
 }
 
-void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& server, bool for_first_copies,
+void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& server, bool for_snapshots,
                      Report& report) {
   const std::string subject = "secondary_host";
   check_protection(connection, server, "tls of secondary_host", report);
@@ -50,15 +51,15 @@ void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& s
     try {
       sync::require_standby(connection, status);
     } catch (const Error& error) {
-      if (for_first_copies) {  // of log-based streams: where they stand in the primary's log must be known
+      if (for_snapshots) {  // a snapshot needs its position in the primary's WAL
         throw;
       }
       report.warning(subject, error.problem());
       return;
     }
-    check_delays(connection, status, subject, report);
-    if (for_first_copies && status.version >= pg::kOldestForLogBased) {
-      pg::current_wal_lsn(connection);  // must be told
+    check_replay_delay(connection, status, subject, report);
+    if (for_snapshots && status.version >= pg::kOldestForLogBased) {
+      pg::current_wal_lsn(connection);  // throws if it is not available
     }
   });
 }

@@ -14,8 +14,8 @@ namespace tap::check {
 
 namespace {
 
-// To be formatted with a test for row-level security, or false. $1, $2, $3: the streams'
-// schemas, tables and replication keys. Nothing but a btree index gives an order.
+// Format it with a test for row-level security, or false. $1, $2, $3: schemas, tables and replication keys of
+// the streams. Only a btree index provides an order.
 constexpr const char* kTables = R"sql(
 SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind, current_user AS role,
        pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,
@@ -35,7 +35,7 @@ SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind, current_use
  WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
 )sql";
 
-// $1: the tables' OIDs.
+// $1: OIDs of the tables.
 constexpr const char* kColumns = R"sql(
 SELECT a.attrelid AS oid, a.attname AS name, a.atttypid AS type, a.atttypmod AS modifier,
        a.attnotnull AS not_null,
@@ -53,26 +53,22 @@ TypeRows read_columns(pg::Connection& connection, std::vector<StreamTable>& tabl
     oids.push_back(table.oid);
   }
   const pg::Result rows = connection.query(kColumns, {fmt::format("{{{}}}", fmt::join(oids, ","))});
-  const auto oid = rows.column("oid");
-  const auto name = rows.column("name");
-  const auto type = rows.column("type");
-  const auto modifier = rows.column("modifier");
-  const auto not_null = rows.column("not_null");
-  const auto is_readable = rows.column("is_readable");
   std::unordered_map<Oid, std::vector<std::size_t>> rows_of;
   std::set<Oid> types;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    rows_of[rows.oid(row, oid)].push_back(row);
-    types.insert(rows.oid(row, type));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const pg::Row row = rows[i];
+    rows_of[row.oid("oid")].push_back(i);
+    types.insert(row.oid("type"));
   }
   for (StreamTable& table : tables) {
-    for (const std::size_t row : rows_of[table.oid]) {
+    for (const std::size_t i : rows_of[table.oid]) {
+      const pg::Row row = rows[i];
       pg::TableColumn& column = table.columns.emplace_back();
-      column.name = rows.text(row, name);
-      column.type = rows.oid(row, type);
-      column.modifier = static_cast<std::int32_t>(rows.number(row, modifier));
-      column.not_null = rows.flag(row, not_null);
-      if (!rows.flag(row, is_readable)) {
+      column.name = row.text("name");
+      column.type = row.oid("type");
+      column.modifier = static_cast<std::int32_t>(row.number("modifier"));
+      column.not_null = row.flag("not_null");
+      if (!row.flag("is_readable")) {
         table.unreadable.push_back(column.name);
       }
     }
@@ -105,21 +101,14 @@ StreamTables read_tables(pg::Connection& connection, const std::vector<const syn
   const pg::Result rows = connection.query(
       fmt::format(kTables, has_row_security ? "pg_catalog.row_security_active(c.oid)" : "false"),
       {pg::array_text(schemas), pg::array_text(names), pg::array_text(keys)});
-  const auto position = rows.column("position");
-  const auto oid = rows.column("oid");
-  const auto kind = rows.column("kind");
-  const auto role = rows.column("role");
-  const auto may_use_schema = rows.column("may_use_schema");
-  const auto hides_rows = rows.column("hides_rows");
-  const auto is_key_indexed = rows.column("is_key_indexed");
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    StreamTable& table = tables[rows.index(row, position, tables.size())];
-    table.oid = rows.oid(row, oid);
-    table.kind = static_cast<pg::RelationKind>(rows.character(row, kind));
-    table.role = pg::quote_identifier(rows.view(row, role));
-    table.may_use_schema = rows.flag(row, may_use_schema);
-    table.hides_rows = rows.flag(row, hides_rows);
-    table.is_key_indexed = rows.flag(row, is_key_indexed);
+  for (const pg::Row row : rows) {
+    StreamTable& table = tables[row.index("position", tables.size())];
+    table.oid = row.oid("oid");
+    table.kind = static_cast<pg::RelationKind>(row.character("kind"));
+    table.role = pg::quote_identifier(row.view("role"));
+    table.may_use_schema = row.flag("may_use_schema");
+    table.hides_rows = row.flag("hides_rows");
+    table.is_key_indexed = row.flag("is_key_indexed");
   }
   TypeRows types = read_columns(connection, tables);
   if (connection.version() >= pg::kOldestForLogBased) {

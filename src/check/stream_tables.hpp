@@ -11,9 +11,9 @@
 
 namespace tap::check {
 
-/// A stream's table as it is now.
+/// The current state of a stream's table.
 struct StreamTable {
-  Oid oid = 0;  ///< 0 if it is not there
+  Oid oid = 0;  ///< 0 if the table does not exist
   pg::RelationKind kind = pg::RelationKind::table;
   std::vector<pg::TableColumn> columns;
   std::vector<std::string> unreadable;
@@ -21,16 +21,16 @@ struct StreamTable {
   bool may_use_schema = false;
   bool hides_rows = false;
   bool is_key_indexed = false;
-  std::string role;  ///< who asks, quoted
+  std::string role;  ///< the current role, quoted
 };
 
-/// The tables of a database's streams, in their order, and what their columns are made of.
+/// The tables of a database's streams, in the order of the streams, and the types of their columns.
 struct StreamTables {
   std::vector<StreamTable> tables;
   TypeRows types;
 };
 
-/// Asks a few queries, however many streams there are.
+/// Reads all tables with a fixed number of queries.
 StreamTables read_tables(pg::Connection& connection, const std::vector<const sync::StreamPlan*>& streams);
 
 }  // namespace tap::check

@@ -21,7 +21,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-/// What a stream asks of its table. Its faults are findings under its own name.
+/// Checks one stream against its table. The stream is the subject of the findings.
 class StreamCheck {
  public:
   StreamCheck(const StreamPlan& plan, const StreamTable& table, const TypeRows& types, Report& report)
@@ -90,14 +90,14 @@ class StreamCheck {
       const std::string columns = fmt::format("{}", fmt::join(denied, ", "));
       report_.error(
           subject_,
-          {fmt::format("permission denied for columns {} of {}", columns, name_), "deselect them, or",
+          {fmt::format("permission denied for columns {} of {}", columns, name_), "deselect them, or run",
            fmt::format("GRANT SELECT ({}) ON {} TO {}", columns, name_, table_.role)},
           ExitCode::run_failed);
     }
     if (table_.hides_rows) {
       report_.warning(subject_,
                       {fmt::format("row-level security of {} hides rows from {}", name_, table_.role),
-                       "unless that is what you want", fmt::format("ALTER ROLE {} BYPASSRLS", table_.role)});
+                       "unless this is intended", fmt::format("ALTER ROLE {} BYPASSRLS", table_.role)});
     }
   }
 
@@ -107,7 +107,7 @@ class StreamCheck {
                                 table_.kind == pg::RelationKind::materialized_view ||
                                 table_.kind == pg::RelationKind::partitioned;
     if (can_be_indexed && !table_.is_key_indexed) {
-      // A partitioned table's index cannot be made concurrently.
+      // An index on a partitioned table cannot be created concurrently.
       const char* const how = table_.kind == pg::RelationKind::partitioned ? "" : "CONCURRENTLY ";
       report_.warning(
           subject_,
@@ -120,19 +120,17 @@ class StreamCheck {
   void check_key() {
     if (stream_.key_properties.empty()) {
       const bool is_table = !stream_.is_view;
-      report_.note(
-          subject_,
-          {"it has no key: a target cannot tell which rows came before",
-           is_table ? "give the table a primary key, or name columns that are one in its metadata"
-                    : "name columns that are one in its metadata",
-           fmt::format("\"{}\": [\"...\"]", is_table ? "table-key-properties" : "view-key-properties")});
+      report_.note(subject_, {"it has no key, so a target cannot recognize repeated rows",
+                              is_table ? "create a primary key, or name unique columns in the metadata"
+                                       : "name unique columns in the metadata",
+                              fmt::format("\"{}\": [\"...\"]",
+                                          is_table ? "table-key-properties" : "view-key-properties")});
       return;
     }
     for (const std::string& column : stream_.key_properties) {
       if (!contains(plan_.columns, column)) {
-        report_.warning(subject_,
-                        {fmt::format("key column {} is not selected: its records come without it", column),
-                         "select it in the column's metadata", "\"selected\": true"});
+        report_.warning(subject_, {fmt::format("key column {} is not selected, so records lack it", column),
+                                   "select it in the column's metadata", "\"selected\": true"});
       }
     }
   }

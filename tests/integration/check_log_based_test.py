@@ -43,15 +43,15 @@ class SlotFindingsTest(CheckLogBasedTest):
             ["ok"] * (len(findings) - 2),
         )
         for subject, found in (
-            ("log of database slots", "ok wal_level is logical"),
+            ("WAL of database slots", "ok wal_level is logical"),
             ("replication", "ok tap may replicate"),
             ("plugin", "ok the server may load wal2json"),
             ("free slots", f"ok {used} of 10 replication slots are in use"),
             ("free senders", "ok 0 of 10 WAL senders are in use"),
             (
                 "max_slot_wal_keep_size",
-                "note it is -1: a slot that nobody reads keeps log until the disk is full; a "
-                "limit that leaves room for a few days without a run: ALTER SYSTEM SET "
+                "note it is -1: an inactive slot retains WAL until the disk is full; a "
+                "limit that covers a few days without a run: ALTER SYSTEM SET "
                 "max_slot_wal_keep_size = '50GB'; SELECT pg_reload_conf()",
             ),
         ):
@@ -67,7 +67,7 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.assertEqual(self.slot_findings(self.selected, expect=4), [f"error {self.missing}"])
         self.assertEqual(
             self.slot_findings(self.selected, create_replication_slot=True),
-            ["note it is not there, the run makes it"],
+            ["note it does not exist; the run creates it"],
         )
         self.assertNotIn(self.slot, self.slots())
         # The fix that the finding gives.
@@ -167,8 +167,8 @@ class SlotFindingsTest(CheckLogBasedTest):
             self.assertEqual(
                 about(findings, "plugin"),
                 [
-                    "note only an administrator may read output_plugin_libraries, which must have "
-                    "wal2json; SHOW output_plugin_libraries"
+                    "note only an administrator can read output_plugin_libraries, "
+                    "which must include wal2json; SHOW output_plugin_libraries"
                 ],
             )
         self.sql(fix)
@@ -255,7 +255,7 @@ class ServersTest(CheckLogBasedTest):
         catalog = self.use({"wal_level": "replica"})
         findings = self.run_check(catalog, expect=4)
         self.assertEqual(
-            about(findings, f"log of database {self.database}"),
+            about(findings, f"WAL of database {self.database}"),
             [
                 "error log-based replication needs wal_level=logical, the server has replica; "
                 "ALTER SYSTEM SET wal_level = 'logical', then restart it"
@@ -268,7 +268,7 @@ class ServersTest(CheckLogBasedTest):
         self.server.restart()
         self.make_slot()
         self.assertEqual(
-            about(self.run_check(catalog), f"log of database {self.database}"),
+            about(self.run_check(catalog), f"WAL of database {self.database}"),
             ["ok wal_level is logical"],
         )
 
@@ -296,7 +296,7 @@ class ServersTest(CheckLogBasedTest):
                 [f["subject"] for f in findings if f["level"] == "ok" and f["subject"] in subjects],
                 list(subjects),
             )
-            self.assertEqual(about(findings, f"log of database {self.database}"), [expected])
+            self.assertEqual(about(findings, f"WAL of database {self.database}"), [expected])
 
         check(
             "error log-based replication needs wal_level=logical, the server has replica; ALTER "
@@ -327,7 +327,7 @@ class ServersTest(CheckLogBasedTest):
         catalog = self.use({"max_replication_slots": 1, "max_wal_senders": 1})
         used = "1 of 1 replication slots are in use"
         remedy = (
-            "raise max_replication_slots (a restart), or drop a slot that nobody reads: ALTER "
+            "raise max_replication_slots (requires a restart), or drop an inactive slot: ALTER "
             "SYSTEM SET max_replication_slots = 6"
         )
         self.make_slot("other")
@@ -339,7 +339,7 @@ class ServersTest(CheckLogBasedTest):
         self.make_slot()
         self.assertEqual(
             about(self.run_check(catalog), "free slots"),
-            [f"warning {used}: changes during first copies will come twice; {remedy}"],
+            [f"warning {used}: changes during initial snapshots will be sent twice; {remedy}"],
         )
         state = self.sync(catalog).last_state
         self.assertEqual(
@@ -350,7 +350,8 @@ class ServersTest(CheckLogBasedTest):
                 about(self.run_check(catalog, state, expect=4), "free senders"),
                 [
                     (
-                        "error 1 of 1 WAL senders are in use; raise max_wal_senders (a restart): "
+                        "error 1 of 1 WAL senders are in use; raise max_wal_senders (requires a "
+                        "restart): "
                         "ALTER SYSTEM SET max_wal_senders = 6"
                     )
                 ],

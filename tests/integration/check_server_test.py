@@ -60,8 +60,9 @@ class LoginTest(unittest.TestCase):
                 f"error cannot connect (127.0.0.1:{port}, database postgres, user newcomer): "
                 'connection to server at "127.0.0.1", port '
                 f"{port} failed: Connection refused Is the server running on that host and "
-                "accepting TCP/IP connections?; a server that can be reached from here: host and "
-                "port in the config; at the server listen_addresses, firewall, security group"
+                "accepting TCP/IP connections?; the server must be reachable from this machine: "
+                "host and "
+                "port in the config; on the server listen_addresses, firewall, security group"
             ],
         )
 
@@ -72,13 +73,15 @@ class LoginTest(unittest.TestCase):
                 run_check({**self.config, "port": port, "connect_timeout": 1}, expect=3),
                 "connection to database postgres",
             )
-        self.assertIn("): no answer in 1 seconds; a server that can be reached from here: ", found)
+        self.assertIn(
+            "): no answer in 1 seconds; the server must be reachable from this machine: ", found
+        )
 
     def test_wrong_password(self):
         self.check_refused(
             'password authentication failed for user "newcomer" (SQLSTATE 28P01)',
-            "the role's password, which has not "
-            "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL "
+            "the role's current "
+            "password: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL "
             "'infinity'; for the "
             'tokens of Amazon RDS and Aurora GRANT rds_iam TO "newcomer"',
             password="wrong",
@@ -88,8 +91,8 @@ class LoginTest(unittest.TestCase):
         self.server.sql("ALTER ROLE newcomer VALID UNTIL '2020-01-01'")
         self.check_refused(
             'password authentication failed for user "newcomer" (SQLSTATE 28P01)',
-            "the role's password, which has not "
-            "expired: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL "
+            "the role's current "
+            "password: password in the config; ALTER ROLE \"newcomer\" PASSWORD '...' VALID UNTIL "
             "'infinity'; for the "
             'tokens of Amazon RDS and Aurora GRANT rds_iam TO "newcomer"',
         )
@@ -110,8 +113,9 @@ class LoginTest(unittest.TestCase):
         self.server.sql("ALTER ROLE newcomer NOLOGIN")
         self.check_refused(
             'role "newcomer" is not permitted to log in (SQLSTATE 28000)',
-            "a role that may log in, and a server that "
-            "lets it in from here: CREATE ROLE \"newcomer\" LOGIN PASSWORD '...', or ALTER ROLE "
+            "a role with LOGIN, and a pg_hba.conf "
+            "entry that accepts it from this machine: CREATE ROLE \"newcomer\" LOGIN PASSWORD "
+            "'...', or ALTER ROLE "
             '"newcomer" LOGIN; '
             'self-hosted: a line `host "postgres" "newcomer" <this machine>/32 scram-sha-256` in '
             'pg_hba.conf, then SELECT pg_reload_conf(); Amazon RDS and Aurora: "sslmode": '
@@ -123,7 +127,7 @@ class LoginTest(unittest.TestCase):
     def test_unknown_database(self):
         self.check_refused(
             'database "none" does not exist (SQLSTATE 3D000)',
-            "a database that is there: dbname in the config, " "database-name in the catalog",
+            "an existing database: dbname in the config, " "database-name in the catalog",
             dbname="none",
         )
 
@@ -133,7 +137,7 @@ class LoginTest(unittest.TestCase):
         self.check_refused(
             'permission denied for database "postgres" DETAIL: User does not have CONNECT '
             "privilege. (SQLSTATE 42501)",
-            f"the right to connect: {fix}",
+            f"the CONNECT privilege: {fix}",
         )
         self.check_fix(fix)
 
@@ -269,7 +273,7 @@ class ServerTest(unittest.TestCase):
         )
         self.server.sql("ALTER ROLE reader SET lock_timeout = '5s'")
         # Runs set their own timeouts.
-        self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])
+        self.assertEqual(self.about("timeouts"), ["ok none that would interrupt a run"])
         self.server.sql(
             "ALTER ROLE reader SET tcp_user_timeout = '1min'; ALTER ROLE reader SET "
             "wal_sender_timeout = '2s'"
@@ -278,16 +282,16 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             found,
             [
-                "warning tcp_user_timeout is 60000ms: a run whose target takes nothing for so long "
-                "loses its connection; set it for the role: "
+                "warning tcp_user_timeout is 60000ms: a run whose target blocks for "
+                "that long loses its connection; set it for the role: "
                 'ALTER ROLE "reader" SET tcp_user_timeout = 0',
-                "warning wal_sender_timeout is 2000ms: a log-based run that cannot answer for so "
-                'long is cut off; set it for the role: ALTER ROLE "reader" SET '
+                "warning wal_sender_timeout is 2000ms: a log-based run that cannot reply "
+                'for that long is disconnected; set it for the role: ALTER ROLE "reader" SET '
                 "wal_sender_timeout = '60s'",
             ],
         )
         self.server.sql(";".join(line.split("role: ")[1] for line in found))
-        self.assertEqual(self.about("timeouts"), ["ok none that would cut a run"])
+        self.assertEqual(self.about("timeouts"), ["ok none that would interrupt a run"])
 
     def test_config_timeouts(self):
         self.use()
@@ -299,13 +303,14 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             self.about("timeouts", **config),
             [
-                "warning idle_in_transaction_session_timeout is 30000ms: a copy that waits for its "
-                "target for so long can lose its "
-                'connection; set it in the config: "idle_in_transaction_session_timeout": "0"',
+                "warning idle_in_transaction_session_timeout is 30000ms: a copy whose "
+                "target blocks "
+                'for that long can lose its connection; set it in the config: '
+                '"idle_in_transaction_session_timeout": "0"',
                 "warning lock_timeout is 2000ms: a stream whose table is locked for longer fails; "
                 "set it in the config: "
                 '"lock_timeout": "5min"',
-                "warning statement_timeout is 300000ms: a copy that takes longer is cut off; set "
+                "warning statement_timeout is 300000ms: a copy that takes longer is canceled; set "
                 "it in the config: "
                 '"statement_timeout": "0"',
             ],
@@ -317,7 +322,7 @@ class ServerTest(unittest.TestCase):
                 lock_timeout="5min",
                 idle_in_transaction_session_timeout="0",
             ),
-            ["ok none that would cut a run"],
+            ["ok none that would interrupt a run"],
         )
 
     def test_standby_that_cancels_queries(self):
@@ -329,14 +334,15 @@ class ServerTest(unittest.TestCase):
             self.about("standby"),
             [
                 "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, "
-                "hot_standby_feedback off: a query that keeps it from replaying for longer is "
-                "cancelled, and tried again; for a first copy let it wait: ALTER SYSTEM SET "
+                "hot_standby_feedback off: a query that blocks replay for "
+                "longer is canceled and retried; let replay wait during an initial snapshot: "
+                "ALTER SYSTEM SET "
                 "max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = "
                 "-1; SELECT pg_reload_conf(), or hot_standby_feedback = on"
             ],
         )
         self.assertEqual(
-            self.about("log of database postgres", 4, "LOG_BASED"),
+            self.about("WAL of database postgres", 4, "LOG_BASED"),
             [
                 "error log-based replication reads the primary, but this server is a standby; set "
                 "host to the primary (Aurora: the cluster's writer endpoint)"
@@ -385,16 +391,16 @@ class ServerTest(unittest.TestCase):
         )
         self.assertEqual(
             found(subject="tls of secondary_host"),
-            ["ok not encrypted, but it does not leave this machine"],
+            ["ok not encrypted, but local to this machine"],
         )
         self.assertEqual(
             found(),
             [
                 "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, "
-                "hot_standby_feedback off: a query that keeps it from replaying for longer is "
-                "cancelled, and tried again; for a first copy let it wait: set "
-                "max_standby_streaming_delay and max_standby_archive_delay to -1 (Aurora: as high "
-                "as they go), or hot_standby_feedback to 1, in its parameter group"
+                "hot_standby_feedback off: a query that blocks replay for "
+                "longer is canceled and retried; let replay wait during an initial snapshot: set "
+                "max_standby_streaming_delay and max_standby_archive_delay to -1 (Aurora: "
+                "the maximum), or hot_standby_feedback to 1, in its parameter group"
             ],
         )
         none = (
@@ -413,8 +419,8 @@ class ServerTest(unittest.TestCase):
             lost,
             rf"\Aerror cannot connect \({where.format(standby.port)}\): .*; a server that can be "
             r"reached from here: host "
-            "and port, secondary_host and secondary_port in the config; at the server "
-            "listen_addresses, firewall, "
+            "and port, secondary_host and secondary_port in the config; on the "
+            "server listen_addresses, firewall, "
             r"security group\Z",
         )
         self.assertEqual(
@@ -441,7 +447,7 @@ class ServerTest(unittest.TestCase):
             self.about("server"), [f"ok PostgreSQL {version} of Amazon RDS, a primary"]
         )
         self.assertEqual(
-            self.about("log of database postgres", 4, "LOG_BASED"),
+            self.about("WAL of database postgres", 4, "LOG_BASED"),
             [
                 "error log-based replication needs wal_level=logical, the server has replica; set "
                 "rds.logical_replication to 1 in its parameter group and reboot it"
@@ -473,19 +479,21 @@ class ServerTest(unittest.TestCase):
         for subject, remedy in (
             (
                 "free slots",
-                "warning 0 of 0 replication slots are in use: changes during first copies will "
-                "come twice; raise max_replication_slots (a restart), or drop a slot that nobody "
-                "reads: set max_replication_slots to 5 in its parameter group and reboot it",
+                "warning 0 of 0 replication slots are in use: changes during initial snapshots "
+                "will be sent twice; raise max_replication_slots (requires a restart), "
+                "or drop an inactive slot: set max_replication_slots to 5 in its parameter group "
+                "and reboot it",
             ),
             (
                 "free senders",
-                "error 0 of 0 WAL senders are in use; raise max_wal_senders (a restart): set "
+                "error 0 of 0 WAL senders are in use; raise max_wal_senders (requires a "
+                "restart): set "
                 "max_wal_senders to 5 in its parameter group and reboot it",
             ),
             (
                 "max_slot_wal_keep_size",
-                "note it is -1: a slot that nobody reads keeps log until the disk is full; a "
-                "limit that leaves room for a few days without a run: set max_slot_wal_keep_size "
+                "note it is -1: an inactive slot retains WAL until the disk is full; a "
+                "limit that covers a few days without a run: set max_slot_wal_keep_size "
                 "to 51200 (megabytes) in its parameter group",
             ),
         ):
@@ -527,7 +535,7 @@ class ServerTest(unittest.TestCase):
             catalog = tap.select(tap.discover(config), "t")
             self.assertEqual(
                 about(run_check(config, catalog=catalog), "tls"),
-                ["ok not encrypted, but it does not leave this machine"],
+                ["ok not encrypted, but local to this machine"],
             )
             # The pooler's connection to the server is encrypted, which check must not report.
             self.assertEqual(
@@ -544,7 +552,7 @@ class ServerTest(unittest.TestCase):
         self.assertEqual(
             self.about("tls", sslmode="require"),
             [
-                f"note {used}, but anybody's certificate is taken for the server's; verify it: "
+                f"note {used}, but the server's certificate is not verified; verify it: "
                 '"sslmode": '
                 '"verify-full" and "sslrootcert" in the config'
             ],

@@ -63,23 +63,23 @@ class FormTest(CheckTest):
         self.assertEqual(
             result.stdout.decode().splitlines(),
             [
-                "ok      catalog: 2 streams are selected",
+                "ok      catalog: 2 streams selected",
                 (
                     f"ok      connection to database check_me: 127.0.0.1:{self.server.port}, "
                     "database check_me, user checker"
                 ),
                 f"ok      server: PostgreSQL {self.sql('SHOW server_version')[0][0]}, a primary",
-                "ok      tls: not encrypted, but it does not leave this machine",
-                "ok      clock: the server's and this machine's agree",
-                "ok      timeouts: none that would cut a run",
-                "note    database check_me: 1 of its 3 tables cannot be read: "
-                f"{self.schema}.hidden; if they are to be synced: GRANT USAGE ON SCHEMA "
+                "ok      tls: not encrypted, but local to this machine",
+                "ok      clock: the clocks of the server and this machine agree",
+                "ok      timeouts: none that would interrupt a run",
+                "note    database check_me: 1 of 3 tables are not readable: "
+                f"{self.schema}.hidden; to sync them: GRANT USAGE ON SCHEMA "
                 f"{self.schema} TO checker; GRANT SELECT ON ALL TABLES IN SCHEMA {self.schema} TO "
                 "checker",
                 f"ok      stream {self.id_of('t')}: FULL_TABLE, 3 columns, key id",
-                f"note    stream {self.id_of('v')}: it has no key: a target cannot tell which rows "
-                "came before; name columns that are "
-                'one in its metadata: "view-key-properties": ["..."]',
+                f"note    stream {self.id_of('v')}: it has no key, so a target cannot "
+                "recognize repeated rows; name unique "
+                'columns in the metadata: "view-key-properties": ["..."]',
             ],
         )
 
@@ -114,9 +114,9 @@ class FormTest(CheckTest):
 
     def test_check_excludes_other_commands(self):
         for args, line in (
-            (("--format", "json"), "--format goes with check and --about"),
-            (("check", "--discover"), "check goes by itself, without --discover and slot"),
-            (("--test", "slot", "status"), "check goes by itself, without --discover and slot"),
+            (("--format", "json"), "--format requires check or --about"),
+            (("check", "--discover"), "check cannot be combined with --discover or slot"),
+            (("--test", "slot", "status"), "check cannot be combined with --discover or slot"),
         ):
             result = tap.run(self.config, *args, expect=2)
             self.assertEqual((result.stdout, result.stderr), (b"", f"CRITICAL {line}\n"))
@@ -179,7 +179,7 @@ class FilesTest(CheckTest):
             about(self.run_check({"streams": []}), "catalog"),
             [
                 (
-                    "warning no stream is selected; select some in their metadata, or by: "
+                    "warning no stream is selected; select streams in their metadata, or run: "
                     "tap-postgres --discover --select PATTERN"
                 )
             ],
@@ -237,7 +237,7 @@ class PrivilegesTest(CheckTest):
         self.check_fix(
             "t",
             catalog,
-            'error permission denied for columns "k", "note" of "{s}"."t"; deselect them, or: '
+            'error permission denied for columns "k", "note" of "{s}"."t"; deselect them, or run: '
             'GRANT SELECT ("k", "note") ON "{s}"."t" TO "checker"',
             1,
         )
@@ -253,8 +253,8 @@ class PrivilegesTest(CheckTest):
         self.check_fix(
             "t",
             self.catalog("t"),
-            'warning row-level security of "{s}"."t" hides rows from "checker"; unless that is '
-            'what you want: ALTER ROLE "checker" BYPASSRLS',
+            'warning row-level security of "{s}"."t" hides rows from "checker"; unless '
+            'this is intended: ALTER ROLE "checker" BYPASSRLS',
         )
 
     def test_tables_hidden_from_discovery(self):
@@ -263,13 +263,13 @@ class PrivilegesTest(CheckTest):
         names = ", ".join(f"{self.schema}.h{i}" for i in range(5))
         self.assertEqual(
             found,
-            f"note 6 of its 7 tables cannot be read: {names}, ...; if they are to be synced: "
+            f"note 6 of 7 tables are not readable: {names}, ...; to sync them: "
             f"GRANT USAGE ON SCHEMA {self.schema} TO checker; GRANT SELECT ON ALL TABLES IN "
             f"SCHEMA {self.schema} TO checker",
         )
         self.sql(found.split("synced: ")[1])
         self.assertEqual(
-            about(self.run_check(), "database check_me"), ["ok all of its 7 tables can be read"]
+            about(self.run_check(), "database check_me"), ["ok all 7 tables are readable"]
         )
 
     def test_nothing_to_discover(self):
@@ -362,9 +362,9 @@ class TablesTest(CheckTest):
         self.assertEqual(
             self.stream_findings("u", self.catalog("u")),
             [
-                "note it has no key: a target cannot tell which rows came before; give the table a "
-                "primary key, or name columns that "
-                'are one in its metadata: "table-key-properties": ["..."]'
+                "note it has no key, so a target cannot recognize repeated rows; create "
+                "a primary "
+                'key, or name unique columns in the metadata: "table-key-properties": ["..."]'
             ],
         )
 
@@ -376,7 +376,7 @@ class TablesTest(CheckTest):
         self.assertEqual(
             self.stream_findings("t", catalog),
             [
-                "warning key column id is not selected: its records come without it; select it in "
+                "warning key column id is not selected, so records lack it; select it in "
                 'the column\'s metadata: "selected": '
                 "true"
             ],
@@ -400,7 +400,7 @@ class DatabasesTest(CheckTest):
             f"cannot connect (127.0.0.1:{self.server.port}, database check_away, user checker): "
             f'connection to server at "127.0.0.1", port {self.server.port} failed: FATAL: '
             'permission denied for database "check_away" DETAIL: User does not have CONNECT '
-            "privilege. (SQLSTATE 42501); the right to connect: GRANT CONNECT ON DATABASE "
+            "privilege. (SQLSTATE 42501); the CONNECT privilege: GRANT CONNECT ON DATABASE "
             '"check_away" TO "checker"'
         )
 
@@ -433,7 +433,7 @@ class DatabasesTest(CheckTest):
         )
         self.assertEqual(
             about(findings, "database check_none"),
-            ["warning it is in filter_dbs, but is not there, or lets nobody connect"],
+            ["warning it is in filter_dbs, but does not exist or does not allow connections"],
         )
 
 

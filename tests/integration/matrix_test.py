@@ -472,7 +472,7 @@ class MatrixTest:
         readable = len(STREAMS) + (self.server.version >= (10,))
         [database] = about(findings, f"database {DB}")
         self.assertRegex(
-            database, rf"\Anote 1 of its {readable + 1} tables cannot be read: public.hidden; "
+            database, rf"\Anote 1 of {readable + 1} tables are not readable: public.hidden; "
         )
         without_key = run_check(self.config, catalog=self.catalog("parent", "INCREMENTAL", "n"))
         self.assertIn(
@@ -515,7 +515,7 @@ class MatrixTest:
         findings = run_check(self.config, catalog=catalog, expect=4)
         self.assertEqual(
             [(f["subject"], f["found"]) for f in findings if f["level"] not in ("ok", "note")],
-            [(f"log of database {DB}", refusal.split(": ")[0])],
+            [(f"WAL of database {DB}", refusal.split(": ")[0])],
         )
 
     def check_no_plugin(self):

@@ -117,7 +117,7 @@ class LostSlotTest(SlotTest):
         [found] = self.about_timeout()
         self.assertRegex(
             found,
-            rf"\Awarning it is 1s, and no one has read slot {self.slot} for [0-9]+ s: the next "
+            rf"\Awarning it is 1s, and slot {self.slot} has been inactive for [0-9]+ s: the next "
             r"checkpoint of the "
             "server invalidates the slot; run the tap now, and more often or without a timeout: "
             "ALTER SYSTEM",
@@ -139,7 +139,7 @@ class ReplicaLevelTest(SlotTest):
         self.drop_slot("other")
         findings = run_check(self.config, catalog=self.catalog("t"), expect=4)
         self.assertEqual(
-            about(findings, "log of database replica_level"), ["ok wal_level is replica"]
+            about(findings, "WAL of database replica_level"), ["ok wal_level is replica"]
         )
         result = self.slot_command("create", expect=4)  # Debian has no wal2json for 19 yet
         self.assertIn(

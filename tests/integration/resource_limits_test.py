@@ -140,8 +140,8 @@ class PasswordCommandTest(unittest.TestCase):
                 if args == ("check",):
                     self.assertEqual(
                         result.stdout.decode().splitlines()[-1],
-                        f"error   connection to database nowhere: {text}; a command that prints "
-                        "the password and nothing else: run it by hand, as the same user",
+                        f"error   connection to database nowhere: {text}; the command "
+                        "must print only the password: run it in a shell as the same user",
                     )
                 else:
                     self.assertEqual(result.stderr, f"CRITICAL {text}{ADVICE}\n")

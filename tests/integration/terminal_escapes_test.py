@@ -37,7 +37,7 @@ class TerminalTest(SchemaTest):
         subject = f"stream terminal_escapes-{self.schema}-"
         text = tap.run(self.config, "check", catalog=catalog, expect=None).stdout.decode()
         self.assertIn(
-            f"note    {subject}{SHOWN}: it has no key: a target cannot tell which rows came before",
+            f"note    {subject}{SHOWN}: it has no key, so a target cannot recognize repeated rows",
             text,
         )
         self.assertRegex(text, r"\A[\n\x20-\x7e]*\Z")

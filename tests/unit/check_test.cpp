@@ -22,7 +22,7 @@ TEST_CASE("a problem is one line of what was found, what is needed, and the fix"
   CHECK(to_text(Problem{"no slot", "make one", "SELECT 1"}) == "no slot: make one: SELECT 1");
 }
 
-TEST_CASE("an error that the check could have foreseen names it") {
+TEST_CASE("an error that check reports names it") {
   CHECK(message_with_hint(Error(ExitCode::run_failed, "lost")) == "lost");
   CHECK(message_with_hint(Error(ExitCode::usage, "no JSON")) == "no JSON");
   CHECK(message_with_hint(Error(ExitCode::cannot_connect, "no host")) == "no host; run: tap-postgres check");
@@ -52,7 +52,7 @@ TEST_CASE("findings are one JSON object, with the worst level") {
   CHECK(check::to_json_text({}) == "{\"findings\":[],\"worst\":\"ok\"}\n");
 }
 
-TEST_CASE("the exit code is of the error that a run would meet first") {
+TEST_CASE("the exit code is that of the first error a run would meet") {
   CHECK(check::exit_code({{Severity::warning, "x", {"bad"}}}) == ExitCode::done);
   CHECK(check::exit_code({error(ExitCode::run_failed), error(ExitCode::log_based_unprepared)}) ==
         ExitCode::log_based_unprepared);

@@ -12,15 +12,15 @@ namespace tap::check {
 
 enum class Severity { ok, note, warning, error };
 
-/// One thing that was looked at. A finding that is ok has found something only.
+/// The result of one check. An `ok` finding sets only `found`.
 struct Finding {
   Severity severity = Severity::ok;
   std::string subject;  ///< "server", "slot stitch_shop", "stream shop-public-orders"
   Problem problem;
-  ExitCode code = ExitCode::done;  ///< of an error: what a run would end with
+  ExitCode code = ExitCode::done;  ///< of an error: exit code of a run that meets it
 };
 
-/// What a run would be given: the names of files.
+/// The input of the run to check.
 struct Request {
   std::vector<std::string> configs;
   std::optional<std::string> catalog;
@@ -28,17 +28,16 @@ struct Request {
   sync::FullRefresh refresh;
 };
 
-/// One pass over everything that such a run needs. Goes on after an error wherever it can, reads only, keeps
-/// nobody from anything, and ends in bounded time. Throws nothing that a run's mistakes could be the cause
-/// of.
+/// Checks everything that such a run requires. It only reads, blocks no one, continues after an error where
+/// it can, and ends in bounded time. A mistake of the user or of the server is a finding, not an exception.
 std::vector<Finding> check(const Request& request);
 
-/// A line for each finding: `warning subject: found; needed: fix`.
+/// One line per finding: `warning subject: found; needed: fix`.
 std::string to_text(const std::vector<Finding>& findings);
-/// One JSON object on a line: {"findings": [{level, subject, found, needed, fix}, ...], "worst": level}.
+/// One JSON object on one line: {"findings": [{level, subject, found, needed, fix}, ...], "worst": level}.
 std::string to_json_text(const std::vector<Finding>& findings);
-/// That of a run, which ends at the first error that it meets: its files' before the server's, streams' last.
-/// Done if there is none.
+/// The exit code of a run with these findings: that of the first error the run would meet. Errors in files
+/// come first, then errors of the server, then stream errors. ExitCode::done if there are no errors.
 ExitCode exit_code(const std::vector<Finding>& findings);
 
 }  // namespace tap::check

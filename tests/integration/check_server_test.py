@@ -417,8 +417,8 @@ class ServerTest(unittest.TestCase):
         [lost] = found(3, "connection to secondary_host")
         self.assertRegex(
             lost,
-            rf"\Aerror cannot connect \({where.format(standby.port)}\): .*; a server that can be "
-            r"reached from here: host "
+            rf"\Aerror cannot connect \({where.format(standby.port)}\): .*; the server must be "
+            r"reachable from this machine: host "
             "and port, secondary_host and secondary_port in the config; on the "
             "server listen_addresses, firewall, "
             r"security group\Z",

@@ -267,7 +267,7 @@ class PrivilegesTest(CheckTest):
             f"GRANT USAGE ON SCHEMA {self.schema} TO checker; GRANT SELECT ON ALL TABLES IN "
             f"SCHEMA {self.schema} TO checker",
         )
-        self.sql(found.split("synced: ")[1])
+        self.sql(found.split("to sync them: ")[1])
         self.assertEqual(
             about(self.run_check(), "database check_me"), ["ok all 7 tables are readable"]
         )

@@ -131,7 +131,7 @@ TEST_CASE("an invalid catalog names the place") {
                       "c: streams[0] (db-public-t): \"replication-key\" must be text, but is number");
   const std::string one = R"({"tap_stream_id": "x", "schema": {"properties": {}}})";
   REQUIRE_THROWS_WITH(read(R"({"streams": [)" + one + "," + one + "]}"),
-                      "c: streams[1]: tap_stream_id \"x\" is there twice");
+                      "c: streams[1]: duplicate tap_stream_id \"x\"");
 }
 
 TEST_CASE("a state preserves unknown keys") {

@@ -49,7 +49,7 @@ void copy_stream(RetryingConnection& database, const StreamPlan& stream, const c
     copy_with_retries(database, stream, config, output, FullTable(stream, config, output));
   } else {
     const InitialSnapshotHooks initial_snapshot{
-        .open = [&](pg::Connection& connection) { return logs.start_of_copy(stream, connection); },
+        .open = [&](pg::Connection& connection) { return logs.open_initial_snapshot(stream, connection); },
         .finish = finish_initial_snapshot};
     copy_with_retries(database, stream, config, output, FullTable(stream, config, output, initial_snapshot));
   }
@@ -97,7 +97,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   const Progress progress("");
   Totals totals;
   for (const StreamPlan& stream : streams) {
-    if (logs.follows(stream)) {
+    if (logs.has_initial_snapshot(stream)) {
       continue;
     }
     bool is_complete = false;
@@ -118,7 +118,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     copies.drop_if_large();
     writer.flush();
   }
-  std::ranges::copy(logs.follow(primary, writer, totals), std::back_inserter(failed));
+  std::ranges::copy(logs.read_wal(primary, writer, totals), std::back_inserter(failed));
   log::info("{} of {} streams, {} rows, {} in {:.1f} s", totals.streams, streams.size(), totals.rows,
             readable_size(totals.bytes), progress.took().count());
   if (!failed.empty()) {

@@ -120,9 +120,9 @@ class PrimaryLookupsTest(WalTest):
             self.proxy.switch_after(1, promoted.port)
             result = self.sync(self.selected, self.state, port=self.proxy.port, expect=4)
         self.assertIn(
-            f"WARNING WAL of database wal_primary_lookups: replication slot {self.slot} is not in "
-            f"use on the server that lookups go to (127.0.0.1:{self.proxy.port}, database "
-            "wal_primary_lookups, user tap): the hosts have changed roles; trying again in 0.5 s "
+            f"WARNING WAL of database wal_primary_lookups: replication slot {self.slot} is not "
+            f"active on the server that lookups use (127.0.0.1:{self.proxy.port}, database "
+            "wal_primary_lookups, user tap): the hosts have switched roles; trying again in 0.5 s "
             "(1 of 5)\n",
             result.stderr,
         )

@@ -249,7 +249,7 @@ class TruncateTest(WalTest):
         result = self.sync(self.selected, self.state, wal2json_message_format=1)
         self.assertEqual(result.types, ["SCHEMA", "RECORD", "STATE"])
         self.assertIn(
-            "INFO by wal2json's format 1, which does not tell of TRUNCATE\n", result.stderr
+            "INFO reading wal2json format 1, which does not report TRUNCATE\n", result.stderr
         )
 
     CHILD_TABLES = """CREATE TABLE {s}.t (id int PRIMARY KEY);

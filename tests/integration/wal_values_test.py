@@ -285,8 +285,8 @@ class WalValuesTest(unittest.TestCase):
                 {**config, "wal2json_message_format": form}, catalog=catalog, state=first.last_state
             )
             cannot = (
-                "the server's wal2json does not know the option numeric-data-types-as-string: "
-                "NaN and infinities come as null"
+                "the server's wal2json does not support the option numeric-data-types-as-string: "
+                "NaN and infinities are read as null"
             )
             is_old = cannot in warnings(result)
             self.assertEqual(

@@ -7,56 +7,53 @@
 #include <tap/base/signals.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
-#include "records/recorded_partitions.hpp"
+#include "sync/wal/records/recorded_partitions.hpp"
 
 namespace tap::sync {
 
 namespace {
 
-constexpr std::chrono::seconds kStandbyPatience{60};
-constexpr std::chrono::milliseconds kStandbyPause{200};
+constexpr std::chrono::seconds kReplayTimeout{60};
+constexpr std::chrono::milliseconds kReplayPollInterval{200};
 
 }  // namespace
 
-InitialSnapshot open_initial_snapshot(const config::Config& config, pg::Connection& connection,
-                                      const std::string& database, const std::string& slot,
-                                      std::chrono::seconds patience) {
-  InitialSnapshot start;
+InitialSnapshot export_initial_snapshot(const config::Config& config, pg::Connection& connection,
+                                        const std::string& database, const std::string& slot,
+                                        std::chrono::seconds lock_timeout) {
+  InitialSnapshot initial;
   try {
-    start.snapshot = std::make_unique<pg::ExportedSnapshot>(config.server, database, patience);
-    start.lsn = start.snapshot->lsn();
+    initial.snapshot = std::make_unique<pg::ExportedSnapshot>(config.server, database, lock_timeout);
+    initial.lsn = initial.snapshot->lsn();
   } catch (const Error& error) {
-    const auto kept = pg::find_slot(connection, slot);
-    if (!kept) {
+    const auto found = pg::find_slot(connection, slot);
+    if (!found) {
       throw Error(ExitCode::log_based_unprepared,
-                  fmt::format("replication slot {} has been dropped while the run was on its way", slot));
+                  fmt::format("replication slot {} was dropped during the run", slot));
     }
-    start.lsn = kept->confirmed_flush;
-    log::warn(
-        "no snapshot for the first copy could be had ({}): changes since {}, where slot {} is, will come "
-        "again after it",
-        error.what(), to_text(start.lsn), slot);
+    initial.lsn = found->confirmed_flush;
+    log::warn("could not export a snapshot ({}); changes after {} will be sent again, which is harmless",
+              error.what(), to_text(initial.lsn));
   }
-  return start;
+  return initial;
 }
 
-InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn kept_from) {
-  const auto deadline = std::chrono::steady_clock::now() + kStandbyPatience;
+InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn slot_start) {
+  const auto deadline = std::chrono::steady_clock::now() + kReplayTimeout;
   while (true) {
     const Lsn replayed = pg::current_wal_lsn(standby);
-    require_standby(standby, pg::decoding_status(standby));  // still, so that it was the primary's place
-    if (replayed >= kept_from) {
+    // Checked after the position: a server that is a standby now was one when it gave the position.
+    require_standby(standby, pg::decoding_status(standby));
+    if (replayed >= slot_start) {
       return {.lsn = replayed, .snapshot = nullptr};
     }
     if (std::chrono::steady_clock::now() > deadline) {
-      throw Error(
-          ExitCode::log_based_unprepared,
-          fmt::format(
-              "the standby ({}) has replayed the log up to {} only, and the slot keeps it from {} on: "
-              "run again when the standby has caught up",
-              standby.description(), to_text(replayed), to_text(kept_from)));
+      throw Error(ExitCode::log_based_unprepared,
+                  fmt::format("the standby ({}) lags behind the slot: it has replayed WAL up to {}, and the "
+                              "slot starts at {}; run again once the standby has caught up",
+                              standby.description(), to_text(replayed), to_text(slot_start)));
     }
-    signals::sleep_for(kStandbyPause);
+    signals::sleep_for(kReplayPollInterval);
   }
 }
 

@@ -11,16 +11,19 @@
 
 namespace tap::sync {
 
-/// The place in the log that a copy begun now goes on from. `slot` is what keeps the log. A snapshot is
-/// waited for until the transactions that are open have ended, with each of them at most `patience`.
-InitialSnapshot open_initial_snapshot(const config::Config& config, pg::Connection& connection,
-                                      const std::string& database, const std::string& slot,
-                                      std::chrono::seconds patience);
+/// Exports a snapshot of `database` on a connection of its own, which waits for each open transaction for at
+/// most `lock_timeout`. If that fails, falls back to the confirmed flush LSN of `slot` with a warning.
+/// `connection` is used to look the slot up. Throws Error (log_based_unprepared) if there is no such slot,
+/// and what pg::Connection::query() does.
+InitialSnapshot export_initial_snapshot(const config::Config& config, pg::Connection& connection,
+                                        const std::string& database, const std::string& slot,
+                                        std::chrono::seconds lock_timeout);
 
-/// The same for a copy from a standby: how far it had replayed the log before the copy's snapshot. Waits
-/// until that is past `kept_from`, where the slot's log begins. Throws Error (log_based_unprepared) if it is
-/// no standby, or stays behind.
-InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn kept_from);
+/// The same for a copy from a standby, which cannot export a snapshot at an exact position: how far the
+/// standby had replayed WAL before the copy takes its snapshot. Waits until that is at or past `slot_start`,
+/// the first position that the slot can send. Throws Error (log_based_unprepared) if the server is not a
+/// standby or does not get there in time.
+InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn slot_start);
 
 /// Completes the bookmark of a finished initial snapshot, see InitialSnapshotHooks::finish.
 void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn lsn,

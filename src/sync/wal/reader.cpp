@@ -2,14 +2,13 @@
 #include "reader.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
-#include <tap/base/signals.hpp>
-#include <tap/pg/session_settings.hpp>
-#include <tap/sync/slots/selection.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "sync/bookmark.hpp"
@@ -24,34 +23,73 @@ namespace {
 using change::Change;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAskEvery{50};  // whether the end has come
-constexpr milliseconds kFollowPatience{500};
-constexpr std::chrono::minutes kFirstReconnection{10};  // unless the run is idle
-constexpr std::uint64_t kLookAtClock = 64;              // messages between two looks
+constexpr milliseconds kShortWait{50};  // while an answer or a backfill is due soon
+constexpr milliseconds kLongWait{500};
+constexpr std::uint64_t kMessagesPerClock = 64;  // messages between two looks at the clock
 
-/// What the plugin and types' output functions raise for a change. Other errors, as of WAL that has been
-/// removed, are not about one transaction.
-bool is_decoding_failure(std::string_view sqlstate) {
-  return sqlstate.starts_with("22") || sqlstate == "54000" || sqlstate == "0A000" || sqlstate == "XX000";
+/// While this lives, whatever keeps the reader from the replication stream for long tells the server now and
+/// then that the client is alive.
+class KeepAlive {
+ public:
+  KeepAlive(pg::Connection& connection, pg::ReplicationStream& replication, singer::Writer& writer,
+            CommitVisibility& visibility)
+      : connection_(connection), writer_(writer), visibility_(visibility) {
+    const auto stay_alive = [&connection, &replication] {
+      if (connection.is_open()) {  // else the server shuts down, which must not wait for this client
+        replication.stay_alive();
+      }
+    };
+    writer_.while_blocked(stay_alive);
+    visibility_.while_waiting(stay_alive);
+    connection_.while_waiting([&replication] { replication.stay_alive(); });
+  }
+  ~KeepAlive() {
+    writer_.while_blocked({});
+    connection_.while_waiting({});
+    visibility_.while_waiting({});
+  }
+  KeepAlive(const KeepAlive&) = delete;
+  KeepAlive& operator=(const KeepAlive&) = delete;
+
+ private:
+  pg::Connection& connection_;
+  singer::Writer& writer_;
+  CommitVisibility& visibility_;
+};
+
+/// How to move the slot past a transaction that cannot be decoded.
+std::string skip_remedy(const std::string& slot_name, pg::ServerVersion version) {
+  const std::string slot = pg::quote_literal(slot_name);
+  return version.can_advance_slots()
+             ? fmt::format(
+                   "run SELECT pg_catalog.pg_replication_slot_advance({}, pg_catalog.pg_current_wal_lsn())",
+                   slot)
+             : fmt::format(
+                   "drop the slot with SELECT pg_catalog.pg_drop_replication_slot({0}), create it again with "
+                   "SELECT pg_catalog.pg_create_logical_replication_slot({0}, 'wal2json')",
+                   slot);
 }
 
 }  // namespace
 
 WalReader::WalReader(const config::Config& config, const WalSource& source,
-                     std::vector<const StreamPlan*> streams, FlushTracker& flush_tracker,
+                     const std::vector<const StreamPlan*>& streams, FlushTracker& flush_tracker,
                      singer::State& state, singer::Writer& writer)
     : config_(config),
       source_(source),
-      plans_(std::move(streams)),
       flush_tracker_(flush_tracker),
       state_(state),
       writer_(writer),
       time_extracted_(utc_now()),
-      old_format_(config.log.format == config::LogSettings::Format::v1),
+      streams_(config, streams, state),
+      options_(config),
       records_(config, writer, visibility_, time_extracted_,
-               [this](WalStream& stream, const Error& error) { fail(stream, error); }),
-      progress_(fmt::format("log of database {}", source.database)) {
-  for (const StreamPlan* plan : plans_) {
+               [this](WalStream& stream, const Error& error) { streams_.fail(stream, error); }),
+      limits_(config.log, source.end, Clock::now()),
+      state_schedule_(config.state_every_rows, config.state_every_time, Clock::now()),
+      reconnections_(Clock::now()),
+      progress_(fmt::format("WAL of database {}", source.database)) {
+  for (const StreamPlan* plan : streams) {
     records_.raise_sequence(sequence_of(state_.bookmark(plan->stream.id)));
   }
 }
@@ -59,268 +97,232 @@ WalReader::WalReader(const config::Config& config, const WalSource& source,
 void WalReader::attempt(pg::Connection& connection) {
   try {
     read(connection);
-  } catch (const pg::ServerError& error) {
-    if (!std::exchange(decoding_failed_, false) || error.is_transient()) {
+  } catch (const ReplicationError& error) {
+    if (error.is_transient()) {
       throw;
     }
-    if (!is_decoding_failure(error.sqlstate())) {
+    if (!error.is_about_change()) {
       throw_slot_error(connection, error, source_.slot);
     }
-    leave_out_other_tables(connection, error);
+    restrict_tables(connection, error);
   }
 }
 
 void WalReader::read(pg::Connection& connection) {
   connection.pin_session();
   require_primary(connection);
-  look_up_streams(connection);
-  in_transaction_ = false;
-  past_end_ = false;
+  const bool is_first = streams_.all().empty();
+  streams_.look_up(connection, writer_, time_extracted_);
+  if (is_first && options_.is_format_1() && !streams_.all().empty()) {
+    log::info("reading wal2json format 1, which does not report TRUNCATE");
+  }
+  router_.emplace(streams_.all(), visibility_);
+  positions_ = WalPositions();
   wants_new_connections_ = false;
-  was_at_end_ = false;
-  if (std::ranges::all_of(streams_, &WalStream::failed)) {
+  if (streams_.have_all_failed()) {
     return;
   }
   records_.discard_pending();
-  const auto log = open(connection);
-  decoder_->when_copied([&log] { log->free_payload(); });
-  const auto stay_alive = [&] {
-    if (connection.is_open()) {  // else the server shuts down, and should not wait for us
-      log->stay_alive();
-    }
-  };
-  writer_.while_blocked(stay_alive);
-  visibility_.while_waiting(stay_alive);
-  connection.while_waiting([&log] { log->stay_alive(); });
+  const auto replication = start(connection);
+  decoder_->when_copied([&replication] { replication->free_payload(); });
+  const KeepAlive keep_alive(connection, *replication, writer_, visibility_);
   try {
-    follow(connection, *log);
+    read_to_end(connection, *replication);
     write_state(connection);
-    acknowledge(*log);
+    acknowledge(*replication);
   } catch (const singer::OutputError&) {
-    detach_callbacks(connection);
     throw;
   } catch (...) {
-    note_positions();
+    streams_.update_bookmarks(positions_.written_lsn(), std::nullopt, records_.sequence());
     writer_.state(state_.document());
-    log->finish();
-    detach_callbacks(connection);
+    replication->finish();
     throw;
   }
-  log->finish();
-  detach_callbacks(connection);
+  replication->finish();
   if (wants_new_connections_) {
-    log::debug("reconnecting to give back the memory of large messages");
-    reconnections_.note_reconnection(Clock::now(), reached_);
+    log::debug("reconnecting to free the memory of large messages");
+    reconnections_.note_reconnection(Clock::now(), positions_.received_lsn());
   }
 }
 
-void WalReader::detach_callbacks(pg::Connection& connection) {
-  writer_.while_blocked({});
-  connection.while_waiting({});
-  visibility_.while_waiting({});
+std::unique_ptr<pg::ReplicationStream> WalReader::start(pg::Connection& connection) {
+  const Lsn start = streams_.start();
+  positions_ = WalPositions(
+      start, limits_.has_end_lsn() ? std::nullopt : std::optional(pg::current_wal_lsn(connection)));
+  const std::string tables = only_known_tables_ ? router_->known_tables() : router_->tables_to_send();
+  auto replication =
+      start_replication(config_, source_, connection, start, options_, tables, streams_.positions());
+  decoder_ = options_.make_decoder(source_.server_encoding);
+  return replication;
 }
 
-void WalReader::fail(WalStream& stream, const Error& error) {
-  if (!std::exchange(stream.failed, true)) {
-    fail(stream.plan, error);
+/// The change may be of a table that is not selected. The server leaves such tables out if it is told which
+/// ones to send. That is possible in a run to an end LSN, which knows all partitions up to there. A run
+/// without end would miss partitions that are created later.
+void WalReader::restrict_tables(const pg::Connection& connection, const ReplicationError& error) {
+  const std::string failed = fmt::format("the server cannot decode the transaction after {} in WAL ({})",
+                                         to_text(positions_.received_lsn()), error.what());
+  if (!router_->has_partitions() || only_known_tables_) {
+    throw Error(ExitCode::run_failed,
+                fmt::format("{}; to skip it, {}, then run with --full-refresh for the streams of database {}",
+                            failed, skip_remedy(source_.slot, connection.version()), source_.database));
   }
-}
-
-void WalReader::fail(const StreamPlan& stream, const Error& error) {
-  log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
-  failed_.push_back(stream.stream.id);
-}
-
-bool WalReader::is_at_end() const {
-  return config_.log.stop_at_end && (past_end_ || reached_ >= source_.end);
-}
-
-bool WalReader::is_out_of_time() const {
-  const auto now = Clock::now();
-  return (config_.log.max_run && now - started_ >= *config_.log.max_run) ||
-         (config_.log.max_idle && now - last_news_ >= *config_.log.max_idle);
-}
-
-bool WalReader::is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
-                              bool is_idle) const {
-  const std::size_t retained = std::max(connection.retained_memory(), log.retained_memory());
-  const auto now = Clock::now();
-  if (in_transaction_ || retained <= pg::Connection::kMostRetained ||
-      !reconnections_.is_allowed(now, reached_)) {
-    return false;
+  if (!limits_.has_end_lsn()) {
+    throw Error(
+        ExitCode::run_failed,
+        fmt::format("{}; if the change is of a table that is not selected, run with `break_at_end_lsn: true` "
+                    "to skip it",
+                    failed));
   }
-  if (config_.log.stop_at_end) {
-    return reached_ < source_.end && source_.end.value - reached_.value > retained;
-  }
-  return is_idle || reconnections_.any() || now - started_ >= kFirstReconnection;
+  log::warn("{}; retrying with the changes of selected tables only", failed);
+  only_known_tables_ = true;
+  wants_new_connections_ = true;
 }
 
-void WalReader::follow(pg::Connection& connection, pg::ReplicationStream& log) {
-  messages_ = 0;
-  bool look_at_clock = true;
-  // Made once: to make it takes memory, which a message must not.
-  const change::Decoder::Sink sink = [&](const Change& change) { on_change(connection, change, log.lsn()); };
-  log.ask();
+void WalReader::read_to_end(pg::Connection& connection, pg::ReplicationStream& replication) {
+  messages_until_clock_ = 0;
+  bool is_time = true;
+  ServerLookup lookup(connection);
+  // Built once so that no message allocates.
+  const change::Decoder::Sink sink = [&](const Change& change) {
+    on_change(lookup, change, replication.lsn());
+  };
+  replication.ask();
   while (true) {
-    if (messages_ % kLookAtClock == 0) {
-      if (std::exchange(any_news_, false)) {
-        last_news_ = Clock::now();
-      }
-      acknowledge(log);
-      progress_.look(Clock::now(), records_.count(), [&] {
-        const Lsn end = std::max(source_.end, log.sent_up_to());
-        const Lsn here = std::max(reached_, log.lsn());
-        return here < end ? fmt::format("{} of log to go", readable_size(end.value - here.value)) : "";
-      });
-      reconnections_.note_sent(Clock::now(), std::max(log.sent_up_to(), log.lsn()));
-      look_at_clock = true;
+    if (messages_until_clock_ == 0) {
+      messages_until_clock_ = kMessagesPerClock;
+      acknowledge(replication);
+      look_at_clock(replication);
+      is_time = true;
     }
-    if (!in_transaction_) {
-      const bool look = std::exchange(look_at_clock, false);  // in a transaction it waits for the end
-      wants_new_connections_ = wants_new_connections_ || (look && is_memory_due(connection, log, false));
-      if (is_at_end() || (look && is_out_of_time()) || wants_new_connections_) {
+    if (!positions_.in_transaction()) {
+      const bool look = std::exchange(is_time, false);  // within a transaction it stays true until the end
+      wants_new_connections_ =
+          wants_new_connections_ || (look && is_reconnection_due(connection, replication, false));
+      if (is_at_end() || (look && limits_.is_out_of_time(Clock::now())) || wants_new_connections_) {
         return;
       }
-      if (state_is_due(look)) {
+      if (state_schedule_.is_due(records_.count()) || (look && state_schedule_.is_time(Clock::now()))) {
         write_state(connection);
       }
     }
-    on_event(connection, log, sink);
+    next(connection, replication, sink);
   }
 }
 
-pg::ReplicationStream::Event WalReader::next_event(pg::ReplicationStream& log, milliseconds patience) {
-  try {
-    return log.next(patience);
-  } catch (const pg::ServerError&) {
-    decoding_failed_ = true;
-    throw;
+void WalReader::look_at_clock(const pg::ReplicationStream& replication) {
+  if (std::exchange(has_new_messages_, false)) {
+    limits_.note_messages(Clock::now());
   }
+  progress_.look(Clock::now(), records_.count(), [&] {
+    const Lsn end = std::max(source_.end, replication.sent_up_to());
+    const Lsn here = std::max(positions_.received_lsn(), replication.lsn());
+    return here < end ? fmt::format("{} of WAL left", readable_size(end.value - here.value)) : "";
+  });
+  reconnections_.note_sent(Clock::now(), std::max(replication.sent_up_to(), replication.lsn()));
 }
 
-void WalReader::on_event(pg::Connection& connection, pg::ReplicationStream& log,
-                         const change::Decoder::Sink& sink) {
+void WalReader::next(pg::Connection& connection, pg::ReplicationStream& replication,
+                     const change::Decoder::Sink& sink) {
   using Event = pg::ReplicationStream::Event;
-  const bool impatient = config_.log.stop_at_end || records_.has_pending();
-  switch (next_event(log, impatient ? kAskEvery : kFollowPatience)) {
+  const bool waits_short = limits_.has_end_lsn() || records_.has_pending();
+  switch (next_event(replication, waits_short ? kShortWait : kLongWait)) {
     case Event::message:
-      ++messages_;
-      any_news_ = true;
-      decoder_->decode(log.payload(), log.lsn(), sink);
+      --messages_until_clock_;
+      has_new_messages_ = true;
+      decoder_->decode(replication.payload(), replication.lsn(), sink);
       break;
     case Event::keepalive:
       connection.require_open();
-      messages_ = 0;
-      if (!in_transaction_) {
-        reach(log.sent_up_to());
-      }
-      was_at_end_ = was_at_end_ || (!config_.log.stop_at_end && log.sent_up_to() >= end_at_open_);
+      messages_until_clock_ = 0;
+      positions_.receive_keepalive(replication.sent_up_to());
+      update_written_lsn();
       break;
     case Event::nothing:
       connection.require_open();
-      messages_ = 0;
-      release(connection);
-      writer_.flush();  // somebody may be waiting for the last change
-      wants_new_connections_ = is_memory_due(connection, log, true);
-      if (config_.log.stop_at_end || !was_at_end_) {
-        log.ask();
+      messages_until_clock_ = 0;
+      write_pending_rows(connection);
+      writer_.flush();  // the target may be waiting for the last change
+      wants_new_connections_ = is_reconnection_due(connection, replication, true);
+      if (limits_.has_end_lsn() || !positions_.has_caught_up()) {
+        replication.ask();
       }
       break;
   }
 }
 
-void WalReader::on_change(pg::Connection& connection, const Change& change, Lsn lsn) {
+void WalReader::on_change(TableLookup& lookup, const Change& change, Lsn lsn) {
   switch (change.kind) {
     case Change::Kind::begin:
-      // What was committed after the run began is the next one's.
-      in_transaction_ = !config_.log.stop_at_end || change.commit_end <= source_.end;
-      commit_end_ = change.commit_end;
+      positions_.begin_transaction(change.commit_end, limits_.includes(change.commit_end));
       visibility_.begin(change.xid);
-      past_end_ = past_end_ || !in_transaction_;
       break;
     case Change::Kind::commit:
-      if (std::exchange(in_transaction_, false)) {
-        state_needed_ = records_.end_transaction() || state_needed_;
-        reach(change.commit_end);
+      if (positions_.end_transaction()) {
+        if (records_.end_transaction()) {
+          state_schedule_.request();
+        }
+        positions_.receive(change.commit_end);
+        update_written_lsn();
       }
       break;
     case Change::Kind::other:
       break;
     default:
-      if (in_transaction_) {
-        on_row(connection, change, lsn);
+      if (positions_.in_transaction()) {
+        on_row(lookup, change, lsn);
       }
   }
 }
 
-void WalReader::on_row(pg::Connection& connection, const Change& change, Lsn lsn) {
-  ServerLookup lookup(connection);
-  for (WalStream* const stream : routes_->find(lookup, change)) {
-    if (stream->failed || commit_end_ <= stream->bookmark) {
-      continue;
+void WalReader::on_row(TableLookup& lookup, const Change& change, Lsn lsn) {
+  for (WalStream* const stream : router_->find(lookup, change)) {
+    if (!stream->failed && positions_.commit_end() > stream->bookmark) {
+      isolate_stream_errors([&] { records_.write(lookup, *stream, change, lsn); },
+                            [&](const Error& error) { streams_.fail(*stream, error); });
     }
-    isolate_stream_errors([&] { records_.write(lookup, *stream, change, lsn); },
-                          [&](const Error& error) { fail(*stream, error); });
   }
 }
 
-void WalReader::reach(Lsn lsn) {
-  reached_ = std::max(reached_, lsn);
+bool WalReader::is_at_end() const {
+  return positions_.has_skipped() || limits_.is_end_reached(positions_.received_lsn());
+}
+
+bool WalReader::is_reconnection_due(const pg::Connection& connection,
+                                    const pg::ReplicationStream& replication, bool is_idle) const {
+  const std::size_t retained = std::max(connection.retained_memory(), replication.retained_memory());
+  const Lsn received = positions_.received_lsn();
+  return !positions_.in_transaction() &&
+         reconnections_.is_due(Clock::now(), received, retained, limits_.bytes_left(received), is_idle);
+}
+
+void WalReader::update_written_lsn() {
   if (!records_.has_pending()) {
-    safe_ = reached_;
+    positions_.mark_written();
   }
 }
 
-void WalReader::acknowledge(pg::ReplicationStream& log) {
-  flush_tracker_.read_again(Clock::now(), safe_);
-  if (const auto lsn = flush_tracker_.flush_lsn()) {
-    log.set_flushed(*lsn);
-  }
-}
-
-void WalReader::release(pg::Connection& connection) {
+void WalReader::write_pending_rows(pg::Connection& connection) {
   ServerLookup lookup(connection);
   records_.write_pending(lookup);
-  if (!in_transaction_) {
-    safe_ = reached_;
-  }
-}
-
-void WalReader::note_positions(std::optional<std::uint64_t> next_transaction) {
-  for (WalStream& stream : streams_) {
-    Json& bookmark = state_.bookmark(stream.plan.stream.id);
-    if (!stream.failed) {
-      stream.bookmark = std::max(stream.bookmark, safe_);
-    }
-    bookmark["lsn"] = stream.bookmark.value;
-    bookmark["table_oid"] = stream.relation.oid;
-    record_partitions(
-        bookmark, stream.partitions,
-        needs_next_transaction_id(stream.relation, stream.partitions) ? next_transaction : std::nullopt);
-    if (stream.version) {
-      bookmark["version"] = *stream.version;
-    }
-    if (config_.log.sequence && records_.sequence() > 0) {
-      bookmark["sequence"] = records_.sequence();
-    }
-  }
+  positions_.mark_written();
 }
 
 void WalReader::write_state(pg::Connection& connection) {
-  release(connection);
-  const bool is_needed = std::ranges::any_of(streams_, [](const WalStream& stream) {
-    return needs_next_transaction_id(stream.relation, stream.partitions);
-  });
-  note_positions(is_needed ? std::optional(next_transaction_id(connection)) : std::nullopt);
+  write_pending_rows(connection);
+  streams_.update_bookmarks(
+      positions_.written_lsn(),
+      streams_.need_next_transaction_id() ? std::optional(next_transaction_id(connection)) : std::nullopt,
+      records_.sequence());
   writer_.state(state_.document());
-  last_state_ = Clock::now();
-  records_at_state_ = records_.count();
-  state_needed_ = false;
+  state_schedule_.note_state(Clock::now(), records_.count());
 }
 
-bool WalReader::state_is_due(bool look_at_clock) const {
-  return state_needed_ || records_.count() - records_at_state_ >= config_.state_every_rows ||
-         (look_at_clock && Clock::now() - last_state_ >= config_.state_every_time);
+void WalReader::acknowledge(pg::ReplicationStream& replication) {
+  flush_tracker_.read_again(Clock::now(), positions_.written_lsn());
+  if (const auto lsn = flush_tracker_.flush_lsn()) {
+    replication.set_flushed(*lsn);
+  }
 }
 
 }  // namespace tap::sync

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -14,117 +15,91 @@
 
 #include "flush_tracker.hpp"
 #include "memory_reconnections.hpp"
+#include "positions.hpp"
+#include "replication_error.hpp"
+#include "replication_start.hpp"
+#include "run_limits.hpp"
+#include "state_schedule.hpp"
+#include "streams.hpp"
 #include "sync/progress.hpp"
 #include "sync/wal/records/record_writer.hpp"
 #include "sync/wal/records/router.hpp"
-#include "sync/wal/records/wal_stream.hpp"
 
 namespace tap::sync {
 
-/// Where a database's log is read: settled before anything is written.
-struct WalSource {
-  std::string database;
-  std::string slot;
-  std::string server_encoding;
-  Lsn end;  ///< where the log ended when the run began: the run goes so far
-};
-
-/// One reading of a database's log, for all of its streams at once.
-///
-/// Positions: what the server has sent moves `reached_`, from the end of one transaction to the next; `safe_`
-/// follows once all before it has been written. STATEs say `safe_`, and never more.
+/// Reads the WAL of one database, once for all of its streams: a loop that takes messages from the
+/// replication slot, has them decoded, routed and written, and stops at the limits of the run.
 class WalReader {
  public:
-  WalReader(const config::Config& config, const WalSource& source, std::vector<const StreamPlan*> streams,
-            FlushTracker& flush_tracker, singer::State& state, singer::Writer& writer);
+  /// Reads from the bookmarks in `state`, which it keeps up to date. All references must outlive this object.
+  WalReader(const config::Config& config, const WalSource& source,
+            const std::vector<const StreamPlan*>& streams, FlushTracker& flush_tracker, singer::State& state,
+            singer::Writer& writer);
 
-  /// Reads from the bookmarks to the end. After TransientError another attempt goes on from where this one
-  /// came to. Throws what FullTable::attempt() does, Interrupted after a last STATE; Error
-  /// (log_based_unprepared) if the slot refuses.
+  /// Reads until the run ends; `connection` is for lookups. Can be called again after TransientError, or a
+  /// ServerError that is_transient(): it resumes where the failed attempt stopped. Throws these; Interrupted,
+  /// after a last STATE; OutputError; Error (log_based_unprepared) if the slot cannot be read; Error
+  /// (run_failed) if a transaction cannot be decoded. A fault of one stream ends that stream only.
   void attempt(pg::Connection& connection);
 
-  /// True if the last attempt ended early, to give back the memory of large messages or to ask for other
-  /// tables: call attempt() again with a new connection, and the run continues.
+  /// True if the last attempt returned before the end of the run, to free the memory of large messages or to
+  /// ask the server for other tables: call attempt() again with a new connection.
   [[nodiscard]] bool wants_new_connections() const { return wants_new_connections_; }
-
-  /// The streams that had a fault of their own, which the others have gone on without.
-  [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
-  [[nodiscard]] const std::deque<WalStream>& streams() const { return streams_; }
-  /// True if the last attempt has read all WAL that there was at its start, and waited for more.
-  [[nodiscard]] bool was_at_end() const { return was_at_end_; }
+  /// The IDs of the streams that failed.
+  [[nodiscard]] const std::vector<std::string>& failed() const { return streams_.failed(); }
+  [[nodiscard]] const std::deque<WalStream>& streams() const { return streams_.all(); }
+  /// See WalPositions::has_caught_up(); of the last attempt.
+  [[nodiscard]] bool has_caught_up() const { return positions_.has_caught_up(); }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   void read(pg::Connection& connection);
-  void leave_out_other_tables(const pg::Connection& connection, const pg::ServerError& error);
-  void look_up_streams(pg::Connection& connection);
-  std::unique_ptr<pg::ReplicationStream> open(pg::Connection& connection);
-  void take_over_slot(pg::Connection& connection, pg::ReplicationStream& log);
-  void throw_error_of(pg::ReplicationStream& log);
-  [[nodiscard]] pg::ReplicationStream::Options plugin_options() const;
-  void follow(pg::Connection& connection, pg::ReplicationStream& log);
-  void detach_callbacks(pg::Connection& connection);  ///< of the stream that is open
-  pg::ReplicationStream::Event next_event(pg::ReplicationStream& log, std::chrono::milliseconds patience);
-  void on_event(pg::Connection& connection, pg::ReplicationStream& log, const change::Decoder::Sink& sink);
-  void on_change(pg::Connection& connection, const change::Change& change, Lsn lsn);
-  void on_row(pg::Connection& connection, const change::Change& change, Lsn lsn);
-  void fail(WalStream& stream, const Error& error);
-  void fail(const StreamPlan& stream, const Error& error);
+  std::unique_ptr<pg::ReplicationStream> start(pg::Connection& connection);
+  /// The server cannot decode a transaction: asks it for fewer tables in the next attempt, or throws.
+  void restrict_tables(const pg::Connection& connection, const ReplicationError& error);
 
+  void read_to_end(pg::Connection& connection, pg::ReplicationStream& replication);
+  /// Everything that is done by time, and too often to be done for each message.
+  void look_at_clock(const pg::ReplicationStream& replication);
+  void next(pg::Connection& connection, pg::ReplicationStream& replication,
+            const change::Decoder::Sink& sink);
+  void on_change(TableLookup& lookup, const change::Change& change, Lsn lsn);
+  void on_row(TableLookup& lookup, const change::Change& change, Lsn lsn);
   [[nodiscard]] bool is_at_end() const;
-  [[nodiscard]] bool is_out_of_time() const;
-  /// libpq keeps the memory of a large message, and a reconnection to give it back is due. A run to the end
-  /// of WAL reconnects only if more WAL is left to read than memory is to be given back.
-  [[nodiscard]] bool is_memory_due(const pg::Connection& connection, const pg::ReplicationStream& log,
-                                   bool is_idle) const;
-  void reach(Lsn lsn);
-  void acknowledge(pg::ReplicationStream& log);
-  void release(pg::Connection& connection);
-  /// `next_transaction` is from after the positions, see record_partitions().
-  void note_positions(std::optional<std::uint64_t> next_transaction = std::nullopt);
+  [[nodiscard]] bool is_reconnection_due(const pg::Connection& connection,
+                                         const pg::ReplicationStream& replication, bool is_idle) const;
+
+  /// What was received is written, unless rows wait for TOAST backfill.
+  void update_written_lsn();
+  /// Writes the rows that wait for TOAST backfill.
+  void write_pending_rows(pg::Connection& connection);
   void write_state(pg::Connection& connection);
-  [[nodiscard]] bool state_is_due(bool look_at_clock) const;
+  void acknowledge(pg::ReplicationStream& replication);
 
   const config::Config& config_;
   const WalSource& source_;
-  std::vector<const StreamPlan*> plans_;
   FlushTracker& flush_tracker_;
   singer::State& state_;
   singer::Writer& writer_;
 
   std::string time_extracted_;
-  bool old_format_;  ///< the config, or the server's wal2json, knows format 1 only
-  std::vector<std::string> unknown_options_;
+  WalStreams streams_;
+  Wal2jsonOptions options_;
+  bool only_known_tables_ = false;  ///< do not ask the server for all tables because there are partitions
   std::unique_ptr<change::Decoder> decoder_;
-  std::deque<WalStream> streams_;  ///< looked up by the first attempt; they do not move
-  std::vector<std::string> failed_;
   CommitVisibility visibility_;
-  std::optional<Router> routes_;
+  std::optional<Router> router_;
   RecordWriter records_;
-  Progress progress_;
 
-  bool in_transaction_ = false;
-  /// What comes is the next run's. The end itself is no place to go on from: a server flushes whole pages,
-  /// and a commit that lies across it would be passed over.
-  bool past_end_ = false;
-  Lsn commit_end_;  ///< of the transaction in hand
-  Lsn reached_;
-  Lsn safe_;
-  Lsn end_at_open_;  ///< where WAL ended when the stream was opened, in a run that follows it
-  bool was_at_end_ = false;
-
-  const Clock::time_point started_ = Clock::now();
-  Clock::time_point last_news_ = started_;
-  Clock::time_point last_state_ = started_;
+  WalPositions positions_;
+  RunLimits limits_;
+  StateSchedule state_schedule_;
   MemoryReconnections reconnections_;
+  Progress progress_;
   bool wants_new_connections_ = false;
-  bool decoding_failed_ = false;    ///< the replication stream has thrown what is thrown
-  bool only_known_tables_ = false;  ///< else the server sends all if there are partitions
-  bool any_news_ = false;           ///< since the last look at the clock
-  std::uint64_t messages_ = 0;      ///< since the last look at the clock, and some
-  std::uint64_t records_at_state_ = 0;
-  bool state_needed_ = false;
+  bool has_new_messages_ = false;           ///< since the last look at the clock
+  std::uint64_t messages_until_clock_ = 0;  ///< until the next look at the clock
 };
 
 }  // namespace tap::sync

@@ -2,6 +2,7 @@
 #include "replication.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -10,19 +11,41 @@
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
-#include "slot_advance.hpp"
+#include "attempt_progress.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
 
 namespace {
 
-std::uint64_t count_records(const WalReader& pass) {
+std::string subject_of(const std::string& database) {
+  return fmt::format("WAL of database {}", database);
+}
+
+std::uint64_t count_records(const WalReader& reader) {
   std::uint64_t records = 0;
-  for (const WalStream& stream : pass.streams()) {
+  for (const WalStream& stream : reader.streams()) {
     records += stream.records;
   }
   return records;
+}
+
+/// Logs what was read and adds it to `totals`. `copied` are streams that `totals` has counted already.
+void report(const WalReader& reader, const WalSource& source, const std::set<const StreamPlan*>& copied,
+            std::chrono::duration<double> took, bool is_complete, Totals& totals) {
+  for (const WalStream& stream : reader.streams()) {
+    log_metrics(stream.plan.name, stream.records, stream.bytes, took, is_complete && !stream.failed);
+    totals.bytes += stream.bytes;
+    if (!copied.contains(&stream.plan)) {
+      totals.streams += stream.failed ? 0 : 1;
+    } else if (stream.failed) {
+      --totals.streams;
+    }
+  }
+  const std::uint64_t records = count_records(reader);
+  totals.rows += records;
+  log::info("{}: {} records up to {} in {:.2f} s", subject_of(source.database), records, to_text(source.end),
+            took.count());
 }
 
 }  // namespace
@@ -35,7 +58,7 @@ WalReplication::WalReplication(const config::Config& config, const std::vector<S
       Group& group = groups_[stream.database];
       group.streams.push_back(&stream);
       if (bookmark_lsn(state_.bookmark(stream.stream.id))) {
-        group.to_follow.push_back(&stream);
+        group.to_read.push_back(&stream);
       }
     }
   }
@@ -48,7 +71,7 @@ WalReplication::WalReplication(const config::Config& config, const std::vector<S
 void WalReplication::prepare(RetryingConnection& database) {
   for (auto& [name, group] : groups_) {
     database.use(
-        name, fmt::format("log of database {}", name),
+        name, subject_of(name),
         [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); },
         [] { return false; });
   }
@@ -61,29 +84,30 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   require_replication_privilege(status, config_, group.source.database);
   const pg::Slot slot = require_slot(connection, config_, group.source.database);
   group.source.slot = slot.name;
-  group.kept_from = slot.confirmed_flush;
+  group.slot_start = slot.confirmed_flush;
   group.source.server_encoding = status.server_encoding;
   require_readable(connection, group.source.slot, group.source.end, positions(group.streams, state_));
 }
 
-bool WalReplication::follows(const StreamPlan& stream) const {
+bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {
   const auto group = groups_.find(stream.database);
   return group != groups_.end() &&
-         std::ranges::find(group->second.to_follow, &stream) != group->second.to_follow.end();
+         std::ranges::find(group->second.to_read, &stream) != group->second.to_read.end();
 }
 
-InitialSnapshot WalReplication::start_of_copy(const StreamPlan& stream, pg::Connection& connection) {
+InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection) {
+  constexpr std::chrono::seconds lock_timeout{10};
+  constexpr std::chrono::seconds lock_timeout_after_failure{1};  // hundreds of streams may follow
   const Group& group = groups_.at(stream.database);
   if (config_.secondary.used) {
-    return standby_initial_snapshot(connection, group.kept_from);
+    return standby_initial_snapshot(connection, group.slot_start);
   }
   require_primary(connection);
-  constexpr std::chrono::seconds patience{10};
-  constexpr std::chrono::seconds patience_after_a_failure{1};  // hundreds of streams may follow
-  InitialSnapshot start = open_initial_snapshot(config_, connection, stream.database, group.source.slot,
-                                                no_snapshot_ ? patience_after_a_failure : patience);
-  no_snapshot_ = start.snapshot == nullptr;
-  return start;
+  InitialSnapshot initial =
+      export_initial_snapshot(config_, connection, stream.database, group.source.slot,
+                              could_not_export_ ? lock_timeout_after_failure : lock_timeout);
+  could_not_export_ = initial.snapshot == nullptr;
+  return initial;
 }
 
 void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
@@ -96,72 +120,59 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
     group.flush_tracker->hold(stream.stream.id, *lsn);
   }
   if (is_complete && !config_.log.stop_at_end && bookmark_lsn(bookmark)) {
-    group.to_follow.push_back(&stream);
+    group.to_read.push_back(&stream);
     group.copied.insert(&stream);
   }
 }
 
-std::vector<std::string> WalReplication::follow(RetryingConnection& database, singer::Writer& writer,
-                                                Totals& totals) {
-  std::vector<std::string> failed;
-  const auto is_followed = [](const auto& entry) { return !entry.second.to_follow.empty(); };
-  if (!config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle &&
-      std::ranges::count_if(groups_, is_followed) > 1) {
+std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, singer::Writer& writer,
+                                                  Totals& totals) {
+  const bool is_endless = !config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle;
+  const auto is_read = [](const auto& entry) { return !entry.second.to_read.empty(); };
+  if (is_endless && std::ranges::count_if(groups_, is_read) > 1) {
     log::warn(
-        "the WAL of one database is followed without end, and that of the others is not read: run one tap "
-        "for "
-        "each, or set logical_poll_total_seconds or max_run_seconds");
+        "only the WAL of the first database is read, because the run does not end; run one tap per database, "
+        "or set logical_poll_total_seconds or max_run_seconds");
   }
+  std::vector<std::string> failed;
   for (auto& entry : groups_) {
-    const std::string& name = entry.first;
-    Group& group = entry.second;
-    if (group.to_follow.empty()) {
-      continue;
+    if (is_read(entry)) {
+      Group& group = entry.second;
+      std::ranges::copy(read_group(database, group, *group.flush_tracker, writer, totals),
+                        std::back_inserter(failed));
     }
-    const std::string subject = fmt::format("log of database {}", name);
-    const Progress progress(subject);
-    WalReader pass(config_, group.source, group.to_follow, *group.flush_tracker, state_, writer);
-    LogAdvance advance(positions(group.to_follow, state_));
-    const auto tell = [&](bool whole) {
-      std::uint64_t records = 0;
-      for (const WalStream& stream : pass.streams()) {
-        log_metrics(stream.plan.name, stream.records, stream.bytes, progress.took(), whole && !stream.failed);
-        records += stream.records;
-        totals.bytes += stream.bytes;
-        if (!group.copied.contains(&stream.plan)) {  // else it has been counted
-          totals.streams += stream.failed ? 0 : 1;
-        } else if (stream.failed) {
-          --totals.streams;
-        }
-      }
-      totals.rows += records;
-      log::info("{}: {} records up to {} in {:.2f} s", subject, records, to_text(group.source.end),
-                progress.took().count());
-    };
-    try {
-      do {
-        database.drop_if_large();
-        database.use(
-            name, subject,
-            [&](pg::Connection& connection) {
-              advance.begin_attempt(LogAdvance::Clock::now(), count_records(pass));
-              pass.attempt(connection);
-            },
-            [&] {
-              return advance.has_advanced(LogAdvance::Clock::now(), count_records(pass), pass.was_at_end(),
-                                          positions(group.to_follow, state_));
-            });
-      } while (pass.wants_new_connections());
-    } catch (...) {
-      if (std::ranges::any_of(pass.streams(), [](const WalStream& stream) { return stream.records > 0; })) {
-        tell(false);
-      }
-      throw;
-    }
-    tell(true);
-    failed.insert(failed.end(), pass.failed().begin(), pass.failed().end());
   }
   return failed;
+}
+
+std::vector<std::string> WalReplication::read_group(RetryingConnection& database, const Group& group,
+                                                    FlushTracker& flush_tracker, singer::Writer& writer,
+                                                    Totals& totals) {
+  const std::string subject = subject_of(group.source.database);
+  const Progress progress(subject);
+  WalReader reader(config_, group.source, group.to_read, flush_tracker, state_, writer);
+  AttemptProgress attempts(positions(group.to_read, state_));
+  const auto attempt = [&](pg::Connection& connection) {
+    attempts.begin_attempt(AttemptProgress::Clock::now(), count_records(reader));
+    reader.attempt(connection);
+  };
+  const auto has_advanced = [&] {
+    return attempts.has_advanced(AttemptProgress::Clock::now(), count_records(reader), reader.has_caught_up(),
+                                 positions(group.to_read, state_));
+  };
+  try {
+    do {
+      database.drop_if_large();
+      database.use(group.source.database, subject, attempt, has_advanced);
+    } while (reader.wants_new_connections());
+  } catch (...) {
+    if (count_records(reader) > 0) {
+      report(reader, group.source, group.copied, progress.took(), false, totals);
+    }
+    throw;
+  }
+  report(reader, group.source, group.copied, progress.took(), true, totals);
+  return reader.failed();
 }
 
 }  // namespace tap::sync

@@ -20,45 +20,52 @@
 
 namespace tap::sync {
 
-/// The log-based streams of a run, by database.
+/// The log-based streams of a run, by database: checks the slots, says where initial snapshots begin, then
+/// reads WAL, one database after the other.
 class WalReplication {
  public:
-  /// `state` is as it was given, once the plan is made; `state_file` is where it came from.
+  /// `state` is the given state after planning, and is kept up to date; it, `config` and `streams` must
+  /// outlive this object. `state_file` is where the state came from, see FlushTracker.
   WalReplication(const config::Config& config, const std::vector<StreamPlan>& streams, singer::State& state,
                  const std::optional<std::string>& state_file);
 
-  /// Checks that each database's log can be read from where its streams are. Throws Error
-  /// (log_based_unprepared) with the remedy: before anything is written, and before a first copy whose
-  /// changes would not be kept.
+  /// Checks that the WAL of each database can be read from the bookmarks on. Call it before anything is
+  /// written, and before the initial snapshots, whose changes the slots keep. Throws Error
+  /// (log_based_unprepared) with the remedy.
   void prepare(RetryingConnection& database);
 
-  /// True if the stream's initial snapshot is complete: follow() reads its changes.
-  [[nodiscard]] bool follows(const StreamPlan& stream) const;
-  /// Where the log takes over from the first copy of a stream, which is about to be made by `connection`.
-  [[nodiscard]] InitialSnapshot start_of_copy(const StreamPlan& stream, pg::Connection& connection);
-  /// Call after each stream's copy, complete or not: WAL is needed from where the copy began. If the run
-  /// follows WAL without end, follow() reads the stream's changes once the copy is complete.
+  /// True if the stream is log-based and its initial snapshot is complete: read_wal() reads its changes.
+  [[nodiscard]] bool has_initial_snapshot(const StreamPlan& stream) const;
+  /// The snapshot for the initial copy of a log-based stream, which `connection` is about to make. Throws
+  /// what export_initial_snapshot() and standby_initial_snapshot() do.
+  [[nodiscard]] InitialSnapshot open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection);
+  /// Call it after the copy of each stream, complete or not: a log-based stream needs WAL from where the copy
+  /// began. In a run without an end LSN, read_wal() also reads the changes of a stream whose copy is
+  /// complete.
   void note_copy(const StreamPlan& stream, bool is_complete);
 
-  /// Reads WAL for the streams whose initial snapshot was complete when the run began, or is complete now if
-  /// the run follows WAL without end. Returns those that failed.
-  std::vector<std::string> follow(RetryingConnection& database, singer::Writer& writer, Totals& totals);
+  /// Reads WAL for the streams with a complete initial snapshot. Returns the IDs of those that failed.
+  std::vector<std::string> read_wal(RetryingConnection& database, singer::Writer& writer, Totals& totals);
 
  private:
+  /// The streams of one database.
   struct Group {
-    std::vector<const StreamPlan*> streams;    ///< all of them
-    std::vector<const StreamPlan*> to_follow;  ///< whose initial snapshot is complete
-    std::set<const StreamPlan*> copied;        ///< in this run, of these
+    std::vector<const StreamPlan*> streams;
+    std::vector<const StreamPlan*> to_read;  ///< those with a complete initial snapshot
+    std::set<const StreamPlan*> copied;      ///< those of `to_read` that were copied in this run
     WalSource source;
-    Lsn kept_from;  ///< where the slot's log begins
+    Lsn slot_start;  ///< the slot's confirmed flush LSN: WAL before it is not sent any more
     std::optional<FlushTracker> flush_tracker;
   };
 
   void prepare_group(pg::Connection& connection, Group& group);
+  /// Returns the IDs of the streams that failed.
+  std::vector<std::string> read_group(RetryingConnection& database, const Group& group,
+                                      FlushTracker& flush_tracker, singer::Writer& writer, Totals& totals);
 
   const config::Config& config_;
   singer::State& state_;
-  bool no_snapshot_ = false;             ///< could be had for the last copy
+  bool could_not_export_ = false;        ///< a snapshot, for the last copy
   std::map<std::string, Group> groups_;  ///< by database
 };
 

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+
+#include <tap/pg/connection.hpp>
+#include <tap/pg/replication_stream.hpp>
+
+namespace tap::sync {
+
+/// The error with which the server ended a replication stream that it had started.
+class ReplicationError : public pg::ServerError {
+ public:
+  explicit ReplicationError(const pg::ServerError& error) : pg::ServerError(error) {}
+
+  /// True if the server cannot decode a change: the output plugin or the output function of a type failed.
+  /// Else the fault lies elsewhere, such as in WAL that was removed.
+  [[nodiscard]] bool is_about_change() const;
+};
+
+/// ReplicationStream::next(), but throws ReplicationError instead of ServerError.
+pg::ReplicationStream::Event next_event(pg::ReplicationStream& replication,
+                                        std::chrono::milliseconds timeout);
+
+}  // namespace tap::sync

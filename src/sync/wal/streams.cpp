@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "streams.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <tap/base/log.hpp>
+
+#include "sync/stream_errors.hpp"
+#include "sync/wal/records/recorded_partitions.hpp"
+#include "sync/wal/records/server_lookup.hpp"
+
+namespace tap::sync {
+
+WalStreams::WalStreams(const config::Config& config, std::vector<const StreamPlan*> plans,
+                       singer::State& state)
+    : config_(config), plans_(std::move(plans)), state_(state) {}
+
+void WalStreams::look_up(pg::Connection& connection, singer::Writer& writer,
+                         const std::string& time_extracted) {
+  if (!streams_.empty()) {
+    return;
+  }
+  failed_.clear();
+  std::deque<WalStream> found;
+  for (const StreamPlan* plan : plans_) {
+    isolate_stream_errors(
+        [&] {
+          const Json& bookmark = state_.bookmark(plan->stream.id);
+          found.emplace_back(*plan, find_wal_table(connection, *plan, bookmark), config_, bookmark,
+                             time_extracted);
+        },
+        [&](const Error& error) { fail(*plan, error); });
+  }
+  streams_ = std::move(found);
+  for (const WalStream& stream : streams_) {
+    stream.warn_of_gaps();
+    writer.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
+  }
+}
+
+void WalStreams::fail(WalStream& stream, const Error& error) {
+  if (!std::exchange(stream.failed, true)) {
+    fail(stream.plan, error);
+  }
+}
+
+void WalStreams::fail(const StreamPlan& plan, const Error& error) {
+  log::error("stream {}: {}", plan.stream.id, message_with_hint(error));
+  failed_.push_back(plan.stream.id);
+}
+
+bool WalStreams::have_all_failed() const {
+  return std::ranges::all_of(streams_, &WalStream::failed);
+}
+
+Lsn WalStreams::start() const {
+  std::optional<Lsn> minimum;
+  for (const WalStream& stream : streams_) {
+    if (!stream.failed) {
+      minimum = minimum ? std::min(*minimum, stream.bookmark) : stream.bookmark;
+    }
+  }
+  return minimum.value();
+}
+
+std::vector<StreamPosition> WalStreams::positions() const {
+  std::vector<StreamPosition> positions;
+  for (const WalStream& stream : streams_) {
+    if (!stream.failed) {
+      positions.push_back({stream.plan.stream.id, stream.bookmark});
+    }
+  }
+  return positions;
+}
+
+bool WalStreams::need_next_transaction_id() const {
+  return std::ranges::any_of(streams_, [](const WalStream& stream) {
+    return needs_next_transaction_id(stream.relation, stream.partitions);
+  });
+}
+
+void WalStreams::update_bookmarks(Lsn written, std::optional<std::uint64_t> next_transaction_id,
+                                  std::int64_t sequence) {
+  for (WalStream& stream : streams_) {
+    Json& bookmark = state_.bookmark(stream.plan.stream.id);
+    if (!stream.failed) {
+      stream.bookmark = std::max(stream.bookmark, written);
+    }
+    bookmark["lsn"] = stream.bookmark.value;
+    bookmark["table_oid"] = stream.relation.oid;
+    record_partitions(
+        bookmark, stream.partitions,
+        needs_next_transaction_id(stream.relation, stream.partitions) ? next_transaction_id : std::nullopt);
+    if (stream.version) {
+      bookmark["version"] = *stream.version;
+    }
+    if (config_.log.sequence && sequence > 0) {
+      bookmark["sequence"] = sequence;
+    }
+  }
+}
+
+}  // namespace tap::sync

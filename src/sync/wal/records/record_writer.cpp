@@ -23,11 +23,6 @@ value::Encoder commit_time_encoder(const config::Config& config) {
           "_sdc_deleted_at"};
 }
 
-const Field* find_field(const std::vector<Field>& fields, std::string_view name) {
-  const auto field = std::ranges::find(fields, name, &Field::name);
-  return field == fields.end() ? nullptr : &*field;
-}
-
 bool is_same(std::string_view a, std::string_view b) {
   return (a.data() == nullptr) == (b.data() == nullptr) && a == b;
 }
@@ -90,7 +85,7 @@ void RecordWriter::write_row_change(TableLookup& lookup, WalStream& stream, cons
 /// change has a column that the table lacked then, or is an insert that lacks a column the table had.
 bool RecordWriter::find_columns(WalStream& stream, const Change& change) {
   columns_.clear();
-  unsent_.clear();
+  absent_.clear();
   if (change.kind == Change::Kind::remove) {
     return true;
   }
@@ -112,7 +107,7 @@ bool RecordWriter::find_columns(WalStream& stream, const Change& change) {
     if (!column.is_synced || is_sent) {
       continue;
     }
-    unsent_.push_back(&column);
+    absent_.push_back(&column);
     if (column.is_in_wal && change.kind == Change::Kind::insert &&
         stream.missing_columns.insert(column.name).second) {
       is_as_known = false;
@@ -150,7 +145,7 @@ bool RecordWriter::try_write(WalStream& stream, const Change& change, Lsn lsn) {
 void RecordWriter::write_new_row(WalStream& stream, const Change& change, Lsn lsn) {
   RowToFetch row{.stream = &stream};
   std::vector<std::pair<ChangeColumn*, std::string_view>> unchanged;
-  for (ChangeColumn* const column : unsent_) {
+  for (ChangeColumn* const column : absent_) {
     const Field* const before = column->is_in_wal ? find_field(change.identity, column->name) : nullptr;
     if (before != nullptr) {
       unchanged.emplace_back(column, before->value);

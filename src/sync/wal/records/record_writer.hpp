@@ -68,7 +68,7 @@ class RecordWriter {
   ToastBackfill backfill_;
   Truncates truncates_;
   std::vector<ChangeColumn*> columns_;  ///< of the current change's fields; null for an unknown column
-  std::vector<ChangeColumn*> unsent_;   ///< synced columns whose values are not in these fields
+  std::vector<ChangeColumn*> absent_;   ///< synced columns whose values the change lacks
   std::int64_t sequence_ = 0;
   std::uint64_t count_ = 0;
 };

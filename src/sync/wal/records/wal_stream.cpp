@@ -18,11 +18,6 @@ namespace tap::sync {
 
 namespace {
 
-const change::Field* find_field(const std::vector<change::Field>& fields, std::string_view name) {
-  const auto field = std::ranges::find(fields, name, &change::Field::name);
-  return field == fields.end() ? nullptr : &*field;
-}
-
 bool has_deferred_full_identity(const pg::ReplicaIdentity& table) {
   return table.is_full && table.defers_keys;
 }

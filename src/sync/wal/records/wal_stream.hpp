@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tap/change/change.hpp>
@@ -18,6 +20,12 @@
 #include "table_lookup.hpp"
 
 namespace tap::sync {
+
+/// The field of that name, or null.
+inline const change::Field* find_field(const std::vector<change::Field>& fields, std::string_view name) {
+  const auto field = std::ranges::find(fields, name, &change::Field::name);
+  return field == fields.end() ? nullptr : &*field;
+}
 
 /// The table of a stream when reading WAL begins.
 struct WalTable {

@@ -75,6 +75,13 @@ def setting_rows():
 class DocsTest(unittest.TestCase):
     maxDiff = None
 
+    def test_paths_of_the_map_exist(self):
+        """ARCHITECTURE.md names files; a move must not leave it behind."""
+        text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+        paths = set(re.findall(r"(?<![\w/])(?:src|include|tests|docs|scripts)/[\w/.-]*\w", text))
+        self.assertGreater(len(paths), 20)
+        self.assertEqual([p for p in sorted(paths) if not (ROOT / p).exists()], [])
+
     def test_links_resolve(self):
         broken = []
         for page in docs.PAGES:

@@ -94,7 +94,7 @@ class ContinuousTest(SlotTest):
         self.assertLess(time.monotonic() - sent, 1, "it took too long to stop")
         self.assertEqual(
             running.log.splitlines()[-1],
-            f"WARNING stopped by signal {int(number)}: the next run goes on from the " "last STATE",
+            f"WARNING stopped by signal {int(number)}: the next run resumes from the last STATE",
         )
         self.assertEqual(messages[-1]["type"], "STATE")
         return messages

@@ -114,7 +114,7 @@ class LoginTest(unittest.TestCase):
         self.check_refused(
             'role "newcomer" is not permitted to log in (SQLSTATE 28000)',
             "a role with LOGIN, and a pg_hba.conf "
-            "entry that accepts it from this machine: CREATE ROLE \"newcomer\" LOGIN PASSWORD "
+            'entry that accepts it from this machine: CREATE ROLE "newcomer" LOGIN PASSWORD '
             "'...', or ALTER ROLE "
             '"newcomer" LOGIN; '
             'self-hosted: a line `host "postgres" "newcomer" <this machine>/32 scram-sha-256` in '
@@ -305,7 +305,7 @@ class ServerTest(unittest.TestCase):
             [
                 "warning idle_in_transaction_session_timeout is 30000ms: a copy whose "
                 "target blocks "
-                'for that long can lose its connection; set it in the config: '
+                "for that long can lose its connection; set it in the config: "
                 '"idle_in_transaction_session_timeout": "0"',
                 "warning lock_timeout is 2000ms: a stream whose table is locked for longer fails; "
                 "set it in the config: "

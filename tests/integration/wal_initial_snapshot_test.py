@@ -112,8 +112,8 @@ class InitialSnapshotTest(SlotTest):
             copied = self.sync(catalog)
             cursor.execute("COMMIT")
         self.assertIn(
-            "WARNING could not export a snapshot (canceling statement due to lock timeout (SQLSTATE "
-            f"55P03)); changes after {as_text(self.confirmed())} will be sent again, which is "
+            "WARNING could not export a snapshot (canceling statement due to lock timeout "
+            f"(SQLSTATE 55P03)); changes after {as_text(self.confirmed())} will be sent again, which is "
             "harmless\n",
             copied.stderr,
         )

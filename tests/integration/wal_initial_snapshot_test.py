@@ -113,8 +113,8 @@ class InitialSnapshotTest(SlotTest):
             cursor.execute("COMMIT")
         self.assertIn(
             "WARNING could not export a snapshot (canceling statement due to lock timeout "
-            f"(SQLSTATE 55P03)); changes after {as_text(self.confirmed())} will be sent again, which is "
-            "harmless\n",
+            f"(SQLSTATE 55P03)); changes after {as_text(self.confirmed())} will be sent again, "
+            "which is harmless\n",
             copied.stderr,
         )
         self.assertEqual([r["id"] for r in copied.records()], [1, 2, 3, 4])

@@ -147,7 +147,7 @@ def log_based(demo, server):
         say(f"shop=# {statement};")
         server.sql(statement, "shop")
 
-    heading("The second run reads the log")
+    heading("The second run reads WAL")
     demo.write("state.json", demo.last_state("first.jsonl"))
     seconds = demo.tap(
         "--config log.json --catalog log-catalog.json --state state.json", "second.jsonl"

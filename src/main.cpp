@@ -25,7 +25,7 @@ namespace {
 using namespace tap;
 
 ExitCode run_check(const cli::Options& options) {
-  signals::exit_on_signal();  // a check keeps nothing that is worth saving
+  signals::exit_on_signal();  // a check has no state to save
   const std::vector<check::Finding> findings =
       check::check({options.configs, options.catalog, options.state, options.refresh});
   write_stdout(options.json ? check::to_json_text(findings) : check::to_text(findings));

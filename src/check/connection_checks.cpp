@@ -85,7 +85,7 @@ Problem connection_problem(const std::string& found, const std::string& sqlstate
   return {found, "wait until the server accepts connections"};
 }
 
-// Checks our own link: behind a pooler, the server sees only the pooler's.
+// Checks the tap's own connection: behind a pooler, the server sees only the pooler's.
 void check_protection(const pg::Connection& connection, const pg::ConnectionSettings& server,
                       const std::string& subject, Report& report) {
   const std::string protection = connection.protection();

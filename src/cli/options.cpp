@@ -73,7 +73,7 @@ class Parser {
 
   std::optional<Options> parse(int argc, const char* const* argv) {
     std::vector<std::string> arguments;
-    for (int i = argc - 1; i > 0; --i) {  // CLI11 wants them in reverse order
+    for (int i = argc - 1; i > 0; --i) {  // CLI11 expects them in reverse order
       arguments.push_back(complete(app_, argv[i]));
     }
     if (wants_json_log(arguments)) {

@@ -105,7 +105,7 @@ std::optional<std::string> security_key_like(const std::string& key) {
   std::string lower(key);
   std::ranges::transform(lower, lower.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (lower == "ssl") {  // any three characters are near it
+  if (lower == "ssl") {  // too short for nearest(): every word of three letters would match
     return lower;
   }
   std::vector<std::string> known = {"ssl_enable", "ssl_mode", "sslmode", std::string(kTunnel)};
@@ -136,7 +136,7 @@ void report_unknown_key(const std::string& source, const std::string& key) {
                 fmt::format("{}: unknown key \"{}\"; did you mean \"{}\"?", source, key, *security));
   }
   const auto suggestion = nearest(key.substr(prefix.size()), known);
-  if (key.starts_with("ssl")) {  // the user relies on it
+  if (key.starts_with("ssl")) {  // ignoring it would weaken the protection that the user expects
     throw Error(ExitCode::usage,
                 fmt::format("{}: unknown key \"{}\"{}", source, key,
                             suggestion ? fmt::format("; did you mean \"{}\"?", *suggestion) : "; remove it"));

@@ -250,7 +250,7 @@ const auto kSettings = std::to_array<Setting>({
     {"unsent_columns", "", "text", "fetch",
      "Log-based: unchanged TOAST columns, which WAL lacks: `fetch` from the table or `omit`",
      [](Config& c, const Reader& v) {
-       c.log.fetch_unsent = v.one_of(Choices<bool>{{"fetch", true}, {"omit", false}});
+       c.log.fetch_unchanged_toast = v.one_of(Choices<bool>{{"fetch", true}, {"omit", false}});
      }},
     {"debug_lsn", "", "boolean", "false", "Log-based: add `_sdc_lsn` to records",
      [](Config& c, const Reader& v) { c.log.lsn_column = v.flag(); }},
@@ -279,7 +279,7 @@ constexpr auto kWithoutEffect = std::to_array<std::string_view>(
      "flattening_enabled", "flattening_max_depth", "batch_config", "dates_as_string", "ssl_storage_directory",
      "log_based_single_connection", "auto_bootstrap_log_based", "emit_activate_version_messages"});
 
-/// True if the value asks for something: the other taps ignore false and empty values, too.
+/// True if the value requests the feature: the other taps ignore false and empty values, too.
 bool is_filled(const Json& value) {
   const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
   return !value.empty() && !blank && value != false;

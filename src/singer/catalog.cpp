@@ -128,7 +128,7 @@ Stream read_stream(const Json& entry, const std::string& place) {
   stream.schema_name = text(first_of(about, {"schema-name"}), where, "schema-name").value_or("public");
   stream.database = text(first_of(about, {"database-name"}), where, "database-name").value_or("");
   if (stream.id == stream.schema_name + "-" + stream.table) {
-    stream.name = stream.id;  // the other two taps know one database, and call the stream by this id
+    stream.name = stream.id;  // the other two taps sync one database and use this id as the name
   }
 
   const Json* view = first_of(about, {"is-view"});

@@ -14,7 +14,7 @@ namespace tap::singer {
 
 namespace {
 
-// A buffer that one huge row has grown beyond this gives its memory back.
+// A buffer that one huge row has made larger than this is freed.
 constexpr std::size_t kKeptCapacity = std::size_t{4} << 20U;
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 namespace tap::sync {
 
-/// The snapshot that a log-based stream is first copied in, and its position in WAL.
+/// The snapshot for the initial copy of a log-based stream, and its position in WAL.
 struct InitialSnapshot {
   Lsn lsn;  ///< changes that end after it are read from WAL; some may be in the copy as well
   /// To be imported by the copy and released then. Null if no snapshot could be exported: any snapshot taken
@@ -20,7 +20,7 @@ struct InitialSnapshot {
   std::unique_ptr<pg::ExportedSnapshot> snapshot;
 };
 
-/// What following WAL requires of the first copy of a table. Both functions are empty for a stream that is
+/// What reading WAL requires of the initial copy of a table. Both functions are empty for a stream that is
 /// not log-based.
 struct InitialSnapshotHooks {
   /// Opens the snapshot of a new copy. The connection is not in a transaction.

@@ -9,17 +9,16 @@
 
 namespace tap::sync {
 
-/// The connection in use, to one of a server's databases. Streams of one database share it as long as it is
-/// good; after a fault that may pass, a new one is made.
+/// The current connection to one of a server's databases. The streams of a database share it; it is replaced
+/// after a transient error.
 class RetryingConnection {
  public:
   RetryingConnection(const config::Config& config, pg::ConnectionSettings server)
       : config_(config), server_(std::move(server)) {}
 
-  /// Calls `work` with a connection to the database `name`, again after each transient fault, with growing
-  /// waits, until max_retries attempts in a row have not advanced: `has_advanced` is asked after each whether
-  /// it has brought the bookmark forward. The first connection of a run is not tried again: its fault is more
-  /// likely the config's.
+  /// Calls `work` with a connection to the database `name`. Repeats this after each transient error, with
+  /// growing waits, until max_retries attempts in a row have not advanced the bookmark, as `has_advanced`
+  /// reports after each. The first connection of a run is not retried: the config is more likely at fault.
   template <class Work, class HasAdvanced>
   void use(const std::string& name, const std::string& stream, Work work, HasAdvanced has_advanced) {
     while (true) {
@@ -37,15 +36,16 @@ class RetryingConnection {
     }
   }
 
-  /// After a fault in the middle of something a new connection is the simplest way out of it.
+  /// Closes the connection; the next use() opens a new one. Call after an error that may leave it in an
+  /// unknown state.
   void drop() { connection_.reset(); }
-  /// The same if libpq keeps the memory of a large row for it.
+  /// The same, but only if libpq keeps the memory of a large row for it.
   void drop_if_large();
 
  private:
   pg::Connection& connect(const std::string& name);
-  /// Call in a handler: throws `fault` on if there is nothing to wait for.
-  void wait_or_give_up(const Error& fault, const std::string& stream, bool has_advanced);
+  /// Call in a catch block: rethrows the exception if no retry is left or the run has not connected yet.
+  void wait_or_give_up(const Error& error, const std::string& stream, bool has_advanced);
 
   const config::Config& config_;
   pg::ConnectionSettings server_;

@@ -139,7 +139,7 @@ class NamesTest(ConnectionMethodsTest):
         self.check({**names, "passfile": file})
 
     def test_world_readable_password_file(self):
-        """libpq would print its warning past the log."""
+        """libpq would print its own warning, which is not a line of the log."""
         file = self.write("passwords", "*:*:*:*:op3n s3same\n")
         names = {
             "host": "127.0.0.1",

@@ -76,7 +76,7 @@ class OneTableTest(ResumeTest):
             "INSERT INTO {s}.t SELECT i, 1, repeat('z', 200) FROM generate_series(2000, 2200) i"
         )
         [(low,)] = self.sql("SELECT count(*) FROM {s}.t WHERE id >= 2000 AND ctid < '(10,0)'")
-        self.assertGreater(low, 100, "the new rows are not where the test wants them to be")
+        self.assertGreater(low, 100, "the new rows are not where the test needs them")
         result = self.resume(state)
         self.check_resumed(result, state)
 
@@ -86,7 +86,7 @@ class OneTableTest(ResumeTest):
         self.sql("VACUUM {s}.t")
         self.sql("UPDATE {s}.t SET n = 5 WHERE id > 900")
         [(moved,)] = self.sql("SELECT count(*) FROM {s}.t WHERE id > 900 AND ctid < '(10,0)'")
-        self.assertGreater(moved, 30, "the rows have not moved to where the test wants them to be")
+        self.assertGreater(moved, 30, "the rows have not moved to where the test needs them")
         result = self.resume(state)
         self.check_resumed(result, state, extra_allowed=False)
 

@@ -90,7 +90,7 @@ FILES = [
         config={"host": None, "user": None},
     ),
     Mistake(
-        "a port that is no number",
+        "a port that is not a number",
         2,
         'config.json: "port" must be a whole number, but is "default"',
         config={"port": "default"},
@@ -149,14 +149,14 @@ FILES = [
         method="INCREMENTAL",
     ),
     Mistake(
-        "a replication key that is no column",
+        "a replication key that is not a column",
         2,
         f"replication key updated of stream {ORDERS} is not one of its columns in " "the catalog",
         method="INCREMENTAL",
         key="updated",
     ),
     Mistake(
-        "a view by the log",
+        "a view with LOG_BASED",
         2,
         "Logical Replication is NOT supported for views. Please change the replication method for "
         "shop-sales-totals",

@@ -78,7 +78,7 @@ TEST_CASE("several hosts are all reported, the one that got furthest first") {
                                                   "\"/s/.s.PGSQL.5432\" failed: No such file or directory");
 }
 
-TEST_CASE("a host that may let us in later counts more than one that never will") {
+TEST_CASE("a host that may accept the connection later counts more than one that never will") {
   const std::string never = "connection to server at \"a\", port 1 failed: FATAL:  28P01: no\nLOCATION:  x\n";
   const std::string later =
       "connection to server at \"b\", port 1 failed: FATAL:  53300: sorry, too many clients "

@@ -56,10 +56,10 @@ TEST_CASE("a malformed position is ignored") {
 TEST_CASE("finished partitions send changes, the current one also its rest, the others everything") {
   const std::string since =
       "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5000'::pg_catalog.xid)";
-  CHECK(unsent_rows(position(), partition(7, 107), k94) == since);
-  CHECK(unsent_rows(position(), partition(11, 111), k94) ==
+  CHECK(remaining_rows_condition(position(), partition(7, 107), k94) == since);
+  CHECK(remaining_rows_condition(position(), partition(11, 111), k94) ==
         "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
-  CHECK(unsent_rows(position(), partition(13, 113), k94).empty());
+  CHECK(remaining_rows_condition(position(), partition(13, 113), k94).empty());
 }
 
 TEST_CASE("before 9.4 frozen rows count as changed") {
@@ -67,8 +67,8 @@ TEST_CASE("before 9.4 frozen rows count as changed") {
       "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5000'::pg_catalog.xid) OR xmin "
       "OPERATOR(pg_catalog.=) '2'::pg_catalog.xid";
   const pg::ServerVersion before(90326);
-  CHECK(unsent_rows(position(), partition(7, 107), before) == since);
-  CHECK(unsent_rows(position(), partition(11, 111), before) ==
+  CHECK(remaining_rows_condition(position(), partition(7, 107), before) == since);
+  CHECK(remaining_rows_condition(position(), partition(11, 111), before) ==
         "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
   CHECK(written_since(5000, before) == since);
 }
@@ -76,7 +76,7 @@ TEST_CASE("before 9.4 frozen rows count as changed") {
 TEST_CASE("rows are compared by transaction IDs without epoch") {
   auto late = position();
   late.origin.snapshot = "4294967301:4294967301:";
-  CHECK(unsent_rows(late, partition(7, 107), k94) ==
+  CHECK(remaining_rows_condition(late, partition(7, 107), k94) ==
         "pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('5'::pg_catalog.xid)");
 }
 

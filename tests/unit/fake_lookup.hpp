@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A server for tests of the WAL side: its tables are in memory, and it records what it is asked.
+// A server for tests of the WAL side: its tables are in memory, and it records the queries.
 #pragma once
 
 #include <deque>
@@ -29,7 +29,7 @@ class FakeLookup final : public TableLookup {
   Lsn end;
   int polls_until_visible = 0;
 
-  /// What was asked since the last call of this, one question per element.
+  /// The queries since the last call of this function, one per element.
   std::vector<std::string> asked() { return std::exchange(asked_, {}); }
 
   std::optional<pg::Relation> find_relation(const pg::TableName& table) override {

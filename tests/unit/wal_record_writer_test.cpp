@@ -133,7 +133,7 @@ TEST_CASE("an unchanged TOAST column without a key is left out, with one warning
 
 TEST_CASE("unchanged TOAST columns are left out if the config says so") {
   Records made;
-  made.config.log.fetch_unsent = false;
+  made.config.log.fetch_unchanged_toast = false;
   WalStream& t = made.add(plan_of("t", {"id", "a"}), kTable);
   const value::Log log;
   made.write(t, update_of("t", {{"id", "1"}}));

@@ -29,7 +29,7 @@ TEST_CASE("an attempt makes progress if a position advances") {
   CHECK_FALSE(progress.has_advanced(kStart + 3s, 3, false, at(6)));
 }
 
-TEST_CASE("long attempts that never reach the end of WAL are no progress") {
+TEST_CASE("long attempts that never reach the end of WAL do not count as progress") {
   AttemptProgress progress(at(5));
   for (auto now = kStart; now < kStart + 3h; now += 15min) {
     progress.begin_attempt(now, 0);

@@ -18,7 +18,7 @@ change::Change update(const char* id) {
 
 }  // namespace
 
-TEST_CASE("a row that is gone is written without the columns that WAL lacks") {
+TEST_CASE("a deleted row is written without the columns that WAL lacks") {
   Records made;
   WalStream& t = made.add(kPlan, kTable);
   made.write(t, update("1"));
@@ -53,7 +53,7 @@ TEST_CASE("many rows are read at once and written in the order of their changes"
   CHECK(t.bytes == bytes + record(R"("id":4,"n":1,"big":"small","_sdc_deleted_at":null)").size() + 1);
 }
 
-TEST_CASE("a full batch is read without being asked for") {
+TEST_CASE("a full batch is read without a call of release()") {
   Records made;
   WalStream& t = made.add(kPlan, kTable);
   for (int i = 0; i < 7; ++i) {

@@ -25,9 +25,9 @@ struct LogSettings {
   std::optional<std::chrono::duration<double>> max_run;   ///< time limit of a run
   std::optional<std::chrono::duration<double>> max_idle;  ///< stop after this time without a change
 
-  bool fetch_unsent = true;  ///< read unchanged TOAST columns from the table
-  bool lsn_column = false;   ///< add `_sdc_lsn` to records
-  bool sequence = false;     ///< add an increasing `sequence` to RECORDs
+  bool fetch_unchanged_toast = true;  ///< read unchanged TOAST columns from the table
+  bool lsn_column = false;            ///< add `_sdc_lsn` to records
+  bool sequence = false;              ///< add an increasing `sequence` to RECORDs
 };
 
 /// A standby to copy tables from.

@@ -17,7 +17,7 @@ namespace tap::sync {
 
 namespace {
 
-/// Reads the ctid that leads a row: tidsend() sends a 4-byte block and a 2-byte offset.
+/// Reads the ctid at the start of a row: tidsend() sends a 4-byte block and a 2-byte offset.
 Ctid read_ctid(Cursor& row) {
   constexpr std::int32_t size = 6;
   if (row.i32() != size) {
@@ -105,7 +105,7 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
                                             plan_.columns, snapshot_name);
   output_.expect(relation.rows);
   if (connection.version().has_parallel_query()) {
-    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0");  // workers would mix the order
+    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0");  // workers would change the order
   }
   return relation;
 }
@@ -164,7 +164,7 @@ void FullTable::begin_stream(const RowProjection& projection, bool is_resumed) {
     bookmark.erase("xmin");
     bookmark.erase("copy");
     if (initial_snapshot_.open) {
-      bookmark.erase("lsn");  // alone it would say that the initial snapshot is complete
+      bookmark.erase("lsn");  // without `copy` it would mean that the initial snapshot is complete
     }
   }
   if (output_.has_begun()) {
@@ -205,7 +205,7 @@ void FullTable::read_partition(pg::Connection& connection, const pg::Partition& 
                                   projection.select_list(), is_only ? "ONLY " : "", partition.name);
   std::string condition;
   if (resumed_from_) {
-    condition = unsent_rows(*resumed_from_, partition, connection.version());
+    condition = remaining_rows_condition(*resumed_from_, partition, connection.version());
   } else if (partition.has_ctid) {
     condition = since_python_xmin_;
   }

@@ -67,7 +67,7 @@ class FullTable {
   std::optional<CopyPosition> resumed_from_;  ///< where this attempt resumes
   std::string since_python_xmin_;             ///< condition that resumes the copy of a Python tap, else empty
   CopyPosition position_;                     ///< how far this attempt has come
-  bool has_position_ = false;                 ///< it has come further than `resumed_from_`
+  bool has_position_ = false;                 ///< it has passed `resumed_from_`
 };
 
 }  // namespace tap::sync

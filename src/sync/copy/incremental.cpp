@@ -121,7 +121,8 @@ std::vector<Incremental::Part> Incremental::parts(pg::Connection& connection, co
   const pg::TableColumn& key = replication_key_column(plan_, relation.columns, relation.types);
   const auto bookmark = bookmark_text(output_.bookmark());
   if (!bookmark) {
-    // The NOT NULL of a parent need not hold for its partitions, nor that of a foreign table for its rows.
+    // NOT NULL of a parent need not hold for its child tables, and NOT NULL of a foreign table is not
+    // checked.
     if (key.not_null && relation.kind == pg::RelationKind::table && relation.partitions.size() == 1) {
       return {{"true" + limit_condition(connection, "true"), true}};
     }

@@ -17,7 +17,8 @@ namespace tap::sync {
 /// Copies the rows whose replication key is at or above the bookmark, ordered by it. Rows with a NULL key are
 /// copied only while there is no bookmark, before the others.
 ///
-/// A STATE never has a key below which rows are unsent, nor an infinite key, which no later key could exceed.
+/// All rows with keys below that of a STATE have been sent. A STATE never has an infinite key, because no
+/// later key could exceed it.
 class Incremental {
  public:
   /// The arguments must outlive the object.

@@ -12,7 +12,7 @@ namespace tap::sync {
 
 namespace {
 
-/// How the columns to be read differ from those of the interrupted copy, for the log.
+/// How the columns to be read differ from those of the interrupted copy, for a log message.
 std::string describe_column_change(const std::map<std::string, int>& before,
                                    const std::map<std::string, int>& now) {
   const auto missing_names = [](const auto& from, const auto& in) {
@@ -172,8 +172,8 @@ std::string written_since(std::uint32_t xmin, pg::ServerVersion version) {
                      xmin, keeps_xmin ? "" : " OR xmin OPERATOR(pg_catalog.=) '2'::pg_catalog.xid");
 }
 
-std::string unsent_rows(const CopyPosition& position, const pg::Partition& partition,
-                        pg::ServerVersion version) {
+std::string remaining_rows_condition(const CopyPosition& position, const pg::Partition& partition,
+                                     pg::ServerVersion version) {
   const bool is_done = position.is_done(partition.oid);
   if (!partition.has_ctid || (!is_done && partition.oid != position.partition)) {
     return "";

@@ -25,9 +25,9 @@ struct Ctid {
   auto operator<=>(const Ctid&) const = default;
 };
 
-/// How far the copy of a table has come. Sent are, as the snapshot saw them, all rows of the partitions in
-/// `done`, and the rows of `partition` up to `ctid`. Unsent are the rest of `partition`, the other
-/// partitions, and all rows written by transactions that the snapshot did not see.
+/// The progress of a table's copy. As the snapshot saw them, all rows of the partitions in `done` and the
+/// rows of `partition` up to `ctid` have been sent. The rest of `partition`, the other partitions, and all
+/// rows written by transactions that the snapshot did not see remain to be sent.
 struct CopyPosition {
   SnapshotOrigin origin;
   std::map<std::string, int> columns;  ///< of the rows sent: attribute numbers by name
@@ -44,17 +44,17 @@ struct CopyPosition {
 Json to_json(const CopyPosition& position);
 std::optional<CopyPosition> read_position(const Json& copy);
 
-/// Why a copy cannot resume from `position`, for the log; empty if it can. `now` is the origin of the current
-/// snapshot, `columns` the attribute numbers of the columns to be read, by name.
+/// Why a copy cannot resume from `position`, for a log message; empty if it can. `now` is the origin of the
+/// current snapshot, `columns` the attribute numbers of the columns to be read, by name.
 std::string reason_to_restart(const CopyPosition& position, const pg::Relation& relation,
                               const SnapshotOrigin& now, const std::map<std::string, int>& columns);
 
 /// The reason that reason_to_restart() gives if transaction IDs can no longer be compared.
 inline constexpr const char* kTooManyTransactions = "it was started too many transactions ago";
 
-/// The SQL condition for the rows of `partition` that are not sent yet; empty for all of them.
-std::string unsent_rows(const CopyPosition& position, const pg::Partition& partition,
-                        pg::ServerVersion version);
+/// The SQL condition for the rows of `partition` that remain to be sent; empty for all of them.
+std::string remaining_rows_condition(const CopyPosition& position, const pg::Partition& partition,
+                                     pg::ServerVersion version);
 /// The SQL condition for the rows written by the transaction `xmin` (32 bits, without epoch) or a later one.
 std::string written_since(std::uint32_t xmin, pg::ServerVersion version);
 /// True if transaction IDs have wrapped around since `xmin`, so that written_since() would miss rows. Throws

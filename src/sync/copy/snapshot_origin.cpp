@@ -16,7 +16,7 @@ namespace tap::sync {
 
 namespace {
 
-/// An idle primary sends what it has written without a commit (pages that reading has pruned) with the next
+/// An idle primary sends WAL written without a commit (for pages that reading has pruned) with the next
 /// snapshot of its background writer: after at most 15 s, and another 10 s when that process hibernates.
 constexpr std::chrono::seconds kCatchUpTimeout{30};
 constexpr std::chrono::milliseconds kCatchUpPoll{100};

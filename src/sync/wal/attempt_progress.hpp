@@ -25,8 +25,8 @@ class AttemptProgress {
   void begin_attempt(Clock::time_point now, std::uint64_t records);
 
   /// An attempt has failed. True if a position has advanced since the last failure, or if the attempt waited
-  /// at the end of WAL for kQuietTime and wrote nothing. `has_caught_up` tells that it had reached that end:
-  /// a long attempt that had not is no progress, since the server may decode the same large transaction again
+  /// at the end of WAL for kQuietTime and wrote nothing. `has_caught_up` is true if it had reached that end:
+  /// a long attempt that had not does not count, since the server may decode the same large transaction again
   /// and again.
   bool has_advanced(Clock::time_point now, std::uint64_t records, bool has_caught_up,
                     std::vector<StreamPosition> positions);

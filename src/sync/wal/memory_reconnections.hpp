@@ -17,9 +17,9 @@ namespace tap::sync {
 class MemoryReconnections {
  public:
   using Clock = std::chrono::steady_clock;
-  /// Least time between two reconnections, and before the first one unless the run is idle.
+  /// Minimum time between two reconnections, and before the first one unless the run is idle.
   static constexpr std::chrono::minutes kMinInterval{10};
-  /// At most 1/kShare of the time goes into decoding again.
+  /// At most 1/kShare of the time is spent on decoding WAL again.
   static constexpr int kShare = 10;
 
   explicit MemoryReconnections(Clock::time_point started) : started_(started) {}

@@ -9,7 +9,7 @@
 
 namespace tap::sync {
 
-/// How far one attempt to read WAL has come. Positions move between transactions only: to the end of a commit
+/// The progress of one attempt to read WAL. Positions move between transactions only: to the end of a commit
 /// record, or to the position of a keepalive. Plain values; nothing here allocates or throws.
 class WalPositions {
  public:

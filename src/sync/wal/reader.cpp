@@ -25,10 +25,10 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kShortWait{50};  // while an answer or a backfill is due soon
 constexpr milliseconds kLongWait{500};
-constexpr std::uint64_t kMessagesPerClock = 64;  // messages between two looks at the clock
+constexpr std::uint64_t kMessagesPerClock = 64;  // messages between two readings of the clock
 
-/// While this lives, whatever keeps the reader from the replication stream for long tells the server now and
-/// then that the client is alive.
+/// While this object exists, long waits outside the replication stream (a blocked target, a query, a commit
+/// that is not visible yet) send keepalives to the server.
 class KeepAlive {
  public:
   KeepAlive(pg::Connection& connection, pg::ReplicationStream& replication, singer::Writer& writer,

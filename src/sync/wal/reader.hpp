@@ -43,7 +43,7 @@ class WalReader {
   void attempt(pg::Connection& connection);
 
   /// True if the last attempt returned before the end of the run, to free the memory of large messages or to
-  /// ask the server for other tables: call attempt() again with a new connection.
+  /// request other tables: call attempt() again with a new connection.
   [[nodiscard]] bool wants_new_connections() const { return wants_new_connections_; }
   /// The IDs of the streams that failed.
   [[nodiscard]] const std::vector<std::string>& failed() const { return streams_.failed(); }
@@ -56,11 +56,11 @@ class WalReader {
 
   void read(pg::Connection& connection);
   std::unique_ptr<pg::ReplicationStream> start(pg::Connection& connection);
-  /// The server cannot decode a transaction: asks it for fewer tables in the next attempt, or throws.
+  /// The server cannot decode a transaction: requests fewer tables in the next attempt, or throws.
   void restrict_tables(const pg::Connection& connection, const ReplicationError& error);
 
   void read_to_end(pg::Connection& connection, pg::ReplicationStream& replication);
-  /// Everything that is done by time, and too often to be done for each message.
+  /// Everything that depends on the time. Not called for every message, because reading the clock is slow.
   void look_at_clock(const pg::ReplicationStream& replication);
   void next(pg::Connection& connection, pg::ReplicationStream& replication,
             const change::Decoder::Sink& sink);
@@ -70,7 +70,7 @@ class WalReader {
   [[nodiscard]] bool is_reconnection_due(const pg::Connection& connection,
                                          const pg::ReplicationStream& replication, bool is_idle) const;
 
-  /// What was received is written, unless rows wait for TOAST backfill.
+  /// Everything received has been written, unless rows wait for TOAST backfill.
   void update_written_lsn();
   /// Writes the rows that wait for TOAST backfill.
   void write_pending_rows(pg::Connection& connection);
@@ -86,7 +86,7 @@ class WalReader {
   std::string time_extracted_;
   WalStreams streams_;
   Wal2jsonOptions options_;
-  bool only_known_tables_ = false;  ///< do not ask the server for all tables because there are partitions
+  bool only_known_tables_ = false;  ///< do not request all tables, even if there are partitions
   std::unique_ptr<change::Decoder> decoder_;
   CommitVisibility visibility_;
   std::optional<Router> router_;
@@ -98,8 +98,8 @@ class WalReader {
   MemoryReconnections reconnections_;
   Progress progress_;
   bool wants_new_connections_ = false;
-  bool has_new_messages_ = false;           ///< since the last look at the clock
-  std::uint64_t messages_until_clock_ = 0;  ///< until the next look at the clock
+  bool has_new_messages_ = false;           ///< since the last reading of the clock
+  std::uint64_t messages_until_clock_ = 0;  ///< until the next reading of the clock
 };
 
 }  // namespace tap::sync

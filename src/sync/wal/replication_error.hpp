@@ -14,7 +14,7 @@ class ReplicationError : public pg::ServerError {
   explicit ReplicationError(const pg::ServerError& error) : pg::ServerError(error) {}
 
   /// True if the server cannot decode a change: the output plugin or the output function of a type failed.
-  /// Else the fault lies elsewhere, such as in WAL that was removed.
+  /// False for other errors, for example if WAL was removed.
   [[nodiscard]] bool is_about_change() const;
 };
 

@@ -34,7 +34,7 @@ void WalStreams::look_up(pg::Connection& connection, singer::Writer& writer,
   }
   streams_ = std::move(found);
   for (const WalStream& stream : streams_) {
-    stream.warn_of_gaps();
+    stream.warn_of_missing_changes();
     writer.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
   }
 }

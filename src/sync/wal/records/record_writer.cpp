@@ -154,7 +154,7 @@ void RecordWriter::write_new_row(WalStream& stream, const Change& change, Lsn ls
     }
   }
   if (!row.columns.empty()) {
-    row.key = config_.log.fetch_unsent ? stream.row_key(change.columns, change.identity) : RowKey();
+    row.key = config_.log.fetch_unchanged_toast ? stream.row_key(change.columns, change.identity) : RowKey();
     if (row.key.empty()) {
       stream.warn_of_left_out(row.columns, change);
     }

@@ -23,7 +23,7 @@ namespace tap::sync {
 /// Turns changes into Singer messages: RECORD, SCHEMA after a schema change, ACTIVATE_VERSION after TRUNCATE.
 class RecordWriter {
  public:
-  /// The references must outlive this object. `time_extracted` is what the messages say.
+  /// The references must outlive this object. `time_extracted` is written into the messages.
   RecordWriter(const config::Config& config, singer::Writer& writer, CommitVisibility& visibility,
                std::string time_extracted, ToastBackfill::OnError on_error);
 

@@ -42,7 +42,7 @@ class Router {
     TxidSnapshot looked_up_in;
     Lsn wal_end;  ///< at that time; for changes without a transaction ID
 
-    /// True if the change was made before the lookup, whose answer is then good for it.
+    /// True if the change was made before the lookup, so that its answer applies to the change.
     [[nodiscard]] bool covers(const change::Change& change) const;
   };
 

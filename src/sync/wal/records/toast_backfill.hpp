@@ -25,7 +25,7 @@ struct RowToFetch {
 
 /// Keeps RECORD lines back, in order, while columns that WAL does not have are read from their tables, many
 /// rows at a time: unchanged TOAST columns, virtual generated columns. The values may be newer than the
-/// change, whose successors then follow.
+/// change; the later changes of the row then follow.
 class ToastBackfill {
  public:
   /// Reports an error of one stream, and marks that stream as failed.
@@ -76,7 +76,7 @@ class ToastBackfill {
     bool is_large = false;  ///< read alone, just before it is written
   };
 
-  /// Reads the columns of rows that want the same ones. Rows with more than `max_bytes` of values become
+  /// Reads the columns of rows that lack the same ones. Rows with more than `max_bytes` of values become
   /// large ones.
   void fetch(TableLookup& lookup, const std::vector<PendingRow*>& rows, std::size_t max_bytes);
   static void read(TableLookup& lookup, const std::vector<PendingRow*>& rows, std::size_t max_bytes);

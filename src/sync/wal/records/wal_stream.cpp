@@ -136,7 +136,7 @@ void WalStream::warn_of_left_out(const std::vector<ChangeColumn*>& left_out, con
   }
 }
 
-void WalStream::warn_of_gaps() const {
+void WalStream::warn_of_missing_changes() const {
   sync::warn_of_missing_changes(
       plan, tables, [&](const Problem& problem) { log::warn("{}: {}", plan.stream.id, to_text(problem)); });
 }

@@ -24,9 +24,14 @@ BANNED = [
     '(?<!")leaf',  # the key "leaf" of bookmarks
     "thereof",
     "(?<=, )nor",
+    "comes again",
+    "as it stands",
+    "first copy",
+    "unsent",
+    "tells of",
 ]
-# The files whose wording is checked. To be added: src/**/*.[ch]pp, include/**/*.hpp,
-# tests/unit/*.cpp, tests/property/*.[ch]pp, tests/integration/[!d]*.py.
+# The files whose wording is checked, except this one. To be added: include/**/*.hpp and the other
+# folders of src/.
 PLAIN = [
     "*.md",
     "docs/**/*.md",
@@ -34,6 +39,13 @@ PLAIN = [
     "docker/*",
     "examples/**/*",
     "scripts/*",
+    "src/main.cpp",
+    *(
+        f"src/{folder}/**/*.[ch]pp"
+        for folder in "change check cli config discovery singer sync value".split()
+    ),
+    "tests/**/*.[ch]pp",
+    "tests/**/*.py",
 ]
 
 
@@ -119,7 +131,12 @@ class DocsTest(unittest.TestCase):
     def test_plain_words(self):
         banned = re.compile(rf"\b({'|'.join(BANNED)})\b", re.IGNORECASE)
         found = []
-        for path in sorted(path for files in PLAIN for path in ROOT.glob(files) if path.is_file()):
+        for path in sorted(
+            path
+            for files in PLAIN
+            for path in ROOT.glob(files)
+            if path.is_file() and path.name != "docs_test.py"
+        ):
             text = path.read_text(encoding="utf-8")
             if path.suffix == ".md":
                 text = re.sub("`[^`\n]*`", "", text)  # quotes a message or code

@@ -25,6 +25,7 @@ class FakeLookup final : public TableLookup {
   std::map<std::string, std::vector<std::string>> parents;  ///< the table itself and its ancestors
   std::map<std::string, Row> rows;                          ///< by condition: "t: id=1"
   std::deque<pg::ServerError> read_errors;                  ///< of the next calls of read_rows()
+  std::deque<pg::TransientError> relation_errors;           ///< of the next calls of find_relation()
   std::string snapshot = "100:100:";
   Lsn end;
   int polls_until_visible = 0;
@@ -34,6 +35,11 @@ class FakeLookup final : public TableLookup {
 
   std::optional<pg::Relation> find_relation(const pg::TableName& table) override {
     asked_.push_back("relation " + table.table);
+    if (!relation_errors.empty()) {
+      const pg::TransientError error = relation_errors.front();
+      relation_errors.pop_front();
+      throw error;
+    }
     const auto found = relations.find(table.table);
     return found == relations.end() ? std::nullopt : std::optional(found->second);
   }

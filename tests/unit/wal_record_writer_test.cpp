@@ -186,6 +186,20 @@ TEST_CASE("with a tap_id, a new column begins a new schema") {
   CHECK(made.lookup.asked() == Strings{"relation t"});
 }
 
+TEST_CASE("new columns are looked up again after a lookup that was interrupted") {
+  Records made;
+  made.config.log.tap_id = "pipelinewise";
+  WalStream& t = made.add(plan_of("t", {"id"}), relation({column("id", "integer")}));
+  made.lookup.relations["t"] = relation({column("id", "integer"), column("a", "text"), column("b", "text")});
+  made.lookup.relation_errors.emplace_back(ExitCode::run_failed, "the connection was lost");
+  const auto change = insert_into("t", {{"id", "1"}, {"a", "x"}, {"b", "y"}});
+  CHECK_THROWS_AS(made.write(t, change), pg::TransientError);
+  made.records().discard_pending();
+  made.write(t, change);
+  CHECK(made.lines().back() == record(R"("id":1,"a":"x","b":"y","_sdc_deleted_at":null)"));
+  CHECK(made.lookup.asked() == Strings{"relation t", "relation t"});
+}
+
 TEST_CASE("a column that was dropped since is looked up once, then left out") {
   Records made;
   WalStream& t = made.add(plan_of("t", {"id"}), relation({column("id", "integer")}));

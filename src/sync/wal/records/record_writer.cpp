@@ -74,10 +74,16 @@ void RecordWriter::write_row_change(TableLookup& lookup, WalStream& stream, cons
     }
     if (is_looked_up) {
       stream.change_schema.accept_untyped();
-    } else {
-      look_up_table(lookup, stream);
-      is_looked_up = true;
+      continue;
     }
+    try {
+      look_up_table(lookup, stream);
+    } catch (...) {  // the next attempt must look the table up for the same names
+      stream.unknown_columns.clear();
+      stream.missing_columns.clear();
+      throw;
+    }
+    is_looked_up = true;
   }
 }
 

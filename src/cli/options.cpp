@@ -21,6 +21,7 @@ namespace {
 
 std::vector<std::string> replication_method_names() {
   std::vector<std::string> names;
+  names.reserve(std::size(singer::kReplicationMethods));
   for (const auto& [name, method] : singer::kReplicationMethods) {
     names.emplace_back(name);
   }

@@ -9,7 +9,8 @@ SITES = (
     r"\bthrow (?:pg::|tap::)?\w+\(",
     r"\blog::(?:warn|error|critical)\(",
     r"\bProblem\b(?: \w+)?[({]",
-    r"\bfail\(\s*\{",
+    r"\bfail\((?:\s*\{|(?:where|place|source), )",
+    r"\busage_error\(",
     r"\bwarn\(\s*\{",
     r"\breport\w*\.(?:note|warning|error)\([^{;]*\{",
 )

@@ -66,7 +66,7 @@ std::optional<std::string_view> CopyReader::next() {
   }
   if (Cursor(row).i16() == -1) {  // the trailer; only the end of the copy follows
     if (receive(row)) {
-      throw MalformedAnswer("the server went on after the end of COPY");
+      throw MalformedAnswer("the server sent data after the end of COPY");
     }
     return std::nullopt;
   }

@@ -90,7 +90,7 @@ bool Connection::consume() const {
 
 void Connection::probe(seconds silent) const {
   if (asks_after_another_) {
-    lost(fmt::format("nothing has come for {} s", silent.count()));
+    lost(fmt::format("no data arrived for {} s", silent.count()));
   }
   const SessionId session{PQbackendPID(connection_.get()), session_start_};
   if (const auto why =
@@ -103,7 +103,7 @@ std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& 
                                                       const std::string& database, const Endpoint& place,
                                                       const SessionId& session, seconds silent,
                                                       const std::function<bool()>& has_input) {
-  const std::string since = fmt::format("nothing has come for {} s", silent.count());
+  const std::string since = fmt::format("no data arrived for {} s", silent.count());
   ConnectionSettings plain =
       without_unsafe_password_file(server, false);  // the log belongs to the owner's thread
   plain.keywords.erase("replication");
@@ -123,18 +123,18 @@ std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& 
     if (!error.sqlstate().empty()) {
       return std::nullopt;  // it is reached: too many connections, say
     }
-    return fmt::format("{}, and a second try: {}", since, error.what());
+    return fmt::format("{}, and a second connection failed: {}", since, error.what());
   } catch (const Error& error) {
-    log::debug("{}, and a second connection cannot ask why: {}", since, error.what());
+    log::debug("{}, and a second connection failed: {}", since, error.what());
     return std::nullopt;
   }
   if (found->is_empty()) {
-    return since + ", and the server has no such session any more";
+    return since + ", and the server no longer has this session";
   }
   const Row row = found->first();
   const std::string waits_for = row.text("waits_for");
   if (!row.flag("waits_for_us")) {
-    log::info("{} from the server ({}), which is at work{}{}", since, probe->description(),
+    log::info("{} from the server ({}), which is busy{}{}", since, probe->description(),
               waits_for.empty() ? "" : ", waiting for ", waits_for);
     return std::nullopt;
   }
@@ -149,7 +149,7 @@ std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& 
         "notices that the connection is dead: {}",
         session.pid, error.what());
   }
-  return fmt::format("{}, and the server waits for us, too ({}): what is sent does not arrive", since,
+  return fmt::format("{}, and the server waits for this client, too ({}): the network drops data", since,
                      waits_for.empty() ? row.text("state") : waits_for);
 }
 

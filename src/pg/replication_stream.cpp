@@ -106,7 +106,7 @@ ReplicationStream::ReplicationStream(const ConnectionSettings& server, const std
 
 void ReplicationStream::fail() {
   connection_.check(connection_.receive().get(), PGRES_COPY_BOTH);
-  connection_.lost("the server has ended the stream");
+  connection_.lost("the server ended the stream");
 }
 
 bool ReplicationStream::receive(milliseconds patience) {

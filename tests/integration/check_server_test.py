@@ -231,7 +231,7 @@ class TunnelFaultsTest(TunnelTest):
                 run_check({**self.config, "host": "/tmp"}, expect=2),
                 "connection to database check_tunnel",
             ),
-            ["error ssh_tunnel leads to a host name or an address, not to a socket folder"],
+            ["error ssh_tunnel requires a host name or an address, not a socket directory"],
         )
 
     def test_working_tunnel(self):

@@ -294,7 +294,7 @@ class TablesTest(CheckTest):
             [
                 f'error table "{self.schema}"."t" is not in the database '
                 f"(127.0.0.1:{self.server.port}, database check_me, user "
-                "checker); run discovery again, or take the stream out of the catalog"
+                "checker); run discovery again, or remove the stream from the catalog"
             ],
         )
 

@@ -222,7 +222,7 @@ class PasswordCommandTest(ConnectionMethodsTest):
             "echo 'no token today' >&2; exit 7",
             "no token today\nCRITICAL password_command failed with exit code 7\n",
         )
-        self.refused("kill -9 $$", "CRITICAL password_command was ended by signal 9\n")
+        self.refused("kill -9 $$", "CRITICAL password_command was killed by signal 9\n")
         self.refused("true", "CRITICAL password_command printed nothing\n")
 
     def test_command_that_hangs(self):

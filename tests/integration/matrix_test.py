@@ -454,7 +454,7 @@ class MatrixTest:
             )
         self.assertRegex(
             result.stderr,
-            r"(?m)^INFO nothing has come for 1 s from the server \(.*\), which is at work, "
+            r"(?m)^INFO no data arrived for 1 s from the server \(.*\), which is busy, "
             r"waiting for Lock(: relation)?$",
         )
         self.assertIn("canceling statement due to lock timeout", result.stderr)

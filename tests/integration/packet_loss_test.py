@@ -178,9 +178,9 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 3, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
-            rf"for 2 s, and a second try: cannot connect {self.server_address()}: no answer in 2 "
-            r"seconds; trying again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: no data arrived "
+            rf"for 2 s, and a second connection failed: cannot connect {self.server_address()}: "
+            r"no answer in 2 seconds; trying again in 0\.5 s \(1 of 1\)$",
         )
         self.assertRegex(
             running.log.splitlines()[-1],
@@ -196,9 +196,9 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
-            r"for 2 s, and the server waits for us, too \(Client: Client(Read|Write)\): what is "
-            r"sent does not arrive; trying again in 0\.5 s \(1 of 1\)$",
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: no data arrived "
+            r"for 2 s, and the server waits for this client, too \(Client: Client(Read|Write)\): "
+            r"the network drops data; trying again in 0\.5 s \(1 of 1\)$",
         )
         found = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(found, set(range(1, 20001)))
@@ -218,16 +218,16 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 143, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: no data arrived "
             rf"for 2 s, and the server {why}; trying again in 0\.5 s \(1 of 1\)$",
         )
 
     def test_replication_resumes_on_a_new_connection(self):
-        self.check_replication_resumes(r"waits for us, too \(.*\): what is sent does not arrive")
+        self.check_replication_resumes(r"waits for this client, too \(.*\): the network drops data")
 
     def test_session_that_vanished(self):
         self.check_replication_resumes(
-            "has no such session any more",
+            "no longer has this session",
             lambda: self.sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = "
                 "'walsender'"
@@ -248,7 +248,7 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(
             running.log.splitlines()[-1],
             f"CRITICAL the connection was lost (127.0.0.1:{self.proxy.port}, database silence, "
-            "user tap): nothing has come for 2 s, and a second try: cannot connect "
+            "user tap): no data arrived for 2 s, and a second connection failed: cannot connect "
             f"(127.0.0.1:{self.proxy.port}, database silence, user tap): no answer in 2 seconds",
         )
 
@@ -261,8 +261,8 @@ class ProxiedPacketLossTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^INFO nothing has come for 2 s from the server {self.server_address()}, which "
-            r"is at work, waiting for Lock: relation$",
+            rf"(?m)^INFO no data arrived for 2 s from the server {self.server_address()}, which "
+            r"is busy, waiting for Lock: relation$",
         )
 
 

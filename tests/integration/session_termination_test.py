@@ -54,8 +54,8 @@ class SessionTerminationTest(WalTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(
             running.log,
-            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: nothing has come "
-            r"for 2 s, and the server has no such session any more; trying again in 0\.5 s \(1 "
+            rf"(?m)^WARNING .*: the connection was lost {self.server_address()}: no data arrived "
+            r"for 2 s, and the server no longer has this session; trying again in 0\.5 s \(1 "
             r"of 1\)$",
         )
         with other.cursor() as cursor:
@@ -99,9 +99,9 @@ class SessionTerminationTest(WalTest):
         self.assertRegex(running.log, self.DENIED)
         self.assertRegex(
             running.log.splitlines()[-1],
-            rf"^CRITICAL the connection was lost {self.server_address('reader')}: nothing has come "
-            r"for 2 s, and the server waits for us, too \(Client: Client(Read|Write)\): "
-            r"what is sent does not arrive$",
+            rf"^CRITICAL the connection was lost {self.server_address('reader')}: no data arrived "
+            r"for 2 s, and the server waits for this client, too \(Client: Client(Read|Write)\): "
+            r"the network drops data$",
         )
 
 

@@ -307,7 +307,7 @@ class UnreachableTest(LoginTest):
         result = self.discover(2)
         self.assertEqual(
             result.stderr,
-            "CRITICAL ssh_tunnel leads to a host name or an address, not to a socket folder\n",
+            "CRITICAL ssh_tunnel requires a host name or an address, not a socket directory\n",
         )
 
 

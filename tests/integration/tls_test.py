@@ -14,7 +14,7 @@ from support.server import Server, shared
 
 TLS_1_3 = "TLSv1.3, TLS_AES_256_GCM_SHA384"
 CERTIFIED = {"user": "certified", "sslmode": "require"}
-VERIFY = "the server's certificate has expired, or is not of an authority in sslrootcert"
+VERIFY = "the server's certificate has expired or is not signed by an authority in sslrootcert"
 
 
 def setUpModule():
@@ -105,7 +105,7 @@ class EncryptionTest(TlsTest):
     def test_python_tap_ssl_true(self):
         self.check(ssl="true")
         self.check_refused(
-            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode "
+            "server does not support SSL, but SSL was required; enable ssl there, or set sslmode "
             "to disable or prefer",
             host="127.0.0.1",
             server=shared(),
@@ -118,7 +118,7 @@ class EncryptionTest(TlsTest):
     def test_server_without_tls(self):
         self.sync_elsewhere()
         self.check_refused(
-            "server does not support SSL, but SSL was required; turn on ssl there, or set sslmode "
+            "server does not support SSL, but SSL was required; enable ssl there, or set sslmode "
             "to disable or prefer",
             host="127.0.0.1",
             server=shared(),

@@ -177,7 +177,7 @@ class BetweenRunsTest(SchemaChangesTest):
                     result.stderr,
                 )
                 self.assertIn(
-                    f"): run discovery again, or take the stream out of the catalog{ADVICE}\n",
+                    f"): run discovery again, or remove the stream from the catalog{ADVICE}\n",
                     result.stderr,
                 )
                 self.assertIn(

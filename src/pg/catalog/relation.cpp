@@ -100,7 +100,7 @@ SELECT 1
 void refuse_missing_table(const Connection& connection, const std::string& schema, const std::string& table) {
   throw StreamError(Problem{fmt::format("table {} is not in the database ({})",
                                         quote_qualified(schema, table), connection.description()),
-                            "run discovery again, or take the stream out of the catalog"});
+                            "run discovery again, or remove the stream from the catalog"});
 }
 
 Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {

@@ -27,8 +27,8 @@ bool is_sqlstate(std::string_view code) {
 /// What libpq leaves to guess.
 constexpr auto kRemedies = std::to_array<std::pair<std::string_view, std::string_view>>({
     {"certificate verify failed",
-     "the server's certificate has expired, or is not of an authority in sslrootcert"},
-    {"server does not support SSL", "turn on ssl there, or set sslmode to disable or prefer"},
+     "the server's certificate has expired or is not signed by an authority in sslrootcert"},
+    {"server does not support SSL", "enable ssl there, or set sslmode to disable or prefer"},
 });
 
 /// Nothing that a try a moment later would change.

@@ -96,7 +96,7 @@ ConnectionSettings through_tunnel(ConnectionSettings server) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::string address = part(addresses, i).empty() ? part(hosts, i) : part(addresses, i);
     if (address.empty() || address.front() == '/') {
-      throw Error(ExitCode::usage, "ssh_tunnel leads to a host name or an address, not to a socket folder");
+      throw Error(ExitCode::usage, "ssh_tunnel requires a host name or an address, not a socket directory");
     }
     const std::string port = part(ports, ports.size() == 1 ? 0 : i);  // one is for all
     const char* const comma = i == 0 ? "" : ",";

@@ -169,7 +169,7 @@ std::string ask_for_password(const std::string& command, std::chrono::seconds li
   }
   const int status = *ended;
   if (WIFSIGNALED(status)) {
-    fail(fmt::format("was ended by signal {}", WTERMSIG(status)));
+    fail(fmt::format("was killed by signal {}", WTERMSIG(status)));
   }
   if (WEXITSTATUS(status) != 0) {
     fail(fmt::format("failed with exit code {}", WEXITSTATUS(status)));

@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kForever{-1};
+constexpr milliseconds kNoTimeout{-1};
 
 void log_notice(void* /*context*/, const PGresult* notice) {
   if (log::is_enabled(log::Level::debug)) {
@@ -40,14 +40,14 @@ std::string field(const PGresult* result, char code) {
   return text == nullptr ? "" : collapse_whitespace(text);
 }
 
-/// The host that libpq is trying.
+/// The host that libpq is currently trying.
 Endpoint host_of(const ConnectionSettings& server, const PGconn* connection) {
   return original_endpoint(server, PQhost(connection), PQport(connection));
 }
 
 }  // namespace
 
-void Connection::Close::operator()(pg_conn* connection) const {
+void Connection::Closer::operator()(pg_conn* connection) const {
   PQfinish(connection);
 }
 
@@ -57,11 +57,11 @@ Connection::Connection(const ConnectionSettings& server, const std::string& data
   std::optional<ConnectionSettings> hosts = without_unsafe_password_file(with_password(server));
   while (!connect(*hosts, database, timeout)) {
     const auto failure = tunnel_failure();
-    hosts = without_host(*hosts, place_.host, std::to_string(place_.port));
+    hosts = without_host(*hosts, endpoint_.host, std::to_string(endpoint_.port));
     if (hosts) {
-      log::warn("{}: trying the other hosts",
-                failure ? failure->text
-                        : fmt::format("{} has not answered in {} seconds", place_.text(), timeout.count()));
+      log::warn("{}: trying the other hosts", failure ? failure->text
+                                                      : fmt::format("{} has not answered in {} seconds",
+                                                                    endpoint_.text(), timeout.count()));
       continue;
     }
     const std::string text =
@@ -72,15 +72,15 @@ Connection::Connection(const ConnectionSettings& server, const std::string& data
     }
     throw TransientError(ExitCode::cannot_connect, text);
   }
-  answering_ = *std::move(hosts);
+  working_settings_ = *std::move(hosts);
 }
 
 bool Connection::connect(const ConnectionSettings& server, const std::string& database, seconds timeout) {
   connection_.reset(PQconnectStart(conninfo(through_tunnel(server), database).c_str()));
   PGconn* const connection = connection_.get();
-  PQsetNoticeReceiver(connection, log_notice, nullptr);  // before the first, which comes with the login
-  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);     // so that a refusal comes with its SQLSTATE
-  place_ = host_of(server, connection);
+  PQsetNoticeReceiver(connection, log_notice, nullptr);  // a login may already cause notices
+  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);     // so that the message contains the SQLSTATE
+  endpoint_ = host_of(server, connection);
   auto deadline = Clock::now() + timeout;
   PostgresPollingStatusType step = PGRES_POLLING_WRITING;
   while (PQstatus(connection) != CONNECTION_BAD && step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
@@ -90,45 +90,46 @@ bool Connection::connect(const ConnectionSettings& server, const std::string& da
     }
     const auto what =
         step == PGRES_POLLING_READING ? signals::Readiness::readable : signals::Readiness::writable;
-    if (signals::wait_until_ready(PQsocket(connection), what, timeout.count() > 0 ? left : kForever)) {
+    if (signals::wait_until_ready(PQsocket(connection), what, timeout.count() > 0 ? left : kNoTimeout)) {
       step = PQconnectPoll(connection);
     }
-    if (Endpoint next = host_of(server, connection); next != place_) {
-      place_ = std::move(next);
+    if (Endpoint next = host_of(server, connection); next != endpoint_) {
+      endpoint_ = std::move(next);
       deadline = Clock::now() + timeout;
     }
   }
   if (PQstatus(connection) != CONNECTION_OK) {
-    const ConnectFailure refusal(restore_host_names(server, PQerrorMessage(connection)));
-    if (refusal.sqlstate.empty() && tunnel_failure()) {
+    const ConnectFailure refused(restore_host_names(server, PQerrorMessage(connection)));
+    if (refused.sqlstate.empty() && tunnel_failure()) {
       return false;
     }
     const std::string text =
-        server.with_names(fmt::format("cannot connect ({}): {}", description_, refusal.text));
-    if (refusal.is_transient()) {
-      throw TransientError(ExitCode::cannot_connect, text, refusal.sqlstate);
+        server.with_names(fmt::format("cannot connect ({}): {}", description_, refused.text));
+    if (refused.is_transient()) {
+      throw TransientError(ExitCode::cannot_connect, text, refused.sqlstate);
     }
-    if (refusal.is_database_specific()) {
-      throw DatabaseError(text, refusal.sqlstate);
+    if (refused.is_database_specific()) {
+      throw DatabaseError(text, refused.sqlstate);
     }
-    throw ConnectError(text, refusal.sqlstate);
+    throw ConnectError(text, refused.sqlstate);
   }
   PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
   const auto hosts = server_.keywords.find("host");
-  if (hosts != server_.keywords.end() && hosts->second.find(',') != std::string::npos) {  // this one of them
+  if (hosts != server_.keywords.end() &&
+      hosts->second.find(',') != std::string::npos) {  // name the one in use
     ConnectionSettings found = server;
-    found.keywords["host"] = place_.host;
-    found.keywords["port"] = fmt::to_string(place_.port);
+    found.keywords["host"] = endpoint_.host;
+    found.keywords["port"] = fmt::to_string(endpoint_.port);
     description_ = found.describe(database);
   }
   return true;
 }
 
 std::optional<ssh::Tunnel::Failure> Connection::tunnel_failure() const {
-  return server_.tunnel ? server_.tunnel->failure(place_) : std::nullopt;
+  return server_.tunnel ? server_.tunnel->failure(endpoint_) : std::nullopt;
 }
 
-void Connection::lost(const std::string& why) const {
+void Connection::throw_lost(const std::string& why) const {
   const auto failure = tunnel_failure();
   throw TransientError(ExitCode::run_failed, fmt::format("the connection was lost ({}): {}", description_,
                                                          failure ? failure->text : why));
@@ -159,7 +160,8 @@ void Connection::check(const PGresult* result, int expected) const {
   const std::string severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   if (sqlstate.empty()) {
     const std::string_view message = PQerrorMessage(connection_.get());
-    lost(collapse_whitespace(message.substr(0, message.find('\n'))));  // what follows is libpq's guess at why
+    throw_lost(
+        collapse_whitespace(message.substr(0, message.find('\n'))));  // libpq's guess at the cause follows
   }
   std::string text = field(result, PG_DIAG_MESSAGE_PRIMARY);
   for (const char more : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT}) {
@@ -169,7 +171,7 @@ void Connection::check(const PGresult* result, int expected) const {
   }
   text += fmt::format(" (SQLSTATE {})", sqlstate);
   if (severity == "FATAL" || severity == "PANIC") {
-    lost(text);
+    throw_lost(text);
   }
   throw ServerError(text, sqlstate);
 }
@@ -205,7 +207,7 @@ bool Connection::is_open() const noexcept {
 void Connection::require_open() const {
   if (!is_open()) {
     const std::string_view message = PQerrorMessage(connection_.get());
-    lost(collapse_whitespace(message.substr(0, message.find('\n'))));
+    throw_lost(collapse_whitespace(message.substr(0, message.find('\n'))));
   }
 }
 

@@ -40,7 +40,8 @@ std::string or_default(const ConnectionSettings& server, std::string_view keywor
   return from_environment.empty() ? otherwise : from_environment;
 }
 
-/// Keywords that decide how a session is protected, with the libpq that brought them (manual: release notes).
+/// Keywords that decide how a session is protected, with the libpq version that introduced them (manual:
+/// Release Notes).
 constexpr auto kSecurityKeywords = std::to_array<std::pair<std::string_view, int>>({
     {"requirepeer", 9},
     {"gssencmode", 12},
@@ -65,7 +66,7 @@ constexpr auto kSecurityKeywords = std::to_array<std::pair<std::string_view, int
     {"sslkeylogfile", 18},
 });
 
-/// The name of an OpenSSL engine and what it calls the key: `pkcs11:slot_0-id_45`.
+/// True for a key in an OpenSSL engine, in the form engine:key, such as `pkcs11:slot_0-id_45`.
 bool is_engine_key(std::string_view value) {
   const auto colon = value.find(':');
   return colon > 0 && colon != std::string_view::npos && value.find('\n') == std::string_view::npos &&
@@ -78,8 +79,8 @@ bool exists(const std::string& path) {
   return access(path.c_str(), F_OK) == 0;
 }
 
-/// True for what cannot be a path but may be the text of a key or certificate: it has lines, is longer than
-/// libpq's paths, or has a long run of base64 characters of all three kinds.
+/// True for a value that cannot be a path but may be the text of a key or certificate: it has several lines,
+/// is longer than libpq's paths, or has a long run of base64 with upper and lower case letters and digits.
 bool is_encoded(std::string_view value) {
   constexpr std::size_t longest_path = 1023;
   constexpr std::size_t longest_name = 40;
@@ -108,8 +109,8 @@ bool is_encoded(std::string_view value) {
   return false;
 }
 
-/// A message of libpq's without the name of a private key's file, if there is no such file: a service file
-/// may have the text of the key there.
+/// Replaces the path of a private key in a message of libpq if there is no such file: a service file may
+/// contain the key itself there.
 std::string without_key_text(std::string message) {
   constexpr std::string_view before = "private key file \"";
   for (auto at = message.find(before); at != std::string::npos; at = message.find(before, at + 1)) {
@@ -122,7 +123,8 @@ std::string without_key_text(std::string message) {
   return message;
 }
 
-/// A password with a sign that should have been percent-encoded ends up in another part, and would be shown.
+/// True for a value that may contain part of a password: a password with a character that is not
+/// percent-encoded ends up in another part of the URI, where it would be shown.
 bool is_misread(std::string_view keyword, std::string_view value) {
   constexpr std::string_view of_ports = "0123456789,";
   return keyword == "port"
@@ -138,7 +140,7 @@ void ConnectionSettings::set_file(const std::string& keyword, const std::string&
     return;
   }
   std::string text = value;
-  if (text.find('\n') == std::string::npos) {  // as it comes through some environments
+  if (text.find('\n') == std::string::npos) {  // some environments escape newlines
     for (auto at = text.find("\\n"); at != std::string::npos; at = text.find("\\n", at)) {
       text.replace(at, 2, "\n");
     }
@@ -159,7 +161,7 @@ bool ConnectionSettings::take_url(const std::string& url) {
   }
   char* error = nullptr;
   const Options options(PQconninfoParse(uri.c_str(), &error), PQconninfoFree);
-  PQfreemem(error);  // it may have a part of the password
+  PQfreemem(error);  // it may contain part of the password
   if (!options) {
     return false;
   }
@@ -183,7 +185,7 @@ std::string ConnectionSettings::with_names(std::string message) const {
       message.replace(at, path.size(), keyword);
     }
   }
-  constexpr std::size_t shortest = 4;  // a shorter one would be found anywhere
+  constexpr std::size_t shortest = 4;  // a shorter one would match anywhere
   for (const auto& [keyword, value] : keywords) {
     if (value.size() < shortest || !is_secret_keyword(keyword)) {
       continue;

@@ -33,7 +33,7 @@ void CopyReader::Free::operator()(char* memory) const {
 }
 
 CopyReader::CopyReader(Connection& connection, const std::string& query) : connection_(connection) {
-  connection_.send_reading("COPY (" + query + ") TO STDOUT (FORMAT binary)");
+  connection_.send_table_query("COPY (" + query + ") TO STDOUT (FORMAT binary)");
   connection_.check(connection_.receive().get(), PGRES_COPY_OUT);
 }
 
@@ -47,10 +47,10 @@ bool CopyReader::receive(std::string_view& message) {
   message_.reset(data);
   if (size > 0) {
     message = {data, static_cast<std::size_t>(size)};
-    connection_.note_message(message.size());
+    connection_.note_message_size(message.size());
     return true;
   }
-  // Done, or failed: in either case the result says which.
+  // The result tells whether the copy is complete or has failed.
   connection_.check(connection_.receive().get(), PGRES_COMMAND_OK);
   return false;
 }

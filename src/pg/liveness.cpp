@@ -21,20 +21,20 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr seconds kTellEvery{10};
-constexpr seconds kActEvery{1};
-constexpr seconds kPatienceOfProbe{10};
-constexpr milliseconds kOnTheWay{2000};  // what the server has just sent
+constexpr seconds kLogInterval{10};
+constexpr seconds kCallbackInterval{1};
+constexpr seconds kProbeTimeout{10};
+constexpr milliseconds kInFlightTime{2000};  // for data that the server has just sent
 
-// Waits of the type Client are for the other side to send or to take something, those of the type Activity
-// for something to do (manual, "Wait Event Types"). Before version 9.6 only a wait for a lock is told.
+// The server waits for its client in wait events of the types Client and Activity (manual: The Cumulative
+// Statistics System, Wait Event Types). Servers before version 9.6 report only waits for locks.
 constexpr const char* kWaitEvents =
     "COALESCE(wait_event_type || ': ' || wait_event, '') AS waits_for, "
     "state LIKE 'idle%' OR COALESCE(wait_event_type, '') IN ('Client', 'Activity') AS waits_for_us";
 constexpr const char* kWaiting =
     "CASE WHEN waiting THEN 'Lock' ELSE '' END AS waits_for, state LIKE 'idle%' AS waits_for_us";
 
-// To be formatted with one of these. $1 the process, $2 the start of the session or ''.
+// To be formatted with one of these. $1: the PID; $2: the start of the session or ''.
 constexpr const char* kSession = R"sql(
 SELECT state, {}
   FROM pg_catalog.pg_stat_activity
@@ -57,18 +57,18 @@ const char* const Connection::kSessionStart =
     "FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
 bool Connection::has_input() const {
-  return signals::wait_until_ready(PQsocket(connection_.get()), signals::Readiness::readable, kOnTheWay);
+  return signals::wait_until_ready(PQsocket(connection_.get()), signals::Readiness::readable, kInFlightTime);
 }
 
 bool Connection::consume() const {
-  const seconds patience = asks_after_another_ ? kPatienceOfProbe : server_.silence;
+  const seconds silence_limit = is_probe_ ? kProbeTimeout : server_.silence;
   const auto started = Clock::now();
-  auto tell = started + kTellEvery;
-  auto ask = started + patience;
+  auto next_log = started + kLogInterval;
+  auto next_probe = started + silence_limit;
   const auto left = [&] {
-    const auto next = patience.count() > 0 ? std::min(tell, ask) : tell;
-    const auto time = std::max(std::chrono::ceil<milliseconds>(next - Clock::now()), milliseconds{0});
-    return while_waiting_ ? std::min(time, milliseconds(kActEvery)) : time;
+    const auto earliest = silence_limit.count() > 0 ? std::min(next_log, next_probe) : next_log;
+    const auto time = std::max(std::chrono::ceil<milliseconds>(earliest - Clock::now()), milliseconds{0});
+    return while_waiting_ ? std::min(time, milliseconds(kCallbackInterval)) : time;
   };
   while (!signals::wait_until_ready(PQsocket(connection_.get()), signals::Readiness::readable, left())) {
     if (while_waiting_) {
@@ -76,52 +76,51 @@ bool Connection::consume() const {
     }
     const auto now = Clock::now();
     const auto silent = std::chrono::round<seconds>(now - started);
-    if (patience.count() > 0 && now >= ask) {
+    if (silence_limit.count() > 0 && now >= next_probe) {
       probe(silent);
-      ask = Clock::now() + patience;
-      tell = Clock::now() + kTellEvery;
-    } else if (now >= tell) {
+      next_probe = Clock::now() + silence_limit;
+      next_log = Clock::now() + kLogInterval;
+    } else if (now >= next_log) {
       log::info("waiting for the server ({}) for {} s", description_, silent.count());
-      tell = now + kTellEvery;
+      next_log = now + kLogInterval;
     }
   }
   return PQconsumeInput(connection_.get()) != 0;
 }
 
 void Connection::probe(seconds silent) const {
-  if (asks_after_another_) {
-    lost(fmt::format("no data arrived for {} s", silent.count()));
+  if (is_probe_) {
+    throw_lost(fmt::format("no data arrived for {} s", silent.count()));
   }
   const SessionId session{PQbackendPID(connection_.get()), session_start_};
   if (const auto why =
-          diagnose_stall(server_, database_, place_, session, silent, [this] { return has_input(); })) {
-    lost(*why);
+          diagnose_stall(server_, database_, endpoint_, session, silent, [this] { return has_input(); })) {
+    throw_lost(*why);
   }
 }
 
 std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& server,
-                                                      const std::string& database, const Endpoint& place,
+                                                      const std::string& database, const Endpoint& endpoint,
                                                       const SessionId& session, seconds silent,
                                                       const std::function<bool()>& has_input) {
   const std::string since = fmt::format("no data arrived for {} s", silent.count());
-  ConnectionSettings plain =
-      without_unsafe_password_file(server, false);  // the log belongs to the owner's thread
+  ConnectionSettings plain = without_unsafe_password_file(server, false);  // only the owner's thread may log
   plain.keywords.erase("replication");
   std::optional<Connection> probe;
   std::optional<Result> found;
   const std::vector<std::string> parameters = {std::to_string(session.pid), session.start};
   try {
     probe.emplace(plain, database);
-    probe->asks_after_another_ = true;
+    probe->is_probe_ = true;
     const Result own = probe->query("SELECT pg_catalog.pg_backend_pid() AS pid");
-    if (own.first().number("pid") != PQbackendPID(probe->connection_.get()) || probe->place_ != place) {
-      return std::nullopt;  // a pool's, or another host's: it is reached, and knows nothing of this session
+    if (own.first().number("pid") != PQbackendPID(probe->connection_.get()) || probe->endpoint_ != endpoint) {
+      return std::nullopt;  // a pooler or another host: reachable, but it does not know this session
     }
     found = probe->query(fmt::format(kSession, probe->version().has_wait_events() ? kWaitEvents : kWaiting),
                          parameters);
   } catch (const TransientError& error) {
     if (!error.sqlstate().empty()) {
-      return std::nullopt;  // it is reached: too many connections, say
+      return std::nullopt;  // reachable: for example too many connections
     }
     return fmt::format("{}, and a second connection failed: {}", since, error.what());
   } catch (const Error& error) {
@@ -141,7 +140,7 @@ std::optional<std::string> Connection::diagnose_stall(const ConnectionSettings& 
   if (has_input()) {
     return std::nullopt;
   }
-  try {  // it would hold its locks and its slot; before it began to it has none
+  try {  // else it keeps its locks and its slot
     probe->query(kTerminate, parameters);
   } catch (const Error& error) {
     log::warn(

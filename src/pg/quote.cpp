@@ -5,7 +5,7 @@ namespace tap::pg {
 
 namespace {
 
-/// `text` between two `mark`s, what `doubled` holds written twice.
+/// Returns `text` between two `mark`s, with each character of `doubled` written twice.
 std::string between(char mark, std::string_view text, std::string_view doubled) {
   std::string quoted(1, mark);
   for (const char c : text) {
@@ -43,7 +43,7 @@ std::string array_text(const std::vector<std::string>& elements) {
 
 std::string without_literals(std::string_view sql) {
   std::string text;
-  char mark = 0;  // that we are in
+  char mark = 0;  // the kind of quotes that sql[i] is within
   for (std::size_t i = 0; i < sql.size(); ++i) {
     const char c = sql[i];
     if (mark == 0 || mark == '"') {

@@ -21,17 +21,17 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr milliseconds kStatusEvery{10'000};
-constexpr milliseconds kFarewell{2000};
+constexpr milliseconds kMaxStatusInterval{10'000};
+constexpr milliseconds kFinishTimeout{2000};
 // Kinds of messages inside CopyData.
 constexpr char kData = 'w';
 constexpr char kKeepalive = 'k';
 constexpr char kStatus = 'r';
-// What PQgetCopyData says of a stream without further messages.
+// What PQgetCopyData() returns when there are no more messages.
 constexpr int kEnded = -1;
 constexpr int kFailed = -2;
 
-/// A literal of the replication grammar, where a backslash is one and E'' unknown.
+/// Quotes a string for a replication command, where a backslash has no meaning and E'' is not supported.
 std::string quote_option(std::string_view text) {
   std::string quoted = "'";
   for (const char c : text) {
@@ -56,7 +56,7 @@ void put(char*& to, std::uint64_t value) {
   }
 }
 
-/// Microseconds since 2000, as the server counts.
+/// Returns the microseconds since 2000-01-01 UTC, the protocol's unit of time.
 std::uint64_t server_time() {
   using std::chrono::sys_days;
   using std::chrono::year;
@@ -65,15 +65,15 @@ std::uint64_t server_time() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(since).count());
 }
 
-/// A server that has not heard of us for wal_sender_timeout (60 s by default; 0: none) ends the stream.
+/// The server ends a stream whose client sends nothing for wal_sender_timeout (default 60 s; 0: no limit).
 milliseconds status_interval(Connection& connection) {
   const Result result = connection.simple_query(
       "SELECT setting AS timeout FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
   const milliseconds timeout(result.first().number("timeout"));
-  return timeout.count() > 0 ? std::min(kStatusEvery, timeout / 4) : kStatusEvery;
+  return timeout.count() > 0 ? std::min(kMaxStatusInterval, timeout / 4) : kMaxStatusInterval;
 }
 
-/// True once the server has said all about a stream that is ended: only then has it released the slot.
+/// True once the last result of the ended stream has arrived: only then has the server released the slot.
 bool is_released(PGconn* connection) {
   while (PQisBusy(connection) == 0) {
     PGresult* const result = PQgetResult(connection);
@@ -95,7 +95,7 @@ ReplicationStream::ReplicationStream(const ConnectionSettings& server, const std
                                      const std::string& slot, Lsn start, const Options& options)
     : connection_(for_replication(server), database), message_(nullptr, free_message) {
   connection_.pin_settings(false);
-  status_every_ = status_interval(connection_);
+  status_interval_ = status_interval(connection_);
   connection_.execute(set_search_path(kTablePath, false));
   if (PQsendQuery(connection_.connection_.get(), start_command(slot, start, options).c_str()) == 0) {
     fail();
@@ -106,16 +106,16 @@ ReplicationStream::ReplicationStream(const ConnectionSettings& server, const std
 
 void ReplicationStream::fail() {
   connection_.check(connection_.receive().get(), PGRES_COPY_BOTH);
-  connection_.lost("the server ended the stream");
+  connection_.throw_lost("the server ended the stream");
 }
 
-bool ReplicationStream::receive(milliseconds patience) {
+bool ReplicationStream::receive(milliseconds timeout) {
   PGconn* const connection = connection_.connection_.get();
   char* data = nullptr;
   int size = PQgetCopyData(connection, &data, 1);
   if (size == 0) {
-    if (!signals::wait_until_ready(PQsocket(connection), signals::Readiness::readable, patience)) {
-      mind_silence();
+    if (!signals::wait_until_ready(PQsocket(connection), signals::Readiness::readable, timeout)) {
+      check_silence();
       return false;
     }
     if (PQconsumeInput(connection) == 0) {
@@ -128,42 +128,42 @@ bool ReplicationStream::receive(milliseconds patience) {
   }
   message_.reset(data);
   size_ = static_cast<std::size_t>(size);
-  connection_.note_message(size_);
-  heard_ = true;
+  connection_.note_message_size(size_);
+  has_received_ = true;
   return size > 0;
 }
 
-void ReplicationStream::mind_silence() {
+void ReplicationStream::check_silence() {
   const auto now = Clock::now();
-  if (std::exchange(heard_, false)) {
+  if (std::exchange(has_received_, false)) {
     silent_since_ = now;
-    asked_ = false;
+    has_requested_keepalive_ = false;
   }
-  const seconds patience = connection_.server_.silence;
+  const seconds silence_limit = connection_.server_.silence;
   const auto silent = now - silent_since_;
-  if (patience.count() == 0 || silent < patience / 2) {
+  if (silence_limit.count() == 0 || silent < silence_limit / 2) {
     return;
   }
-  if (!asked_) {  // a server that has nothing to do need not say so
-    asked_ = true;
-    ask();
-  } else if (silent >= patience) {
+  if (!has_requested_keepalive_) {  // an idle server may stay silent
+    has_requested_keepalive_ = true;
+    request_keepalive();
+  } else if (silent >= silence_limit) {
     connection_.probe(std::chrono::round<seconds>(silent));
-    heard_ = true;
+    has_received_ = true;
   }
 }
 
-ReplicationStream::Event ReplicationStream::next(milliseconds patience) {
+ReplicationStream::Event ReplicationStream::next(milliseconds timeout) {
   signals::throw_if_stop_requested();
   stay_alive();
-  if (!receive(patience)) {
+  if (!receive(timeout)) {
     return Event::nothing;
   }
   Cursor message({message_.get(), size_});
   const char kind = static_cast<char>(message.u8());
   if (kind == kData) {
     lsn_ = {message.u64()};
-    message.u64();  // the same again: nothing that a logical stream needs
+    message.u64();  // the end of WAL; a logical stream has the same LSN here
     message.u64();  // the server's clock
     payload_ = message.rest();
     progress_.written = std::max(progress_.written, lsn_);
@@ -174,7 +174,7 @@ ReplicationStream::Event ReplicationStream::next(milliseconds patience) {
                 fmt::format("the server sent an unknown replication message, {:#x}", kind));
   }
   sent_up_to_ = {message.u64()};
-  progress_.written = std::max(progress_.written, sent_up_to_);  // else the server goes on asking
+  progress_.written = std::max(progress_.written, sent_up_to_);  // else the server keeps requesting answers
   message.u64();                                                 // the server's clock
   if (message.u8() != 0) {
     send_status(false);
@@ -206,12 +206,12 @@ void ReplicationStream::set_flushed(Lsn flushed) {
   }
 }
 
-void ReplicationStream::ask() {
+void ReplicationStream::request_keepalive() {
   send_status(true);
 }
 
 void ReplicationStream::stay_alive() noexcept {
-  if (Clock::now() - last_status_ >= status_every_) {
+  if (Clock::now() - last_status_ >= status_interval_) {
     send_status(false);
   }
 }
@@ -223,8 +223,8 @@ void ReplicationStream::finish() noexcept {
     return;
   }
   try {
-    const auto deadline = Clock::now() + kFarewell;
-    bool has_ended = false;  // else messages may still come
+    const auto deadline = Clock::now() + kFinishTimeout;
+    bool has_ended = false;  // else messages may still arrive
     while (Clock::now() < deadline) {
       int size = kEnded;
       if (!has_ended) {
@@ -237,13 +237,13 @@ void ReplicationStream::finish() noexcept {
         return;
       }
       if (size <= 0 &&
-          signals::wait_until_ready(PQsocket(connection), signals::Readiness::readable, kFarewell) &&
+          signals::wait_until_ready(PQsocket(connection), signals::Readiness::readable, kFinishTimeout) &&
           PQconsumeInput(connection) == 0) {
         return;
       }
     }
   } catch (const std::exception&) {
-    return;  // stopped: closing the connection does as well
+    return;  // interrupted: closing the connection also releases the slot
   }
 }
 

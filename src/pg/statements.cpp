@@ -30,12 +30,12 @@ void Connection::send(const std::string& sql) {
   }
 }
 
-void Connection::send_reading(const std::string& sql) {
+void Connection::send_table_query(const std::string& sql) {
   log_sql(sql);
   send(set_search_path(kTablePath, true) + sql + "; " + set_search_path(kCatalogPath, true));
 }
 
-Connection::PgResult Connection::receive_reading() {
+Connection::PgResult Connection::receive_table_rows() {
   PgResult rows(nullptr, PQclear);
   while (true) {
     while (PQisBusy(connection_.get()) != 0 && consume()) {
@@ -53,8 +53,7 @@ Connection::PgResult Connection::receive_reading() {
 
 bool Connection::is_pooled() {
   if (!is_pooled_) {
-    // A pooler makes up the PID that it tells its clients. The one query that runs with a foreign search
-    // path.
+    // A pooler reports an invented PID to its clients. No other query runs with a search path set by others.
     send(
         fmt::format("SELECT pg_catalog.set_config('search_path', '{}', false) "
                     "WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {}",
@@ -116,18 +115,18 @@ Result Connection::simple_query(const std::string& sql) {
 
 Result Connection::read_table(const std::string& sql) {
   return in_pinned_session([&] {
-    send_reading(sql);
-    return rows_of(receive_reading());
+    send_table_query(sql);
+    return to_result(receive_table_rows());
   });
 }
 
 Result Connection::receive_rows() {
   PgResult result = receive();
   check(result.get(), PGRES_TUPLES_OK);
-  return rows_of(std::move(result));
+  return to_result(std::move(result));
 }
 
-Result Connection::rows_of(std::shared_ptr<pg_result> result) {
+Result Connection::to_result(std::shared_ptr<pg_result> result) {
   std::vector<std::string> columns;
   std::vector<std::string_view> cells;
   columns.reserve(static_cast<std::size_t>(PQnfields(result.get())));
@@ -142,14 +141,14 @@ Result Connection::rows_of(std::shared_ptr<pg_result> result) {
       cells.push_back(null ? std::string_view() : std::string_view(PQgetvalue(result.get(), row, i), size));
       row_size += size;
     }
-    note_message(row_size);
+    note_message_size(row_size);
   }
   return {std::move(result), std::move(columns), std::move(cells)};
 }
 
 std::vector<Oid> Connection::column_types(const std::string& sql) {
-  send_reading(sql);
-  const PgResult result = receive_reading();
+  send_table_query(sql);
+  const PgResult result = receive_table_rows();
   std::vector<Oid> types;
   types.reserve(static_cast<std::size_t>(PQnfields(result.get())));
   for (int i = 0; i < PQnfields(result.get()); ++i) {

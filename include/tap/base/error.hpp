@@ -6,10 +6,10 @@
 
 namespace tap {
 
-/// What the process exits with. A run that a signal ended exits with 128 + the signal's number instead.
+/// The exit codes of the process. After a signal it is 128 + the signal's number instead.
 enum class ExitCode {
   done = 0,
-  run_failed = 1,           ///< a stream failed, or the connection was lost for good
+  run_failed = 1,           ///< a stream failed, or the connection was lost permanently
   usage = 2,                ///< config, catalog, state or command line is wrong
   cannot_connect = 3,       ///< no connection, or the server refused the login
   log_based_unprepared = 4  ///< a precondition of log-based replication is not met
@@ -24,8 +24,8 @@ struct Problem {
 /// On one line: `found: needed: fix`.
 std::string to_text(const Problem& problem);
 
-/// The one exception family. Thrown where the knowledge is, with a text that says what is wrong, where, and
-/// what to do next; caught once in main, which prints it as one line and exits with its code.
+/// The base of all errors. Its text says what failed, where, and what to do. main() prints it as one line and
+/// exits with its code.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& text) : std::runtime_error(text), code_(code), problem_{text} {}
@@ -50,16 +50,16 @@ class Error : public std::runtime_error {
 /// The error's text, followed by a hint to run `tap-postgres check` if that reports the cause too.
 std::string message_with_hint(const Error& error);
 
-/// A fault of one stream (table gone, no privilege, a value that cannot be sent): the others go on, and the
-/// run exits with ExitCode::run_failed at its end.
+/// An error of one stream, such as a missing table or privilege or a value that cannot be sent. The other
+/// streams continue, and the run ends with ExitCode::run_failed.
 class StreamError : public Error {
  public:
   explicit StreamError(const std::string& text) : Error(ExitCode::run_failed, text) {}
   explicit StreamError(const Problem& problem) : Error(ExitCode::run_failed, problem) {}
 };
 
-/// The server, or what stands between, does not answer as PostgreSQL does. Where one stream's table is read
-/// this is that stream's fault.
+/// The server, or a proxy before it, sent something that PostgreSQL does not send. While one stream's table
+/// is read, it is treated as a stream error.
 class MalformedAnswer : public Error {
  public:
   explicit MalformedAnswer(const std::string& text) : Error(ExitCode::run_failed, text) {}

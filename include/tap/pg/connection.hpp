@@ -23,48 +23,50 @@ struct pg_result;  // libpq's PGresult
 
 namespace tap::pg {
 
-/// A connection to one database, for what libpqxx cannot do: COPY in binary, and transactions whose snapshot
-/// must not be lost to a silent reconnection.
+/// A libpq connection to one database, for what libpqxx cannot do: binary COPY, logical replication, and
+/// transactions whose snapshot must not be lost to a silent reconnection. To be used by one thread at a time.
+/// Every function that waits throws Interrupted when a signal requests a stop.
 class Connection {
  public:
-  /// Connects, to the first of several hosts that takes us. Throws with ExitCode::cannot_connect and the
-  /// server's words: TransientError if a later try may go well, else DatabaseError or ConnectError. Here and
-  /// below, whatever waits throws Interrupted when a signal asks for it.
+  /// Connects to the first of the configured hosts that accepts the login. Throws with
+  /// ExitCode::cannot_connect and the server's message: TransientError if another attempt may succeed, else
+  /// DatabaseError or ConnectError.
   Connection(const ConnectionSettings& server, const std::string& database);
 
-  /// Runs statements without an answer.
+  /// Runs statements that return no rows. Throws ServerError, TransientError.
   void execute(const std::string& sql);
   /// Runs one statement on the catalog; `parameters` are bound to $1, $2, ... as text. A transaction must
-  /// have pinned its settings; outside of one they are pinned here. Both throw ServerError, TransientError.
+  /// have pinned its settings; outside a transaction this pins them. Throws ServerError, TransientError.
   Result query(const std::string& sql, const std::vector<std::string>& parameters = {});
-  /// The same for what only the simple protocol takes: the commands of a replication connection.
+  /// Runs one statement with the simple query protocol, as the commands of a replication connection require.
+  /// Does not pin the settings. Throws ServerError, TransientError.
   Result simple_query(const std::string& sql);
-  /// Reads a table or view of the user's with kTablePath (tap/pg/settings.hpp): `sql` names everything in
-  /// full.
+  /// Reads a user's table or view with the search path kTablePath (session_settings.hpp): `sql` must qualify
+  /// every name. Throws ServerError, TransientError.
   Result read_table(const std::string& sql);
-  /// The types of a query's columns, as the server takes it now: domains are their base types. Throws as the
-  /// others do.
+  /// Returns the types of a query's columns, as of now. The server reports a domain as its base type. Throws
+  /// ServerError, TransientError.
   std::vector<Oid> column_types(const std::string& sql);
 
-  /// False once the server has closed it: it shuts down, or somebody has ended us. For a connection that has
-  /// nothing to do; does not wait.
+  /// False once the server has closed the connection, as at a shutdown or by pg_terminate_backend(). For an
+  /// idle connection; does not wait.
   [[nodiscard]] bool is_open() const noexcept;
-  /// Throws TransientError if it is not.
+  /// Throws TransientError if the connection is not open.
   void require_open() const;
 
-  /// Bytes that libpq keeps allocated for the connection's life, about: as many as the largest message from
-  /// the server had. Only a new connection gives them back.
+  /// Approximate bytes that libpq keeps allocated while the connection exists: the size of the largest
+  /// message from the server. Only a new connection frees them.
   [[nodiscard]] std::size_t retained_memory() const { return largest_message_; }
-  /// Retained memory that is worth a new connection where one can be made.
+  /// Retained memory in bytes above which a caller that can should make a new connection.
   static constexpr std::size_t kMostRetained = std::size_t{4} << 20U;
 
-  /// Something to be done each second while the server lets us wait.
+  /// Sets a callback that runs each second while a function waits for the server.
   void while_waiting(std::function<void()> action) { while_waiting_ = std::move(action); }
 
-  /// Runs `before`, then pins this session's settings (see tap/pg/settings.hpp): in one round trip, which
-  /// also asks when the session began. Throws what execute() does.
+  /// Runs `before`, then pins the settings of the session (session_settings.hpp), in one round trip. The
+  /// first call also reads when the session began. Throws ServerError, TransientError.
   void pin_settings(bool local, const std::string& before = "");
-  /// Pins the settings of a session that is used outside of transactions.
+  /// Pins the settings of a session that is used outside transactions, unless a pooler shares it.
   void pin_session();
 
   /// How the session is protected: `TLSv1.3, TLS_AES_256_GCM_SHA384`, `by GSSAPI`, `not encrypted`,
@@ -76,29 +78,30 @@ class Connection {
   /// For messages: host, port, database and user.
   [[nodiscard]] const std::string& description() const { return description_; }
 
-  /// The server without those of its hosts that have not answered.
-  [[nodiscard]] const ConnectionSettings& answering() const { return answering_; }
+  /// The settings without the hosts that did not answer.
+  [[nodiscard]] const ConnectionSettings& working_settings() const { return working_settings_; }
 
-  /// A session on the server. After a failover the same process number can be another role's session there,
-  /// so that only both together name one.
+  /// Identifies a session on the server. After a failover the same PID may be another role's session, so the
+  /// start is needed, too.
   struct SessionId {
     int pid = 0;
-    std::string start{};  ///< as kSessionStart gives it; empty if it was never asked for
+    std::string start{};  ///< the result of kSessionStart; empty if it was never read
   };
   /// SQL for the start of the session that runs it, as text that does not depend on the session's settings.
   static const char* const kSessionStart;
 
-  /// Hands the connection over, open as it is, to be closed by PQfinish(); this object must not be used
-  /// afterwards.
+  /// Hands the open connection over to the caller, who must close it with PQfinish(). This object must not be
+  /// used afterwards.
   [[nodiscard]] pg_conn* release();
 
-  /// What another connection finds out about `session`, at `place`, of which nothing has come for `silent`
-  /// though it owes us something: why it is dead, if it cannot be reached, has no such session, or waits for
-  /// us while we wait for it, when the network between swallows what is sent; nothing if it may be alive.
-  /// `has_input` tells whether something has come meanwhile, or comes very soon. A session that waits for us
-  /// is terminated, if it is certain to be ours.
+  /// Makes a second connection to find out why `session`, on the host `endpoint`, has sent nothing for
+  /// `silent` although an answer is due. Returns the reason if the session is dead: the server cannot be
+  /// reached, has no such session, or waits for this client while the client waits for it, because the
+  /// network drops data. Returns nothing if the session may be alive. `has_input` must return whether data
+  /// has arrived in the meantime or arrives within about two seconds. Terminates a session that waits for
+  /// this client if its start is known.
   static std::optional<std::string> diagnose_stall(const ConnectionSettings& server,
-                                                   const std::string& database, const Endpoint& place,
+                                                   const std::string& database, const Endpoint& endpoint,
                                                    const SessionId& session, std::chrono::seconds silent,
                                                    const std::function<bool()>& has_input);
 
@@ -106,62 +109,61 @@ class Connection {
   friend class CopyReader;
   friend class ReplicationStream;
 
-  struct Close {
+  struct Closer {
     void operator()(pg_conn* connection) const;
   };
 
   using PgResult = std::unique_ptr<pg_result, void (*)(pg_result*)>;
 
-  void note_message(std::size_t size) { largest_message_ = std::max(largest_message_, size); }
+  void note_message_size(std::size_t size) { largest_message_ = std::max(largest_message_, size); }
   void send(const std::string& sql);
-  /// Sends a statement that reads a table, between two that set the search path; the server's answer to it
-  /// comes second.
-  void send_reading(const std::string& sql);
-  /// Its rows.
-  PgResult receive_reading();
-  /// The rows of what was sent.
+  /// Sends a statement that reads a table, between two that set the search path: its result is the second of
+  /// three.
+  void send_table_query(const std::string& sql);
+  /// Returns the result of the statement that send_table_query() sent.
+  PgResult receive_table_rows();
+  /// Returns the rows of the statement that send() sent.
   Result receive_rows();
-  Result rows_of(std::shared_ptr<pg_result> result);
+  Result to_result(std::shared_ptr<pg_result> result);
 
-  /// True if statements outside of a transaction may each run in another session of a pooler's. If not, the
-  /// session has our search path from then on.
+  /// True if a pooler may run each statement outside a transaction in another session. If not, the search
+  /// path of the session is kCatalogPath from then on.
   bool is_pooled();
-  /// Runs `statement` with our settings pinned, wherever it runs.
+  /// Runs `statement` with the settings pinned, also behind a pooler.
   template <class Statement>
   auto in_pinned_session(Statement statement);
 
-  /// False if one of the hosts, which place_ is then, has not answered within `timeout` (0: for ever), or is
-  /// not to be reached through the tunnel. libpq leaves the first to those who do not want to be blocked
-  /// meanwhile, and takes the second for a connection; so going on with the other hosts is left to the
-  /// caller.
+  /// Returns false if the host at endpoint_ has not answered within `timeout` (0: no limit) or cannot be
+  /// reached through the tunnel: the caller must try the other hosts. libpq does not do so, since it enforces
+  /// no timeout on non-blocking connections and sees only the open local end of the tunnel.
   bool connect(const ConnectionSettings& server, const std::string& database, std::chrono::seconds timeout);
 
-  /// The last result of what was sent; a COPY's first one.
+  /// Waits for the last result of what was sent, or the first one of a COPY.
   PgResult receive() const;
-  /// Waits for more from the server, and takes it in. False: it closed the connection; the next result says
-  /// why. Minds silence.
+  /// Waits for data from the server and reads it; probes a server that sends nothing for long. Returns false
+  /// if the connection was closed: the next result contains the reason.
   bool consume() const;
-  /// Throws TransientError if diagnose_stall() knows why.
+  /// Throws TransientError if diagnose_stall() finds that the session is dead.
   void probe(std::chrono::seconds silent) const;
-  /// Something has come, or comes very soon.
+  /// True if data has arrived or arrives within about two seconds.
   [[nodiscard]] bool has_input() const;
-  /// Throws ServerError or TransientError for a result that is not what was `expected` (ExecStatusType).
+  /// Throws ServerError or TransientError unless the status of `result` is `expected` (an ExecStatusType).
   void check(const pg_result* result, int expected) const;
-  /// `why` as far as the connection itself knows.
-  [[noreturn]] void lost(const std::string& why) const;
-  /// What the tunnel has to do with it that nothing comes from the server.
+  /// Throws the TransientError of a lost connection. The failure of the tunnel, if any, replaces `why`.
+  [[noreturn]] void throw_lost(const std::string& why) const;
+  /// The tunnel's failure for the host at endpoint_; nothing without a tunnel or a failure.
   [[nodiscard]] std::optional<ssh::Tunnel::Failure> tunnel_failure() const;
 
   std::string description_;
-  ConnectionSettings server_;  ///< has the tunnel, which must outlive the connection
-  ConnectionSettings answering_;
+  ConnectionSettings server_;  ///< holds the tunnel, which must outlive the connection
+  ConnectionSettings working_settings_;
   std::string database_;
-  bool asks_after_another_ = false;
+  bool is_probe_ = false;
   std::optional<bool> is_pooled_;  ///< unset: not determined yet
   std::function<void()> while_waiting_;
   std::string session_start_;  ///< see SessionId
-  Endpoint place_;             ///< the one of the hosts that libpq is at, as the config names it
-  std::unique_ptr<pg_conn, Close> connection_;
+  Endpoint endpoint_;          ///< the host that libpq uses, as named in the config
+  std::unique_ptr<pg_conn, Closer> connection_;
   std::size_t largest_message_ = 0;
 };
 

@@ -18,11 +18,13 @@ class Tunnel;
 
 namespace tap::pg {
 
-/// The server's timeouts for our sessions, by setting, as the server reads them: `lock_timeout` is `5min`.
+/// The timeouts that each session sets, by the name of the setting, in the server's syntax: `lock_timeout`,
+/// `5min`.
 using Timeouts = std::map<std::string, std::string, std::less<>>;
 
-/// How to reach and enter the server: libpq's connection keywords (manual: libpq, Parameter Key Words) with
-/// their values. What is absent libpq takes from its environment, service and password files.
+/// How to connect and log in: libpq's connection keywords (manual: libpq, Parameter Key Words) with their
+/// values, and what libpq does not do. libpq takes missing keywords from the environment, the service file
+/// and the password file.
 struct ConnectionSettings {
   std::map<std::string, std::string, std::less<>> keywords;
   Timeouts timeouts = {
@@ -30,17 +32,18 @@ struct ConnectionSettings {
   /// A shell command that prints the password; run for each connection, since tokens expire. Empty: none.
   std::string password_command;
 
-  /// How long nothing may come from the server until it is asked, by a second connection, what the first one
-  /// does there; 0: for ever.
+  /// How long the server may send nothing before a second connection asks what the first one's session does;
+  /// 0: no limit.
   std::chrono::seconds silence{60};
 
-  /// Sets a keyword that is a file's path (`sslrootcert`): `value` is that, or the file's text in PEM.
+  /// Sets a keyword of kFileKeywords. `value` is a path, or the contents of the file in PEM format.
   void set_file(const std::string& keyword, const std::string& value);
-  /// Takes keywords from a URI (manual: libpq, Connection URIs), of SQLAlchemy's form, too:
-  /// `postgresql+psycopg2://user:password@host:5432/shop?sslmode=require`. False if it is none.
+  /// Sets the keywords of a URI (manual: libpq, Connection URIs), also of SQLAlchemy's form:
+  /// `postgresql+psycopg2://user:password@host:5432/shop?sslmode=require`. Returns false if it is not a valid
+  /// URI.
   [[nodiscard]] bool take_url(const std::string& url);
 
-  std::shared_ptr<ssh::Tunnel> tunnel{};  ///< the way to it, if there is one; shared by all copies
+  std::shared_ptr<ssh::Tunnel> tunnel{};  ///< null: connect directly; shared by all copies
 
   /// The database that is connected to when a caller names none; empty if only libpq knows.
   [[nodiscard]] std::string database() const;
@@ -49,27 +52,27 @@ struct ConnectionSettings {
   /// For messages, without secrets: `localhost:5432, database shop, user tap`; with a tunnel also
   /// `, through SSH jump.example.com:22`.
   [[nodiscard]] std::string describe(std::string_view database) const;
-  /// A message of libpq's, in which what was given as text, or is secret, is called by its keyword. So is
-  /// what libpq calls the file of a private key if there is no such file: it may be the key.
+  /// Replaces secrets, and the paths of files that were given as text, by their keywords in a message of
+  /// libpq. Also replaces the path of a private key that does not exist: it may be the key itself.
   [[nodiscard]] std::string with_names(std::string message) const;
 
  private:
   std::map<std::string, std::shared_ptr<const MemoryFile>> texts_;  ///< by keyword
 };
 
-/// The same server, of whose several hosts only the primary will do, unless target_session_attrs is set. A
-/// single host is taken as it is: that it is a standby is told better after connecting.
+/// Returns settings that accept only the primary of several hosts, unless target_session_attrs is set. A
+/// single host is not checked, since a later check reports a standby better than libpq does.
 ConnectionSettings primary_of(ConnectionSettings server);
 
-/// True for a connection keyword of the libpq we run with ("sslrootcert").
+/// True for a connection keyword of the libpq in use ("sslrootcert").
 bool is_connection_keyword(std::string_view name);
-/// True for one whose value must never be shown ("password").
+/// True for a keyword whose value must never be shown ("password").
 bool is_secret_keyword(std::string_view name);
-/// The keywords that decide how a session is protected, without sslmode and the files of certificates.
+/// The keywords that decide how a session is protected, except sslmode and kFileKeywords.
 std::span<const std::string_view> security_keywords();
-/// The major version that brought a keyword which decides how a session is protected; empty for others.
+/// The major version of libpq that introduced a keyword of security_keywords(); nothing for other keywords.
 std::optional<int> libpq_of_security_keyword(std::string_view name);
-/// The version of the libpq we run with: `15.14`.
+/// The version of the libpq in use: `15.14`.
 std::string libpq_version();
 
 /// Keywords whose value is a file with a certificate, a key, or a revocation list.
@@ -79,8 +82,8 @@ inline constexpr std::array kFileKeywords = {"sslrootcert", "sslcert", "sslkey",
 /// print it. A missing sslkey is always refused, since its value may be a secret.
 bool may_be_file(std::string_view keyword, const std::string& value);
 
-/// What the environment says for `keyword` (PGHOST for `host`), which libpq uses if the config is silent;
-/// empty if nothing.
+/// Returns the value of the environment variable for `keyword` (PGHOST for `host`), which libpq uses if the
+/// config does not set it; empty if the variable is not set.
 std::string connection_default(std::string_view keyword);
 
 }  // namespace tap::pg

@@ -46,7 +46,7 @@ class ConnectError : public PostgresError {
       : PostgresError(ExitCode::cannot_connect, text, std::move(sqlstate)) {}
 };
 
-/// The server has no such database, or refuses this role the access to it.
+/// The server has no such database, or the role may not connect to it.
 class DatabaseError : public ConnectError {
  public:
   using ConnectError::ConnectError;
@@ -60,7 +60,7 @@ class ServerError : public PostgresError {
 
   /// True for recovery conflicts of a standby, deadlocks, timeouts and a lack of resources.
   [[nodiscard]] bool is_transient() const noexcept override;
-  /// The check looks at privileges.
+  /// `tap-postgres check` reports missing privileges.
   [[nodiscard]] bool is_reported_by_check() const noexcept override { return sqlstate() == "42501"; }
 };
 

@@ -19,25 +19,26 @@ struct Progress {
   Lsn applied;  ///< as `flushed`; only synchronous replication cares
 };
 
-/// The payloads of a logical replication slot (manual: Streaming Replication Protocol), not decoded.
+/// Reads the payloads of a logical replication slot (manual: Streaming Replication Protocol), undecoded.
 class ReplicationStream {
  public:
-  using Options = std::vector<std::pair<std::string, std::string>>;  // of the plugin
+  /// The names and values of the output plugin's options.
+  using Options = std::vector<std::pair<std::string, std::string>>;
 
-  /// Opens a connection of its own and starts at `start`, or where the slot is if that is later. Throws what
-  /// Connection does; ServerError if the slot or the plugin refuses.
+  /// Opens a replication connection and starts at `start`, or at the slot's confirmed flush LSN if that is
+  /// later. Throws as Connection::Connection() does; ServerError if the server cannot start the stream.
   ReplicationStream(const ConnectionSettings& server, const std::string& database, const std::string& slot,
                     Lsn start, const Options& options);
 
   enum class Event { message, keepalive, nothing };
-  /// Waits for the next event, at most `patience`. Keepalives that want an answer get it. Throws
+  /// Waits for the next event, at most `timeout`. Answers a keepalive that requests an answer. Throws
   /// TransientError, ServerError, Interrupted.
-  Event next(std::chrono::milliseconds patience);
+  Event next(std::chrono::milliseconds timeout);
 
   /// The last message: its LSN, as the plugin reports it, and its payload, valid until the next event.
   [[nodiscard]] Lsn lsn() const { return lsn_; }
   [[nodiscard]] std::string_view payload() const { return payload_; }
-  /// Frees the payload, which is not needed any more. For large ones: others are freed by next().
+  /// Frees the payload, which next() does otherwise. Worth it for a large one.
   void free_payload() {
     message_.reset();
     payload_ = {};
@@ -45,15 +46,16 @@ class ReplicationStream {
   /// The last keepalive: the server has sent what was committed up to here.
   [[nodiscard]] Lsn sent_up_to() const { return sent_up_to_; }
 
-  /// Bytes that libpq keeps allocated, about: as many as the largest message had.
+  /// See Connection::retained_memory().
   [[nodiscard]] std::size_t retained_memory() const { return connection_.retained_memory(); }
 
-  /// What the slot has already: some servers would move it back to a lower position.
+  /// Sets the slot's confirmed flush LSN: set_flushed() sends no lower position, because some servers would
+  /// move the slot back.
   void set_confirmed(Lsn confirmed) { confirmed_ = confirmed; }
   /// Acknowledges `flushed`, at once if it has advanced. A position below the confirmed one is not sent.
   void set_flushed(Lsn flushed);
   /// Requests a keepalive, which reports how far the server has sent.
-  void ask();
+  void request_keepalive();
   /// Sends a status update if one is due. To be called during long work between calls of next(), which
   /// reports any failure.
   void stay_alive() noexcept;
@@ -63,8 +65,8 @@ class ReplicationStream {
  private:
   using Clock = std::chrono::steady_clock;
 
-  bool receive(std::chrono::milliseconds patience);
-  void mind_silence();
+  bool receive(std::chrono::milliseconds timeout);
+  void check_silence();
   bool send_status(bool ask_for_keepalive) noexcept;
   [[noreturn]] void fail();
 
@@ -77,10 +79,10 @@ class ReplicationStream {
   Lsn confirmed_;
   Progress progress_;
   Clock::time_point last_status_;
-  bool heard_ = true;               ///< since the last look at the clock
-  Clock::time_point silent_since_;  ///< if nothing was heard
-  bool asked_ = false;              ///< since then
-  std::chrono::milliseconds status_every_{};
+  bool has_received_ = true;              ///< since the last check_silence()
+  Clock::time_point silent_since_;        ///< valid if nothing was received
+  bool has_requested_keepalive_ = false;  ///< since silent_since_
+  std::chrono::milliseconds status_interval_{};
 };
 
 }  // namespace tap::pg

@@ -14,8 +14,8 @@ namespace tap::pg {
 
 class Row;
 
-/// The rows of a small query, as text. Holds the whole answer in memory; its rows, and views of their values,
-/// are valid as long as the Result (views also as long as a copy of it).
+/// The rows of a small query, as text. Holds the whole result in memory. A Row is valid while its Result
+/// exists, a view of a value while the Result or a copy of it exists.
 ///
 ///     for (const Row row : connection.query("SELECT datname AS name FROM pg_catalog.pg_database")) {
 ///       names.push_back(row.text("name"));
@@ -40,25 +40,20 @@ class Result {
   Row operator[](std::size_t row) const&& = delete;
   Row first() const&& = delete;
 
-  /// The position of a column, by the name the query gave it. Look it up once, before the rows.
+ private:
+  friend class Row;
+
+  // Row reads values with the following functions, which are documented there.
   [[nodiscard]] std::size_t column(std::string_view name) const;
 
   [[nodiscard]] bool is_null(std::size_t row, std::size_t column) const {
     return cell(row, column).data() == nullptr;
   }
-  [[nodiscard]] std::string_view view(std::size_t row, std::size_t column) const { return cell(row, column); }
-  [[nodiscard]] std::string text(std::size_t row, std::size_t column) const {
-    return std::string(cell(row, column));
-  }
   [[nodiscard]] char character(std::size_t row, std::size_t column) const;
-  [[nodiscard]] bool flag(std::size_t row, std::size_t column) const { return cell(row, column) == "t"; }
   [[nodiscard]] std::int64_t number(std::size_t row, std::size_t column) const;
   [[nodiscard]] Oid oid(std::size_t row, std::size_t column) const;
   [[nodiscard]] std::size_t index(std::size_t row, std::size_t column, std::size_t count) const;
   [[nodiscard]] std::vector<std::string> text_list(std::size_t row, std::size_t column) const;
-
- private:
-  friend class Row;
 
   [[noreturn]] static void throw_no_cell();
   [[noreturn]] void throw_malformed(std::size_t row, std::size_t column, std::string_view expected) const;
@@ -78,8 +73,8 @@ class Result {
 
 /// One row of a Result, which must outlive it. Columns are named as in the query.
 ///
-/// A value that is missing, or that is not what its reader asks for, is a MalformedAnswer: the server may be
-/// anything. Reading columns in the order of the query is fastest.
+/// The functions throw MalformedAnswer for a missing row or column and for a value of another form: the peer
+/// may not be PostgreSQL. Reading columns in the order of the query is fastest.
 class Row {
  public:
   [[nodiscard]] bool is_null(std::string_view column) const { return cell(find(column)).data() == nullptr; }
@@ -99,7 +94,7 @@ class Row {
   }
   /// 0 for NULL.
   [[nodiscard]] Oid oid(std::string_view column) const { return result_.oid(row_, find(column)); }
-  /// A number from 1 to `count`, less 1: the index in a list of that many items that the query was given.
+  /// A number from 1 to `count`, minus 1: the index in a list of `count` items that the query was given.
   [[nodiscard]] std::size_t index(std::string_view column, std::size_t count) const {
     return result_.index(row_, find(column), count);
   }

@@ -6,8 +6,8 @@
 
 namespace tap::pg {
 
-/// A server's version, and what servers of that version have. Queries that only some servers understand are
-/// chosen by this and nothing else.
+/// A server's version and its features. Every query that only some versions support is chosen by these
+/// functions.
 class ServerVersion {
  public:
   /// `number` is the setting server_version_num: 90605 is 9.6.5, 180006 is 18.6.
@@ -39,7 +39,7 @@ class ServerVersion {
   int number_;
 };
 
-/// The oldest servers that tables can be copied from, and that changes can be followed on.
+/// The oldest servers for copies of tables and for log-based replication.
 inline constexpr ServerVersion kOldestForCopies{90300};
 inline constexpr ServerVersion kOldestForLogBased{100006};
 

@@ -9,16 +9,16 @@
 
 namespace tap {
 
-/// A place in the server's write-ahead log, in bytes from its beginning (manual: WAL Internals).
+/// A position in WAL, in bytes from its beginning (manual: WAL Internals).
 struct Lsn {
   std::uint64_t value = 0;
 
   auto operator<=>(const Lsn&) const = default;
 };
 
-/// As the server writes it: `16/B374D848`.
+/// Returns the server's notation: `16/B374D848`.
 std::string to_text(Lsn lsn);
-/// Nothing if the text is not one.
+/// Parses that notation. Returns nothing for other text.
 std::optional<Lsn> read_lsn(std::string_view text);
 
 }  // namespace tap

@@ -23,21 +23,21 @@ struct TypeRow {
   std::string display_name{};  ///< format_type() without modifiers: "character varying", "integer[]"
 };
 
-/// Types by OID: all that a set of columns use, with the types they are made of.
+/// Types by OID: those of a set of columns, with their base and element types.
 using TypeRows = std::unordered_map<Oid, TypeRow>;
 
-/// The types of a server that is what it claims to be contain all that they refer to, and none contains
-/// itself; the functions below throw MalformedAnswer where they do not. Domains and arrays may
-/// be nested so deep.
+/// How deep domains and arrays may be nested. The functions below throw MalformedAnswer if a type contains
+/// itself, is nested deeper, or refers to a type that `types` lacks: PostgreSQL has no such types.
 constexpr int kMaxTypeNesting = 100;
 
-/// The row of a type.
+/// Returns the row of a type.
 const TypeRow& type_row(const TypeRows& types, Oid type);
-/// The type that a domain is over in the end, or the type itself.
+/// Returns the type on which a domain is based, through all nested domains; other types are returned
+/// unchanged.
 Oid base_type(const TypeRows& types, Oid type);
 [[noreturn]] void throw_nested_type(const TypeRow& type);
 
-/// The type's display_name; empty if `types` does not hold it, as when it was made since they were read.
+/// Returns the type's display_name; empty if `types` lacks it, for example because it was created later.
 inline std::string display_name(const TypeRows& types, Oid type) {
   const auto found = types.find(type);
   return found == types.end() ? "" : found->second.display_name;

@@ -34,8 +34,8 @@ pqxx::result run(pqxx::transaction_base& transaction, const std::string& sql,
 #endif
 }
 
-// Connections are made by Connection, which knows other hosts, the tunnel, why a login was refused, and where
-// notices go; libpqxx takes them over.
+// Connection connects, because libpqxx supports neither the tunnel nor timeouts per host, and does not report
+// the SQLSTATE of a refused login. libpqxx takes the connection over.
 #if PQXX_VERSION_MAJOR >= 7
 using Handle = pqxx::connection;
 
@@ -51,7 +51,7 @@ class AdoptConnection : public pqxx::connectionpolicy {
     return current != nullptr ? current : std::exchange(next, nullptr);
   }
 
-  static thread_local handle next;  // a policy is told nothing but a connection string
+  static thread_local handle next;  // a policy is given only a connection string
 };
 thread_local AdoptConnection::handle AdoptConnection::next = nullptr;
 
@@ -66,16 +66,19 @@ std::string adopt(pg_conn* connection) {
 }  // namespace
 
 struct CatalogSession::Parts {
-  Parts(Connection&& ours, const std::string& to)
-      : server(ours.answering()), database(to), connection(adopt(ours.release())), transaction(connection) {}
+  Parts(Connection&& made, const std::string& name)
+      : server(made.working_settings()),
+        database(name),
+        connection(adopt(made.release())),
+        transaction(connection) {}
 
-  [[nodiscard]] Endpoint place() {
+  [[nodiscard]] Endpoint endpoint() {
     return original_endpoint(server, connection.hostname(), connection.port());
   }
 
   ConnectionSettings server;
   std::string database;
-  std::string start;  // of the server's session, see Connection::SessionId
+  std::string start;  // see Connection::SessionId
   Handle connection;
   pqxx::read_transaction transaction;
 };
@@ -87,7 +90,7 @@ CatalogSession::CatalogSession(const ConnectionSettings& server, const std::stri
     throw Error(ExitCode::cannot_connect, fmt::format("cannot connect ({}): {}", server.describe(database),
                                                       collapse_whitespace(error.what())));
   }
-  // What its queries say must fit together.
+  // One snapshot, so that the results of all queries agree.
   const Result own =
       query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; " +
             pin_settings(server.timeouts, ServerVersion(parts_->connection.server_version()), true) +
@@ -98,9 +101,8 @@ CatalogSession::CatalogSession(const ConnectionSettings& server, const std::stri
 CatalogSession::~CatalogSession() = default;
 
 Result CatalogSession::query(const std::string& sql, const std::vector<std::string>& parameters) {
-  ConnectionWatchdog connection_watchdog(parts_->server, parts_->database, parts_->place(),
-                                         parts_->connection.sock(),
-                                         {parts_->connection.backendpid(), parts_->start});
+  ConnectionWatchdog watchdog(parts_->server, parts_->database, parts_->endpoint(), parts_->connection.sock(),
+                              {parts_->connection.backendpid(), parts_->start});
   try {
     auto result = std::make_shared<pqxx::result>(run(parts_->transaction, sql, parameters));
     std::vector<std::string> columns;
@@ -117,15 +119,15 @@ Result CatalogSession::query(const std::string& sql, const std::vector<std::stri
     return {std::move(result), std::move(columns), std::move(cells)};
   } catch (const pqxx::failure& error) {
     const auto* const refused = dynamic_cast<const pqxx::sql_error*>(&error);
-    const auto diagnose_stall = connection_watchdog.end();
-    if (refused != nullptr && !diagnose_stall) {
+    const auto stall = watchdog.stop();
+    if (refused != nullptr && !stall) {
       throw Error(ExitCode::run_failed,
                   fmt::format("a catalog query failed: {} (SQLSTATE {})",
                               collapse_whitespace(refused->what()), refused->sqlstate()));
     }
     throw Error(ExitCode::run_failed,
                 fmt::format("the connection was lost ({}): {}", parts_->server.describe(parts_->database),
-                            diagnose_stall ? *diagnose_stall : collapse_whitespace(error.what())));
+                            stall ? *stall : collapse_whitespace(error.what())));
   }
 }
 

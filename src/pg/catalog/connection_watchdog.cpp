@@ -16,10 +16,10 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr seconds kOnTheWay{2};
+constexpr seconds kInFlightTime{2};
 
-/// How many bytes have come so far; nothing for a socket that is not TCP.
-std::optional<std::uint64_t> received(int socket) {
+/// Returns how many bytes have arrived so far; nothing if the socket is not TCP.
+std::optional<std::uint64_t> received_bytes(int socket) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
@@ -31,53 +31,53 @@ std::optional<std::uint64_t> received(int socket) {
 }  // namespace
 
 ConnectionWatchdog::ConnectionWatchdog(const ConnectionSettings& server, const std::string& database,
-                                       Endpoint place, int socket, Connection::SessionId session)
+                                       Endpoint endpoint, int socket, Connection::SessionId session)
     : server_(server),
       database_(database),
-      place_(std::move(place)),
+      endpoint_(std::move(endpoint)),
       socket_(socket),
       session_(std::move(session)) {
-  if (server_.silence.count() > 0 && received(socket_)) {
+  if (server_.silence.count() > 0 && received_bytes(socket_)) {
     thread_ = std::thread([this] { watch(); });
   }
 }
 
 ConnectionWatchdog::~ConnectionWatchdog() {
-  end();
+  stop();
 }
 
-std::optional<std::string> ConnectionWatchdog::end() {
+std::optional<std::string> ConnectionWatchdog::stop() {
   if (thread_.joinable()) {
     {
       const std::lock_guard lock(mutex_);
-      end_ = true;
+      is_stopping_ = true;
     }
-    ended_.notify_one();
+    stopped_.notify_one();
     thread_.join();
   }
-  return why_dead_;
+  return stall_;
 }
 
 void ConnectionWatchdog::watch() {
-  const auto ends_within = [this](seconds time) {
+  const auto stops_within = [this](seconds time) {
     std::unique_lock lock(mutex_);
-    return ended_.wait_for(lock, time, [this] { return end_; });
+    return stopped_.wait_for(lock, time, [this] { return is_stopping_; });
   };
-  auto before = received(socket_);
-  while (!ends_within(server_.silence)) {
-    const auto now = received(socket_);
+  auto before = received_bytes(socket_);
+  while (!stops_within(server_.silence)) {
+    const auto now = received_bytes(socket_);
     if (now != before) {
       before = now;
       continue;
     }
-    const auto has_input = [&] { return ends_within(kOnTheWay) || received(socket_) != before; };
+    const auto has_input = [&] { return stops_within(kInFlightTime) || received_bytes(socket_) != before; };
     try {
-      why_dead_ =
-          Connection::diagnose_stall(server_, database_, place_, session_, server_.silence, has_input);
-    } catch (const std::exception&) {  // a signal stops the owner as well; nothing may leave a thread
+      stall_ =
+          Connection::diagnose_stall(server_, database_, endpoint_, session_, server_.silence, has_input);
+    } catch (const std::exception&) {  // a signal stops the owner, too; a thread must not throw
       return;
     }
-    if (why_dead_) {
+    if (stall_) {
       shutdown(socket_, SHUT_RDWR);
       return;
     }

@@ -13,34 +13,34 @@
 
 namespace tap::pg {
 
-/// Watches, while it lives, over a TCP connection whose owner waits where nothing else can reach him: if
-/// nothing comes for ConnectionSettings::silence, and another connection finds out that this one is dead,
-/// shuts it down, so that the wait ends.
+/// A thread that watches a TCP connection while its owner blocks in libpqxx. If no data arrives for
+/// ConnectionSettings::silence and Connection::diagnose_stall() finds that the session is dead, it shuts the
+/// socket down, which ends the owner's wait.
 class ConnectionWatchdog {
  public:
-  /// `socket` and `session` are the connection's, which is to `database` at `place`. All must outlive the
-  /// connection_watchdog, and no other thread may log during its lifetime.
-  ConnectionWatchdog(const ConnectionSettings& server, const std::string& database, Endpoint place,
+  /// Starts watching the connection to `database` on the host `endpoint`. `server`, `database` and the socket
+  /// must outlive the watchdog. No other thread may log while it exists.
+  ConnectionWatchdog(const ConnectionSettings& server, const std::string& database, Endpoint endpoint,
                      int socket, Connection::SessionId session);
   ~ConnectionWatchdog();
   ConnectionWatchdog(const ConnectionWatchdog&) = delete;
   ConnectionWatchdog& operator=(const ConnectionWatchdog&) = delete;
 
-  /// Ends it. What it has found: why the connection was shut down, if it was.
-  std::optional<std::string> end();
+  /// Stops watching. Returns why the connection was shut down, if it was.
+  std::optional<std::string> stop();
 
  private:
   void watch();
 
   const ConnectionSettings& server_;
   const std::string& database_;
-  const Endpoint place_;
+  const Endpoint endpoint_;
   const int socket_;
   const Connection::SessionId session_;
   std::mutex mutex_;
-  std::condition_variable ended_;
-  bool end_ = false;
-  std::optional<std::string> why_dead_;
+  std::condition_variable stopped_;
+  bool is_stopping_ = false;
+  std::optional<std::string> stall_;
   std::thread thread_;
 };
 

@@ -3,9 +3,8 @@
 
 namespace tap::pg {
 
-/// SQL for what is read of pg_inherits in place of the whole table: a partition whose DETACH CONCURRENTLY is
-/// pending is left out, as the planner does. Before version 14 there is no such column, and its name finds
-/// the one of before_14.
+/// SQL that replaces pg_inherits and leaves out partitions with a pending DETACH CONCURRENTLY, as the planner
+/// does. Before version 14 pg_inherits has no column inhdetachpending: the name then refers to before_14's.
 inline constexpr const char* kInheritance = R"sql((
   SELECT link.inhrelid, link.inhparent
     FROM (SELECT false AS inhdetachpending) before_14

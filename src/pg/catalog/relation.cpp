@@ -72,10 +72,9 @@ constexpr const char* kNoRowSecurity = R"sql(
                            AND NOT pg_catalog.row_security_active($1::oid)
                            AND NOT pg_catalog.row_security_active(c.oid))sql";
 
-// $1 the OIDs of the table and its partitions. Locks and pg_relation_filenode() are as of now, pg_class is as
-// of the snapshot: what has been locked must be what the snapshot knows by these names, in the same files. A
-// relfilenode of 0 is one of those files that only the server knows. Before version 12 what has no file, like
-// a view, has a relfilenode, too.
+// $1: the OIDs of the table and its partitions. Locks and pg_relation_filenode() are current, pg_class is as
+// of the snapshot: the locked relations must be the ones in the snapshot, with the same files. relfilenode is
+// 0 for mapped catalogs. Before version 12 relations without a file, like views, have a relfilenode, too.
 constexpr const char* kChanged = R"sql(
 WITH locked AS (
   SELECT l.relation AS oid
@@ -149,8 +148,9 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
 
 namespace {
 
-/// Has the server lock all that reading these columns takes. False if that is not what `relation`, of the
-/// transaction's snapshot, says: to the snapshot a table that was made or rewritten since is empty.
+/// Locks everything that a query for these columns reads. Returns false if that differs from `relation`,
+/// which is of the transaction's snapshot: a table that was created or rewritten later looks empty to the
+/// snapshot.
 bool lock_unchanged(Connection& connection, const Relation& relation, const std::string& name,
                     const std::vector<std::string>& columns) {
   std::string list;
@@ -158,7 +158,7 @@ bool lock_unchanged(Connection& connection, const Relation& relation, const std:
   for (const TableColumn& column : relation.columns) {
     if (std::ranges::find(columns, column.name) != columns.end()) {
       list += (list.empty() ? "" : ", ") + quote_identifier(column.name);
-      types.push_back(base_type(relation.types, column.type));  // all that a query tells
+      types.push_back(base_type(relation.types, column.type));  // a query reports only these
     }
   }
   if (connection.column_types(fmt::format("SELECT {} FROM {} LIMIT 0", list, name)) != types) {
@@ -174,7 +174,7 @@ bool lock_unchanged(Connection& connection, const Relation& relation, const std:
 constexpr int kImmediateAttempts = 5;
 constexpr std::chrono::seconds kTimeout{60};
 
-/// The manual's Error Codes: undefined table, column, schema.
+/// undefined_table, undefined_column, invalid_schema_name (manual: PostgreSQL Error Codes).
 bool is_missing_name(const ServerError& error) {
   constexpr std::array codes = {"42P01", "42703", "3F000"};
   return std::ranges::find(codes, error.sqlstate()) != codes.end();
@@ -197,7 +197,7 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
                        const std::function<std::string()>& snapshot) {
   const std::string name = quote_qualified(schema, table);
   const auto deadline = std::chrono::steady_clock::now() + kTimeout;
-  // An attempt may wait long for a lock, so some are made in any case.
+  // An attempt may wait long for a lock, so a few are always made.
   for (int i = 0; i <= kImmediateAttempts || std::chrono::steady_clock::now() < deadline; ++i) {
     const std::string exported = snapshot ? snapshot() : "";
     const std::string import =
@@ -209,7 +209,7 @@ Relation open_relation(Connection& connection, const std::string& schema, const 
         return relation;
       }
     } catch (const ServerError& error) {
-      // A name that was there in the snapshot: dropped or renamed since, unless it is a view's own fault.
+      // A name in the snapshot was dropped or renamed since, unless a view itself is broken.
       if (!is_missing_name(error) || i >= kImmediateAttempts) {
         throw;
       }

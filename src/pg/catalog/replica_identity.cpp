@@ -12,8 +12,8 @@ namespace tap::pg {
 
 namespace {
 
-// $1: a JSON list of [schema, table]. An index that is dropped leaves REPLICA IDENTITY USING INDEX
-// without columns; a primary key that is deferrable identifies nothing. To be formatted with kInheritance.
+// To be formatted with kInheritance. $1: a JSON list of [schema, table]. Without its index, REPLICA IDENTITY
+// USING INDEX has no columns; a deferrable primary key is not used as replica identity.
 constexpr const char* kTrees = R"sql(
 WITH RECURSIVE tree(position, root, oid) AS (
   SELECT wanted.position, c.oid, c.oid

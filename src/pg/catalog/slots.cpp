@@ -14,7 +14,7 @@ namespace tap::pg {
 
 namespace {
 
-// Columns that came with later servers are taken from the row's JSON, where they may be absent.
+// Columns that only newer servers have are taken from the row's JSON, where they may be absent.
 constexpr const char* kSlots = R"sql(
 SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active AS active,
        s.active_pid AS active_pid, a.application_name AS application,
@@ -78,7 +78,7 @@ std::vector<Slot> logical_slots(Connection& connection) {
       slot.idle = std::chrono::seconds(row.number("idle_seconds"));
     }
   }
-  // A server without slots may refuse to tell.
+  // Aurora without logical decoding, hence without slots, would refuse.
   const Lsn end = slots.empty() ? Lsn() : current_wal_lsn(connection);
   for (Slot& slot : slots) {
     if (slot.restart > Lsn()) {
@@ -150,10 +150,10 @@ void try_replication(const ConnectionSettings& server, const std::string& databa
 }
 
 ExportedSnapshot::ExportedSnapshot(const ConnectionSettings& server, const std::string& database,
-                                   std::chrono::seconds patience)
+                                   std::chrono::seconds lock_timeout)
     : connection_(for_replication(server), database) {
-  static unsigned number = 0;  // the server may not have seen yet that the one before is gone
-  connection_.execute(fmt::format("SET lock_timeout = '{}s'", patience.count()));
+  static unsigned number = 0;  // the server may not have dropped the previous slot yet
+  connection_.execute(fmt::format("SET lock_timeout = '{}s'", lock_timeout.count()));
   const Result result = connection_.simple_query(
       fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",
                   quote_identifier(fmt::format("tap_postgres_copy_{}_{}", ::getpid(), ++number))));

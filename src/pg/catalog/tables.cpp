@@ -11,7 +11,7 @@ namespace tap::pg {
 
 namespace {
 
-// $1: the schemas to keep, none for all.
+// $1: the schemas; an empty array means all.
 constexpr const char* kColumns = R"sql(
 SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind AS kind,
        greatest(c.reltuples, 0)::bigint AS row_count,

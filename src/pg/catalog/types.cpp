@@ -54,8 +54,8 @@ TypeRows read_types(const Result& rows) {
       hidden.insert(oid);
     }
   }
-  // Our search path has the server qualify the types of `public`. Catalogs have them as a session with the
-  // usual path prints them: qualified only if pg_catalog has another type of that name.
+  // With kCatalogPath the server qualifies the types of `public`. A Singer catalog has their names as a
+  // session with the default path prints them: qualified only if pg_catalog has another type of that name.
   constexpr std::string_view prefix = "public.";
   for (auto& [type, found] : types) {
     if (found.display_name.starts_with(prefix) && !hidden.contains(found.is_array ? found.element : type)) {

@@ -8,9 +8,10 @@
 
 namespace tap::pg {
 
-/// The query for the types that `seeds` (a query for OIDs) names and all they are made of: what domains are
-/// over, what arrays hold.
+/// Returns a query for the types whose OIDs the query `seeds` returns, with the base types of domains and the
+/// element types of arrays.
 std::string types_query(const std::string& seeds);
+/// Converts the rows of that query. Throws MalformedAnswer.
 TypeRows read_types(const Result& rows);
 
 }  // namespace tap::pg

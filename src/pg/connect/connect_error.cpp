@@ -24,14 +24,14 @@ bool is_sqlstate(std::string_view code) {
          std::ranges::all_of(code, [](unsigned char c) { return std::isupper(c) || std::isdigit(c); });
 }
 
-/// What libpq leaves to guess.
+/// What to do, for messages of libpq that do not say.
 constexpr auto kRemedies = std::to_array<std::pair<std::string_view, std::string_view>>({
     {"certificate verify failed",
      "the server's certificate has expired or is not signed by an authority in sslrootcert"},
     {"server does not support SSL", "enable ssl there, or set sslmode to disable or prefer"},
 });
 
-/// Nothing that a try a moment later would change.
+/// Messages of errors that another attempt would not change.
 constexpr auto kPermanent = std::to_array<std::string_view>(
     {"certificate", "private key", "server does not support SSL", "root.crt", "does not match host name"});
 
@@ -42,9 +42,9 @@ bool is_transient_sqlstate(std::string_view sqlstate) {
 
 constexpr std::string_view kGuess = " Is the server running";
 
-/// One address that libpq tried, or a name that has none.
+/// libpq's report about one address, or about a host name without an address.
 struct Attempt {
-  /// How far it got, by what libpq says of it.
+  /// How far the attempt got, in ascending order.
   enum class Progress { no_address, no_connection, no_session, unfit, refused };
 
   explicit Attempt(std::string_view words);
@@ -55,8 +55,8 @@ struct Attempt {
   Progress progress = Progress::no_session;
 };
 
-// The words are `...: FATAL:  28P01: password authentication failed`, then the place in the server's source.
-// The code is cut out.
+// `words` is like `...: FATAL:  28P01: password authentication failed`, followed by the location in the
+// server's source. Moves the SQLSTATE to the end.
 Attempt::Attempt(std::string_view words)
     : text(collapse_whitespace(words.substr(0, words.find("\nLOCATION:")))) {
   host = text.substr(0, text.find(" failed: "));

@@ -6,18 +6,20 @@
 
 namespace tap::pg {
 
-/// Why there is no connection.
+/// Classifies libpq's message about a failed connection.
 struct ConnectFailure {
   /// `message` is libpq's, at full verbosity.
   explicit ConnectFailure(std::string_view message);
 
-  /// A later try may go well: the server is starting up, or has no free place, or was not reached at all.
+  /// True if another attempt may succeed: the server is starting up, has too many connections or cannot be
+  /// reached.
   [[nodiscard]] bool is_transient() const;
-  /// The server is there, but has no such database, or none that this user may enter or that lets anyone in.
+  /// True if the server refuses only this database: it does not exist, does not allow connections, or the
+  /// role has no CONNECT privilege.
   [[nodiscard]] bool is_database_specific() const;
 
-  std::string text;      ///< one line, the SQLSTATE in it, and what to do if libpq does not say
-  std::string sqlstate;  ///< empty if it was not the server that refused
+  std::string text;      ///< one line with the SQLSTATE, and what to do where libpq does not say
+  std::string sqlstate;  ///< empty if the server sent none
 };
 
 }  // namespace tap::pg

@@ -19,10 +19,10 @@ namespace tap::pg {
 namespace {
 
 constexpr const char* kConnectTimeout = "30";
-constexpr const char* kHere = "127.0.0.1";
+constexpr const char* kLoopback = "127.0.0.1";
 constexpr std::uint16_t kDefaultPort = 5432;
 
-/// One of libpq's lists, each with as many parts as there are hosts; empty if it is not given.
+/// Returns the parts of a keyword that may list a value for each host; empty if it is not set.
 std::vector<std::string> list_of(const ConnectionSettings& server, std::string_view keyword) {
   const auto set = server.keywords.find(keyword);
   const std::string text = set == server.keywords.end() ? connection_default(keyword) : set->second;
@@ -62,7 +62,7 @@ std::string conninfo(const ConnectionSettings& server, const std::string& databa
   keywords.emplace("client_encoding", "UTF8");
   keywords.emplace("connect_timeout", std::to_string(connect_timeout_seconds(server)));
   keywords.emplace("fallback_application_name", "tap-postgres " TAP_VERSION);
-  // A network that swallows everything is noticed in two minutes.
+  // Detects a network that drops everything within two minutes.
   keywords.emplace("keepalives_idle", "60");
   keywords.emplace("keepalives_interval", "10");
   keywords.emplace("keepalives_count", "6");
@@ -90,45 +90,45 @@ ConnectionSettings through_tunnel(ConnectionSettings server) {
   const auto ports = list_of(server, "port");
   const std::chrono::seconds timeout(connect_timeout_seconds(server));
   std::string names;
-  std::string here;
-  std::string ports_here;
+  std::string local_addresses;
+  std::string local_ports;
   const std::size_t count = std::max(hosts.size(), addresses.size());
   for (std::size_t i = 0; i < count; ++i) {
     const std::string address = part(addresses, i).empty() ? part(hosts, i) : part(addresses, i);
     if (address.empty() || address.front() == '/') {
       throw Error(ExitCode::usage, "ssh_tunnel requires a host name or an address, not a socket directory");
     }
-    const std::string port = part(ports, ports.size() == 1 ? 0 : i);  // one is for all
+    const std::string port = part(ports, ports.size() == 1 ? 0 : i);  // a single port applies to all
     const char* const comma = i == 0 ? "" : ",";
     names += comma + (part(hosts, i).empty() ? address : part(hosts, i));
-    here += std::string(comma) + kHere;
-    ports_here += comma + std::to_string(local_port(*server.tunnel, {address, port_number(port)}, timeout));
+    local_addresses += std::string(comma) + kLoopback;
+    local_ports += comma + std::to_string(local_port(*server.tunnel, {address, port_number(port)}, timeout));
   }
   if (count == 0) {
     throw Error(ExitCode::usage,
                 "ssh_tunnel needs host in the config or PGHOST: a service file is not enough");
   }
   server.keywords["host"] = names;
-  server.keywords["hostaddr"] = here;
-  server.keywords["port"] = ports_here;
+  server.keywords["hostaddr"] = local_addresses;
+  server.keywords["port"] = local_ports;
   return server;
 }
 
 Endpoint original_endpoint(const ConnectionSettings& server, std::string_view host, std::string_view port) {
   const std::uint16_t number = port_number(port);
-  const auto place = server.tunnel ? server.tunnel->remote_endpoint(number) : std::nullopt;
-  return {std::string(host), place ? place->port : number};
+  const auto endpoint = server.tunnel ? server.tunnel->remote_endpoint(number) : std::nullopt;
+  return {std::string(host), endpoint ? endpoint->port : number};
 }
 
 std::string restore_host_names(const ConnectionSettings& server, std::string message) {
-  const std::string here = fmt::format("\"{}\", port ", kHere);
-  for (auto at = message.find(here); server.tunnel && at != std::string::npos;
-       at = message.find(here, at + 1)) {
-    const std::size_t digits = at + here.size();
+  const std::string local_end = fmt::format("\"{}\", port ", kLoopback);
+  for (auto at = message.find(local_end); server.tunnel && at != std::string::npos;
+       at = message.find(local_end, at + 1)) {
+    const std::size_t digits = at + local_end.size();
     const std::size_t end = message.find_first_not_of("0123456789", digits);
-    if (const auto place =
+    if (const auto endpoint =
             server.tunnel->remote_endpoint(port_number(message.substr(digits, end - digits)))) {
-      message.replace(at, end - at, fmt::format("\"{}\", port {}", place->host, place->port));
+      message.replace(at, end - at, fmt::format("\"{}\", port {}", endpoint->host, endpoint->port));
     }
   }
   return message;
@@ -161,16 +161,16 @@ std::optional<ConnectionSettings> without_host(const ConnectionSettings& server,
   const auto addresses = list_of(server, "hostaddr");
   const auto ports = list_of(server, "port");
   const std::size_t count = std::max(hosts.size(), addresses.size());
-  const auto is_meant = [&](std::size_t i) {
+  const auto is_removed = [&](std::size_t i) {
     const std::string name = part(hosts, i).empty() ? part(addresses, i) : part(hosts, i);
-    const std::string its_port = part(ports, ports.size() == 1 ? 0 : i);  // one is for all
+    const std::string its_port = part(ports, ports.size() == 1 ? 0 : i);  // a single port applies to all
     return name == host && (its_port.empty() || its_port == port);
   };
-  std::size_t meant = 0;
-  while (meant < count && !is_meant(meant)) {
-    ++meant;
+  std::size_t removed = 0;
+  while (removed < count && !is_removed(removed)) {
+    ++removed;
   }
-  if (count < 2 || meant == count) {
+  if (count < 2 || removed == count) {
     return std::nullopt;
   }
   ConnectionSettings others = server;
@@ -181,7 +181,7 @@ std::optional<ConnectionSettings> without_host(const ConnectionSettings& server,
     std::string left;
     const char* comma = "";
     for (std::size_t i = 0; i < count; ++i) {
-      if (i != meant) {
+      if (i != removed) {
         left += comma + list[i];
         comma = ",";
       }

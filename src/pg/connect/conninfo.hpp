@@ -10,27 +10,27 @@
 
 namespace tap::pg {
 
-/// A libpq connection string for one database of the server.
+/// Returns libpq's connection string for one database (manual: libpq, Connection Strings).
 std::string conninfo(const ConnectionSettings& server, const std::string& database);
 
-/// The server as libpq reaches it: at ports of this machine if there is a tunnel, which is opened if need be.
-/// Its hosts keep their names, for certificates and messages. Throws what Tunnel::enter() does.
+/// Returns settings that lead through the tunnel, if there is one: to local ports instead of the hosts, whose
+/// names stay for certificates and messages. Opens the tunnel. Throws TransientError, and as
+/// Tunnel::local_port() does.
 ConnectionSettings through_tunnel(ConnectionSettings server);
 
-/// Where libpq connects to when it says that it is at `host` and `port`.
+/// Returns the configured host and port for the ones that libpq reports, which may be the tunnel's local end.
 Endpoint original_endpoint(const ConnectionSettings& server, std::string_view host, std::string_view port);
 
-/// A message of libpq that names places as the config does.
+/// Replaces the tunnel's local ports in a message of libpq by the configured hosts and ports.
 std::string restore_host_names(const ConnectionSettings& server, std::string message);
 
-/// How long libpq may try one host; 0: for ever.
+/// How long to try one host, in seconds; 0: no limit.
 long connect_timeout_seconds(const ConnectionSettings& server);
 
-/// The same server, entered to read a database's log.
+/// Returns settings for a logical replication connection, on the primary if there are several hosts.
 ConnectionSettings for_replication(ConnectionSettings server);
 
-/// The server without the first of its hosts that libpq calls by this name and port; nothing if there is no
-/// other.
+/// Returns the settings without the first host of this name and port; nothing if no other host is left.
 std::optional<ConnectionSettings> without_host(const ConnectionSettings& server, std::string_view host,
                                                std::string_view port);
 

@@ -27,14 +27,15 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestPassword = std::size_t{64} << 10U;  // tokens have a few KiB
-constexpr milliseconds kForever{-1};
+constexpr milliseconds kNoTimeout{-1};
 constexpr milliseconds kMaxPollInterval{50};
 
 [[noreturn]] void fail(const std::string& why) {
   throw TransientError(ExitCode::cannot_connect, "password_command " + why);
 }
 
-/// The shell at work, as the leader of a group of its own, so that what it has started ends with it.
+/// A running shell, the leader of its own process group, so that the processes it starts can be killed with
+/// it.
 class Child {
  public:
   explicit Child(const std::string& command) {
@@ -50,10 +51,10 @@ class Child {
     posix_spawnattr_init(&attributes);
     sigset_t signals;
     sigemptyset(&signals);
-    sigaddset(&signals, SIGPIPE);  // we ignore it
+    sigaddset(&signals, SIGPIPE);  // this process ignores it
     posix_spawnattr_setsigdefault(&attributes, &signals);
     posix_spawnattr_setpgroup(&attributes, 0);
-    // No signal may end us between the start of the group and its registration.
+    // No signal may end this process between the start of the group and its registration.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -110,12 +111,12 @@ class Child {
   std::optional<signals::ProcessGroupGuard> group_;
 };
 
-/// The time that is left of connect_timeout; 0 is no limit.
+/// The end of connect_timeout; 0: no limit.
 class Deadline {
  public:
   explicit Deadline(std::chrono::seconds limit) : limit_(limit) {}
 
-  /// Waits for at most `wait`. Throws if the time is up.
+  /// Returns the time left, at most `wait` (negative: no limit). Throws TransientError if the time is up.
   [[nodiscard]] milliseconds left(milliseconds wait) const {
     if (limit_.count() <= 0) {
       return wait;
@@ -138,19 +139,19 @@ ConnectionSettings with_password(const ConnectionSettings& server) {
   ConnectionSettings ready = server;
   if (!server.password_command.empty()) {
     ready.keywords["password"] =
-        ask_for_password(server.password_command, std::chrono::seconds(connect_timeout_seconds(server)));
+        run_password_command(server.password_command, std::chrono::seconds(connect_timeout_seconds(server)));
   }
   return ready;
 }
 
-std::string ask_for_password(const std::string& command, std::chrono::seconds limit) {
+std::string run_password_command(const std::string& command, std::chrono::seconds limit) {
   Child child(command);
   const Deadline deadline(limit);
   std::string password;
   std::array<char, 4096> piece{};
   ssize_t got = 1;
   while (got != 0) {
-    if (signals::wait_until_ready(child.output(), signals::Readiness::readable, deadline.left(kForever))) {
+    if (signals::wait_until_ready(child.output(), signals::Readiness::readable, deadline.left(kNoTimeout))) {
       got = read(child.output(), piece.data(), piece.size());
       if (got < 0 && errno != EINTR) {
         fail(fmt::format("cannot be read: {}", std::strerror(errno)));
@@ -161,7 +162,7 @@ std::string ask_for_password(const std::string& command, std::chrono::seconds li
       fail(fmt::format("printed more than {} KiB", kLongestPassword >> 10U));
     }
   }
-  // It has closed its output, which is not its end.
+  // The command has closed its output but may still run.
   std::optional<int> ended = child.status();
   for (milliseconds wait{1}; !ended; wait = std::min(2 * wait, kMaxPollInterval)) {
     signals::sleep_for(deadline.left(wait));

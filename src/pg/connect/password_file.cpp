@@ -13,7 +13,7 @@ namespace tap::pg {
 
 namespace {
 
-constexpr const char* kNone = "/dev/null/none";  // a path that cannot be there
+constexpr const char* kNone = "/dev/null/none";  // a path that cannot exist
 
 std::string given(const ConnectionSettings& server, std::string_view keyword) {
   const auto set = server.keywords.find(keyword);
@@ -22,7 +22,7 @@ std::string given(const ConnectionSettings& server, std::string_view keyword) {
 
 }  // namespace
 
-// As libpq does it (manual: The Password File).
+// The same checks as in libpq (manual: libpq, The Password File).
 ConnectionSettings without_unsafe_password_file(ConnectionSettings server, bool warns) {
   if (!given(server, "password").empty()) {
     return server;
@@ -38,7 +38,7 @@ ConnectionSettings without_unsafe_password_file(ConnectionSettings server, bool 
     return server;
   }
   server.keywords["passfile"] = kNone;
-  static std::atomic<bool> has_warned = false;  // the thread of a watchdog connects, too
+  static std::atomic<bool> has_warned = false;  // a watchdog's thread connects, too
   if (warns && !has_warned.exchange(true)) {
     if (is_plain) {
       log::warn("password file {0} is not used, since other users have access to it: chmod 0600 {0}", path);

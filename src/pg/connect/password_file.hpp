@@ -5,8 +5,9 @@
 
 namespace tap::pg {
 
-/// The server without a password file that libpq does not use, since it is not a plain one or others can read
-/// it: libpq would print so to stderr, past the log. Logs it in its place, once, unless `warns` is false.
+/// Returns settings without a password file that libpq would ignore because it is not a regular file or other
+/// users have access to it: libpq would print a warning to stderr. Logs the warning instead, once, unless
+/// `warns` is false.
 ConnectionSettings without_unsafe_password_file(ConnectionSettings server, bool warns = true);
 
 }  // namespace tap::pg

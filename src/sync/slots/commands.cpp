@@ -177,7 +177,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
     pg::ReplicationStream stream(config.server, database, slot.name, *position, {});
     stream.set_confirmed(confirmed_flush_of(connection, slot.name));
     stream.set_flushed(*position);
-    stream.ask();
+    stream.request_keepalive();
     while (stream.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {
     }
     stream.finish();

@@ -187,7 +187,7 @@ void WalReader::read_to_end(pg::Connection& connection, pg::ReplicationStream& r
   const change::Decoder::Sink sink = [&](const Change& change) {
     on_change(lookup, change, replication.lsn());
   };
-  replication.ask();
+  replication.request_keepalive();
   while (true) {
     if (messages_until_clock_ == 0) {
       messages_until_clock_ = kMessagesPerClock;
@@ -245,7 +245,7 @@ void WalReader::next(pg::Connection& connection, pg::ReplicationStream& replicat
       writer_.flush();  // the target may be waiting for the last change
       wants_new_connections_ = is_reconnection_due(connection, replication, true);
       if (limits_.has_end_lsn() || !positions_.has_caught_up()) {
-        replication.ask();
+        replication.request_keepalive();
       }
       break;
   }

@@ -10,11 +10,11 @@
 
 namespace tap::pg {
 
-/// A connection for small queries on the catalog, in one read-only transaction, one snapshot,
-/// with our settings.
+/// A connection for small queries on the catalog: one read-only transaction with one snapshot and the
+/// settings of pin_settings(). To be used by one thread at a time.
 class CatalogSession {
  public:
-  /// Connects. Throws Error (ExitCode::cannot_connect) with the server's words.
+  /// Connects. Throws Error (ExitCode::cannot_connect) with the server's message, or Interrupted.
   CatalogSession(const ConnectionSettings& server, const std::string& database);
   ~CatalogSession();
   CatalogSession(const CatalogSession&) = delete;

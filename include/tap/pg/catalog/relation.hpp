@@ -26,13 +26,13 @@ struct TableColumn {
   Oid type = 0;
   std::int32_t modifier = -1;
   std::string type_name;    ///< the type's display_name: "character varying", "integer[]"
-  bool not_null = false;    ///< also for the rows that are older than the constraint
+  bool not_null = false;    ///< also true of rows that are older than the constraint
   int key_position = 0;     ///< position in the primary key, from 1; 0: not part of it
   bool is_virtual = false;  ///< virtual generated column (18+): its values are not in WAL
   int number = 0;           ///< attnum; set by find_relation() only
 };
 
-/// What holds rows of a relation: the table itself, a partition or a child table.
+/// A storage unit of a relation: the table itself, a partition or a child table.
 struct Partition {
   Oid oid = 0;
   std::string name;       ///< quoted and qualified
@@ -44,8 +44,8 @@ struct Partition {
 struct Relation {
   Oid oid = 0;
   RelationKind kind = RelationKind::table;
-  std::vector<TableColumn> columns;  ///< all of them, readable or not
-  TypeRows types;                    ///< the types of the columns and what those are made of
+  std::vector<TableColumn> columns;  ///< all columns, readable or not
+  TypeRows types;                    ///< the types of the columns, with their base and element types
   /// In the order of their OIDs: the table itself unless it is partitioned, and its partitions or children.
   std::vector<Partition> partitions;
   std::uint64_t rows = 0;  ///< estimate of the last ANALYZE or VACUUM; 0 if there is none

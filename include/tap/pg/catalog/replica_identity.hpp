@@ -8,7 +8,7 @@
 
 namespace tap::pg {
 
-/// A table by its names.
+/// The name of a table.
 struct TableName {
   std::string schema;
   std::string table;
@@ -16,25 +16,26 @@ struct TableName {
   auto operator<=>(const TableName&) const = default;
 };
 
-/// What the log has of a table.
+/// What WAL contains of a table's rows (manual: ALTER TABLE, REPLICA IDENTITY).
 struct ReplicaIdentity {
-  /// A delete comes with all of these columns.
+  /// True if a DELETE in WAL has the values of all these columns.
   [[nodiscard]] bool identifies_by(const std::vector<std::string>& columns) const;
 
   TableName name;
-  bool is_partitioned = false;        ///< it has no rows of its own: the log names its partitions
+  bool is_partitioned = false;        ///< has no rows of its own: WAL names its partitions
   bool is_logged = true;              ///< false for UNLOGGED
-  std::vector<std::string> identity;  ///< columns of the replica identity: what comes with a delete
+  std::vector<std::string> identity;  ///< the columns that a DELETE in WAL has
   bool is_full = false;               ///< REPLICA IDENTITY FULL: `identity` is every column
-  bool defers_keys = false;           ///< within a transaction, two rows may have the same key
+  bool defers_keys = false;           ///< two rows may have the same key within a transaction
 };
 
-/// For each table: itself, which comes first, and all that inherit from it, partitions included. Empty if it
-/// is not there.
+/// Returns for each table the table itself, first, and all its partitions and child tables; nothing for a
+/// missing table. Throws as Connection::query() does.
 std::vector<std::vector<ReplicaIdentity>> replica_identities(Connection& connection,
                                                              const std::vector<TableName>& tables);
 
-/// The table and what it inherits from or is a partition of, at any remove. Empty if it is not there.
+/// Returns the table and all its direct and indirect parents; nothing for a missing table. Throws as
+/// Connection::query() does.
 std::vector<TableName> with_ancestors(Connection& connection, const TableName& table);
 
 }  // namespace tap::pg

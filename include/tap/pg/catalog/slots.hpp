@@ -12,70 +12,71 @@
 
 namespace tap::pg {
 
-/// A logical replication slot (manual: System Views, pg_replication_slots). What older servers do not tell is
-/// empty.
+/// A logical replication slot (manual: System Views, pg_replication_slots). Columns that an older server does
+/// not have are empty.
 struct Slot {
   std::string name;
   std::string plugin;
   std::string database;
   bool active = false;
   std::string active_pid;
-  std::string application;  ///< of who reads it, as far as we may see
-  Lsn confirmed_flush;      ///< the log before it is not sent any more
-  Lsn restart;              ///< the log before it is not kept any more
+  std::string application;  ///< application_name of the session that reads it, if visible to the role
+  Lsn confirmed_flush;      ///< the server sends no changes before it
+  Lsn restart;              ///< the server keeps no WAL before it
   std::string wal_status;   ///< reserved, extended, unreserved, lost
   /// Why the server has invalidated it (17+): wal_removed, rows_removed, wal_level_insufficient,
   /// idle_timeout.
   std::string invalidation_reason;
-  std::optional<std::chrono::seconds> idle;  ///< how long no one has read it (17+); nothing while it is read
-  std::string safe_wal_size;                 ///< bytes that may be written before it is at risk
-  std::optional<std::int64_t> retained;      ///< bytes of log that it keeps; nothing if it keeps none
+  std::optional<std::chrono::seconds> idle;  ///< how long no session has read it (17+); nothing while active
+  std::string safe_wal_size;                 ///< bytes of WAL until the slot may become lost
+  std::optional<std::int64_t> retained;      ///< bytes of WAL that it keeps; nothing if it keeps none
 
-  /// It can never be read again.
+  /// True if it can never be read again.
   [[nodiscard]] bool is_lost() const { return wal_status == "lost" || !invalidation_reason.empty(); }
 };
 
-/// The cluster's logical slots by name, or the one of that name. Throws what Connection::query() does.
+/// Returns the cluster's logical slots in order of their names, or the one called `name`. Throws as
+/// Connection::query() does.
 std::vector<Slot> logical_slots(Connection& connection);
 std::optional<Slot> find_slot(Connection& connection, const std::string& name);
 
-/// Throws ServerError. Creating one waits for the transactions that are open in the database.
+/// Create and drop a slot. Creating waits for all open transactions. Throw ServerError, TransientError.
 void create_slot(Connection& connection, const std::string& name, const std::string& plugin);
 void drop_slot(Connection& connection, const std::string& name);
 
-/// What log-based replication needs to know of the server.
+/// What log-based replication depends on in the server's settings and the role.
 struct DecodingStatus {
   ServerVersion version{0};
   std::string wal_level;
-  bool has_logical_decoding = false;  ///< wal_level is logical; from 19 on replica will do
+  bool has_logical_decoding = false;  ///< wal_level is logical, or replica from version 19 on
   std::string server_encoding;
   bool in_recovery = false;
   std::string role;
-  bool is_rds = false;           ///< Amazon's: its parameters have other names, so have its rights
-  bool has_replication = false;  ///< the role's attribute, which is not the only way to the right
+  bool is_rds = false;           ///< Amazon RDS or Aurora: other names of settings and privileges
+  bool has_replication = false;  ///< superuser or REPLICATION; RDS grants the right differently
 };
 DecodingStatus decoding_status(Connection& connection);
 
-/// Where the log ends now; on a standby, how far it is replayed. Aurora says so only if its wal_level is
-/// logical: it throws ServerError.
+/// Returns the flushed end of WAL; on a standby, the replayed end. Throws ServerError on Aurora unless
+/// wal_level is logical.
 Lsn current_wal_lsn(Connection& connection);
 
-/// The plugins that the server may load; nothing if it loads any. Throws ServerError for a role that may not
-/// read the setting.
+/// Returns the output plugins that the server may load; nothing if it loads any. Throws ServerError if the
+/// role may not read the setting.
 std::optional<std::vector<std::string>> allowed_plugins(Connection& connection);
 
-/// Throws DatabaseError if the role may not read the log at all. Costs a connection.
+/// Opens and closes a replication connection. Throws DatabaseError if the role may not make one.
 void try_replication(const ConnectionSettings& server, const std::string& database);
 
-/// A snapshot of the database and the place in the log that it stands at, exactly: what was committed before
-/// is in the snapshot, what was committed after is in the log from there. Other connections can use the
-/// snapshot while this lives; it takes a temporary slot.
+/// A snapshot of the database and its exact LSN: the snapshot contains all transactions committed before that
+/// LSN, WAL after it contains all later ones. Other connections can use the snapshot while the object exists.
+/// Uses a temporary replication slot, so one must be free.
 class ExportedSnapshot {
  public:
-  /// Waits for transactions that are open, `patience` for each. Throws what Connection does; ServerError
-  /// if no slot is free (SQLSTATE 53400) or a transaction takes too long (55P03).
+  /// Waits for open transactions, at most `lock_timeout` for each. Throws as Connection::Connection() does;
+  /// ServerError if no slot is free (SQLSTATE 53400) or a transaction takes too long (55P03).
   ExportedSnapshot(const ConnectionSettings& server, const std::string& database,
-                   std::chrono::seconds patience);
+                   std::chrono::seconds lock_timeout);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Lsn lsn() const { return lsn_; }

@@ -11,6 +11,7 @@
 
 namespace tap::pg {
 
+/// A table, view or foreign table, with the columns that the role may read.
 struct Table {
   std::string schema;
   std::string name;
@@ -19,19 +20,19 @@ struct Table {
   std::vector<TableColumn> columns;
 };
 
-/// The databases of the cluster that allow connections, templates and rdsadmin left out, by name. A non-empty
-/// `only` keeps those that it names.
+/// Returns the cluster's databases that allow connections, by name, without templates and rdsadmin. A
+/// non-empty `only` limits them to these names.
 std::vector<std::string> databases(CatalogSession& session, const std::vector<std::string>& only);
 
-/// The tables, views and foreign tables of a database with the columns that the user may read, by schema and
-/// name. Temporary and system tables are left out; a non-empty `schemas` keeps those of these schemas.
+/// Returns the tables, views and foreign tables of a database with the columns that the role may read, by
+/// schema and name, without temporary and system tables. A non-empty `schemas` limits them to these schemas.
 /// `types` are the database's column_types().
 std::vector<Table> tables(CatalogSession& session, const std::vector<std::string>& schemas,
                           const TypeRows& types);
 
-/// The types of all columns in the database, and what they are made of.
+/// Returns the types of all columns in the database, with their base and element types.
 TypeRows column_types(CatalogSession& session);
-/// These types and what they are made of.
+/// Returns the rows of `types`, with their base and element types.
 TypeRows types_of(Connection& connection, const std::vector<Oid>& types);
 
 }  // namespace tap::pg

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a connection does while nothing comes: a server may be at work for long, and a network may be dead
+// What a connection does while no data arrives: a server may be busy for long, and a network may be dead
 // without a word, also where TCP keepalives are answered by something in between.
 #include <algorithm>
 #include <optional>

@@ -256,7 +256,7 @@ class ProxiedPacketLossTest(WalTest):
         with self.session() as session, session.cursor() as cursor:
             cursor.execute(f"LOCK {self.schema}.t")
             running = self.start_behind_proxy(self.catalog("t"))
-            until(lambda: "at work" in running.log, "the tap reports no wait")
+            until(lambda: "which is busy" in running.log, "the tap reports no wait")
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertRegex(

@@ -30,8 +30,8 @@ TEST_CASE("of a host's addresses the one that got furthest is reported") {
 
   CHECK(said(kRefusedBySix + kByFour + "SSL error: certificate verify failed\n") ==
         kByFour +
-            "SSL error: certificate verify failed; the server's certificate has expired, or is not of an "
-            "authority in sslrootcert");
+            "SSL error: certificate verify failed; the server's certificate has expired or is not signed "
+            "by an authority in sslrootcert");
   CHECK(said(kRefusedBySix + kByFour +
              "root certificate file \"/x/root.crt\" does not exist\nEither provide the file\n") ==
         kByFour + "root certificate file \"/x/root.crt\" does not exist Either provide the file");

@@ -39,11 +39,8 @@ PLAIN = [
     "docker/*",
     "examples/**/*",
     "scripts/*",
-    "src/main.cpp",
-    *(
-        f"src/{folder}/**/*.[ch]pp"
-        for folder in "change check cli config discovery singer sync value".split()
-    ),
+    "include/**/*.hpp",
+    "src/**/*.[ch]pp",
     "tests/**/*.[ch]pp",
     "tests/**/*.py",
 ]

@@ -18,13 +18,13 @@ class Progress {
 
   /// Writes a line if one is due. `rest` returns what remains to be done, or ""; it is called only then.
   template <class Rest>
-  void look(Clock::time_point now, std::uint64_t rows, Rest rest) {
+  void report_if_due(Clock::time_point now, std::uint64_t rows, Rest rest) {
     if (now >= next_report_) {
       report(now, rows, rest());
     }
   }
 
-  [[nodiscard]] std::chrono::duration<double> took() const { return Clock::now() - started_; }
+  [[nodiscard]] std::chrono::duration<double> elapsed() const { return Clock::now() - started_; }
 
  private:
   static std::chrono::milliseconds interval();

@@ -20,7 +20,8 @@ class RetryingConnection {
   /// growing waits, until max_retries attempts in a row have not advanced the bookmark, as `has_advanced`
   /// reports after each. The first connection of a run is not retried: the config is more likely at fault.
   template <class Work, class HasAdvanced>
-  void use(const std::string& name, const std::string& stream, Work work, HasAdvanced has_advanced) {
+  void attempt_until_done(const std::string& name, const std::string& stream, Work work,
+                          HasAdvanced has_advanced) {
     while (true) {
       try {
         work(connect(name));
@@ -36,7 +37,7 @@ class RetryingConnection {
     }
   }
 
-  /// Closes the connection; the next use() opens a new one. Call after an error that may leave it in an
+  /// Closes the connection; the next attempt opens a new one. Call after an error that may leave it in an
   /// unknown state.
   void drop() { connection_.reset(); }
   /// The same, but only if libpq keeps the memory of a large row for it.

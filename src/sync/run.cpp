@@ -28,7 +28,7 @@ void copy_with_retries(RetryingConnection& database, const StreamPlan& stream, c
                        StreamOutput& output, Copy copy) {
   BookmarkProgress progress(output.bookmark());
   try {
-    database.use(
+    database.attempt_until_done(
         stream.database, stream.stream.id, [&](pg::Connection& connection) { copy.attempt(connection); },
         [&] { return progress.has_advanced(output.bookmark()); });
   } catch (const pg::DatabaseError& error) {
@@ -120,7 +120,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   }
   std::ranges::copy(logs.read_wal(primary, writer, totals), std::back_inserter(failed));
   log::info("{} of {} streams, {} rows, {} in {:.1f} s", totals.streams, streams.size(), totals.rows,
-            readable_size(totals.bytes), progress.took().count());
+            readable_size(totals.bytes), progress.elapsed().count());
   if (!failed.empty()) {
     log::critical("these streams failed, the others are done: {}", fmt::join(failed, ", "));
     return ExitCode::run_failed;

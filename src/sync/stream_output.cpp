@@ -75,7 +75,7 @@ void StreamOutput::report_end(bool succeeded) const {
   if (!begun_) {
     return;
   }
-  const auto took = progress_.took();
+  const auto took = progress_.elapsed();
   log_metrics(plan_.name, rows_ - reported_rows_, bytes_, took, succeeded);
   log::info("{}: {} rows, {} in {:.1f} s, {:.0f} rows/s", plan_.stream.id, rows_, readable_size(bytes_),
             took.count(), static_cast<double>(rows_) / took.count());

@@ -82,7 +82,7 @@ class StreamOutput {
     }
     bytes_since_check_ = 0;
     const auto now = Clock::now();
-    progress_.look(now, rows_, [&] { return rest(); });
+    progress_.report_if_due(now, rows_, [&] { return rest(); });
     report_metrics(now);
     return now - last_state_ >= config_.state_every_time;
   }

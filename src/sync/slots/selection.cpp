@@ -67,6 +67,10 @@ bool is_usable(const pg::Slot& slot, const std::string& database, bool by_name) 
   return false;
 }
 
+std::string stop_reader_advice(const std::string& pid) {
+  return fmt::format("wait for that process to finish, or stop it with SELECT pg_terminate_backend({})", pid);
+}
+
 std::string recreate_advice(const std::string& slot) {
   return fmt::format("create it again with {}, then run with --full-refresh", create_statement(slot));
 }
@@ -193,9 +197,7 @@ void require_readable(pg::Connection& connection, const std::string& name, Lsn e
     if (waited >= kSlotTimeout) {
       fail({fmt::format("replication slot {} is in use by PID {}{}", name, slot->active_pid,
                         slot->application.empty() ? "" : fmt::format(" (application {})", slot->application)),
-            "two runs must not read one slot",
-            fmt::format("wait for that process to finish, or stop it with SELECT pg_terminate_backend({})",
-                        slot->active_pid)});
+            "two runs must not read one slot", stop_reader_advice(slot->active_pid)});
     }
     signals::sleep_for(kSlotPoll);
   }
@@ -223,7 +225,7 @@ void throw_slot_error(pg::Connection& connection, const pg::ServerError& error, 
   } else if (sqlstate == "53400") {
     remedy = "raise max_replication_slots, or drop a slot that is not in use";
   } else if (sqlstate == "55006") {
-    remedy = "wait for that process to finish, or stop it with SELECT pg_terminate_backend(...)";
+    remedy = stop_reader_advice("...");
   } else if (sqlstate == "42710") {
     remedy =
         "it is a physical slot, or belongs to another plugin or database: set replication_slot to another "

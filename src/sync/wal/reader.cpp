@@ -214,7 +214,7 @@ void WalReader::look_at_clock(const pg::ReplicationStream& replication) {
   if (std::exchange(has_new_messages_, false)) {
     limits_.note_messages(Clock::now());
   }
-  progress_.look(Clock::now(), records_.count(), [&] {
+  progress_.report_if_due(Clock::now(), records_.count(), [&] {
     const Lsn end = std::max(source_.end, replication.sent_up_to());
     const Lsn here = std::max(positions_.received_lsn(), replication.lsn());
     return here < end ? fmt::format("{} of WAL left", readable_size(end.value - here.value)) : "";

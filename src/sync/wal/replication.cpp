@@ -70,7 +70,7 @@ WalReplication::WalReplication(const config::Config& config, const std::vector<S
 
 void WalReplication::prepare(RetryingConnection& database) {
   for (auto& [name, group] : groups_) {
-    database.use(
+    database.attempt_until_done(
         name, subject_of(name),
         [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); },
         [] { return false; });
@@ -163,15 +163,15 @@ std::vector<std::string> WalReplication::read_group(RetryingConnection& database
   try {
     do {
       database.drop_if_large();
-      database.use(group.source.database, subject, attempt, has_advanced);
+      database.attempt_until_done(group.source.database, subject, attempt, has_advanced);
     } while (reader.wants_new_connections());
   } catch (...) {
     if (count_records(reader) > 0) {
-      report(reader, group.source, group.copied, progress.took(), false, totals);
+      report(reader, group.source, group.copied, progress.elapsed(), false, totals);
     }
     throw;
   }
-  report(reader, group.source, group.copied, progress.took(), true, totals);
+  report(reader, group.source, group.copied, progress.elapsed(), true, totals);
   return reader.failed();
 }
 

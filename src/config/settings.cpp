@@ -99,6 +99,18 @@ void set_default_method(Config& config, const Reader& value) {
   }
 }
 
+void set_publications(Config& config, const Reader& value) {
+  std::vector<std::string> names;
+  for (const std::string& name : value.list()) {
+    if (std::ranges::find(names, name) == names.end()) {
+      names.push_back(name);
+    }
+  }
+  if (!names.empty()) {
+    config.log.publications = names;
+  }
+}
+
 /// Reads seconds; std::nullopt for 0, which means no limit.
 std::optional<std::chrono::duration<double>> duration(const Reader& value) {
   const double seconds = value.amount();
@@ -229,9 +241,23 @@ const auto kSettings = std::to_array<Setting>({
      [](Config& c, const Reader& v) { c.log.slot = v.text(); }},
     {"create_replication_slot", "", "boolean", "false", "Log-based: create the slot if it is missing",
      [](Config& c, const Reader& v) { c.log.create_slot = v.flag(); }},
+    {"failover_slot", "", "boolean", "false",
+     "Log-based: create the slot as a failover slot, which PostgreSQL 17 and later copy to standbys",
+     [](Config& c, const Reader& v) { c.log.failover_slot = v.flag(); }},
     {"logical_decoding_plugin", "", "text", "auto",
-     "Log-based: `wal2json`, or `auto` to use the slot's plugin",
-     [](Config& /*c*/, const Reader& v) { v.one_of(Choices<int>{{"auto", 0}, {"wal2json", 0}}); }},
+     "Log-based: `pgoutput`, `wal2json`, or `auto` to use the slot's plugin (pgoutput for a new slot)",
+     [](Config& c, const Reader& v) {
+       using Plugin = LogSettings::Plugin;
+       c.log.plugin = v.one_of(Choices<Plugin>{
+           {"auto", Plugin::automatic}, {"pgoutput", Plugin::pgoutput}, {"wal2json", Plugin::wal2json}});
+     }},
+    {"publication_name", "", "text", "tap_postgres",
+     "Log-based, pgoutput: publication with the tables to read, or several, comma-separated",
+     set_publications},
+    {"create_publication", "", "boolean", "",
+     "Log-based, pgoutput: create the publication and add selected tables; default: "
+     "`create_replication_slot`",
+     [](Config& c, const Reader& v) { c.log.create_publication = v.flag(); }},
     {"wal2json_message_format", "", "text", "2",
      "Log-based: `1` for wal2json releases without format 2; TRUNCATE is not reported",
      [](Config& c, const Reader& v) {

@@ -146,6 +146,38 @@ TEST_CASE("the singer-io dialect leaves other types out unless other_types is se
         EncodingOptions::OtherTypes::string);
 }
 
+TEST_CASE("logical_decoding_plugin is pgoutput, wal2json or auto") {
+  using Plugin = config::LogSettings::Plugin;
+  CHECK(load("").log.plugin == Plugin::automatic);
+  CHECK(load(R"(, "logical_decoding_plugin": "auto")").log.plugin == Plugin::automatic);
+  CHECK(load(R"(, "logical_decoding_plugin": "pgoutput")").log.plugin == Plugin::pgoutput);
+  CHECK(load(R"(, "logical_decoding_plugin": "wal2json")").log.plugin == Plugin::wal2json);
+  CHECK(problem("{" + kServer + R"(, "logical_decoding_plugin": "test_decoding"})") ==
+        ": \"logical_decoding_plugin\" must be one of auto, pgoutput, wal2json, but is \"test_decoding\"");
+}
+
+TEST_CASE("publication_name is a name, several names, or a JSON list") {
+  using Names = std::vector<std::string>;
+  CHECK(load("").log.publications == Names{"tap_postgres"});
+  CHECK(load(R"(, "publication_name": "")").log.publications == Names{"tap_postgres"});
+  CHECK(load(R"(, "publication_name": "shop")").log.publications == Names{"shop"});
+  CHECK(load(R"(, "publication_name": " shop, Orders ,shop")").log.publications == Names{"shop", "Orders"});
+  CHECK(load(R"(, "publication_name": ["a,b", "c"])").log.publications == Names{"a,b", "c"});
+}
+
+TEST_CASE("create_publication is create_replication_slot unless it is set") {
+  CHECK_FALSE(load("").log.creates_publication());
+  CHECK(load(R"(, "create_replication_slot": true)").log.creates_publication());
+  CHECK_FALSE(
+      load(R"(, "create_replication_slot": true, "create_publication": false)").log.creates_publication());
+  CHECK(load(R"(, "create_publication": "true")").log.creates_publication());
+}
+
+TEST_CASE("failover_slot is off unless it is set") {
+  CHECK_FALSE(load("").log.failover_slot);
+  CHECK(load(R"(, "failover_slot": true)").log.failover_slot);
+}
+
 TEST_CASE("an invalid config names file, key and expected value") {
   CHECK(problem("{" + kServer + R"(, "port": "abc"})") ==
         ": \"port\" must be a whole number, but is \"abc\"");

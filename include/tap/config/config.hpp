@@ -16,10 +16,18 @@ namespace tap::config {
 
 /// Settings of log-based replication.
 struct LogSettings {
-  std::string slot;                                              ///< empty: named after the database
-  bool create_slot = false;                                      ///< create it if it is missing
-  std::string tap_id;                                            ///< PipelineWise: part of the slot's name
+  std::string slot;            ///< empty: named after the database
+  bool create_slot = false;    ///< create it if it is missing
+  bool failover_slot = false;  ///< create it as a failover slot (17+)
+  std::string tap_id;          ///< PipelineWise: part of the slot's name
+  /// automatic: the plugin of the slot, pgoutput for a new one
+  enum class Plugin { automatic, pgoutput, wal2json } plugin = Plugin::automatic;
   enum class Format { newest, v1, v2 } format = Format::newest;  ///< wal2json's format-version
+
+  std::vector<std::string> publications = {"tap_postgres"};  ///< of pgoutput; tables are added to the first
+  std::optional<bool> create_publication;                    ///< unset: as create_slot
+  /// True if the tap creates the publications and adds selected tables to them.
+  [[nodiscard]] bool creates_publication() const { return create_publication.value_or(create_slot); }
 
   bool stop_at_end = true;  ///< stop at the end of WAL as of the start of the run
   std::optional<std::chrono::duration<double>> max_run;   ///< time limit of a run

@@ -30,6 +30,20 @@ class ServerVersion {
   [[nodiscard]] constexpr bool has_wait_events() const { return number_ >= 90600; }
   /// The function pg_replication_slot_advance().
   [[nodiscard]] constexpr bool can_advance_slots() const { return number_ >= 110000; }
+  /// Key columns and others in an index (INCLUDE).
+  [[nodiscard]] constexpr bool has_covering_indexes() const { return number_ >= 110000; }
+  /// TRUNCATE in publications.
+  [[nodiscard]] constexpr bool publishes_truncate() const { return number_ >= 110000; }
+  /// Generated columns.
+  [[nodiscard]] constexpr bool has_generated_columns() const { return number_ >= 120000; }
+  /// Partitioned tables in publications, and publish_via_partition_root.
+  [[nodiscard]] constexpr bool publishes_partitioned_tables() const { return number_ >= 130000; }
+  /// Schemas, row filters and column lists in publications.
+  [[nodiscard]] constexpr bool has_publication_filters() const { return number_ >= 150000; }
+  /// Failover slots, which are copied to standbys.
+  [[nodiscard]] constexpr bool has_failover_slots() const { return number_ >= 170000; }
+  /// publish_generated_columns. A replica identity must then be published entirely.
+  [[nodiscard]] constexpr bool publishes_generated_columns() const { return number_ >= 180000; }
   /// Virtual generated columns, and NOT NULL constraints that are NOT VALID.
   [[nodiscard]] constexpr bool has_virtual_columns() const { return number_ >= 180000; }
   /// Logical decoding with wal_level=replica: the first logical slot raises effective_wal_level.

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/pg/catalog/publication_statements.hpp>
+#include <tap/pg/quote.hpp>
+
+namespace tap::pg {
+
+namespace {
+
+std::string list_of(const std::vector<Member>& tables) {
+  std::string list;
+  for (const Member& table : tables) {
+    list += list.empty() ? "" : ", ";
+    list += table.only ? "ONLY " : "";
+    list += quote_qualified(table.name.schema, table.name.table);
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string create_publication(const NewPublication& publication, ServerVersion version) {
+  std::vector<std::string> options;
+  if (publication.inserts_only) {
+    options.emplace_back(version.publishes_truncate() ? "publish = 'insert, truncate'"
+                                                      : "publish = 'insert'");
+  }
+  if (publication.via_root && version.publishes_partitioned_tables()) {
+    options.emplace_back("publish_via_partition_root = true");
+  }
+  if (version.publishes_generated_columns()) {
+    options.emplace_back("publish_generated_columns = stored");
+  }
+  return fmt::format("CREATE PUBLICATION {}{}{}", quote_identifier(publication.name),
+                     publication.tables.empty() ? "" : " FOR TABLE " + list_of(publication.tables),
+                     options.empty() ? "" : fmt::format(" WITH ({})", fmt::join(options, ", ")));
+}
+
+std::string add_tables(const std::string& publication, const std::vector<Member>& tables) {
+  return fmt::format("ALTER PUBLICATION {} ADD TABLE {}", quote_identifier(publication), list_of(tables));
+}
+
+std::string drop_tables(const std::string& publication, const std::vector<Member>& tables) {
+  return fmt::format("ALTER PUBLICATION {} DROP TABLE {}", quote_identifier(publication), list_of(tables));
+}
+
+std::string set_option(const std::string& publication, const std::string& option, const std::string& value) {
+  return fmt::format("ALTER PUBLICATION {} SET ({} = {})", quote_identifier(publication), option, value);
+}
+
+}  // namespace tap::pg

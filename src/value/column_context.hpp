@@ -23,6 +23,7 @@ struct ColumnContext {
   const TypeEntry& entry;
   Format format;
   EncodingOptions options;
+  int server_version;                      ///< as TypeRow::server_version
   std::unique_ptr<const Encoder> element;  ///< of arrays
   char delimiter;                          ///< of arrays: between the elements in the text format
   mutable Buffer scratch;                  ///< array: an element without its escapes; json: the open brackets

@@ -22,6 +22,7 @@ Encoder::Encoder(const Type& type, Format format, const EncodingOptions& options
                                   .entry = *type.entry,
                                   .format = format,
                                   .options = options,
+                                  .server_version = type.server_version,
                                   .element = std::move(element),
                                   .delimiter = type.delimiter,
                                   .scratch = {}});

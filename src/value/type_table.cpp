@@ -7,6 +7,7 @@
 #include <tap/value/type.hpp>
 
 #include "value/encoders/encode_functions.hpp"
+#include "value/output/output_functions.hpp"
 
 namespace tap::value {
 
@@ -15,19 +16,26 @@ namespace {
 // Built-in types (src/include/catalog/pg_type.dat). One that is missing here is kOther.
 constexpr auto kBuiltIn = std::to_array<TypeEntry>({
     {oids::kBool, "bool", TypeFamily::boolean, encode_bool_binary, encode_bool_text},
-    {oids::kBytea, "bytea", TypeFamily::text, encode_bytea_binary, encode_text, true},
-    {oids::kName, "name", TypeFamily::text, encode_text, encode_text, true},
+    {oids::kBytea, "bytea", TypeFamily::text, encode_bytea_binary, encode_text, nullptr, true},
+    {oids::kName, "name", TypeFamily::text, encode_text, encode_text, nullptr, true},
     {oids::kInt8, "int8", TypeFamily::int8, encode_int8_binary, encode_integer_text},
     {oids::kInt2, "int2", TypeFamily::int2, encode_int2_binary, encode_integer_text},
     {oids::kInt4, "int4", TypeFamily::int4, encode_int4_binary, encode_integer_text},
     {oids::kText, "text", TypeFamily::text, encode_text, encode_text},
+    {oids::kOid, "oid", TypeFamily::text, encode_output_text, encode_text, output_uint32, true},
+    {oids::kTid, "tid", TypeFamily::text, encode_output_text, encode_text, output_tid, true},
+    {oids::kXid, "xid", TypeFamily::text, encode_output_text, encode_text, output_uint32, true},
+    {oids::kCid, "cid", TypeFamily::text, encode_output_text, encode_text, output_uint32, true},
     {oids::kJson, "json", TypeFamily::json, encode_json, encode_json},
-    {oids::kCidr, "cidr", TypeFamily::text, nullptr, encode_text},
+    // xml_send() adds an encoding to the declaration unless the client's is UTF8, or SQL_ASCII.
+    {oids::kXml, "xml", TypeFamily::text, encode_text, encode_text, nullptr, true},
+    {oids::kCidr, "cidr", TypeFamily::text, encode_output_text, encode_text, output_inet},
     {oids::kFloat4, "float4", TypeFamily::floating, encode_float4_binary, encode_float4_text},
     {oids::kFloat8, "float8", TypeFamily::floating, encode_float8_binary, encode_float8_text},
-    {oids::kMoney, "money", TypeFamily::text, nullptr, encode_text},
-    {oids::kMacaddr, "macaddr", TypeFamily::text, nullptr, encode_text},
-    {oids::kInet, "inet", TypeFamily::text, nullptr, encode_text},
+    {oids::kMacaddr8, "macaddr8", TypeFamily::text, encode_output_text, encode_text, output_macaddr8, true},
+    {oids::kMoney, "money", TypeFamily::text, nullptr, encode_text},  // its text depends on lc_monetary
+    {oids::kMacaddr, "macaddr", TypeFamily::text, encode_output_text, encode_text, output_macaddr},
+    {oids::kInet, "inet", TypeFamily::text, encode_output_text, encode_text, output_inet},
     {oids::kBpchar, "bpchar", TypeFamily::limited_text, encode_text, encode_text},
     {oids::kVarchar, "varchar", TypeFamily::limited_text, encode_text, encode_text},
     {oids::kDate, "date", TypeFamily::date_time, encode_date_binary, encode_date_text},
@@ -35,11 +43,22 @@ constexpr auto kBuiltIn = std::to_array<TypeEntry>({
     {oids::kTimestamp, "timestamp", TypeFamily::date_time, encode_timestamp_binary, encode_timestamp_text},
     {oids::kTimestamptz, "timestamptz", TypeFamily::date_time, encode_timestamptz_binary,
      encode_timestamptz_text},
+    {oids::kInterval, "interval", TypeFamily::text, encode_output_text, encode_text, output_interval, true},
     {oids::kTimetz, "timetz", TypeFamily::text, encode_timetz_binary, encode_timetz_text},
-    {oids::kBit, "bit", TypeFamily::bit, nullptr, encode_bit_text},
+    {oids::kBit, "bit", TypeFamily::bit, encode_bit_binary, encode_bit_text, output_bits},
+    {oids::kVarbit, "varbit", TypeFamily::text, encode_output_text, encode_text, output_bits, true},
     {oids::kNumeric, "numeric", TypeFamily::numeric, encode_numeric_binary, encode_numeric_text},
-    {oids::kUuid, "uuid", TypeFamily::text, encode_uuid_binary, encode_text},
+    {oids::kRefcursor, "refcursor", TypeFamily::text, encode_text, encode_text, nullptr, true},
+    {oids::kUuid, "uuid", TypeFamily::text, encode_output_text, encode_text, output_uuid},
+    {oids::kTxidSnapshot, "txid_snapshot", TypeFamily::text, encode_output_text, encode_text, output_snapshot,
+     true},
+    {oids::kLsn, "pg_lsn", TypeFamily::text, encode_output_text, encode_text, output_lsn, true},
+    {oids::kTsvector, "tsvector", TypeFamily::text, encode_tsvector_binary, encode_text, nullptr, true},
     {oids::kJsonb, "jsonb", TypeFamily::json, encode_jsonb_binary, encode_json},
+    {oids::kJsonpath, "jsonpath", TypeFamily::text, encode_jsonpath_binary, encode_text, nullptr, true},
+    {oids::kSnapshot, "pg_snapshot", TypeFamily::text, encode_output_text, encode_text, output_snapshot,
+     true},
+    {oids::kXid8, "xid8", TypeFamily::text, encode_output_text, encode_text, output_uint64, true},
 });
 // The OIDs of extension types differ from database to database.
 constexpr auto kByName = std::to_array<TypeEntry>({
@@ -48,8 +67,8 @@ constexpr auto kByName = std::to_array<TypeEntry>({
 });
 constexpr TypeEntry kEnum = {0, "enum", TypeFamily::text, encode_text, encode_text};
 constexpr TypeEntry kArray = {0, "array", TypeFamily::array, encode_array_binary, encode_array_text};
-constexpr TypeEntry kComposite = {0, "composite", TypeFamily::text, nullptr, encode_text, true};
-constexpr TypeEntry kOther = {0, "other", TypeFamily::text, nullptr, encode_text, true};
+constexpr TypeEntry kComposite = {0, "composite", TypeFamily::text, nullptr, encode_text, nullptr, true};
+constexpr TypeEntry kOther = {0, "other", TypeFamily::text, nullptr, encode_text, nullptr, true};
 
 const TypeEntry& find_entry(Oid oid, const TypeRow& row) {
   if (row.kind == 'e') {
@@ -78,6 +97,7 @@ Type resolve_nested(const TypeRows& rows, Oid oid, std::int32_t modifier, int ne
   }
   Type type;
   type.modifier = modifier;
+  type.server_version = row->server_version;
   if (row->is_array) {
     if (nesting >= kMaxTypeNesting) {
       throw_nested_type(*row);

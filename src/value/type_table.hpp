@@ -32,7 +32,8 @@ struct TypeEntry {
   TypeFamily family;
   EncodeFunction binary;  ///< null if values are always read as text
   EncodeFunction text;
-  bool is_other = false;  ///< see is_other()
+  EncodeFunction output = nullptr;  ///< see output_functions.hpp; null if the JSON does not need it
+  bool is_other = false;            ///< see is_other()
 };
 
 }  // namespace tap::value

@@ -6,20 +6,17 @@ A server that cannot be fetched is skipped, or a failure with `all`.
 """
 
 import contextlib
-import os
 import re
-import subprocess
 import unittest
 
 from support import tap
 from support.check import about, run_check
 from support.pipeline import until
-from support.server import Server, bindir
+from support.server import Server, majors, require_server
 
 DB = "matrix"
 ROWS = 1000
 EVERY = 100  # rows between two states
-DEFAULT = "9.3 11 18 19"
 WITH_WAL2JSON = ("13", "15", "17", "18")
 
 # Column, type, value in SQL, value in JSON (as text, to keep all digits).
@@ -189,14 +186,6 @@ def logged(number, double="0.1", big="z" * 3000, change=False, is_read=False):
     return "{" + ",".join(f'"{name}":{value}' for name, value in columns) + "}"
 
 
-def majors():
-    wanted = os.environ.get("TAP_MAJORS", DEFAULT)
-    if wanted == "all":
-        listed = subprocess.check_output([tap.ROOT / "scripts" / "servers", "list"], text=True)
-        return re.findall(r"(?m)^([\d.]+):", listed)
-    return wanted.split()
-
-
 def bodies(result, stream):
     """The records of a stream exactly as written."""
     lines = result.stdout.decode().splitlines()
@@ -219,13 +208,7 @@ class MatrixTest:
 
     @classmethod
     def setUpClass(cls):
-        try:
-            bindir(cls.major)
-        except unittest.SkipTest as reason:
-            if os.environ.get("TAP_MAJORS") == "all":
-                raise RuntimeError(str(reason)) from None
-            print(reason, flush=True)
-            raise
+        require_server(cls.major)
         cls.server = Server(major=cls.major)
         cls.addClassCleanup(cls.server.close)
         cls.server.create_database(DB)

@@ -130,11 +130,74 @@ std::string any_timetz(Random& random) {
                      random() % 4 == 0 ? between(random, 0, 59) : 0);
 }
 
+std::string any_interval(Random& random) {
+  const auto count = [&] { return random() % 3 == 0 ? 0 : any_integer(random) >> 32; };
+  const auto clock = [&] {
+    return fmt::format("{}{:02}:{:02}:{:02}.{}", random() % 2 == 0 ? "-" : "",
+                       std::abs(any_integer(random) >> 33), between(random, 0, 59), between(random, 0, 59),
+                       digits(random, between(random, 1, 6)));
+  };
+  return fmt::format("interval '{} mons {} days' + interval '{}'", count(), count(),
+                     random() % 3 == 0 ? "0" : clock());
+}
+
+std::string any_inet(Random& random) {
+  const bool is_ipv6 = random() % 2 == 0;
+  std::string address;
+  for (int i = 0; i < (is_ipv6 ? 8 : 4); ++i) {
+    const auto part = random() % 2 == 0 ? 0 : between(random, 0, is_ipv6 ? 0xFFFF : 0xFF);
+    address += i == 0 ? "" : is_ipv6 ? ":" : ".";
+    address += is_ipv6 ? fmt::format("{:x}", part) : fmt::format("{}", part);
+  }
+  return fmt::format("'{}{}'::inet", address,
+                     random() % 2 == 0 ? "" : fmt::format("/{}", between(random, 0, is_ipv6 ? 128 : 32)));
+}
+
+std::string any_bits(Random& random) {
+  std::string bits;
+  for (std::int64_t i = between(random, 0, 40); i > 0; --i) {
+    bits += random() % 2 == 0 ? '0' : '1';
+  }
+  return fmt::format("B'{}'", bits);
+}
+
+std::string any_snapshot(Random& random) {
+  const std::int64_t xmin = between(random, 1, std::int64_t{1} << 50U);
+  std::int64_t next = xmin;
+  std::string running;
+  for (std::int64_t i = between(random, 0, 5); i > 0; --i) {
+    running += fmt::format("{}{}", running.empty() ? "" : ",", next);
+    next += between(random, 1, 1000);
+  }
+  return fmt::format("'{}:{}:{}'", xmin, next, running);
+}
+
+std::string any_tsvector(Random& random) {
+  std::string text;
+  for (std::int64_t i = between(random, 0, 6); i > 0; --i) {
+    text += " 'x";
+    for (const char c : any_text(random)) {
+      text += c == '\'' || c == '\\' ? std::string(2, c) : std::string(1, c);
+    }
+    text += "'";
+    for (std::int64_t position = between(random, 0, 4); position > 0; --position) {
+      text += text.back() == '\'' ? ':' : ',';
+      text += fmt::format("{}{}", between(random, 1, 16383), "ABCD"[random() % 4]);
+    }
+  }
+  return text;
+}
+
 std::string any_moment(Random& random, const char* type) {
   constexpr std::int64_t first = -211'813'488'000'000'000;
   constexpr std::int64_t last = 9'223'371'331'199'999'999;
   const std::int64_t micros = std::clamp(any_integer(random), first, last);
-  return fmt::format("{} '2000-01-01' + '{} microseconds'::interval", type, micros);
+  constexpr std::int64_t micros_per_day = 86'400'000'000;
+  const std::int64_t day = (micros - (micros < 0 ? micros_per_day - 1 : 0)) / micros_per_day;
+  const std::int64_t clock = micros - day * micros_per_day;
+  return fmt::format("{} '2000-01-01' + interval '{} days' + interval '{:02}:{:02}:{:02}.{:06}'", type, day,
+                     clock / 3'600'000'000, clock / 60'000'000 % 60, clock / 1'000'000 % 60,
+                     clock % 1'000'000);
 }
 
 std::string any_date(Random& random) {

@@ -25,6 +25,13 @@ std::string any_real(Random& random);
 std::string any_double(Random& random);
 std::string any_numeric(Random& random);
 std::string any_timetz(Random& random);
+std::string any_interval(Random& random);
+std::string any_inet(Random& random);
+std::string any_bits(Random& random);
+/// A quoted transaction snapshot.
+std::string any_snapshot(Random& random);
+/// A tsvector's text, not quoted.
+std::string any_tsvector(Random& random);
 std::string any_date(Random& random);
 /// Between 4713 BC and the year 294276, mostly near the present. `type` is timestamp or timestamptz.
 std::string any_moment(Random& random, const char* type);

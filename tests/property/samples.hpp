@@ -15,10 +15,13 @@ struct Samples {
   std::string type;
   std::vector<std::string> edges;
   std::function<std::string(Random&)> random;  ///< may be empty
+  int since = 0;                               ///< the first server_version_num that has the type
 };
 
 /// SQL that creates the types of schema value_test (an enum, domains, a composite type) and the extensions.
 extern const char* const kMakeTypes;
+/// Arrays of domains.
+extern const char* const kMakeTypesSince11;
 
 /// Returns samples of every type with its own encoder, and of user-defined types.
 std::vector<Samples> samples(const Database& database);

@@ -56,7 +56,7 @@ std::uint64_t seed() {
 TypeRows read_types(Database& database) {
   const Answer rows = database.query(
       "SELECT oid, typname, typtype, typcategory, typbasetype, typtypmod, typelem, typdelim,"
-      " typinput = 'array_in'::regproc FROM pg_type");
+      " typinput = 'array_in'::regproc, current_setting('server_version_num') FROM pg_type");
   TypeRows types;
   for (int row = 0; row < rows.size(); ++row) {
     const auto oid = [&](int column) { return static_cast<Oid>(std::stoul(rows.text(row, column))); };
@@ -69,6 +69,7 @@ TypeRows read_types(Database& database) {
     type.element = oid(6);
     type.delimiter = rows.text(row, 7)[0];
     type.is_array = rows.text(row, 8) == "t";
+    type.server_version = rows.number(row, 9);
   }
   return types;
 }
@@ -118,7 +119,7 @@ void check_values(Database& database, const TypeRows& types) {
   const Answer texts = database.query("SELECT v, pg_catalog.format('%s', v) FROM pg_temp.sample ORDER BY i");
   // Types without a binary encoder may lack a send function.
   const Answer binaries = database.query(
-      has_binary(type) ? "SELECT v FROM pg_temp.sample ORDER BY i" : "SELECT WHERE false", true);
+      has_binary(type) ? "SELECT v FROM pg_temp.sample ORDER BY i" : "SELECT 1 WHERE false", true);
   for (const EncodingOptions& options : kOptions) {
     const Json schema = json_schema(type, false, options);
     Json definitions = value::fixed_definitions();
@@ -178,12 +179,20 @@ TEST_CASE("both formats give the same JSON, which conforms to its schema") {
   log::set_level(log::Level::error);  // hides the warnings about hundreds of changed dates
   Random random(seed());
   Database database;
-  REQUIRE(database.attempt(kMakeTypes).succeeded());
+  const int version = database.query("SHOW server_version_num").number(0, 0);
+  const bool has_arrays_of_domains = version >= 110000;
+  REQUIRE(database.attempt(kMakeTypes).error() == "");
+  if (has_arrays_of_domains) {
+    REQUIRE(database.attempt(kMakeTypesSince11).error() == "");
+  }
   const TypeRows types = read_types(database);
 
   SECTION("each type, and arrays of it") {
     for (const Samples& sample : samples(database)) {
       CAPTURE(sample.type, seed());
+      if (version < sample.since) {
+        continue;
+      }
       std::vector<std::string> values = sample.edges;
       for (int i = 0; sample.random && i < kRandomValues; ++i) {
         values.push_back(sample.random(random));
@@ -191,8 +200,12 @@ TEST_CASE("both formats give the same JSON, which conforms to its schema") {
       make_table(database, sample.type);
       insert(database, sample.type, values);
       check_values(database, types);
-      make_arrays(database, sample.type);
-      check_values(database, types);
+      if (database.attempt("SELECT NULL::" + sample.type + "[]").succeeded()) {
+        make_arrays(database, sample.type);
+        check_values(database, types);
+      } else {
+        CHECK(!has_arrays_of_domains);
+      }
     }
   }
 
@@ -201,6 +214,16 @@ TEST_CASE("both formats give the same JSON, which conforms to its schema") {
     if (database.attempt("INSERT INTO pg_temp.sample (v) VALUES ('Infinity'), ('-Infinity')").succeeded()) {
       check_values(database, types);
     }
+  }
+
+  SECTION("the longest intervals, and infinite ones where the server has them") {
+    make_table(database, "interval");
+    for (const std::string literal :
+         {"178956970 years 7 mons 2147483647 days 2562047788:00:54.775807",
+          "-178956970 years -8 mons -2147483648 days -2562047788:00:54.775808", "infinity", "-infinity"}) {
+      database.attempt("INSERT INTO pg_temp.sample (v) VALUES ('" + literal + "')");
+    }
+    check_values(database, types);
   }
 
   SECTION("numerics of negative scale, where the server has them") {
@@ -221,16 +244,19 @@ TEST_CASE("both formats give the same JSON, which conforms to its schema") {
         {"value_test.boxarr[]", R"('{"{(1,2),(3,4);(5,6),(7,8)}"}')"},
     }));
     CAPTURE(type, value);
-    make_table(database, type);
-    insert(database, type, {value});
-    check_values(database, types);
+    const bool has_array_of_domain = type.ends_with("[]") || type == "value_test.pricearr";
+    if (has_arrays_of_domains || !has_array_of_domain) {
+      make_table(database, type);
+      insert(database, type, {value});
+      check_values(database, types);
+    }
   }
 
   SECTION("all types that come with the server") {
     const Answer names = database.query(R"sql(
 SELECT format('pg_catalog.%I', typname), typarray <> 0 AND typname NOT IN ('int2vector', 'oidvector')
   FROM pg_type
- WHERE typnamespace = 'pg_catalog'::regnamespace
+ WHERE typnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'pg_catalog')
    AND typtype IN ('b', 'r', 'm')
    AND typinput <> 'array_in'::regproc
    AND typname <> 'bit' -- of any length, as only an expression can be: its schema says boolean
@@ -242,6 +268,9 @@ SELECT format('pg_catalog.%I', typname), typarray <> 0 AND typname NOT IN ('int2
       int accepted = 0;
       std::string refusal;
       for (const std::string& literal : kAnyLiterals) {
+        if (type == "pg_catalog.json" && literal == "-") {
+          continue;  // PostgreSQL 9.3 accepts it, although it is not JSON
+        }
         const Answer answer =
             database.attempt("INSERT INTO pg_temp.sample (v) VALUES (" + database.quote(literal) + ")");
         accepted += answer.succeeded() ? 1 : 0;

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <unordered_map>
 
 #include <tap/pgtypes/oids.hpp>
 
 namespace tap {
+
+/// The server_version_num of a server newer than all others.
+constexpr int kNewestServer = std::numeric_limits<int>::max();
 
 /// A row of pg_type (manual: System Catalogs, pg_type), as far as a value's JSON depends on it.
 struct TypeRow {
@@ -21,6 +25,7 @@ struct TypeRow {
   bool is_array = false;       ///< a true array (typlen -1 and typsubscript/array_in), not name or point
   char delimiter = ',';        ///< typdelim of this type, between its values in an array's text
   std::string display_name{};  ///< format_type() without modifiers: "character varying", "integer[]"
+  int server_version = kNewestServer;  ///< server_version_num: the text of some types depends on it
 };
 
 /// Types by OID: those of a set of columns, with their base and element types.

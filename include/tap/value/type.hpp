@@ -15,6 +15,7 @@ struct Type {
   std::int32_t modifier = -1;  ///< of the column, else of the outermost domain that has one; -1 for none
   std::shared_ptr<const Type> element;  ///< of arrays, with the column's modifier
   char delimiter = ',';                 ///< of arrays: between the elements in the text format
+  int server_version = kNewestServer;   ///< as TypeRow::server_version
 };
 
 /// Resolves a column's type (pg_attribute.atttypid and atttypmod). A type without an entry in the table of

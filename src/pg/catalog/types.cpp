@@ -23,6 +23,7 @@ SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS k
        t.typtypmod AS modifier, t.typelem AS element, t.typdelim AS delimiter,
        t.typinput = 'pg_catalog.array_in'::pg_catalog.regproc AS is_array,
        pg_catalog.format_type(t.oid, NULL) AS display_name,
+       pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS server_version,
        EXISTS (SELECT 1
                  FROM pg_catalog.pg_type builtin
                  JOIN pg_catalog.pg_namespace m ON m.oid = builtin.typnamespace
@@ -50,6 +51,7 @@ TypeRows read_types(const Result& rows) {
     type.delimiter = row.character("delimiter");
     type.is_array = row.flag("is_array");
     type.display_name = row.text("display_name");
+    type.server_version = static_cast<int>(row.number("server_version"));
     if (row.flag("is_hidden")) {
       hidden.insert(oid);
     }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 namespace tap::value {
 
@@ -16,6 +17,26 @@ constexpr std::array<char, 200> kDigitPairs = [] {
   }
   return pairs;
 }();
+
+/// The pairs "00" to "ff" in one string.
+constexpr std::array<char, 512> kHexPairs = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (std::size_t i = 0; i < 256; ++i) {
+    pairs[2 * i] = digits[i / 16];
+    pairs[2 * i + 1] = digits[i % 16];
+  }
+  return pairs;
+}();
+
+/// Writes two digits for each byte and returns their end.
+inline char* write_hex(char* to, std::string_view bytes) {
+  for (const char byte : bytes) {
+    std::memcpy(to, &kHexPairs[2 * static_cast<std::size_t>(static_cast<unsigned char>(byte))], 2);
+    to += 2;
+  }
+  return to;
+}
 
 /// Each writes a number below 10^N as N digits and returns their end.
 inline char* write_2_digits(char* to, unsigned value) {

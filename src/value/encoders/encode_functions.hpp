@@ -23,6 +23,7 @@ void encode_float8_binary(const ColumnContext& column, std::string_view value, B
 void encode_float8_text(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_bool_binary(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_bool_text(const ColumnContext& column, std::string_view value, Buffer& out);
+void encode_bit_binary(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_bit_text(const ColumnContext& column, std::string_view value, Buffer& out);
 
 // numeric.cpp
@@ -32,7 +33,12 @@ void encode_numeric_text(const ColumnContext& column, std::string_view value, Bu
 // text.cpp
 void encode_text(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_bytea_binary(const ColumnContext& column, std::string_view value, Buffer& out);
-void encode_uuid_binary(const ColumnContext& column, std::string_view value, Buffer& out);
+/// The JSON string of TypeEntry::output, for types that have it.
+void encode_output_text(const ColumnContext& column, std::string_view value, Buffer& out);
+void encode_jsonpath_binary(const ColumnContext& column, std::string_view value, Buffer& out);
+
+// tsvector.cpp
+void encode_tsvector_binary(const ColumnContext& column, std::string_view value, Buffer& out);
 
 // json.cpp
 void encode_json(const ColumnContext& column, std::string_view value, Buffer& out);

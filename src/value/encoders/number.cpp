@@ -181,6 +181,15 @@ void encode_bool_text(const ColumnContext& column, std::string_view value, Buffe
   out.append(is_true ? "true" : "false");
 }
 
+void encode_bit_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
+  constexpr std::size_t size_of_one_bit = sizeof(std::int32_t) + 1;
+  if (value.size() == size_of_one_bit && Cursor(value).i32() == 1) {
+    out.append((value.back() & 0x80) != 0 ? "true" : "false");
+  } else {
+    encode_output_text(column, value, out);
+  }
+}
+
 void encode_bit_text(const ColumnContext& column, std::string_view value, Buffer& out) {
   if (value.find_first_not_of("01") != std::string_view::npos) {
     throw_invalid_value(column, value);

@@ -1,36 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Types whose JSON is the server's text as a string. The binary formats of bytea and uuid become the same
-// text.
-#include <array>
+// Types whose JSON is the server's text as a string.
 #include <cstring>
 
+#include "digits.hpp"
 #include "encode_functions.hpp"
 #include "value/column_context.hpp"
 
 namespace tap::value {
-
-namespace {
-
-/// The pairs "00" to "ff" in one string.
-constexpr std::array<char, 512> kHexPairs = [] {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::array<char, 512> pairs{};
-  for (std::size_t i = 0; i < 256; ++i) {
-    pairs[2 * i] = digits[i / 16];
-    pairs[2 * i + 1] = digits[i % 16];
-  }
-  return pairs;
-}();
-
-char* write_hex(char* to, std::string_view bytes) {
-  for (const char byte : bytes) {
-    std::memcpy(to, &kHexPairs[2 * static_cast<std::size_t>(static_cast<unsigned char>(byte))], 2);
-    to += 2;
-  }
-  return to;
-}
-
-}  // namespace
 
 void encode_text(const ColumnContext& /*column*/, std::string_view value, Buffer& out) {
   append_json_string(out, value);
@@ -45,19 +21,18 @@ void encode_bytea_binary(const ColumnContext& /*column*/, std::string_view value
   out.commit(to);
 }
 
-void encode_uuid_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
-  require_size(column, value, 16);
-  char* to = out.reserve(38);
-  *to++ = '"';
-  to = write_hex(to, value.substr(0, 4));
-  for (std::size_t at = 4; at < 10; at += 2) {
-    *to++ = '-';
-    to = write_hex(to, value.substr(at, 2));
+void encode_output_text(const ColumnContext& column, std::string_view value, Buffer& out) {
+  out.push('"');
+  column.entry.output(column, value, out);
+  out.push('"');
+}
+
+void encode_jsonpath_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
+  constexpr char version = 1;
+  if (!value.starts_with(version)) {
+    throw_invalid_value(column, value);
   }
-  *to++ = '-';
-  to = write_hex(to, value.substr(10));
-  *to++ = '"';
-  out.commit(to);
+  append_json_string(out, value.substr(1));
 }
 
 }  // namespace tap::value

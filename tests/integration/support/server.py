@@ -18,6 +18,7 @@ import unittest
 import psycopg2
 
 SUPERUSER = "tap"
+SERVERS = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "servers"
 # Messages that were reworded in PostgreSQL 16, with their former wording.
 OLD_WORDING = {
     "permission denied to start WAL sender DETAIL: Only roles with the REPLICATION attribute may "
@@ -244,6 +245,26 @@ def shared():
     return server
 
 
+def majors():
+    """The major versions that TAP_MAJORS lists; `all` means every version of scripts/servers."""
+    wanted = os.environ.get("TAP_MAJORS", "9.3 11 18 19")
+    if wanted == "all":
+        listed = subprocess.check_output([SERVERS, "list"], text=True)
+        return re.findall(r"(?m)^([\d.]+):", listed)
+    return wanted.split()
+
+
+def require_server(major):
+    """Skips the test if the server cannot be fetched; with TAP_MAJORS=all, raises RuntimeError."""
+    try:
+        bindir(major)
+    except unittest.SkipTest as reason:
+        if os.environ.get("TAP_MAJORS") == "all":
+            raise RuntimeError(str(reason)) from None
+        print(reason, flush=True)
+        raise
+
+
 @functools.cache
 def bindir(major=None):
     """The folder of initdb and pg_ctl, which Debian does not put on the PATH.
@@ -251,9 +272,8 @@ def bindir(major=None):
     Raises SkipTest if `major` cannot be fetched on this machine.
     """
     if major is not None:
-        script = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "servers"
         fetched = subprocess.run(
-            [script, "fetch", major],
+            [SERVERS, "fetch", major],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

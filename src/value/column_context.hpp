@@ -26,7 +26,8 @@ struct ColumnContext {
   int server_version;                      ///< as TypeRow::server_version
   std::unique_ptr<const Encoder> element;  ///< of arrays
   char delimiter;                          ///< of arrays: between the elements in the text format
-  mutable Buffer scratch;                  ///< array: an element without its escapes; json: the open brackets
+  EncodeFunction output_bound;             ///< of ranges and multiranges: the output function of a bound
+  mutable Buffer scratch;                  ///< for one piece of a value, such as a range's bound
   mutable bool warned = false;             ///< a changed date has been logged
 };
 

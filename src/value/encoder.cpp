@@ -25,6 +25,7 @@ Encoder::Encoder(const Type& type, Format format, const EncodingOptions& options
                                   .server_version = type.server_version,
                                   .element = std::move(element),
                                   .delimiter = type.delimiter,
+                                  .output_bound = type.bound != nullptr ? type.bound->output : nullptr,
                                   .scratch = {}});
 }
 

@@ -18,9 +18,9 @@ constexpr auto kBuiltIn = std::to_array<TypeEntry>({
     {oids::kBool, "bool", TypeFamily::boolean, encode_bool_binary, encode_bool_text},
     {oids::kBytea, "bytea", TypeFamily::text, encode_bytea_binary, encode_text, nullptr, true},
     {oids::kName, "name", TypeFamily::text, encode_text, encode_text, nullptr, true},
-    {oids::kInt8, "int8", TypeFamily::int8, encode_int8_binary, encode_integer_text},
-    {oids::kInt2, "int2", TypeFamily::int2, encode_int2_binary, encode_integer_text},
-    {oids::kInt4, "int4", TypeFamily::int4, encode_int4_binary, encode_integer_text},
+    {oids::kInt8, "int8", TypeFamily::int8, encode_int8_binary, encode_integer_text, encode_int8_binary},
+    {oids::kInt2, "int2", TypeFamily::int2, encode_int2_binary, encode_integer_text, encode_int2_binary},
+    {oids::kInt4, "int4", TypeFamily::int4, encode_int4_binary, encode_integer_text, encode_int4_binary},
     {oids::kText, "text", TypeFamily::text, encode_text, encode_text},
     {oids::kOid, "oid", TypeFamily::text, encode_output_text, encode_text, output_uint32, true},
     {oids::kTid, "tid", TypeFamily::text, encode_output_text, encode_text, output_tid, true},
@@ -38,16 +38,18 @@ constexpr auto kBuiltIn = std::to_array<TypeEntry>({
     {oids::kInet, "inet", TypeFamily::text, encode_output_text, encode_text, output_inet},
     {oids::kBpchar, "bpchar", TypeFamily::limited_text, encode_text, encode_text},
     {oids::kVarchar, "varchar", TypeFamily::limited_text, encode_text, encode_text},
-    {oids::kDate, "date", TypeFamily::date_time, encode_date_binary, encode_date_text},
-    {oids::kTime, "time", TypeFamily::text, encode_time_binary, encode_time_text},
-    {oids::kTimestamp, "timestamp", TypeFamily::date_time, encode_timestamp_binary, encode_timestamp_text},
+    {oids::kDate, "date", TypeFamily::date_time, encode_date_binary, encode_date_text, output_date},
+    {oids::kTime, "time", TypeFamily::text, encode_output_text, encode_time_text, output_time},
+    {oids::kTimestamp, "timestamp", TypeFamily::date_time, encode_timestamp_binary, encode_timestamp_text,
+     output_timestamp},
     {oids::kTimestamptz, "timestamptz", TypeFamily::date_time, encode_timestamptz_binary,
-     encode_timestamptz_text},
+     encode_timestamptz_text, output_timestamptz},
     {oids::kInterval, "interval", TypeFamily::text, encode_output_text, encode_text, output_interval, true},
-    {oids::kTimetz, "timetz", TypeFamily::text, encode_timetz_binary, encode_timetz_text},
+    {oids::kTimetz, "timetz", TypeFamily::text, encode_timetz_binary, encode_timetz_text, output_timetz},
     {oids::kBit, "bit", TypeFamily::bit, encode_bit_binary, encode_bit_text, output_bits},
     {oids::kVarbit, "varbit", TypeFamily::text, encode_output_text, encode_text, output_bits, true},
-    {oids::kNumeric, "numeric", TypeFamily::numeric, encode_numeric_binary, encode_numeric_text},
+    {oids::kNumeric, "numeric", TypeFamily::numeric, encode_numeric_binary, encode_numeric_text,
+     output_numeric},
     {oids::kRefcursor, "refcursor", TypeFamily::text, encode_text, encode_text, nullptr, true},
     {oids::kUuid, "uuid", TypeFamily::text, encode_output_text, encode_text, output_uuid},
     {oids::kTxidSnapshot, "txid_snapshot", TypeFamily::text, encode_output_text, encode_text, output_snapshot,
@@ -68,6 +70,11 @@ constexpr auto kByName = std::to_array<TypeEntry>({
 constexpr TypeEntry kEnum = {0, "enum", TypeFamily::text, encode_text, encode_text};
 constexpr TypeEntry kArray = {0, "array", TypeFamily::array, encode_array_binary, encode_array_text};
 constexpr TypeEntry kComposite = {0, "composite", TypeFamily::text, nullptr, encode_text, nullptr, true};
+// Ranges of types with an output function. In others, as ranges of text, the server's locale decides which
+// bounds are quoted.
+constexpr TypeEntry kRange = {0, "range", TypeFamily::text, encode_range_binary, encode_text, nullptr, true};
+constexpr TypeEntry kMultirange = {
+    0, "multirange", TypeFamily::text, encode_multirange_binary, encode_text, nullptr, true};
 constexpr TypeEntry kOther = {0, "other", TypeFamily::text, nullptr, encode_text, nullptr, true};
 
 const TypeEntry& find_entry(Oid oid, const TypeRow& row) {
@@ -105,9 +112,20 @@ Type resolve_nested(const TypeRows& rows, Oid oid, std::int32_t modifier, int ne
     type.entry = &kArray;
     type.element = std::make_shared<const Type>(resolve_nested(rows, row->element, modifier, nesting + 1));
     type.delimiter = type_row(rows, row->element).delimiter;
-  } else {
-    type.entry = &find_entry(oid, *row);
+    return type;
   }
+  if (row->subtype != 0) {
+    if (nesting >= kMaxTypeNesting) {
+      throw_nested_type(*row);
+    }
+    const TypeEntry* const bound = resolve_nested(rows, row->subtype, -1, nesting + 1).entry;
+    if (bound->output != nullptr) {
+      type.bound = bound;
+      type.entry = row->kind == 'm' ? &kMultirange : &kRange;
+      return type;
+    }
+  }
+  type.entry = &find_entry(oid, *row);
   return type;
 }
 

@@ -73,6 +73,8 @@ VALUES = [
     ("a_money", "money", "'1234567.89'", '"$1,234,567.89"'),
     ("a_point", "point", "'(1.5,2)'", '"(1.5,2)"'),
     ("a_range", "int4range", "'[1,5)'", '"[1,5)"'),
+    ("a_tsrange", "tsrange", "'[2024-01-01,)'", r'"[\"2024-01-01 00:00:00\",)"'),
+    ("a_timerange", "timerange", "'[10:00,)'", '"[10:00:00,)"'),
     ("an_xml", "xml", "'<a>b</a>'", '"<a>b</a>"'),
     ("a_mood", "mood", "'so so'", '"so so"'),
     ("a_pair", "pair", "ROW(1, 'a b')", r'"(1,\"a b\")"'),
@@ -95,7 +97,7 @@ NOTHING = (
 TABLES = """
     CREATE EXTENSION hstore; CREATE EXTENSION citext;
     CREATE TYPE mood AS ENUM ('happy', 'so so'); CREATE TYPE pair AS (a int, b text);
-    CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+    CREATE DOMAIN posint AS int CHECK (VALUE > 0); CREATE TYPE timerange AS RANGE (subtype = time);
     CREATE TABLE every_type (id int PRIMARY KEY, %s);
     INSERT INTO every_type VALUES (1, %s); INSERT INTO every_type VALUES (2);
     CREATE TABLE numbers (b int, a int, k int NOT NULL, "Note" text, PRIMARY KEY (a, b));

@@ -1,6 +1,7 @@
 """Values of every type from the table to the JSON that the target gets."""
 
 import json
+import re
 import unittest
 
 from support import tap
@@ -81,6 +82,16 @@ VALUES = [
     ("bytea", r"'\x00ff5c'", r'"\\x00ff5c"'),
     ("xml", "'<a>b</a>'", '"<a>b</a>"'),
     ("int4range", "'[1,5)'", '"[1,5)"'),
+    ("tsrange", "'[2024-01-01,)'", r'"[\"2024-01-01 00:00:00\",)"'),
+    ("numrange", "'empty'", '"empty"'),
+    ("int8multirange", "'{[1,3),[5,8)}'", '"{[1,3),[5,8)}"'),
+    ("time_range", "'[10:00,)'", '"[10:00:00,)"'),
+    ("time_multirange", "'{[10:00,)}'", '"{[10:00:00,)}"'),
+    ("text_range", "'[a b,c)'", r'"[\"a b\",c)"'),
+    ("period", "'(,2024-01-01)'", r'"(,\"2024-01-01 00:00:00\")"'),
+    ("macaddr8", "'08:00:2b:01:02:03:04:05'", '"08:00:2b:01:02:03:04:05"'),
+    ("oid", "4294967295", '"4294967295"'),
+    ("tsvector", "$$'a''b':1A c$$", "\"'a''b':1A 'c'\""),
     ("pair", "ROW(1, 'a b')", r'"(1,\"a b\")"'),
     ("point", "'(1,2)'", '"(1,2)"'),
     ("pg_lsn", "'16/B374D848'", '"16/B374D848"'),
@@ -124,6 +135,8 @@ VALUES = [
     ("interval[]", "'{1 day,-2 hours}'", '["1 day","-02:00:00"]'),
     ("pair[]", "ARRAY[ROW(1, 'x')::pair]", '["(1,x)"]'),
     ("int4range[]", "ARRAY['[1,2)'::int4range]", '["[1,2)"]'),
+    ("period[]", "ARRAY['empty'::period, NULL]", '["empty",null]'),
+    ("inet[]", "'{10.1.2.3,::1/64}'", '["10.1.2.3","::1/64"]'),
 ]
 
 
@@ -136,6 +149,8 @@ def setUpModule():
         CREATE EXTENSION hstore; CREATE EXTENSION citext;
         CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE pair AS (a int, b text);
         CREATE DOMAIN posint AS int; CREATE DOMAIN int_list AS int[];
+        CREATE TYPE time_range AS RANGE (subtype = time, multirange_type_name = time_multirange);
+        CREATE TYPE text_range AS RANGE (subtype = text); CREATE DOMAIN period AS tsrange;
         CREATE TABLE t ({columns}); CREATE VIEW v AS SELECT * FROM t;
         INSERT INTO t VALUES ({values});""",
         DB,
@@ -173,6 +188,15 @@ class ValuesTest(unittest.TestCase):
 
     def test_values_of_a_view(self):
         self.check("v")
+
+    def test_columns_are_read_in_binary_where_possible(self):
+        config = shared().config(DB, filter_dbs=DB)
+        result = tap.run(config, "-v", catalog=tap.select(tap.discover(config), "t"))
+        columns = re.findall(r'format\([^,"]*, "c(\d+)"\)', result.stderr)
+        self.assertEqual(
+            {VALUES[int(column)][0] for column in columns},
+            {'"char"', "money", "pair", "pair[]", "point", "text_range"},
+        )
 
     def test_unusual_database_settings(self):
         for setting in (

@@ -20,6 +20,15 @@ CREATE DOMAIN value_test.word AS varchar(10);
 CREATE DOMAIN value_test.span AS interval;
 CREATE DOMAIN value_test.intarr AS int[];
 CREATE DOMAIN value_test.boxarr AS box[];
+CREATE TYPE value_test.timerange AS RANGE (subtype = time);
+CREATE TYPE value_test.zonedrange AS RANGE (subtype = timetz);
+CREATE TYPE value_test.spanrange AS RANGE (subtype = interval);
+CREATE TYPE value_test.inetrange AS RANGE (subtype = inet);
+CREATE TYPE value_test.bitsrange AS RANGE (subtype = varbit);
+CREATE TYPE value_test.realrange AS RANGE (subtype = real);
+CREATE TYPE value_test.textrange AS RANGE (subtype = text);
+CREATE TYPE value_test.pricerange AS RANGE (subtype = value_test.net_price);
+CREATE DOMAIN value_test.period AS tsrange;
 )sql";
 const char* const kMakeTypesSince11 = "CREATE DOMAIN value_test.pricearr AS value_test.price[]";
 
@@ -177,7 +186,7 @@ std::vector<Samples> samples(const Database& database) {
               "[ 1,\n\t2 ]", "\"\\ud83d\\ude00 \\\\ \\\" / \\n\"", "[true, false, {\"a\": {\"b\": []}}]"});
   const std::vector<std::string> texts = quoted(edge_texts());
 
-  return {
+  std::vector<Samples> all = {
       {"smallint", {"'-32768'", "32767", "0"}, any_of_bits(16)},
       {"int", {"'-2147483648'", "2147483647", "0"}, any_of_bits(32)},
       {"bigint", {"'-9223372036854775808'", "9223372036854775807", "0"}, any_of_bits(64)},
@@ -308,7 +317,11 @@ std::vector<Samples> samples(const Database& database) {
                "<?xml version=\"1.0\" encoding=\"LATIN1\" standalone=\"yes\"?><a>\u20ac</a>",
                "<?xml version=\"1.0\" standalone=\"no\"?>\n<a b=\"c\"/>"}),
        {}},
+      {"value_test.period", {"'[2024-01-01,2024-01-02 03:04:05.6)'"}, {}},
   };
+  const std::vector<Samples> ranges = range_samples(database);
+  all.insert(all.end(), ranges.begin(), ranges.end());
+  return all;
 }
 
 }  // namespace tap::test

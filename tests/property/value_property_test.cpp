@@ -54,9 +54,12 @@ std::uint64_t seed() {
 }
 
 TypeRows read_types(Database& database) {
+  const bool has_multiranges = database.query("SHOW server_version_num").number(0, 0) >= 140000;
   const Answer rows = database.query(
-      "SELECT oid, typname, typtype, typcategory, typbasetype, typtypmod, typelem, typdelim,"
-      " typinput = 'array_in'::regproc, current_setting('server_version_num') FROM pg_type");
+      "SELECT t.oid, typname, typtype, typcategory, typbasetype, typtypmod, typelem, typdelim,"
+      " typinput = 'array_in'::regproc, current_setting('server_version_num'),"
+      " coalesce(rngsubtype, 0) FROM pg_type t LEFT JOIN pg_range ON t.oid = rngtypid" +
+      std::string(has_multiranges ? " OR t.oid = rngmultitypid" : ""));
   TypeRows types;
   for (int row = 0; row < rows.size(); ++row) {
     const auto oid = [&](int column) { return static_cast<Oid>(std::stoul(rows.text(row, column))); };
@@ -70,6 +73,7 @@ TypeRows read_types(Database& database) {
     type.delimiter = rows.text(row, 7)[0];
     type.is_array = rows.text(row, 8) == "t";
     type.server_version = rows.number(row, 9);
+    type.subtype = oid(10);
   }
   return types;
 }

@@ -20,6 +20,10 @@ TypeRow array(const std::string& name, Oid element) {
   return {.name = name, .schema = "s", .element = element, .is_array = true};
 }
 
+TypeRow range(const std::string& name, Oid subtype) {
+  return {.name = name, .schema = "s", .kind = 'r', .subtype = subtype};
+}
+
 /// int4, and `levels` domains, or arrays and domains in turn, over it; the outermost is 1000.
 TypeRows nested(int levels, bool arrays) {
   TypeRows types = {{oids::kInt4, {.name = "int4", .schema = "pg_catalog"}}};
@@ -41,8 +45,9 @@ const std::string kCatalog = "the server's catalog is malformed: ";
 
 TEST_CASE("a type that contains itself is an error") {
   const TypeRows types = {{1000, domain("d", 1001)}, {1001, domain("e", 1000)}, {1002, array("a", 1002)},
-                          {1003, array("b", 1004)},  {1004, domain("f", 1003)}, {1005, domain("g", 1005)}};
-  for (const Oid type : {1000U, 1002U, 1003U, 1005U}) {
+                          {1003, array("b", 1004)},  {1004, domain("f", 1003)}, {1005, domain("g", 1005)},
+                          {1006, range("r", 1006)}};
+  for (const Oid type : {1000U, 1002U, 1003U, 1005U, 1006U}) {
     CAPTURE(type);
     CHECK_THROWS_AS(value::resolve(types, type, -1), Error);
   }

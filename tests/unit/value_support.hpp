@@ -96,6 +96,24 @@ inline const TypeRows& type_rows() {
     add(30, "oidvector", 'b', 'A').element = 26;
     add(20002, "mood", 'e', 'E');
     add(20003, "pair", 'c', 'C');
+    const auto add_range = [&add](Oid oid, const std::string& name, Oid subtype, char kind = 'r') {
+      add(oid, name, kind, 'R').subtype = subtype;
+    };
+    add_range(3904, "int4range", 23);
+    add_range(3906, "numrange", 1700);
+    add_range(3908, "tsrange", 1114);
+    add_range(3910, "tstzrange", 1184);
+    add_range(3912, "daterange", 1082);
+    add_range(4451, "int4multirange", 23, 'm');
+    add_range(4533, "tsmultirange", 1114, 'm');
+    add_range(20020, "pricerange", 20012);
+    add_range(20021, "bitsrange", 1562);
+    add_range(20022, "timerange", 1083);
+    add_range(20023, "zonedrange", 1266);
+    add_range(20024, "textrange", 25);
+    add_range(20025, "textmultirange", 25, 'm');
+    add_range(20026, "listrange", 100023);
+    add_domain(20027, "period", 3908, -1);
     add_domain(20010, "posint", 23, -1);
     add_domain(20011, "price", 1700, ((12 << 16) | 2) + 4);
     add_domain(20012, "net_price", 20011, -1);

@@ -22,17 +22,18 @@ struct TypeRow {
   Oid base = 0;          ///< typbasetype: what a domain is over, else 0
   std::int32_t modifier = -1;  ///< typtypmod: the modifier a domain gives its base type
   Oid element = 0;             ///< typelem: an array's element type (also set for name, point, ...), else 0
+  Oid subtype = 0;             ///< rngsubtype of a range, and of a multirange's range; else 0
   bool is_array = false;       ///< a true array (typlen -1 and typsubscript/array_in), not name or point
   char delimiter = ',';        ///< typdelim of this type, between its values in an array's text
   std::string display_name{};  ///< format_type() without modifiers: "character varying", "integer[]"
   int server_version = kNewestServer;  ///< server_version_num: the text of some types depends on it
 };
 
-/// Types by OID: those of a set of columns, with their base and element types.
+/// Types by OID: those of a set of columns, with their base types, element types and subtypes.
 using TypeRows = std::unordered_map<Oid, TypeRow>;
 
-/// How deep domains and arrays may be nested. The functions below throw MalformedAnswer if a type contains
-/// itself, is nested deeper, or refers to a type that `types` lacks: PostgreSQL has no such types.
+/// How deep domains, arrays and ranges may be nested. The functions below throw MalformedAnswer if a type
+/// contains itself, is nested deeper, or refers to a type that `types` lacks: PostgreSQL has no such types.
 constexpr int kMaxTypeNesting = 100;
 
 /// Returns the row of a type.

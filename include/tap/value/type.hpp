@@ -15,13 +15,14 @@ struct Type {
   std::int32_t modifier = -1;  ///< of the column, else of the outermost domain that has one; -1 for none
   std::shared_ptr<const Type> element;  ///< of arrays, with the column's modifier
   char delimiter = ',';                 ///< of arrays: between the elements in the text format
+  const TypeEntry* bound = nullptr;     ///< of ranges and multiranges: the entry of their subtype
   int server_version = kNewestServer;   ///< as TypeRow::server_version
 };
 
 /// Resolves a column's type (pg_attribute.atttypid and atttypmod). A type without an entry in the table of
 /// types is one of the "other" types, written as the text of its output function. `rows` must contain the
-/// type, the types below its domains and its element types; throws MalformedAnswer if one is missing or a
-/// type contains itself.
+/// type, the types below its domains, its element types and its subtype; throws MalformedAnswer if one is
+/// missing or a type contains itself.
 Type resolve(const TypeRows& rows, Oid type, std::int32_t modifier);
 
 /// True if values can be encoded from the binary format. If not, select the output function's text by

@@ -10,17 +10,24 @@ namespace tap::pg {
 
 std::string types_query(const std::string& seeds) {
   return fmt::format(R"sql(
-WITH RECURSIVE used(type) AS (
+WITH RECURSIVE ranges AS (
+  -- Before version 14, pg_range lacks the column rngmultitypid: then this is the constant.
+  SELECT known.*
+    FROM (SELECT 0::pg_catalog.oid AS rngmultitypid) no_multirange
+   CROSS JOIN LATERAL (SELECT pg_catalog.unnest(ARRAY[rngtypid, rngmultitypid]) AS type, rngsubtype AS subtype
+                         FROM pg_catalog.pg_range) known
+), used(type) AS (
   {}
   UNION
   SELECT part.type
     FROM used
     JOIN pg_catalog.pg_type t ON t.oid = used.type
-   CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem)) part(type)
+    LEFT JOIN ranges ON ranges.type = t.oid
+   CROSS JOIN LATERAL (VALUES (t.typbasetype), (t.typelem), (ranges.subtype)) part(type)
    WHERE part.type <> 0
 )
 SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS kind, t.typcategory AS category, t.typbasetype AS base,
-       t.typtypmod AS modifier, t.typelem AS element, t.typdelim AS delimiter,
+       t.typtypmod AS modifier, t.typelem AS element, ranges.subtype AS subtype, t.typdelim AS delimiter,
        t.typinput = 'pg_catalog.array_in'::pg_catalog.regproc AS is_array,
        pg_catalog.format_type(t.oid, NULL) AS display_name,
        pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS server_version,
@@ -30,6 +37,7 @@ SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS k
                 WHERE m.nspname = 'pg_catalog' AND builtin.typname = t.typname AND n.nspname = 'public') AS is_hidden
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  LEFT JOIN ranges ON ranges.type = t.oid
  WHERE t.oid IN (SELECT type FROM used)
 )sql",
                      seeds);
@@ -48,6 +56,7 @@ TypeRows read_types(const Result& rows) {
     type.base = row.oid("base");
     type.modifier = static_cast<std::int32_t>(row.number("modifier"));
     type.element = row.oid("element");
+    type.subtype = row.oid("subtype");
     type.delimiter = row.character("delimiter");
     type.is_array = row.flag("is_array");
     type.display_name = row.text("display_name");

@@ -8,8 +8,8 @@
 
 namespace tap::pg {
 
-/// Returns a query for the types whose OIDs the query `seeds` returns, with the base types of domains and the
-/// element types of arrays.
+/// Returns a query for the types whose OIDs the query `seeds` returns, with the base types of domains, the
+/// element types of arrays and the subtypes of ranges.
 std::string types_query(const std::string& seeds);
 /// Converts the rows of that query. Throws MalformedAnswer.
 TypeRows read_types(const Result& rows);

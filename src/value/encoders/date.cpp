@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
-#include <string>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -14,6 +13,7 @@
 #include "encode_functions.hpp"
 #include "time_of_day.hpp"
 #include "value/column_context.hpp"
+#include "value/output/output_functions.hpp"
 
 namespace tap::value {
 
@@ -35,6 +35,10 @@ constexpr std::string_view kMidnight = R"(T00:00:00+00:00")";
 constexpr std::string_view kOffset = R"(+00:00")";
 constexpr std::string_view kServerOffset = "+00";
 constexpr std::size_t kMaxSize = 40;
+
+bool is_in_range(std::int64_t day) {
+  return day >= kFirstDay && day <= kLastDay;
+}
 
 /// A day since kEpoch and the microseconds since its midnight.
 struct Timestamp {
@@ -61,31 +65,49 @@ char* write_date(char* to, std::int64_t day) {
   return write_2_digits(to, static_cast<unsigned>(date.day()));
 }
 
-/// Returns the server's text of a day out of range, followed by `clock`, the time of day.
-std::string server_text(std::int64_t day, std::string_view clock) {
+/// Writes any day as the server does, without the " BC" of a year before 1.
+char* write_server_date(char* to, std::int64_t day) {
+  if (is_in_range(day)) {
+    return write_date(to, day);
+  }
   // std::chrono ends in the year 32767, PostgreSQL in 5874897. The calendar repeats every 400 years.
   constexpr std::int64_t cycle_days = 146'097;
   const std::int64_t cycles = day / cycle_days;
   const std::chrono::year_month_day date(kEpoch + std::chrono::days(day % cycle_days));
   const std::int64_t full_year = static_cast<int>(date.year()) + 400 * cycles;
-  const bool before_christ = full_year <= 0;
-  return fmt::format("{:04}-{:02}-{:02}{}{}", before_christ ? 1 - full_year : full_year,
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock,
-                     before_christ ? " BC" : "");
+  return fmt::format_to(to, "{:04}-{:02}-{:02}", full_year <= 0 ? 1 - full_year : full_year,
+                        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
 }
 
-std::string clock_text(std::int64_t micros, std::string_view zone) {
-  char text[kMaxSize];
-  char* to = text;
-  *to++ = ' ';
-  to = write_short_fraction(write_clock(to, micros), micros);
-  to = std::copy(zone.begin(), zone.end(), to);
-  return {text, to};
+char* write_era(char* to, std::int64_t day) {
+  return day < kFirstDay ? std::copy_n(" BC", 3, to) : to;
 }
 
 template <class Integer>
 bool is_infinity(Integer value) {
   return value == std::numeric_limits<Integer>::min() || value == std::numeric_limits<Integer>::max();
+}
+
+/// Appends the server's text of a timestamp. `zone` is the offset that the server writes, or nothing.
+void append_timestamp(std::int64_t since_epoch, std::string_view zone, Buffer& out) {
+  if (is_infinity(since_epoch)) {
+    return out.append(since_epoch > 0 ? "infinity" : "-infinity");
+  }
+  const auto [day, micros] = split_microseconds(since_epoch);
+  char* to = write_server_date(out.reserve(kMaxSize), day);
+  *to++ = ' ';
+  to = write_short_fraction(write_clock(to, micros), micros);
+  to = std::copy(zone.begin(), zone.end(), to);
+  out.commit(write_era(to, day));
+}
+
+/// Appends the server's text of a date.
+void append_date(std::int32_t day, Buffer& out) {
+  if (is_infinity(day)) {
+    return out.append(day > 0 ? "infinity" : "-infinity");
+  }
+  char* const to = write_server_date(out.reserve(kMaxSize), day);
+  out.commit(write_era(to, day));
 }
 
 /// Writes a date before the year 1 or after 9999 as out_of_range_dates says. `text` is the server's text of
@@ -121,12 +143,11 @@ void write_timestamp(const ColumnContext& column, std::string_view value, std::s
                      Buffer& out) {
   require_size(column, value, sizeof(std::int64_t));
   const std::int64_t since_epoch = Cursor(value).i64();
-  if (is_infinity(since_epoch)) {
-    return write_out_of_range(column, since_epoch > 0 ? "infinity" : "-infinity", out);
-  }
   const auto [day, micros] = split_microseconds(since_epoch);
-  if (day < kFirstDay || day > kLastDay) {
-    return write_out_of_range(column, server_text(day, clock_text(micros, zone)), out);
+  if (!is_in_range(day)) {
+    column.scratch.clear();
+    append_timestamp(since_epoch, zone, column.scratch);
+    return write_out_of_range(column, column.scratch.view(), out);
   }
   char* to = out.reserve(kMaxSize);
   *to++ = '"';
@@ -188,16 +209,20 @@ void write_timestamp_text(const ColumnContext& column, std::string_view value, s
 void encode_date_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   require_size(column, value, sizeof(std::int32_t));
   const std::int32_t day = Cursor(value).i32();
-  if (is_infinity(day)) {
-    return write_out_of_range(column, day > 0 ? "infinity" : "-infinity", out);
-  }
-  if (day < kFirstDay || day > kLastDay) {
-    return write_out_of_range(column, server_text(day, ""), out);
+  if (!is_in_range(day)) {
+    column.scratch.clear();
+    append_date(day, column.scratch);
+    return write_out_of_range(column, column.scratch.view(), out);
   }
   char* to = out.reserve(kMaxSize);
   *to++ = '"';
   to = write_date(to, day);
   out.commit(std::copy(kMidnight.begin(), kMidnight.end(), to));
+}
+
+void output_date(const ColumnContext& column, std::string_view value, Buffer& out) {
+  require_size(column, value, sizeof(std::int32_t));
+  append_date(Cursor(value).i32(), out);
 }
 
 void encode_date_text(const ColumnContext& column, std::string_view value, Buffer& out) {
@@ -213,12 +238,22 @@ void encode_timestamp_binary(const ColumnContext& column, std::string_view value
   write_timestamp(column, value, "", out);
 }
 
+void output_timestamp(const ColumnContext& column, std::string_view value, Buffer& out) {
+  require_size(column, value, sizeof(std::int64_t));
+  append_timestamp(Cursor(value).i64(), "", out);
+}
+
 void encode_timestamp_text(const ColumnContext& column, std::string_view value, Buffer& out) {
   write_timestamp_text(column, value, "", out);
 }
 
 void encode_timestamptz_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   write_timestamp(column, value, kServerOffset, out);
+}
+
+void output_timestamptz(const ColumnContext& column, std::string_view value, Buffer& out) {
+  require_size(column, value, sizeof(std::int64_t));
+  append_timestamp(Cursor(value).i64(), kServerOffset, out);
 }
 
 void encode_timestamptz_text(const ColumnContext& column, std::string_view value, Buffer& out) {

@@ -37,6 +37,10 @@ void encode_bytea_binary(const ColumnContext& column, std::string_view value, Bu
 void encode_output_text(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_jsonpath_binary(const ColumnContext& column, std::string_view value, Buffer& out);
 
+// range.cpp
+void encode_range_binary(const ColumnContext& column, std::string_view value, Buffer& out);
+void encode_multirange_binary(const ColumnContext& column, std::string_view value, Buffer& out);
+
 // tsvector.cpp
 void encode_tsvector_binary(const ColumnContext& column, std::string_view value, Buffer& out);
 
@@ -53,7 +57,6 @@ void encode_timestamptz_binary(const ColumnContext& column, std::string_view val
 void encode_timestamptz_text(const ColumnContext& column, std::string_view value, Buffer& out);
 
 // time.cpp
-void encode_time_binary(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_time_text(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_timetz_binary(const ColumnContext& column, std::string_view value, Buffer& out);
 void encode_timetz_text(const ColumnContext& column, std::string_view value, Buffer& out);

@@ -8,6 +8,7 @@
 #include "digits.hpp"
 #include "encode_functions.hpp"
 #include "value/column_context.hpp"
+#include "value/output/output_functions.hpp"
 
 namespace tap::value {
 
@@ -31,6 +32,41 @@ struct Header {
   unsigned sign;
   unsigned scale;
 };
+
+Header read_header(const ColumnContext& column, std::string_view value) {
+  if (value.size() < kHeaderSize) {
+    throw_invalid_value(column, value);
+  }
+  Cursor from(value);
+  const Header header = {from.u16(), from.i16(), from.u16(), from.u16()};
+  const bool is_finite = header.sign == kPositive || header.sign == kNegative;
+  const bool is_special = header.sign == kNan || header.sign == kInfinity || header.sign == kMinusInfinity;
+  if (from.left() != 2 * static_cast<std::size_t>(header.groups) || (!is_finite && !is_special) ||
+      (is_finite && header.scale > kMaxScale)) {
+    throw_invalid_value(column, value);
+  }
+  return header;
+}
+
+/// Returns the server's text of NaN and the infinities, and nothing for other numbers.
+std::string_view non_finite_name(const Header& header) {
+  switch (header.sign) {
+    case kNan:
+      return "NaN";
+    case kInfinity:
+      return "Infinity";
+    case kMinusInfinity:
+      return "-Infinity";
+    default:
+      return {};
+  }
+}
+
+/// Returns the size to reserve for a finite number. Besides the digits: sign, point, two quotes, and up to
+/// three digits that the last group writes past the scale.
+std::size_t max_size(const Header& header) {
+  return 4 * static_cast<std::size_t>(std::max(header.weight, 0) + 1) + header.scale + 8;
+}
 
 /// Writes the digits as the server prints them: at least one before the point, `scale` after it.
 char* write_digits(const ColumnContext& column, const Header& header, std::string_view value, char* to) {
@@ -111,34 +147,11 @@ bool is_string(const ColumnContext& column) {
 }  // namespace
 
 void encode_numeric_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
-  if (value.size() < kHeaderSize) {
-    throw_invalid_value(column, value);
+  const Header header = read_header(column, value);
+  if (const auto name = non_finite_name(header); !name.empty()) {
+    return write_non_finite(column, name, out);
   }
-  Cursor from(value);
-  const Header header = {from.u16(), from.i16(), from.u16(), from.u16()};
-  if (from.left() != 2 * static_cast<std::size_t>(header.groups)) {
-    throw_invalid_value(column, value);
-  }
-  switch (header.sign) {
-    case kPositive:
-    case kNegative:
-      break;
-    case kNan:
-      return write_non_finite(column, "NaN", out);
-    case kInfinity:
-      return write_non_finite(column, "Infinity", out);
-    case kMinusInfinity:
-      return write_non_finite(column, "-Infinity", out);
-    default:
-      throw_invalid_value(column, value);
-  }
-  if (header.scale > kMaxScale) {
-    throw_invalid_value(column, value);
-  }
-  const auto whole = 4 * static_cast<std::size_t>(std::max(header.weight, 0) + 1);
-  // Besides the digits: sign, point, two quotes, and up to three digits that the last group writes past the
-  // scale.
-  char* const start = out.reserve(whole + header.scale + 8);
+  char* const start = out.reserve(max_size(header));
   const bool quoted = is_string(column);
   char* to = start;
   if (quoted) {
@@ -155,6 +168,18 @@ void encode_numeric_binary(const ColumnContext& column, std::string_view value, 
     to = use_exponent(number, to);
   }
   out.commit(to);
+}
+
+void output_numeric(const ColumnContext& column, std::string_view value, Buffer& out) {
+  const Header header = read_header(column, value);
+  if (const auto name = non_finite_name(header); !name.empty()) {
+    return out.append(name);
+  }
+  char* to = out.reserve(max_size(header));
+  if (header.sign == kNegative) {
+    *to++ = '-';
+  }
+  out.commit(write_digits(column, header, value, to));
 }
 
 void encode_numeric_text(const ColumnContext& column, std::string_view value, Buffer& out) {

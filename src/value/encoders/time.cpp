@@ -5,6 +5,7 @@
 #include "encode_functions.hpp"
 #include "time_of_day.hpp"
 #include "value/column_context.hpp"
+#include "value/output/output_functions.hpp"
 
 namespace tap::value {
 
@@ -19,6 +20,21 @@ std::int64_t read_time_of_day(const ColumnContext& column, std::string_view valu
     throw_invalid_value(column, value);
   }
   return micros;
+}
+
+struct ZonedTime {
+  std::int64_t micros;
+  std::int32_t seconds_west;  ///< of UTC
+};
+
+ZonedTime read_timetz(const ColumnContext& column, std::string_view value) {
+  require_size(column, value, sizeof(std::int64_t) + sizeof(std::int32_t));
+  Cursor from(value);
+  const ZonedTime time = {read_time_of_day(column, value, from), from.i32()};
+  if (time.seconds_west <= -kZoneLimit || time.seconds_west >= kZoneLimit) {
+    throw_invalid_value(column, value);
+  }
+  return time;
 }
 
 /// Writes +HH:MM or -HH:MM, and :SS if there are seconds.
@@ -43,15 +59,12 @@ bool is_zone(std::string_view text) {
 
 }  // namespace
 
-void encode_time_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
+void output_time(const ColumnContext& column, std::string_view value, Buffer& out) {
   require_size(column, value, sizeof(std::int64_t));
   Cursor from(value);
   const std::int64_t micros = read_time_of_day(column, value, from);
-  char* to = out.reserve(kMaxTimeSize);
-  *to++ = '"';
-  to = write_short_fraction(write_clock(to, micros), micros);
-  *to++ = '"';
-  out.commit(to);
+  char* const to = out.reserve(kMaxTimeSize);
+  out.commit(write_short_fraction(write_clock(to, micros), micros));
 }
 
 void encode_time_text(const ColumnContext& column, std::string_view value, Buffer& out) {
@@ -65,18 +78,22 @@ void encode_time_text(const ColumnContext& column, std::string_view value, Buffe
 }
 
 void encode_timetz_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
-  require_size(column, value, sizeof(std::int64_t) + sizeof(std::int32_t));
-  Cursor from(value);
-  const std::int64_t micros = read_time_of_day(column, value, from);
-  const std::int32_t seconds_west = from.i32();
-  if (seconds_west <= -kZoneLimit || seconds_west >= kZoneLimit) {
-    throw_invalid_value(column, value);
-  }
+  const auto [micros, seconds_west] = read_timetz(column, value);
   char* to = out.reserve(kMaxTimeSize);
   *to++ = '"';
   to = write_fraction(write_clock(to, micros), micros);
   to = write_zone(to, seconds_west);
   *to++ = '"';
+  out.commit(to);
+}
+
+void output_timetz(const ColumnContext& column, std::string_view value, Buffer& out) {
+  const auto [micros, seconds_west] = read_timetz(column, value);
+  char* to = out.reserve(kMaxTimeSize);
+  to = write_zone(write_short_fraction(write_clock(to, micros), micros), seconds_west);
+  if (seconds_west % 3600 == 0) {
+    to -= 3;  // +00: the server omits minutes that are zero
+  }
   out.commit(to);
 }
 

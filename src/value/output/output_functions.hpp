@@ -4,7 +4,8 @@
 // The output functions of the table of types: from a value in the binary format, each appends the text that
 // the type's output function on the server prints under the session settings that every connection sets. The
 // text is ASCII without quotes and backslashes: it is the content of a JSON string unchanged. Signature and
-// errors are those of EncodeFunction.
+// errors are those of EncodeFunction. Functions for types that have encoders of their own are in the file of
+// those.
 
 #include <string_view>
 
@@ -15,6 +16,18 @@ namespace tap::value {
 
 // bits.cpp
 void output_bits(const ColumnContext& column, std::string_view value, Buffer& out);
+
+// encoders/date.cpp
+void output_date(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_timestamp(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_timestamptz(const ColumnContext& column, std::string_view value, Buffer& out);
+
+// encoders/numeric.cpp
+void output_numeric(const ColumnContext& column, std::string_view value, Buffer& out);
+
+// encoders/time.cpp
+void output_time(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_timetz(const ColumnContext& column, std::string_view value, Buffer& out);
 
 // identifiers.cpp
 void output_uint32(const ColumnContext& column, std::string_view value, Buffer& out);

@@ -30,9 +30,9 @@ std::vector<std::string> databases(CatalogSession& session, const std::vector<st
 std::vector<Table> tables(CatalogSession& session, const std::vector<std::string>& schemas,
                           const TypeRows& types);
 
-/// Returns the types of all columns in the database, with their base and element types.
+/// Returns the types of all columns in the database, with their base types, element types and subtypes.
 TypeRows column_types(CatalogSession& session);
-/// Returns the rows of `types`, with their base and element types.
+/// Returns the rows of `types`, with their base types, element types and subtypes.
 TypeRows types_of(Connection& connection, const std::vector<Oid>& types);
 
 }  // namespace tap::pg

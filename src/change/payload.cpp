@@ -3,10 +3,6 @@
 
 #include <utility>
 
-#include <spdlog/fmt/fmt.h>
-
-#include <tap/base/error.hpp>
-
 namespace tap::change {
 
 namespace {
@@ -78,14 +74,6 @@ Lsn read_lsn_value(simdjson::ondemand::value value) {
 
 bool is_at_end(simdjson::ondemand::document& document) {
   return document.current_location().error() == simdjson::OUT_OF_BOUNDS;
-}
-
-void throw_malformed_message(std::string_view message, Lsn lsn, const char* reason) {
-  throw Error(
-      ExitCode::run_failed,
-      fmt::format("cannot decode the wal2json message at WAL position {} ({} bytes): {}; nothing after it "
-                  "was read; please report this with the plugin's version",
-                  to_text(lsn), message.size(), reason));
 }
 
 }  // namespace tap::change

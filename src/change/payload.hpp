@@ -9,6 +9,7 @@
 #include <tap/base/buffer.hpp>
 #include <tap/change/change.hpp>
 
+#include "malformed_message.hpp"
 #include "transcoder.hpp"
 
 namespace tap::change {
@@ -44,16 +45,13 @@ Lsn read_lsn_value(simdjson::ondemand::value value);
 /// True if nothing follows the value that has been read.
 bool is_at_end(simdjson::ondemand::document& document);
 
-/// Throws Error (ExitCode::run_failed) for a message that is not in the plugin's format.
-[[noreturn]] void throw_malformed_message(std::string_view message, Lsn lsn, const char* reason);
-
 /// Calls `read` and turns a simdjson_error into an Error that names the position of `message`.
 template <class Read>
 void read_message(std::string_view message, Lsn lsn, Read read) {
   try {
     read();
   } catch (const simdjson::simdjson_error& error) {
-    throw_malformed_message(message, lsn, error.what());
+    throw_malformed_message("wal2json", message, lsn, error.what());
   }
 }
 

@@ -333,7 +333,7 @@ class WalRecordsTest(WalTest):
                     result.stderr.splitlines()[-1],
                     r"^CRITICAL cannot decode the wal2json message at WAL position "
                     r"[0-9A-F]+/[0-9A-F]+ \(\d+ bytes\): .+; nothing after it was read; please "
-                    r"report this with the plugin's version$",
+                    r"report this with the versions of PostgreSQL and wal2json$",
                 )
         self.assertEqual([record["id"] for record in self.check_followed("t").records()], [1, 2, 3])
 

@@ -56,6 +56,14 @@ TEST_CASE("a cursor reads big-endian values and refuses to go past the end") {
   REQUIRE_THROWS_WITH(cursor.i32(), "a server message is truncated: expected 4 more bytes, found 0");
 }
 
+TEST_CASE("a cursor reads zero-terminated strings") {
+  Cursor cursor("ab\0\0\1cd"sv);
+  CHECK(cursor.c_string() == "ab");
+  CHECK(cursor.c_string().empty());
+  CHECK(cursor.u8() == 1);
+  REQUIRE_THROWS_WITH(cursor.c_string(), "a server message is truncated: expected 1 more bytes, found 0");
+}
+
 TEST_CASE("any text becomes a valid JSON string") {
   CHECK(json_string("") == R"("")");
   CHECK(json_string("plain text, longer than one word") == R"("plain text, longer than one word")");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -22,6 +23,13 @@ class Cursor {
   std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
 
   std::string_view bytes(std::size_t size) { return {take(size), size}; }
+  /// Reads a zero-terminated string and returns it without the zero byte.
+  std::string_view c_string() {
+    const std::string_view all(at_, left());
+    const std::string_view text = bytes(std::min(all.find('\0'), all.size()));
+    take(1);
+    return text;
+  }
   /// Returns all remaining bytes.
   std::string_view rest() { return bytes(left()); }
 

@@ -39,4 +39,10 @@ std::unique_ptr<Decoder> make_wal2json_v2_decoder(std::string_view server_encodi
 /// The same for format 1, with or without `write-in-chunks` (one message per change or per transaction).
 std::unique_ptr<Decoder> make_wal2json_v1_decoder(std::string_view server_encoding);
 
+/// Creates a decoder of pgoutput's protocol version 1, with or without the options `binary` and `messages`
+/// (manual: Logical Replication Message Formats). The server converts its text to client_encoding. The views
+/// of a change point into the message, which is not copied: it must stay valid during decode(), and the
+/// action of when_copied() is never called.
+std::unique_ptr<Decoder> make_pgoutput_decoder();
+
 }  // namespace tap::change

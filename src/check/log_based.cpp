@@ -105,20 +105,22 @@ void check_idle_timeout(pg::Connection& connection, const pg::DecodingStatus& st
   }
 }
 
-void check_plugin(pg::Connection& connection, Report& report) {
+void check_plugin(pg::Connection& connection, std::string_view plugin, Report& report) {
   try {
     const auto allowed = pg::allowed_plugins(connection);
-    if (!allowed || std::ranges::find(*allowed, sync::kPlugin) != allowed->end()) {
-      report.ok("plugin", "the server may load wal2json");
+    if (!allowed || std::ranges::find(*allowed, plugin) != allowed->end()) {
+      report.ok("plugin", fmt::format("the server may load {}", plugin));
     } else {
       report.error("plugin",
-                   sync::plugin_not_allowed(connection, "wal2json is not in output_plugin_libraries"),
+                   sync::plugin_not_allowed(
+                       connection, fmt::format("{} is not in output_plugin_libraries", plugin), plugin),
                    ExitCode::log_based_unprepared);
     }
   } catch (const pg::ServerError&) {
-    report.note("plugin",
-                {"only an administrator can read output_plugin_libraries, which must include wal2json", "",
-                 "SHOW output_plugin_libraries"});
+    report.note(
+        "plugin",
+        {fmt::format("only an administrator can read output_plugin_libraries, which must include {}", plugin),
+         "", "SHOW output_plugin_libraries"});
   }
 }
 
@@ -156,13 +158,19 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
     return;  // slots are on the primary
   }
   check_right(status, config, database, report);
-  report.attempt("plugin", [&] { check_plugin(connection, report); });
-
   const std::vector<sync::StreamPosition> positions = sync::positions(streams, state);
   std::optional<pg::Slot> slot;
-  const std::string name = sync::slot_names(config, database).front();
-  bool is_usable =
-      report.attempt("slot " + name, [&] { slot = sync::choose_slot(connection, config, database); });
+  std::string name = sync::slot_names(config, database).front();
+  bool is_usable = report.attempt("slot " + name, [&] {
+    const sync::SlotChoice choice = sync::choose_slot(connection, config, database, positions);
+    slot = choice.slot;
+    name = slot ? slot->name : sync::slot_to_create(connection, config, database);
+    if (!choice.migration.empty()) {
+      report.note("slot " + name, {choice.migration, "", ""});
+    }
+  });
+  const std::string plugin = slot ? slot->plugin : std::string(sync::plugin_to_create(config.log));
+  report.attempt("plugin", [&] { check_plugin(connection, plugin, report); });
   report.attempt("free slots", [&] {
     check_capacity(connection, status, is_usable && !slot && config.log.create_slot,
                    positions.size() < streams.size(), report);
@@ -176,13 +184,14 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
     report.note("slot " + name, {"it does not exist; the run creates it", "", ""});
     return;
   }
-  const std::string slot_subject = "slot " + (slot ? slot->name : name);
+  const std::string slot_subject = "slot " + name;
   is_usable = report.attempt(slot_subject, [&] {
     if (!slot) {
-      slot = sync::require_slot(connection, config, database);  // throws, with the SQL to create it
+      slot =
+          sync::require_slot(connection, config, database, positions);  // throws, with the SQL to create it
     }
     if (end) {
-      sync::require_readable(connection, slot->name, *end, positions);
+      sync::require_readable(connection, slot->name, slot->plugin, *end, positions);
     }
   });
   if (!is_usable) {

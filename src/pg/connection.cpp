@@ -26,14 +26,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kNoTimeout{-1};
 
-void log_notice(void* /*context*/, const PGresult* notice) {
-  if (log::is_enabled(log::Level::debug)) {
-    const std::unique_ptr<char, decltype(&PQfreemem)> text(
-        PQresultVerboseErrorMessage(notice, PQERRORS_DEFAULT, PQSHOW_CONTEXT_ERRORS), PQfreemem);
-    log::debug("server: {}", collapse_whitespace(text.get()));
-  }
-}
-
 std::string field(const PGresult* result, char code) {
   const char* const text =
       result == nullptr ? nullptr : PQresultErrorField(result, static_cast<unsigned char>(code));
@@ -46,6 +38,14 @@ Endpoint host_of(const ConnectionSettings& server, const PGconn* connection) {
 }
 
 }  // namespace
+
+void Connection::log_notice(void* /*context*/, const pg_result* notice) {
+  if (log::is_enabled(log::Level::debug)) {
+    const std::unique_ptr<char, decltype(&PQfreemem)> text(
+        PQresultVerboseErrorMessage(notice, PQERRORS_DEFAULT, PQSHOW_CONTEXT_ERRORS), PQfreemem);
+    log::debug("server: {}", collapse_whitespace(text.get()));
+  }
+}
 
 void Connection::Closer::operator()(pg_conn* connection) const {
   PQfinish(connection);

@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/cursor.hpp>
+#include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/replication_stream.hpp>
@@ -30,6 +31,7 @@ constexpr char kStatus = 'r';
 // What PQgetCopyData() returns when there are no more messages.
 constexpr int kEnded = -1;
 constexpr int kFailed = -2;
+constexpr const char* kUndefinedObject = "42704";  // SQLSTATE, as of the error of older versions
 
 /// Quotes a string for a replication command, where a backslash has no meaning and E'' is not supported.
 std::string quote_option(std::string_view text) {
@@ -97,11 +99,26 @@ ReplicationStream::ReplicationStream(const ConnectionSettings& server, const std
   connection_.pin_settings(false);
   status_interval_ = status_interval(connection_);
   connection_.execute(set_search_path(kTablePath, false));
-  if (PQsendQuery(connection_.connection_.get(), start_command(slot, start, options).c_str()) == 0) {
+  connection_.execute("SET client_min_messages = notice");  // for receive_notice()
+  PQsetNoticeReceiver(connection_.connection_.get(), receive_notice, this);
+  const std::string command = start_command(slot, start, options);
+  log::debug("SQL: {}", command);
+  if (PQsendQuery(connection_.connection_.get(), command.c_str()) == 0) {
     fail();
   }
   connection_.check(connection_.receive().get(), PGRES_COPY_BOTH);
   progress_.written = start;
+}
+
+/// From version 18 on, pgoutput leaves out a publication that did not exist at the position being decoded,
+/// with a warning and thus without the changes of its tables. Older versions end the stream with an error.
+void ReplicationStream::receive_notice(void* stream, const pg_result* notice) {
+  Connection::log_notice(nullptr, notice);
+  const char* const function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+  const char* const text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+  if (function != nullptr && std::string_view(function) == "LoadPublications" && text != nullptr) {
+    static_cast<ReplicationStream*>(stream)->skipped_publication_ = text;
+  }
 }
 
 void ReplicationStream::fail() {
@@ -122,6 +139,9 @@ bool ReplicationStream::receive(milliseconds timeout) {
       fail();
     }
     size = PQgetCopyData(connection, &data, 1);
+  }
+  if (!skipped_publication_.empty()) {
+    throw ServerError(skipped_publication_, kUndefinedObject);
   }
   if (size < 0) {
     fail();
@@ -245,6 +265,18 @@ void ReplicationStream::finish() noexcept {
   } catch (const std::exception&) {
     return;  // interrupted: closing the connection also releases the slot
   }
+}
+
+ReplicationStream::Options pgoutput_options(const std::vector<std::string>& publications, bool is_binary) {
+  std::string names;
+  for (const std::string& publication : publications) {
+    names += (names.empty() ? "" : ",") + quote_identifier(publication);
+  }
+  ReplicationStream::Options options = {{"proto_version", "1"}, {"publication_names", names}};
+  if (is_binary) {
+    options.emplace_back("binary", "true");
+  }
+  return options;
 }
 
 }  // namespace tap::pg

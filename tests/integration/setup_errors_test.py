@@ -298,8 +298,8 @@ STREAMS = [
     Mistake(
         "the table is gone",
         1,
-        'table "sales"."orders" is not in the database ({where}): run discovery again, or take the '
-        "stream out of the catalog",
+        'table "sales"."orders" is not in the database ({where}): run discovery again, or remove '
+        "the stream from the catalog",
         "ALTER TABLE sales.orders RENAME TO gone",
         "ALTER TABLE sales.gone RENAME TO orders",
     ),
@@ -413,7 +413,11 @@ class SetupErrorCase(unittest.TestCase):
     def use(self, server):
         self.server = server
         self.config = server.config(
-            "shop", user="newcomer", password="op3n s3same", filter_dbs="shop"
+            "shop",
+            user="newcomer",
+            password="op3n s3same",
+            filter_dbs="shop",
+            logical_decoding_plugin="wal2json",
         )
         self.discovered = tap.discover(self.config)
 

@@ -37,7 +37,9 @@ class SlotNameTest(unittest.TestCase):
             )
 
     def slot_read(self, **extra):
-        config = self.server.config(self.database, filter_dbs=self.database, **extra)
+        config = self.server.config(
+            self.database, filter_dbs=self.database, logical_decoding_plugin="wal2json", **extra
+        )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         state = tap.run(config, catalog=catalog).last_state
         [bookmark] = json.loads(state)["bookmarks"].values()
@@ -79,7 +81,9 @@ class SlotNameTest(unittest.TestCase):
         self.assertEqual(self.slot_read(tap_id="My-Tap"), "pipelinewise_odd_n__me_1")
 
     def test_create_slot(self):
-        config = self.server.config(self.database, filter_dbs=self.database)
+        config = self.server.config(
+            self.database, filter_dbs=self.database, logical_decoding_plugin="wal2json"
+        )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         for extra, name in (
             ({}, "stitch_odd_n__me_1"),
@@ -107,7 +111,10 @@ class SlotNameTest(unittest.TestCase):
     def test_create_slot_with_a_taken_name(self):
         self.make_slots("stitch_odd_n__me_1", plugin="pgoutput")
         config = self.server.config(
-            self.database, filter_dbs=self.database, create_replication_slot=True
+            self.database,
+            filter_dbs=self.database,
+            logical_decoding_plugin="wal2json",
+            create_replication_slot=True,
         )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         result = tap.run(config, catalog=catalog, expect=4)
@@ -123,7 +130,9 @@ class SlotNameTest(unittest.TestCase):
         )
 
     def test_error_lists_the_candidate_names(self):
-        config = self.server.config(self.database, filter_dbs=self.database)
+        config = self.server.config(
+            self.database, filter_dbs=self.database, logical_decoding_plugin="wal2json"
+        )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         create = "create it with SELECT pg_create_logical_replication_slot('%s', 'wal2json')"
         for extra, names, first in (

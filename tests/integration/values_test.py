@@ -10,6 +10,14 @@ from support.server import shared
 DB = "sample_values"
 
 # Column type, value in SQL, value in JSON. Numbers are compared as text: 1.10 is not 1.1.
+# The types of VALUES that a database must have.
+TYPES = """
+CREATE EXTENSION hstore; CREATE EXTENSION citext;
+CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE pair AS (a int, b text);
+CREATE DOMAIN posint AS int; CREATE DOMAIN int_list AS int[];
+CREATE TYPE time_range AS RANGE (subtype = time, multirange_type_name = time_multirange);
+CREATE TYPE text_range AS RANGE (subtype = text); CREATE DOMAIN period AS tsrange;
+"""
 VALUES = [
     ("smallint", "-32768", "-32768"),
     ("bigint", "9223372036854775807", "9223372036854775807"),
@@ -146,11 +154,7 @@ def setUpModule():
     values = ", ".join(value for _, value, _ in VALUES)
     shared().sql(
         f"""
-        CREATE EXTENSION hstore; CREATE EXTENSION citext;
-        CREATE TYPE mood AS ENUM ('sad', 'Happy Day'); CREATE TYPE pair AS (a int, b text);
-        CREATE DOMAIN posint AS int; CREATE DOMAIN int_list AS int[];
-        CREATE TYPE time_range AS RANGE (subtype = time, multirange_type_name = time_multirange);
-        CREATE TYPE text_range AS RANGE (subtype = text); CREATE DOMAIN period AS tsrange;
+        {TYPES}
         CREATE TABLE t ({columns}); CREATE VIEW v AS SELECT * FROM t;
         INSERT INTO t VALUES ({values});""",
         DB,

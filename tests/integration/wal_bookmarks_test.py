@@ -4,6 +4,7 @@ import json
 import unittest
 
 from support.wal_case import WalTest, warnings
+from support.plugins import for_wal2json
 
 BOTH = (1, 2)  # format-version of wal2json
 
@@ -116,6 +117,7 @@ class WalBookmarksTest(WalTest):
             self.assertEqual(result.types[:2], ["SCHEMA", "SCHEMA"])
         self.assertEqual(self.ids(result.last_state), [])
 
+    @for_wal2json
     def test_python_tap_state_with_format_2(self):
         """The bookmark is the end of the last commit, as in this tap."""
         self.sql("INSERT INTO {s}.a VALUES (1), (2)")

@@ -3,6 +3,7 @@
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
+from support.plugins import PLUGIN
 
 BOTH = (1, 2)  # format-version of wal2json
 
@@ -25,9 +26,11 @@ class StoredTest(WalTest):
             self.assertEqual(
                 changes(result),
                 [
-                    {"id": 1, "n": 1, "twice": 2, "_sdc_deleted_at": None},
-                    {"id": 1, "n": 2, "twice": 4, "_sdc_deleted_at": None},
-                ],
+                    {"id": 1, "n": n, **twice, "_sdc_deleted_at": None}
+                    for n, twice in ((1, {"twice": 2}), (2, {"twice": 4}))
+                ]
+                if PLUGIN == "wal2json"
+                else [{"id": 1, "n": n, "_sdc_deleted_at": None} for n in (1, 2)],
             )
         self.check_followed("t")
 
@@ -59,7 +62,8 @@ class VirtualTest(WalTest):
         )
 
     def test_read_from_the_table(self):
-        for identity in ("DEFAULT", "FULL"):
+        # the server refuses changes of a table with FULL whose generated columns are not published
+        for identity in ("DEFAULT", "FULL") if PLUGIN == "wal2json" else ("DEFAULT",):
             with self.subTest(identity):
                 self.sql("DROP TABLE IF EXISTS {s}.t")
                 self.table(identity=identity)

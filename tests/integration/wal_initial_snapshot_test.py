@@ -13,6 +13,7 @@ from support.check import ADVICE
 from support.pipeline import until
 from support.server import with_old_wording
 from support.slots import ONE_TABLE, SlotTest, as_text
+from support.plugins import PLUGIN
 
 
 @contextlib.contextmanager
@@ -212,9 +213,9 @@ class InitialSnapshotTest(SlotTest):
             (failed.stdout, failed.stderr),
             (
                 b"",
-                "CRITICAL no replication slot stitch_wal_snapshot_b or stitch with wal2json in "
+                f"CRITICAL no replication slot stitch_wal_snapshot_b or stitch with {PLUGIN} in "
                 "database wal_snapshot_b: create it with SELECT "
-                "pg_create_logical_replication_slot('stitch_wal_snapshot_b', 'wal2json') or "
+                f"pg_create_logical_replication_slot('stitch_wal_snapshot_b', '{PLUGIN}') or "
                 f"set create_replication_slot to true{ADVICE}\n",
             ),
         )

@@ -8,6 +8,7 @@ from support.wal_case import WalTest
 from support.pipeline import until
 from support.proxy import Proxy
 from support.server import Server
+from support.plugins import PLUGIN
 
 # large enough for TOAST
 BIG = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 100) i)"
@@ -114,7 +115,7 @@ class PrimaryLookupsTest(WalTest):
         with Server(primary=self.server) as promoted:
             promoted.sql("SELECT pg_promote()")
             promoted.sql(
-                f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')",
+                f"SELECT pg_create_logical_replication_slot('{self.slot}', '{PLUGIN}')",
                 self.database,
             )
             self.proxy.switch_after(1, promoted.port)

@@ -7,6 +7,7 @@ import unittest
 from support import tap
 from support.wal_case import WalTest, changes, warnings
 from support.proxy import Proxy
+from support.plugins import for_wal2json
 
 BOTH = (1, 2)  # format-version of wal2json
 
@@ -311,6 +312,7 @@ class WalRecordsTest(WalTest):
         self.assertEqual(found, sorted(set(found)))
         self.assertEqual(len(found), 20 // 3 + 1)  # after every third transaction, and at the end
 
+    @for_wal2json
     def test_unparsable_payload_is_reported_with_its_lsn(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, a text)")
         self.initial_snapshot()

@@ -6,6 +6,7 @@ import unittest
 from support import tap
 from support.check import ADVICE
 from support.wal_case import WalTest, changes, warnings
+from support.plugins import PLUGIN
 
 BOTH = (1, 2)  # format-version of wal2json
 INTEGER = {"type": ["null", "integer"], "minimum": -2147483648, "maximum": 2147483647}
@@ -196,7 +197,9 @@ class BetweenRunsTest(SchemaChangesTest):
         result = self.follow(expect=1)
         self.assertEqual(changes(result), [{"id": 1, "_sdc_deleted_at": None}])
         self.sql("ALTER TABLE {s}.u RENAME TO t; INSERT INTO {s}.t VALUES (4)")
-        self.assertEqual([record["id"] for record in self.follow().records("t")], [2, 4])
+        # pgoutput names a table as it was named when the server first decoded a change of it
+        known = [2, 3, 4] if PLUGIN == "pgoutput" else [2, 4]
+        self.assertEqual([record["id"] for record in self.follow().records("t")], known)
 
     def test_recreated_table(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'old', 2)")
@@ -240,7 +243,9 @@ class BetweenRunsTest(SchemaChangesTest):
         result = self.follow(expect=1)
         self.assertEqual(result.records(), [])
         self.sql("ALTER SCHEMA elsewhere RENAME TO {s}; INSERT INTO {s}.t VALUES (4)")
-        self.assertEqual([record["id"] for record in self.follow().records("t")], [2, 4])
+        # pgoutput names a table as it was named when the server first decoded a change of it
+        known = [2, 3, 4] if PLUGIN == "pgoutput" else [2, 4]
+        self.assertEqual([record["id"] for record in self.follow().records("t")], known)
 
     def test_several_changes_at_once(self):
         """Whatever WAL contains of earlier columns, the current columns end up correct."""

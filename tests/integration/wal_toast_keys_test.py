@@ -3,6 +3,7 @@
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
+from support.plugins import for_wal2json
 
 TYPES = """
     CREATE TYPE {s}.pair AS (a int, b text);
@@ -96,6 +97,7 @@ class ToastKeysTest(WalTest):
                         [(2, "x" * 3000)] * count,
                     )
 
+    @for_wal2json
     def test_key_that_wal2json_writes_as_null(self):
         """NaN and infinity: the column is omitted with a warning; the stream continues."""
         self.sql(

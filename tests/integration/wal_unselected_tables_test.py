@@ -3,6 +3,7 @@
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
+from support.plugins import for_wal2json
 
 BOTH = (1, 2)  # format-version of wal2json
 ROOT = """CREATE TABLE {s}.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
@@ -99,6 +100,7 @@ class UnselectedTablesTest(WalTest):
             r"value for enum: \d+ .*\); "
         )
 
+    @for_wal2json
     def test_undecodable_change(self):
         """Changes of unselected tables are left out of this run, but not of the next one."""
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
@@ -121,6 +123,7 @@ class UnselectedTablesTest(WalTest):
         self.sql("INSERT INTO {s}.t VALUES (3, 'later')")
         self.assertEqual(warnings(self.check_followed("t")), [])
 
+    @for_wal2json
     def test_undecodable_change_while_following(self):
         self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")

@@ -68,6 +68,20 @@ TEST_CASE("truncating one partition keeps its rows, truncating the partitioned t
   CHECK(log.text() == warning_of("low"));
 }
 
+TEST_CASE("truncating all partitions by one command begins one version, whether or not WAL names the root") {
+  Records made;
+  pg::ReplicaIdentity root = identity("t");
+  root.is_partitioned = true;
+  WalStream& t = made.add(kPlan, kTable, {root, identity("low"), identity("high")});
+  made.write(t, truncate_of("low"), Lsn{0x20});
+  made.write(t, truncate_of("high"), Lsn{0x20});
+  CHECK(made.lines() == Strings{kNewVersion});
+  CHECK(made.records().end_transaction());
+  made.write(t, truncate_of("low"), Lsn{0x40});
+  made.write(t, truncate_of("high"), Lsn{0x60});
+  CHECK_FALSE(made.records().end_transaction());
+}
+
 TEST_CASE("a table with child tables is empty once one command has truncated all of them") {
   Records made;
   WalStream& t = made.add(kPlan, kTable, {identity("t"), identity("kid")});

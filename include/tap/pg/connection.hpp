@@ -115,6 +115,8 @@ class Connection {
 
   using PgResult = std::unique_ptr<pg_result, void (*)(pg_result*)>;
 
+  static void log_notice(void* context, const pg_result* notice);
+
   void note_message_size(std::size_t size) { largest_message_ = std::max(largest_message_, size); }
   void send(const std::string& sql);
   /// Sends a statement that reads a table, between two that set the search path: its result is the second of

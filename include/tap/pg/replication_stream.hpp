@@ -30,6 +30,9 @@ class ReplicationStream {
   ReplicationStream(const ConnectionSettings& server, const std::string& database, const std::string& slot,
                     Lsn start, const Options& options);
 
+  ReplicationStream(const ReplicationStream&) = delete;  // libpq points to it
+  ReplicationStream& operator=(const ReplicationStream&) = delete;
+
   enum class Event { message, keepalive, nothing };
   /// Waits for the next event, at most `timeout`. Answers a keepalive that requests an answer. Throws
   /// TransientError, ServerError, Interrupted.
@@ -70,7 +73,10 @@ class ReplicationStream {
   bool send_status(bool ask_for_keepalive) noexcept;
   [[noreturn]] void fail();
 
+  static void receive_notice(void* stream, const pg_result* notice);
+
   Connection connection_;
+  std::string skipped_publication_;  ///< the server's warning that it leaves one out
   std::unique_ptr<char, void (*)(char*)> message_;
   std::string_view payload_;
   std::size_t size_ = 0;
@@ -84,5 +90,8 @@ class ReplicationStream {
   bool has_requested_keepalive_ = false;  ///< since silent_since_
   std::chrono::milliseconds status_interval_{};
 };
+
+/// The options that the output plugin pgoutput requires (manual: Logical Streaming Replication Parameters).
+ReplicationStream::Options pgoutput_options(const std::vector<std::string>& publications, bool is_binary);
 
 }  // namespace tap::pg

@@ -44,6 +44,8 @@ class ServerVersion {
   [[nodiscard]] constexpr bool has_failover_slots() const { return number_ >= 170000; }
   /// publish_generated_columns. A replica identity must then be published entirely.
   [[nodiscard]] constexpr bool publishes_generated_columns() const { return number_ >= 180000; }
+  /// The option `binary` of the output plugin pgoutput.
+  [[nodiscard]] constexpr bool sends_binary_changes() const { return number_ >= 140000; }
   /// Virtual generated columns, and NOT NULL constraints that are NOT VALID.
   [[nodiscard]] constexpr bool has_virtual_columns() const { return number_ >= 180000; }
   /// Logical decoding with wal_level=replica: the first logical slot raises effective_wal_level.

@@ -62,10 +62,11 @@ Lsn confirmed_flush_of(pg::Connection& connection, const std::string& name) {
   return slot ? slot->confirmed_flush : Lsn();
 }
 
-/// The existing slot of the config's database.
-pg::Slot existing_slot(pg::Connection& connection, config::Config config) {
+/// The existing slot of the config's database that a run reads from `positions` on.
+pg::Slot existing_slot(pg::Connection& connection, config::Config config,
+                       const std::vector<StreamPosition>& positions) {
   config.log.create_slot = false;
-  return require_slot(connection, config, config.server.database());
+  return require_slot(connection, config, config.server.database(), positions);
 }
 
 }  // namespace
@@ -119,26 +120,31 @@ void create_slot(const config::Config& config) {
   require_logical_decoding(pg::decoding_status(connection));
   config::Config creating = config;
   creating.log.create_slot = true;
-  const pg::Slot slot = require_slot(connection, creating, config.server.database());
+  const pg::Slot slot = require_slot(connection, creating, config.server.database(), {});
   log::info("replication slot {} is ready at {}", slot.name, to_text(slot.confirmed_flush));
 }
 
 void drop_slot(const config::Config& config) {
   pg::Connection connection = connect(config);
-  for (const std::string& name : slot_names(config, config.server.database())) {
-    if (const auto slot = pg::find_slot(connection, name);
-        slot && slot->database == config.server.database() &&
-        (slot->plugin == kPlugin || !config.log.slot.empty())) {
-      try {
-        pg::drop_slot(connection, name);
-      } catch (const pg::ServerError& error) {
-        throw_slot_error(connection, error, name);
-      }
-      log::info("dropped replication slot {}", name);
-      return;
-    }
+  const std::string database = config.server.database();
+  std::vector<pg::Slot> slots = usable_slots(connection, config, database);
+  if (slots.empty()) {
+    existing_slot(connection, config, {});  // throws
   }
-  existing_slot(connection, config);  // throws
+  const auto named = std::ranges::find(slots, config.log.slot, &pg::Slot::name);
+  const pg::Slot& slot = named == slots.end() ? slots.front() : *named;
+  const auto other = std::ranges::find_if(slots, [&](const auto& s) { return s.plugin != slot.plugin; });
+  if (other != slots.end() && named == slots.end()) {
+    throw Error(ExitCode::usage, fmt::format("there are two replication slots, {} ({}) and {} ({}); set "
+                                             "logical_decoding_plugin to the plugin of the one to drop",
+                                             slot.name, slot.plugin, other->name, other->plugin));
+  }
+  try {
+    pg::drop_slot(connection, slot.name);
+  } catch (const pg::ServerError& error) {
+    throw_slot_error(connection, error, slot.name, slot.plugin);
+  }
+  log::info("dropped replication slot {}", slot.name);
 }
 
 void acknowledge(const config::Config& config, const singer::State& state) {
@@ -158,14 +164,14 @@ void acknowledge(const config::Config& config, const singer::State& state) {
                     database));
   }
   require_replication_privilege(pg::decoding_status(connection), config, database);
-  const pg::Slot slot = existing_slot(connection, config);
+  const pg::Slot slot = existing_slot(connection, config, {{"", *position}});
   if (*position < slot.confirmed_flush) {  // some server versions would move it back
     log::info("replication slot {} is already at {}, past the state ({}): nothing to acknowledge", slot.name,
               to_text(slot.confirmed_flush), to_text(*position));
     return;
   }
   const Lsn end = pg::current_wal_lsn(connection);
-  require_readable(connection, slot.name, end, {});
+  require_readable(connection, slot.name, slot.plugin, end, {});
   if (*position > end) {
     throw Error(ExitCode::log_based_unprepared,
                 fmt::format("the state is at {}, but the server's WAL ends at {}: it belongs to another "
@@ -174,7 +180,9 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   }
   try {
     // Every version can advance a slot by reading it. The changes received meanwhile are ignored.
-    pg::ReplicationStream stream(config.server, database, slot.name, *position, {});
+    const auto options = slot.plugin == kPgoutput ? pg::pgoutput_options(config.log.publications, false)
+                                                  : pg::ReplicationStream::Options();
+    pg::ReplicationStream stream(config.server, database, slot.name, *position, options);
     stream.set_confirmed(confirmed_flush_of(connection, slot.name));
     stream.set_flushed(*position);
     stream.request_keepalive();
@@ -182,7 +190,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
     }
     stream.finish();
   } catch (const pg::ServerError& error) {
-    throw_slot_error(connection, error, slot.name);
+    throw_slot_error(connection, error, slot.name, slot.plugin);
   }
   const auto now = pg::find_slot(connection, slot.name);
   log::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));

@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kSlotTimeout{5000};  // how long to wait for a slot that is in use
 constexpr milliseconds kSlotPoll{100};
+constexpr std::string_view kMigrationSuffix = "_pgoutput";
 
 [[noreturn]] void fail(const Problem& problem) {
   throw Error(ExitCode::log_based_unprepared, problem);
@@ -34,8 +35,8 @@ std::string to_slot_name(std::string text) {
   return text;
 }
 
-std::string create_statement(const std::string& slot) {
-  return fmt::format("SELECT pg_create_logical_replication_slot({}, '{}')", pg::quote_literal(slot), kPlugin);
+std::string create_statement(const std::string& slot, std::string_view plugin) {
+  return fmt::format("SELECT pg_create_logical_replication_slot({}, '{}')", pg::quote_literal(slot), plugin);
 }
 
 std::string join_with_or(const std::vector<std::string>& names) {
@@ -46,23 +47,50 @@ std::string join_with_or(const std::vector<std::string>& names) {
   return text;
 }
 
-/// True if the slot has our plugin and is of this database. If it was requested by name, throws instead of
-/// returning false.
-bool is_usable(const pg::Slot& slot, const std::string& database, bool by_name) {
-  if (slot.plugin == kPlugin && slot.database == database) {
-    return true;
+/// The names that a slot may have: next to a slot of wal2json, the one that will replace it.
+std::vector<std::string> all_slot_names(const config::Config& config, const std::string& database) {
+  std::vector<std::string> names;
+  for (const std::string& name : slot_names(config, database)) {
+    names.push_back(name);
+    names.push_back(name + std::string(kMigrationSuffix));
   }
-  if (by_name && slot.database != database) {
+  return names;
+}
+
+bool is_allowed(std::string_view plugin, const config::LogSettings& settings) {
+  using Plugin = config::LogSettings::Plugin;
+  return (plugin == kPgoutput && settings.plugin != Plugin::wal2json) ||
+         (plugin == kWal2json && settings.plugin != Plugin::pgoutput);
+}
+
+/// The slot may stay, and another one be created next to it.
+bool is_replaceable(const pg::Slot& slot, const config::LogSettings& settings) {
+  return slot.plugin == kWal2json && plugin_to_create(settings) == kPgoutput;
+}
+
+[[noreturn]] void refuse_slot(const pg::Slot& slot, const std::string& database,
+                              const config::LogSettings& settings) {
+  const std::string_view plugin = plugin_to_create(settings);
+  if (slot.database != database) {
     fail({fmt::format("replication slot {} belongs to database {}, not {}", slot.name, slot.database,
                       database),
           fmt::format("a slot reads one database; set replication_slot to a slot of {}, or create one",
                       database),
-          create_statement("stitch_" + to_slot_name(database))});
+          create_statement("stitch_" + to_slot_name(database), plugin)});
   }
-  if (by_name) {
-    fail({fmt::format("replication slot {} uses the plugin {}, not {}", slot.name, slot.plugin, kPlugin),
-          "set replication_slot to another slot, or create one",
-          create_statement(slot.name + "_" + kPlugin)});
+  fail({fmt::format("replication slot {} uses the plugin {}, not {}", slot.name, slot.plugin, plugin),
+        "set replication_slot to another slot, or create one",
+        create_statement(fmt::format("{}_{}", slot.name, plugin), plugin)});
+}
+
+/// True if the slot has a plugin that may be used, and is of this database. Throws if it is not, but was
+/// requested by name.
+bool is_usable(const pg::Slot& slot, const std::string& database, const config::LogSettings& settings) {
+  if (is_allowed(slot.plugin, settings) && slot.database == database) {
+    return true;
+  }
+  if (slot.name == settings.slot && (slot.database != database || !is_replaceable(slot, settings))) {
+    refuse_slot(slot, database, settings);
   }
   return false;
 }
@@ -71,18 +99,18 @@ std::string stop_reader_advice(const std::string& pid) {
   return fmt::format("wait for that process to finish, or stop it with SELECT pg_terminate_backend({})", pid);
 }
 
-std::string recreate_advice(const std::string& slot) {
-  return fmt::format("create it again with {}, then run with --full-refresh", create_statement(slot));
+std::string recreate_advice(const std::string& slot, std::string_view plugin) {
+  return fmt::format("create it again with {}, then run with --full-refresh", create_statement(slot, plugin));
 }
 
-std::string drop_and_recreate_advice(const std::string& slot) {
+std::string drop_and_recreate_advice(const std::string& slot, std::string_view plugin) {
   return fmt::format("drop it with SELECT pg_drop_replication_slot({}), {}", pg::quote_literal(slot),
-                     recreate_advice(slot));
+                     recreate_advice(slot, plugin));
 }
 
 std::string lost_slot_advice(const pg::Slot& slot) {
   const std::string prevention = loss_of(slot).prevention;
-  return drop_and_recreate_advice(slot.name) +
+  return drop_and_recreate_advice(slot.name, slot.plugin) +
          (prevention.empty() ? "" : fmt::format("; to prevent this, {}", prevention));
 }
 
@@ -141,53 +169,108 @@ std::vector<std::string> slot_names(const config::Config& config, const std::str
   return {"stitch_" + name, "stitch"};
 }
 
-std::optional<pg::Slot> choose_slot(pg::Connection& connection, const config::Config& config,
-                                    const std::string& database) {
-  const std::vector<std::string> names = slot_names(config, database);
-  for (const std::string& name : names) {
-    if (auto slot = pg::find_slot(connection, name);
-        slot && is_usable(*slot, database, !config.log.slot.empty())) {
-      require_not_lost(*slot);
-      return slot;
+std::vector<pg::Slot> usable_slots(pg::Connection& connection, const config::Config& config,
+                                   const std::string& database) {
+  const std::vector<pg::Slot> slots = pg::logical_slots(connection);
+  std::vector<pg::Slot> usable;
+  for (const std::string& name : all_slot_names(config, database)) {
+    const auto slot = std::ranges::find(slots, name, &pg::Slot::name);
+    if (slot != slots.end() && is_usable(*slot, database, config.log)) {
+      usable.push_back(*slot);
     }
   }
-  for (const std::string& name : names) {
-    if (const auto taken = pg::find_slot(connection, name); taken && taken->database == database) {
-      is_usable(*taken, database, true);  // throws
-    }
-  }
-  return std::nullopt;
+  return usable;
 }
 
-pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database) {
-  if (const auto slot = choose_slot(connection, config, database)) {
-    return *slot;
+SlotChoice choose_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
+                       const std::vector<StreamPosition>& positions) {
+  std::optional<pg::Slot> pgoutput;
+  std::optional<pg::Slot> wal2json;
+  for (const pg::Slot& slot : usable_slots(connection, config, database)) {
+    auto& found = slot.plugin == kPgoutput ? pgoutput : wal2json;
+    found = found ? found : slot;
   }
-  const std::vector<std::string> names = slot_names(config, database);
+  const auto is_reached = [&](const StreamPosition& position) {
+    return position.lsn >= pgoutput->confirmed_flush;
+  };
+  SlotChoice choice;
+  if (!pgoutput || !wal2json) {
+    choice.slot = pgoutput ? pgoutput : wal2json;
+  } else if (std::ranges::all_of(positions, is_reached)) {
+    choice.slot = pgoutput;
+    choice.migration = fmt::format(
+        "replication slot {} replaces slot {}, which retains WAL: drop it with SELECT "
+        "pg_drop_replication_slot({})",
+        pgoutput->name, wal2json->name, pg::quote_literal(wal2json->name));
+  } else {
+    choice.slot = wal2json;
+    choice.migration =
+        fmt::format("reading replication slot {} until the state reaches {}; from then on slot {} is read",
+                    wal2json->name, to_text(pgoutput->confirmed_flush), pgoutput->name);
+  }
+  if (choice.slot) {
+    require_not_lost(*choice.slot);
+    return choice;
+  }
+  for (const std::string& name : slot_names(config, database)) {
+    const auto taken = pg::find_slot(connection, name);
+    if (taken && taken->database == database && !is_replaceable(*taken, config.log)) {
+      refuse_slot(*taken, database, config.log);
+    }
+  }
+  return choice;
+}
+
+std::string plugin_to_use(pg::Connection& connection, const config::Config& config,
+                          const std::string& database, const std::vector<StreamPosition>& positions) {
+  const auto slot = choose_slot(connection, config, database, positions).slot;
+  return slot ? slot->plugin : std::string(plugin_to_create(config.log));
+}
+
+std::string slot_to_create(pg::Connection& connection, const config::Config& config,
+                           const std::string& database) {
+  std::string name = slot_names(config, database).front();
+  const auto slot = pg::find_slot(connection, name);
+  const bool is_taken = slot && is_replaceable(*slot, config.log);
+  return is_taken ? name + std::string(kMigrationSuffix) : name;
+}
+
+pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
+                      const std::vector<StreamPosition>& positions) {
+  const SlotChoice choice = choose_slot(connection, config, database, positions);
+  if (!choice.migration.empty()) {
+    log::info("{}", choice.migration);
+  }
+  if (choice.slot) {
+    return *choice.slot;
+  }
+  const std::string name = slot_to_create(connection, config, database);
+  const std::string_view plugin = plugin_to_create(config.log);
   if (!config.log.create_slot) {
-    fail(
-        {fmt::format("no replication slot {} with {} in database {}", join_with_or(names), kPlugin, database),
-         "",
-         fmt::format("create it with {} or set create_replication_slot to true",
-                     create_statement(names.front()))});
+    std::vector<std::string> names = slot_names(config, database);
+    names.front() = name;
+    fail({fmt::format("no replication slot {} with {} in database {}", join_with_or(names), plugin, database),
+          "",
+          fmt::format("create it with {} or set create_replication_slot to true",
+                      create_statement(name, plugin))});
   }
-  log::info("creating replication slot {}: this waits for open transactions to end", names.front());
+  log::info("creating replication slot {}: this waits for open transactions to end", name);
   try {
-    pg::create_slot(connection, names.front(), kPlugin);
+    pg::create_slot(connection, name, std::string(plugin));
   } catch (const pg::ServerError& error) {
-    throw_slot_error(connection, error, names.front());
+    throw_slot_error(connection, error, name, plugin);
   }
-  return pg::find_slot(connection, names.front()).value();
+  return pg::find_slot(connection, name).value();
 }
 
-void require_readable(pg::Connection& connection, const std::string& name, Lsn end,
+void require_readable(pg::Connection& connection, const std::string& name, std::string_view plugin, Lsn end,
                       const std::vector<StreamPosition>& positions) {
   for (milliseconds waited{0};; waited += kSlotPoll) {
     const auto slot = pg::find_slot(connection, name);
     if (!slot) {
       fail({fmt::format("replication slot {} has been dropped", name), "",
             fmt::format("create it with {} and restart the log-based streams with --full-refresh",
-                        create_statement(name))});
+                        create_statement(name, plugin))});
     }
     require_not_lost(*slot);
     if (!slot->active) {
@@ -203,25 +286,26 @@ void require_readable(pg::Connection& connection, const std::string& name, Lsn e
   }
 }
 
-void throw_slot_error(pg::Connection& connection, const pg::ServerError& error, const std::string& slot) {
+void throw_slot_error(pg::Connection& connection, const pg::ServerError& error, const std::string& slot,
+                      std::string_view plugin) {
   const Problem found{
       fmt::format("replication slot {} ({}): {}", slot, connection.description(), error.what())};
   const std::string& sqlstate = error.sqlstate();
-  const bool is_about_plugin = std::string_view(error.what()).find(kPlugin) != std::string_view::npos;
+  const bool is_about_plugin = std::string_view(error.what()).find(plugin) != std::string_view::npos;
   if (sqlstate == "42501" && is_about_plugin) {
-    fail(plugin_not_allowed(connection, found.found));
+    fail(plugin_not_allowed(connection, found.found, plugin));
   }
   std::string remedy = "run again; if the error persists, see the server's log";
   if (sqlstate == "42501") {
     remedy =
         "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
         "rds_replication TO ...)";
-  } else if (sqlstate == "58P01" && is_about_plugin) {
+  } else if (sqlstate == "58P01" && is_about_plugin && plugin == kWal2json) {
     remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
   } else if (sqlstate == "58P01") {
     const auto lost = pg::find_slot(connection, slot);
     remedy = lost && lost->is_lost() ? fmt::format("{}: {}", loss_of(*lost).cause, lost_slot_advice(*lost))
-                                     : drop_and_recreate_advice(slot);
+                                     : drop_and_recreate_advice(slot, plugin);
   } else if (sqlstate == "53400") {
     remedy = "raise max_replication_slots, or drop a slot that is not in use";
   } else if (sqlstate == "55006") {
@@ -231,7 +315,7 @@ void throw_slot_error(pg::Connection& connection, const pg::ServerError& error, 
         "it is a physical slot, or belongs to another plugin or database: set replication_slot to another "
         "name";
   } else if (sqlstate == "42704") {
-    remedy = fmt::format("it has been dropped: {}", recreate_advice(slot));
+    remedy = fmt::format("it has been dropped: {}", recreate_advice(slot, plugin));
   } else if (sqlstate == "55000") {
     if (const auto lost = pg::find_slot(connection, slot); lost && lost->is_lost()) {
       remedy = fmt::format("{}: {}", loss_of(*lost).cause, lost_slot_advice(*lost));

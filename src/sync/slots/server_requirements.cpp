@@ -15,6 +15,10 @@ namespace {
 
 }  // namespace
 
+std::string_view plugin_to_create(const config::LogSettings& settings) {
+  return settings.plugin == config::LogSettings::Plugin::wal2json ? kWal2json : kPgoutput;
+}
+
 void require_log_based_version(pg::ServerVersion version) {
   if (version < pg::kOldestForLogBased) {
     fail({fmt::format("log-based replication needs PostgreSQL {} or later, the server has {}",
@@ -69,22 +73,22 @@ void require_standby(const pg::Connection& connection, const pg::DecodingStatus&
   }
 }
 
-Problem plugin_not_allowed(pg::Connection& connection, const std::string& found) {
+Problem plugin_not_allowed(pg::Connection& connection, const std::string& found, std::string_view plugin) {
   if (pg::decoding_status(connection).is_rds) {
-    return {found, "add wal2json to output_plugin_libraries in its parameter group"};
+    return {found, fmt::format("add {} to output_plugin_libraries in its parameter group", plugin)};
   }
   std::string list = "<output of SHOW output_plugin_libraries>, ";
   try {
     const auto allowed = pg::allowed_plugins(connection).value_or(std::vector<std::string>());
     list.clear();
-    for (const std::string& plugin : allowed) {
-      list += pg::quote_literal(plugin) + ", ";
+    for (const std::string& name : allowed) {
+      list += pg::quote_literal(name) + ", ";
     }
   } catch (const pg::ServerError&) {  // only administrators may read the setting
   }
-  return {found, "add wal2json to the setting output_plugin_libraries",
+  return {found, fmt::format("add {} to the setting output_plugin_libraries", plugin),
           fmt::format("ALTER SYSTEM SET output_plugin_libraries = {}'{}', then SELECT pg_reload_conf()", list,
-                      kPlugin)};
+                      plugin)};
 }
 
 }  // namespace tap::sync

@@ -58,7 +58,7 @@ class KeepAlive {
 };
 
 /// How to move the slot past a transaction that cannot be decoded.
-std::string skip_remedy(const std::string& slot_name, pg::ServerVersion version) {
+std::string skip_remedy(const std::string& slot_name, std::string_view plugin, pg::ServerVersion version) {
   const std::string slot = pg::quote_literal(slot_name);
   return version.can_advance_slots()
              ? fmt::format(
@@ -66,8 +66,8 @@ std::string skip_remedy(const std::string& slot_name, pg::ServerVersion version)
                    slot)
              : fmt::format(
                    "drop the slot with SELECT pg_catalog.pg_drop_replication_slot({0}), create it again with "
-                   "SELECT pg_catalog.pg_create_logical_replication_slot({0}, 'wal2json')",
-                   slot);
+                   "SELECT pg_catalog.pg_create_logical_replication_slot({0}, '{1}')",
+                   slot, plugin);
 }
 
 }  // namespace
@@ -82,7 +82,7 @@ WalReader::WalReader(const config::Config& config, const WalSource& source,
       writer_(writer),
       time_extracted_(utc_now()),
       streams_(config, streams, state),
-      options_(config),
+      plugin_(config, source),
       records_(config, writer, visibility_, time_extracted_,
                [this](WalStream& stream, const Error& error) { streams_.fail(stream, error); }),
       limits_(config.log, source.end, Clock::now()),
@@ -97,12 +97,21 @@ WalReader::WalReader(const config::Config& config, const WalSource& source,
 void WalReader::attempt(pg::Connection& connection) {
   try {
     read(connection);
+  } catch (const TextFormatRequired& required) {
+    switch_to_text(required.what());
   } catch (const ReplicationError& error) {
     if (error.is_transient()) {
       throw;
     }
+    if (plugin_.is_binary() && error.is_about_binary()) {
+      switch_to_text(error.what());
+      return;
+    }
+    if (plugin_.is_pgoutput() && error.is_about_publication()) {
+      refuse_publication(connection, error);
+    }
     if (!error.is_about_change()) {
-      throw_slot_error(connection, error, source_.slot);
+      throw_slot_error(connection, error, source_.slot, source_.plugin);
     }
     restrict_tables(connection, error);
   }
@@ -113,7 +122,7 @@ void WalReader::read(pg::Connection& connection) {
   require_primary(connection);
   const bool is_first = streams_.all().empty();
   streams_.look_up(connection, writer_, time_extracted_);
-  if (is_first && options_.is_format_1() && !streams_.all().empty()) {
+  if (is_first && plugin_.is_wal2json_1() && !streams_.all().empty()) {
     log::info("reading wal2json format 1, which does not report TRUNCATE");
   }
   router_.emplace(streams_.all(), visibility_);
@@ -150,10 +159,34 @@ std::unique_ptr<pg::ReplicationStream> WalReader::start(pg::Connection& connecti
   positions_ = WalPositions(
       start, limits_.has_end_lsn() ? std::nullopt : std::optional(pg::current_wal_lsn(connection)));
   const std::string tables = only_known_tables_ ? router_->known_tables() : router_->tables_to_send();
+  plugin_.set_binary(reads_binary(connection));
   auto replication =
-      start_replication(config_, source_, connection, start, options_, tables, streams_.positions());
-  decoder_ = options_.make_decoder(source_.server_encoding);
+      start_replication(config_, source_, connection, start, plugin_, tables, streams_.positions());
+  decoder_ = plugin_.make_decoder();
   return replication;
+}
+
+bool WalReader::reads_binary(const pg::Connection& connection) {
+  return plugin_.is_pgoutput() && !needs_text_ && connection.version().sends_binary_changes() &&
+         std::ranges::all_of(streams_.all(), [](const WalStream& stream) {
+           return stream.failed || stream.change_schema.reads_binary(stream.key_columns);
+         });
+}
+
+void WalReader::switch_to_text(const char* reason) {
+  log::debug("reading values as text from {} on: {}", to_text(positions_.written_lsn()), reason);
+  needs_text_ = true;
+  wants_new_connections_ = true;
+}
+
+void WalReader::refuse_publication(const pg::Connection& connection, const ReplicationError& error) const {
+  throw Error(
+      ExitCode::log_based_unprepared,
+      fmt::format("{}: the publication is newer than the changes after {} in replication slot {}, which "
+                  "cannot be read without it; to skip them, {}, then run with --full-refresh for the streams "
+                  "of database {}",
+                  error.what(), to_text(positions_.received_lsn()), source_.slot,
+                  skip_remedy(source_.slot, source_.plugin, connection.version()), source_.database));
 }
 
 /// The change may be of a table that is not selected. The server leaves such tables out if it is told which
@@ -162,10 +195,11 @@ std::unique_ptr<pg::ReplicationStream> WalReader::start(pg::Connection& connecti
 void WalReader::restrict_tables(const pg::Connection& connection, const ReplicationError& error) {
   const std::string failed = fmt::format("the server cannot decode the transaction after {} in WAL ({})",
                                          to_text(positions_.received_lsn()), error.what());
-  if (!router_->has_partitions() || only_known_tables_) {
-    throw Error(ExitCode::run_failed,
-                fmt::format("{}; to skip it, {}, then run with --full-refresh for the streams of database {}",
-                            failed, skip_remedy(source_.slot, connection.version()), source_.database));
+  if (!router_->has_partitions() || only_known_tables_ || plugin_.is_pgoutput()) {
+    throw Error(
+        ExitCode::run_failed,
+        fmt::format("{}; to skip it, {}, then run with --full-refresh for the streams of database {}", failed,
+                    skip_remedy(source_.slot, source_.plugin, connection.version()), source_.database));
   }
   if (!limits_.has_end_lsn()) {
     throw Error(

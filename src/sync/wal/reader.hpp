@@ -43,7 +43,7 @@ class WalReader {
   void attempt(pg::Connection& connection);
 
   /// True if the last attempt returned before the end of the run, to free the memory of large messages or to
-  /// request other tables: call attempt() again with a new connection.
+  /// request other tables or another format: call attempt() again with a new connection.
   [[nodiscard]] bool wants_new_connections() const { return wants_new_connections_; }
   /// The IDs of the streams that failed.
   [[nodiscard]] const std::vector<std::string>& failed() const { return streams_.failed(); }
@@ -56,6 +56,12 @@ class WalReader {
 
   void read(pg::Connection& connection);
   std::unique_ptr<pg::ReplicationStream> start(pg::Connection& connection);
+  /// True if all values of all streams can be read in binary format.
+  [[nodiscard]] bool reads_binary(const pg::Connection& connection);
+  /// Requests values as text in the next attempt, which reads on from the last commit.
+  void switch_to_text(const char* reason);
+  /// The server has no publication of that name at the changes to read.
+  [[noreturn]] void refuse_publication(const pg::Connection& connection, const ReplicationError& error) const;
   /// The server cannot decode a transaction: requests fewer tables in the next attempt, or throws.
   void restrict_tables(const pg::Connection& connection, const ReplicationError& error);
 
@@ -85,7 +91,8 @@ class WalReader {
 
   std::string time_extracted_;
   WalStreams streams_;
-  Wal2jsonOptions options_;
+  OutputPlugin plugin_;
+  bool needs_text_ = false;         ///< some values cannot be read in binary format
   bool only_known_tables_ = false;  ///< do not request all tables, even if there are partitions
   std::unique_ptr<change::Decoder> decoder_;
   CommitVisibility visibility_;

@@ -82,11 +82,16 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   require_logical_decoding(status);
   group.source.end = pg::current_wal_lsn(connection);
   require_replication_privilege(status, config_, group.source.database);
-  const pg::Slot slot = require_slot(connection, config_, group.source.database);
+  const std::vector<StreamPosition> known = positions(group.streams, state_);
+  if (plugin_to_use(connection, config_, group.source.database, known) == kPgoutput) {
+    group.source.publications = config_.log.publications;
+  }
+  const pg::Slot slot = require_slot(connection, config_, group.source.database, known);
   group.source.slot = slot.name;
+  group.source.plugin = slot.plugin;
   group.slot_start = slot.confirmed_flush;
   group.source.server_encoding = status.server_encoding;
-  require_readable(connection, group.source.slot, group.source.end, positions(group.streams, state_));
+  require_readable(connection, slot.name, slot.plugin, group.source.end, known);
 }
 
 bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {

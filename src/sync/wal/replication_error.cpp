@@ -9,6 +9,14 @@ bool ReplicationError::is_about_change() const {
          sqlstate() == "XX000";
 }
 
+bool ReplicationError::is_about_binary() const {
+  return sqlstate() == "42883";
+}
+
+bool ReplicationError::is_about_publication() const {
+  return sqlstate() == "42704";
+}
+
 pg::ReplicationStream::Event next_event(pg::ReplicationStream& replication,
                                         std::chrono::milliseconds timeout) {
   try {

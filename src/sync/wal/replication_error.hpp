@@ -16,6 +16,10 @@ class ReplicationError : public pg::ServerError {
   /// True if the server cannot decode a change: the output plugin or the output function of a type failed.
   /// False for other errors, for example if WAL was removed.
   [[nodiscard]] bool is_about_change() const;
+  /// True if a type has no send function, so that its values have no binary format.
+  [[nodiscard]] bool is_about_binary() const;
+  /// True if a publication did not exist at the position in WAL that is read.
+  [[nodiscard]] bool is_about_publication() const;
 };
 
 /// ReplicationStream::next(), but throws ReplicationError instead of ServerError.

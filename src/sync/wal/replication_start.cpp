@@ -42,26 +42,26 @@ void check_slot(pg::Connection& lookups, pg::ReplicationStream& replication, con
 
 std::unique_ptr<pg::ReplicationStream> start_replication(const config::Config& config,
                                                          const WalSource& source, pg::Connection& lookups,
-                                                         Lsn start, Wal2jsonOptions& options,
+                                                         Lsn start, OutputPlugin& plugin,
                                                          const std::string& tables,
                                                          const std::vector<StreamPosition>& positions) {
   constexpr const char* object_in_use = "55006";  // transient, but throw_slot_error() names the other process
   while (true) {
     try {
       auto replication = std::make_unique<pg::ReplicationStream>(config.server, source.database, source.slot,
-                                                                 start, options.build(tables));
+                                                                 start, plugin.build_options(tables));
       check_slot(lookups, *replication, source.slot, positions);
       return replication;
     } catch (const ReplicationError&) {
       throw;
     } catch (const pg::ServerError& error) {
-      if (options.leave_out_unsupported(error)) {
+      if (plugin.leave_out_unsupported(error)) {
         continue;
       }
       if (error.is_transient() && error.sqlstate() != object_in_use) {
         throw;
       }
-      throw_slot_error(lookups, error, source.slot);
+      throw_slot_error(lookups, error, source.slot, source.plugin);
     }
   }
 }

@@ -8,6 +8,7 @@ from support import tap
 from support.case import SchemaTest
 from support.check import ADVICE
 from support.pipeline import until
+from support.plugins import PLUGIN, create_slot
 from support.server import with_old_wording
 
 ONE_TABLE = """
@@ -64,13 +65,11 @@ class SlotTest(SchemaTest):
         super().setUp()
         self.slot = self.schema
         self.config["replication_slot"] = self.slot
+        self.config["logical_decoding_plugin"] = PLUGIN
 
-    def make_slot(self, name=None, plugin="wal2json", database=None):
+    def make_slot(self, name=None, plugin=PLUGIN, database=None):
         name = name or self.slot
-        self.server.sql(
-            f"SELECT pg_create_logical_replication_slot('{name}', '{plugin}')",
-            database or self.database,
-        )
+        create_slot(self, name, plugin, database)
         self.addCleanup(self.drop_slot, name)
 
     def drop_slot(self, name=None):
@@ -142,7 +141,7 @@ class SlotTest(SchemaTest):
         """The advice for a lost slot."""
         return (
             f"drop it with SELECT pg_drop_replication_slot('{self.slot}'), create it again with "
-            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), then run with "
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', '{PLUGIN}'), then run with "
             f"--full-refresh; to prevent this, {prevention}"
         )
 

@@ -5,6 +5,7 @@ import re
 from support import tap
 from support.case import SchemaTest
 from support.pipeline import until
+from support.plugins import create_slot
 
 
 class WalTest(SchemaTest):
@@ -13,7 +14,7 @@ class WalTest(SchemaTest):
     def setUp(self):
         super().setUp()
         self.slot = self.schema
-        self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
+        create_slot(self, self.slot)
         self.addCleanup(self.drop_slot, self.slot)
         self.config["replication_slot"] = self.slot
         self.selected = self.state = None

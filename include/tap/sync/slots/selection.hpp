@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tap/config/config.hpp>
@@ -28,17 +29,38 @@ std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& stre
 /// the Python tap with this config uses.
 std::vector<std::string> slot_names(const config::Config& config, const std::string& database);
 
-/// The slot to read the database's WAL through; nothing if there is none. Throws if it is lost, or if a slot
-/// with one of the names has another plugin or database.
-std::optional<pg::Slot> choose_slot(pg::Connection& connection, const config::Config& config,
-                                    const std::string& database);
+/// The slots with one of these names, or with such a name and `_pgoutput`, that have a plugin the config
+/// allows, in order of preference. Throws if `replication_slot` names one that cannot be used.
+std::vector<pg::Slot> usable_slots(pg::Connection& connection, const config::Config& config,
+                                   const std::string& database);
 
-/// The same, created if the config allows it. Throws if there is none.
-pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database);
+/// A slot, and what the user should know if there is one of each plugin.
+struct SlotChoice {
+  std::optional<pg::Slot> slot;
+  std::string migration;
+};
 
-/// Throws if the slot cannot deliver the changes after `positions`, or another process reads it for more than
-/// 5 s. `end` is the end of the server's WAL.
-void require_readable(pg::Connection& connection, const std::string& slot, Lsn end,
+/// The slot to read the database's WAL through; nothing if there is none. `positions` are those of the
+/// streams: if there is a slot of each plugin, the one of pgoutput is read once all of them have reached it,
+/// else the one of wal2json. Throws if the slot is lost, or if a slot with one of the names cannot be used.
+SlotChoice choose_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
+                       const std::vector<StreamPosition>& positions);
+
+/// The same, created if the config allows it. Throws if there is none. Logs which slot replaces which.
+pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
+                      const std::vector<StreamPosition>& positions);
+
+/// The plugin of the slot that require_slot() returns or creates.
+std::string plugin_to_use(pg::Connection& connection, const config::Config& config,
+                          const std::string& database, const std::vector<StreamPosition>& positions);
+
+/// The name of the slot that require_slot() creates: a slot of wal2json that has the preferred name stays.
+std::string slot_to_create(pg::Connection& connection, const config::Config& config,
+                           const std::string& database);
+
+/// `plugin` is the slot's. Throws if the slot cannot deliver the changes after `positions`, or another
+/// process reads it for more than 5 s. `end` is the end of the server's WAL.
+void require_readable(pg::Connection& connection, const std::string& slot, std::string_view plugin, Lsn end,
                       const std::vector<StreamPosition>& positions);
 
 /// Throws if the slot's confirmed flush LSN is past one of the positions.
@@ -47,6 +69,6 @@ void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& p
 /// Throws the Error for a statement on a slot that the server refused; TransientError if the slot is in use.
 /// `connection` is queried for details of the slot.
 [[noreturn]] void throw_slot_error(pg::Connection& connection, const pg::ServerError& error,
-                                   const std::string& slot);
+                                   const std::string& slot, std::string_view plugin);
 
 }  // namespace tap::sync

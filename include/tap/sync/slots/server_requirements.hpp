@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include <tap/config/config.hpp>
 #include <tap/pg/catalog/slots.hpp>
@@ -12,8 +13,12 @@ namespace tap::sync {
 // What log-based replication requires of the server and the role, apart from a slot. Unless they say
 // otherwise, the functions throw Error (log_based_unprepared) with the remedy.
 
-/// The logical decoding plugin that the tap reads slots of.
-constexpr const char* kPlugin = "wal2json";
+/// The output plugins whose slots the tap reads.
+inline constexpr std::string_view kPgoutput = "pgoutput";
+inline constexpr std::string_view kWal2json = "wal2json";
+
+/// The plugin of a new slot.
+std::string_view plugin_to_create(const config::LogSettings& settings);
 
 /// Throws if the server is older than pg::kOldestForLogBased.
 void require_log_based_version(pg::ServerVersion version);
@@ -33,6 +38,6 @@ void require_primary(pg::Connection& connection);
 void require_standby(const pg::Connection& connection, const pg::DecodingStatus& status);
 
 /// The remedy for a server whose output_plugin_libraries lacks the plugin. `found` says how it showed.
-Problem plugin_not_allowed(pg::Connection& connection, const std::string& found);
+Problem plugin_not_allowed(pg::Connection& connection, const std::string& found, std::string_view plugin);
 
 }  // namespace tap::sync

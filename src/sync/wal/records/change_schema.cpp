@@ -12,6 +12,10 @@ namespace tap::sync {
 
 namespace {
 
+using change::Field;
+
+constexpr std::string_view kByteaPrefix = "\\x";
+
 Json nullable_text() {
   Json type = Json::array({"null", "string"});
   return {{"type", std::move(type)}};
@@ -20,7 +24,7 @@ Json nullable_text() {
 }  // namespace
 
 ChangeSchema::ChangeSchema(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config)
-    : table_(fmt::format("{}.{}", plan.stream.schema_name, plan.stream.table)) {
+    : table_(fmt::format("{}.{}", plan.stream.schema_name, plan.stream.table)), options_(config.values) {
   const singer::Stream& stream = plan.stream;
   const bool adds_new_columns = !config.log.tap_id.empty();
   for (const pg::TableColumn& column : relation.columns) {
@@ -30,17 +34,24 @@ ChangeSchema::ChangeSchema(const StreamPlan& plan, const pg::Relation& relation,
         (is_new && adds_new_columns) || std::ranges::find(plan.columns, column.name) != plan.columns.end();
     const bool is_retyped = stream.is_retyped(column.name, column.type_name);
     const bool is_key = stream.is_key(column.name);
+    const std::string title = fmt::format("{}.{}", table_, column.name);
+    std::optional<value::Encoder> binary;
+    if (value::has_binary(type)) {
+      binary.emplace(type, value::Format::binary, config.values, title);
+    }
     columns_.push_back(
         {.name = column.name,
          .json_key = to_text(Json(column.name)) + ":",
          .type_name = column.type_name,
+         .type_oid = column.type,
+         .type = type,
          .is_synced = is_synced,
          .is_in_wal = !column.is_virtual,
          .is_new = is_new,
          .is_bytea = column.type == oids::kBytea,
          .has_untyped_values = false,
-         .encode = value::Encoder(type, value::Format::text, config.values,
-                                  fmt::format("{}.{}", table_, column.name)),
+         .encode = value::Encoder(type, value::Format::text, config.values, title),
+         .encode_binary = std::move(binary),
          .schema = is_new || is_retyped ? value::json_schema(type, is_key, config.values) : Json()});
     synced_count_ += is_synced ? 1 : 0;
   }
@@ -66,27 +77,52 @@ ChangeColumn* ChangeSchema::find(std::string_view name, std::size_t& hint) {
   return &columns_[hint++];
 }
 
-void ChangeSchema::append(ChangeColumn& column, std::string_view value, Buffer& out) {
-  if (column.is_bytea && value.data() != nullptr) {
+void ChangeSchema::append(ChangeColumn& column, const Field& field, Buffer& out) {
+  out.append(column.json_key);
+  if (field.value.data() == nullptr) {
+    out.append("null");
+  } else if (field.format == Field::Format::binary) {
+    append_binary(column, field, out);
+  } else if (column.is_bytea && field.format == Field::Format::wal2json) {
     scratch_.clear();
-    scratch_.append("\\x");
-    scratch_.append(value);
-    value = scratch_.view();
+    scratch_.append(kByteaPrefix);
+    scratch_.append(field.value);
+    append_text(column, scratch_.view(), out, accepts_untyped_);
+    scratch_.clear_large();
+  } else {
+    append_text(column, field.value, out, accepts_untyped_);
   }
-  append(column, value, out, accepts_untyped_);
-  scratch_.clear_large();
 }
 
 void ChangeSchema::append_from_server(ChangeColumn& column, std::string_view value, Buffer& out) {
-  append(column, value, out, true);
-}
-
-void ChangeSchema::append(ChangeColumn& column, std::string_view value, Buffer& out, bool accepts_untyped) {
   out.append(column.json_key);
   if (value.data() == nullptr) {
     out.append("null");
-    return;
+  } else {
+    append_text(column, value, out, true);
   }
+}
+
+void ChangeSchema::append_binary(const ChangeColumn& column, const Field& field, Buffer& out) const {
+  if (!column.encode_binary) {
+    throw TextFormatRequired();
+  }
+  try {
+    if (field.type != column.type_oid) {
+      throw value::InvalidValue(fmt::format("{}.{}: a change has a value of another type than {}", table_,
+                                            column.name, column.type_name));
+    }
+    (*column.encode_binary)(field.value, out);
+  } catch (const value::InvalidValue&) {
+    if (accepts_untyped_) {
+      throw TextFormatRequired();
+    }
+    throw;
+  }
+}
+
+void ChangeSchema::append_text(ChangeColumn& column, std::string_view value, Buffer& out,
+                               bool accepts_untyped) {
   const std::size_t start = out.size();
   try {
     column.encode(value, out);
@@ -102,6 +138,38 @@ void ChangeSchema::append(ChangeColumn& column, std::string_view value, Buffer& 
     out.truncate(start);
     append_json_string(out, value);
   }
+}
+
+std::string ChangeSchema::key_text(const ChangeColumn& column, const Field& field) const {
+  if (field.format != Field::Format::binary) {
+    const bool lacks_prefix = column.is_bytea && field.format == Field::Format::wal2json;
+    return (lacks_prefix ? std::string(kByteaPrefix) : "") + std::string(field.value);
+  }
+  if (!column.encode_binary || !value::is_scalar(column.type) || field.type != column.type_oid) {
+    throw TextFormatRequired();
+  }
+  value::EncodingOptions lossless = options_;
+  lossless.non_finite_numbers = value::EncodingOptions::NonFinite::string;
+  lossless.out_of_range_dates = value::EncodingOptions::OutOfRange::string;
+  Buffer json;
+  try {
+    value::Encoder(column.type, value::Format::binary, lossless, column.name)(field.value, json);
+  } catch (const value::InvalidValue&) {
+    if (accepts_untyped_) {
+      throw TextFormatRequired();
+    }
+    throw;
+  }
+  return json.view().starts_with('"') ? Json::parse(json.view()).get<std::string>()
+                                      : std::string(json.view());
+}
+
+bool ChangeSchema::reads_binary(const std::vector<std::string>& keys) const {
+  return std::ranges::all_of(columns_, [&](const ChangeColumn& column) {
+    const bool is_key = std::ranges::find(keys, column.name) != keys.end();
+    return is_key ? column.encode_binary && value::is_scalar(column.type)
+                  : column.encode_binary || !column.is_synced;
+  });
 }
 
 Json ChangeSchema::record_schema(const Json& catalog, const config::Config& config) const {

@@ -150,11 +150,11 @@ bool RecordWriter::try_write(WalStream& stream, const Change& change, Lsn lsn) {
 
 void RecordWriter::write_new_row(WalStream& stream, const Change& change, Lsn lsn) {
   RowToFetch row{.stream = &stream};
-  std::vector<std::pair<ChangeColumn*, std::string_view>> unchanged;
+  std::vector<std::pair<ChangeColumn*, const Field*>> unchanged;
   for (ChangeColumn* const column : absent_) {
     const Field* const before = column->is_in_wal ? find_field(change.identity, column->name) : nullptr;
     if (before != nullptr) {
-      unchanged.emplace_back(column, before->value);
+      unchanged.emplace_back(column, before);
     } else {
       row.columns.push_back(column);
     }
@@ -170,19 +170,19 @@ void RecordWriter::write_new_row(WalStream& stream, const Change& change, Lsn ls
   }
   write_record(stream, lsn, "", row.key.empty() ? nullptr : &row, [&](Buffer& out) {
     bool is_first = true;
-    const auto append = [&](ChangeColumn& column, std::string_view value) {
+    const auto append = [&](ChangeColumn& column, const Field& field) {
       if (!std::exchange(is_first, false)) {
         out.push(',');
       }
-      stream.change_schema.append(column, value, out);
+      stream.change_schema.append(column, field, out);
     };
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       if (is_written(columns_[i])) {
-        append(*columns_[i], change.columns[i].value);
+        append(*columns_[i], change.columns[i]);
       }
     }
-    for (const auto& [column, value] : unchanged) {
-      append(*column, value);
+    for (const auto& [column, field] : unchanged) {
+      append(*column, *field);
     }
   });
 }
@@ -197,7 +197,7 @@ void RecordWriter::write_delete(WalStream& stream, const Change& change, Lsn lsn
         if (!std::exchange(is_first, false)) {
           out.push(',');
         }
-        stream.change_schema.append(*column, field.value, out);
+        stream.change_schema.append(*column, field, out);
       }
     }
   });

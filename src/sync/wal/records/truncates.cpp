@@ -15,23 +15,28 @@ bool Truncates::add(TableLookup& lookup, const WalStream& stream, const change::
   if (!stream.version || !has_emptied(lookup, stream, lsn)) {
     return false;
   }
-  emptied_.insert(&stream);
+  emptied_.insert_or_assign(&stream, lsn);
   return true;
 }
 
 /// WAL has all tables of one TRUNCATE command at the same position. Rows inserted between two commands must
-/// stay, so that the tables of a stream must be truncated by one command. That command names a partitioned
-/// table itself, but may leave out child tables of an inheritance parent.
+/// stay, so that the tables of a stream must be truncated by one command. If that command names a partitioned
+/// table itself, wal2json writes that table and its partitions, pgoutput one or the other.
 bool Truncates::has_emptied(TableLookup& lookup, const WalStream& stream, Lsn lsn) const {
-  if (stream.tables.front().is_partitioned || !stream.has_partitions()) {
-    return truncates_.back().table == stream.table_name();
+  if (const auto known = emptied_.find(&stream); known != emptied_.end() && known->second == lsn) {
+    return false;  // by an earlier table of the same command
   }
-  const auto is_truncated = [&](const pg::TableName& table) {
-    return std::ranges::find(truncates_, Truncate{&stream, lsn, table}) != truncates_.end();
+  const bool is_one_table = stream.tables.front().is_partitioned || !stream.has_partitions();
+  if (is_one_table && truncates_.back().table == stream.table_name()) {
+    return true;
+  }
+  const auto is_truncated = [&](const pg::ReplicaIdentity& table) {
+    return table.is_partitioned ||
+           std::ranges::find(truncates_, Truncate{&stream, lsn, table.name}) != truncates_.end();
   };
   visibility_.await_current(lookup);
-  const auto now = lookup.with_partitions(stream.table_name());  // child tables come and go
-  return !now.empty() && std::ranges::all_of(now, is_truncated, &pg::ReplicaIdentity::name);
+  const auto now = lookup.with_partitions(stream.table_name());  // partitions and child tables come and go
+  return !now.empty() && std::ranges::all_of(now, is_truncated);
 }
 
 bool Truncates::end_transaction() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <set>
+#include <map>
 #include <vector>
 
 #include <tap/change/change.hpp>
@@ -41,7 +41,7 @@ class Truncates {
 
   CommitVisibility& visibility_;
   std::vector<Truncate> truncates_;
-  std::set<const WalStream*> emptied_;
+  std::map<const WalStream*, Lsn> emptied_;  ///< and the LSN of the command that did it
 };
 
 }  // namespace tap::sync

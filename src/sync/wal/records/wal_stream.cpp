@@ -89,8 +89,11 @@ RowKey WalStream::row_key(const std::vector<change::Field>& fields,
     }
     std::size_t hint = 0;
     const ChangeColumn* const column = change_schema.find(name, hint);
-    const bool is_bytea = column != nullptr && column->is_bytea;
-    key.emplace_back(name, (is_bytea ? "\\x" : "") + std::string(field->value));
+    if (column == nullptr && field->format == change::Field::Format::binary) {
+      return {};
+    }
+    key.emplace_back(name,
+                     column == nullptr ? std::string(field->value) : change_schema.key_text(*column, *field));
   }
   return key;
 }

@@ -1,0 +1,23 @@
+"""The output plugin that the tests of log-based streams use."""
+
+import os
+import unittest
+
+PLUGINS = ("wal2json", "pgoutput")
+# ctest runs each module that uses this once for each plugin.
+PLUGIN = os.environ.get("TAP_TEST_PLUGIN", "wal2json")
+for_wal2json = unittest.skipUnless(PLUGIN == "wal2json", "about wal2json")
+
+
+def create_slot(test, slot, plugin=PLUGIN, database=None):
+    """Creates a slot; a publication of all tables comes first, without which pgoutput cannot read.
+
+    `test.config` gets the publication. The caller drops the slot.
+    """
+    database = database or test.database
+    if plugin == "pgoutput":
+        publication = f"of_{slot}"[:63]
+        test.server.sql(f"CREATE PUBLICATION {publication} FOR ALL TABLES", database)
+        test.addCleanup(test.server.sql, f"DROP PUBLICATION IF EXISTS {publication}", database)
+        test.config["publication_name"] = publication
+    test.server.sql(f"SELECT pg_create_logical_replication_slot('{slot}', '{plugin}')", database)

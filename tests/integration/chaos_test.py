@@ -19,6 +19,7 @@ import unittest
 import psycopg2
 
 from support import compare, pipeline, tap, wal_workload, workload
+from support.plugins import PLUGIN
 from support.proxy import Proxy
 from support.server import SUPERUSER, Server
 
@@ -151,8 +152,10 @@ class Round:
             rows = self.rng.choice((50, 150, 300))
             workload.setup(cursor, rows)
             wal_workload.setup(cursor, rows, random.Random)
+            tables = ", ".join(wal_workload.LOG_BASED)
+            cursor.execute(f"CREATE PUBLICATION {self.schema} FOR TABLE {tables}")
             cursor.execute(
-                "SELECT pg_create_logical_replication_slot(%s, 'wal2json')", (self.schema,)
+                "SELECT pg_create_logical_replication_slot(%s, %s)", (self.schema, PLUGIN)
             )
         with Proxy(self.source.port) as proxy:
             config = {
@@ -160,6 +163,7 @@ class Round:
                 "user": "reader",
                 "port": proxy.port,
                 "replication_slot": self.schema,
+                "publication_name": self.schema,
                 "state_every_rows": self.rng.choice((3, 20, 100)),
             }
             catalog = tap.select(tap.discover(config), *workload.FULL)

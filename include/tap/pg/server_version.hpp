@@ -40,6 +40,8 @@ class ServerVersion {
   [[nodiscard]] constexpr bool publishes_partitioned_tables() const { return number_ >= 130000; }
   /// Schemas, row filters and column lists in publications.
   [[nodiscard]] constexpr bool has_publication_filters() const { return number_ >= 150000; }
+  /// Logical decoding on a standby.
+  [[nodiscard]] constexpr bool decodes_on_standbys() const { return number_ >= 160000; }
   /// Failover slots, which are copied to standbys.
   [[nodiscard]] constexpr bool has_failover_slots() const { return number_ >= 170000; }
   /// publish_generated_columns. A replica identity must then be published entirely.

@@ -254,7 +254,11 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
           fmt::format("create it with {} or set create_replication_slot to true",
                       create_statement(name, plugin))});
   }
-  log::info("creating replication slot {}: this waits for open transactions to end", name);
+  log::info("creating replication slot {}: this waits for {}", name,
+            pg::decoding_status(connection).in_recovery
+                ? "the primary to write a snapshot of its transactions; to speed it up, run SELECT "
+                  "pg_log_standby_snapshot() there"
+                : "open transactions to end");
   try {
     pg::create_slot(connection, name, std::string(plugin));
   } catch (const pg::ServerError& error) {

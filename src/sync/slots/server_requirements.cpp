@@ -29,7 +29,7 @@ void require_log_based_version(pg::ServerVersion version) {
 
 void require_logical_decoding(const pg::DecodingStatus& status) {
   require_log_based_version(status.version);
-  if (status.in_recovery) {
+  if (status.in_recovery && !status.version.decodes_on_standbys()) {
     fail({"log-based replication reads the primary, but this server is a standby",
           "set host to the primary (Aurora: the cluster's writer endpoint)"});
   }

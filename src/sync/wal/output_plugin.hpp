@@ -20,7 +20,8 @@ struct WalSource {
   std::string plugin;                     ///< the slot's output plugin
   std::vector<std::string> publications;  ///< to read; empty for wal2json
   std::string server_encoding;
-  Lsn end;  ///< where WAL ended when the run began
+  bool is_standby = false;  ///< the server was a standby when the run began
+  Lsn end;                  ///< where WAL ended when the run began
 };
 
 /// The output plugin of a slot: the options that a replication stream gives to it, and its decoder.

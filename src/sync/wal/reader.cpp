@@ -119,7 +119,9 @@ void WalReader::attempt(pg::Connection& connection) {
 
 void WalReader::read(pg::Connection& connection) {
   connection.pin_session();
-  require_primary(connection);
+  if (!source_.is_standby) {
+    require_primary(connection);
+  }
   const bool is_first = streams_.all().empty();
   streams_.look_up(connection, writer_, time_extracted_);
   if (is_first && plugin_.is_wal2json_1() && !streams_.all().empty()) {

@@ -91,6 +91,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   group.source.plugin = slot.plugin;
   group.slot_start = slot.confirmed_flush;
   group.source.server_encoding = status.server_encoding;
+  group.source.is_standby = status.in_recovery;
   require_readable(connection, slot.name, slot.plugin, group.source.end, known);
 }
 
@@ -104,7 +105,7 @@ InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, 
   constexpr std::chrono::seconds lock_timeout{10};
   constexpr std::chrono::seconds lock_timeout_after_failure{1};  // hundreds of streams may follow
   const Group& group = groups_.at(stream.database);
-  if (config_.secondary.used) {
+  if (config_.secondary.used || group.source.is_standby) {
     return standby_initial_snapshot(connection, group.slot_start);
   }
   require_primary(connection);

@@ -23,7 +23,7 @@ std::string_view plugin_to_create(const config::LogSettings& settings);
 /// Throws if the server is older than pg::kOldestForLogBased.
 void require_log_based_version(pg::ServerVersion version);
 
-/// Throws if the server is a standby, or wal_level is too low.
+/// Throws if the server is a standby that cannot decode WAL (before version 16), or wal_level is too low.
 void require_logical_decoding(const pg::DecodingStatus& status);
 
 /// Throws if the role may not use replication connections. May open one to find out.

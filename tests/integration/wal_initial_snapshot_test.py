@@ -13,7 +13,7 @@ from support.check import ADVICE
 from support.pipeline import until
 from support.server import with_old_wording
 from support.slots import ONE_TABLE, SlotTest, as_text
-from support.plugins import PLUGIN
+from support.plugins import PLUGIN, PUBLICATION
 
 
 @contextlib.contextmanager
@@ -197,7 +197,9 @@ class InitialSnapshotTest(SlotTest):
             self.addCleanup(self.server.sql, f"DROP DATABASE {name} WITH (FORCE)")
             self.server.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)", name)
             self.make_slot(f"stitch_{name}", database=name)
-        config = self.server.config(names[0], filter_dbs=",".join(names))
+        config = self.server.config(
+            names[0], filter_dbs=",".join(names), publication_name=PUBLICATION
+        )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         state = tap.run(config, catalog=catalog).last_state
         for name in names:

@@ -6,6 +6,7 @@ import unittest
 PLUGINS = ("wal2json", "pgoutput")
 # ctest runs each module that uses this once for each plugin.
 PLUGIN = os.environ.get("TAP_TEST_PLUGIN", "wal2json")
+PUBLICATION = "all_tables"
 for_wal2json = unittest.skipUnless(PLUGIN == "wal2json", "about wal2json")
 
 
@@ -16,8 +17,10 @@ def create_slot(test, slot, plugin=PLUGIN, database=None):
     """
     database = database or test.database
     if plugin == "pgoutput":
-        publication = f"of_{slot}"[:63]
-        test.server.sql(f"CREATE PUBLICATION {publication} FOR ALL TABLES", database)
-        test.addCleanup(test.server.sql, f"DROP PUBLICATION IF EXISTS {publication}", database)
-        test.config["publication_name"] = publication
+        test.config["publication_name"] = PUBLICATION
+        if not test.server.sql(
+            f"SELECT 1 FROM pg_publication WHERE pubname = '{PUBLICATION}'", database
+        ):
+            test.server.sql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES", database)
+            test.addCleanup(test.server.sql, f"DROP PUBLICATION {PUBLICATION}", database)
     test.server.sql(f"SELECT pg_create_logical_replication_slot('{slot}', '{plugin}')", database)

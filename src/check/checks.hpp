@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,5 +54,9 @@ void check_streams(pg::Connection& connection, const std::vector<const sync::Str
 /// Checks everything that reading WAL requires. `streams` are the log-based streams of the database.
 void check_wal(pg::Connection& connection, const config::Config& config, const std::string& database,
                const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report);
+
+/// Checks what a failover needs, if `failover_slot` is set. `slot`: the slot to read, if it exists.
+void check_failover(pg::Connection& connection, const config::Config& config,
+                    const pg::DecodingStatus& status, const std::optional<pg::Slot>& slot, Report& report);
 
 }  // namespace tap::check

@@ -173,8 +173,9 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
   report.attempt("plugin", [&] { check_plugin(connection, plugin, report); });
   report.attempt("free slots", [&] {
     check_capacity(connection, status, is_usable && !slot && config.log.create_slot,
-                   positions.size() < streams.size(), report);
+                   positions.size() < streams.size() && !status.in_recovery, report);
   });
+  check_failover(connection, config, status, slot, report);
   if (!is_usable) {
     return;
   }

@@ -147,8 +147,9 @@ class SlotFindingsTest(CheckLogBasedTest):
         self.assertRegex(
             found,
             rf"\Aerror the state of stream {self.id_of('t')} is at 100/0, but the server's WAL "
-            "ends at 0/[0-9A-F]+; this is another server, or it was restored from a backup; "
-            rf"restart the stream with --full-refresh {self.id_of('t')}\Z",
+            "ends at 0/[0-9A-F]+; this is another server, it was restored from a backup, or it was "
+            r"promoted without these changes; restart the stream with --full-refresh "
+            rf"{self.id_of('t')}\Z",
         )
 
     def test_unprivileged_role(self):

@@ -397,8 +397,8 @@ LOG = [
         "a state of another server",
         4,
         f"the state of stream {ORDERS} is at 100/0, but the server's WAL ends at {{end}}: this is "
-        "another server, or it was restored from a backup; restart the stream with --full-refresh "
-        f"{ORDERS}",
+        "another server, it was restored from a backup, or it was promoted without these changes; "
+        f"restart the stream with --full-refresh {ORDERS}",
         method="LOG_BASED",
         state={"lsn": 2**40},
     ),

@@ -165,9 +165,10 @@ class UnfitSlotTest(SlotTest):
         catalog, state = self.initial_snapshot()
         self.drop_slot()
         self.refused(
-            f"no replication slot {self.slot} with wal2json in database slots: create it with "
-            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json') or set "
-            "create_replication_slot to true",
+            f"no replication slot {self.slot} with wal2json in database slots, which the state "
+            "needs: it was dropped, or this server was promoted without a copy of it: create it "
+            f"again with SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json'), "
+            "then run with --full-refresh",
             catalog,
             state,
         )
@@ -325,8 +326,9 @@ class UnfitSlotTest(SlotTest):
         self.assertRegex(
             result.stderr,
             rf"\ACRITICAL the state of stream {self.id_of('t')} is at 100/0, but the server's WAL "
-            "ends at 0/[0-9A-F]+: this is another server, or it was restored from a backup; "
-            rf"restart the stream with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
+            "ends at 0/[0-9A-F]+: this is another server, it was restored from a backup, or it was "
+            r"promoted without these changes; restart the stream with --full-refresh "
+            rf"{self.id_of('t')}{ADVICE}\n\Z",
         )
 
     def test_role_without_replication(self):

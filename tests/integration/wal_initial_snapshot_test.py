@@ -216,9 +216,10 @@ class InitialSnapshotTest(SlotTest):
             (
                 b"",
                 f"CRITICAL no replication slot stitch_wal_snapshot_b or stitch with {PLUGIN} in "
-                "database wal_snapshot_b: create it with SELECT "
-                f"pg_create_logical_replication_slot('stitch_wal_snapshot_b', '{PLUGIN}') or "
-                f"set create_replication_slot to true{ADVICE}\n",
+                "database wal_snapshot_b, which the state needs: it was dropped, or this server "
+                "was promoted without a copy of it: create it again with SELECT "
+                f"pg_create_logical_replication_slot('stitch_wal_snapshot_b', '{PLUGIN}'), then "
+                f"run with --full-refresh{ADVICE}\n",
             ),
         )
 

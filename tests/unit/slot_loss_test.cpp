@@ -26,6 +26,13 @@ TEST_CASE("each cause of a lost slot has its own text") {
         "more often");
 }
 
+TEST_CASE("version 16 reports only that a slot conflicts with the primary") {
+  pg::Slot slot;
+  slot.is_conflicting = true;
+  CHECK(loss_of(slot).cause ==
+        "the primary has removed rows of system catalogs that it needed, or has lowered wal_level");
+}
+
 TEST_CASE("a slot is lost by its status or by the server's reason") {
   pg::Slot slot;
   slot.wal_status = "unreserved";

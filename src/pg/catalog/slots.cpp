@@ -22,6 +22,10 @@ SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active
        pg_catalog.to_jsonb(s) ->> 'wal_status' AS wal_status,
        pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size,
        pg_catalog.to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
+       coalesce((pg_catalog.to_jsonb(s) ->> 'conflicting')::bool, false) AS conflicting,
+       coalesce((pg_catalog.to_jsonb(s) ->> 'failover')::bool, false) AS failover,
+       coalesce((pg_catalog.to_jsonb(s) ->> 'synced')::bool, false)
+         AND pg_catalog.pg_is_in_recovery() AS is_copy,
        pg_catalog.date_part('epoch', pg_catalog.now() OPERATOR(pg_catalog.-)
          (pg_catalog.to_jsonb(s) ->> 'inactive_since')::timestamptz)::bigint AS idle_seconds
   FROM pg_catalog.pg_replication_slots s
@@ -74,6 +78,9 @@ std::vector<Slot> logical_slots(Connection& connection) {
     slot.wal_status = row.text("wal_status");
     slot.safe_wal_size = row.text("safe_wal_size");
     slot.invalidation_reason = row.text("invalidation_reason");
+    slot.is_conflicting = row.flag("conflicting");
+    slot.is_failover = row.flag("failover");
+    slot.is_copy = row.flag("is_copy");
     if (!row.is_null("idle_seconds")) {
       slot.idle = std::chrono::seconds(row.number("idle_seconds"));
     }

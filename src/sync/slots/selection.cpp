@@ -121,12 +121,23 @@ void require_not_lost(const pg::Slot& slot) {
   }
 }
 
+/// A standby reads its own slots, but not those that it copies from the primary.
+void require_not_copy(const pg::Slot& slot) {
+  if (slot.is_copy) {
+    fail({fmt::format("replication slot {} is copied from the primary, and this server is a standby",
+                      slot.name),
+          "set host to the primary or promote the standby, or set replication_slot to a slot of the standby",
+          create_statement(slot.name + "_standby", slot.plugin)});
+  }
+}
+
 void require_positions(const pg::Slot& slot, Lsn end, const std::vector<StreamPosition>& positions) {
   for (const auto& [stream, lsn] : positions) {
     if (lsn > end) {
       fail({fmt::format("the state of stream {} is at {}, but the server's WAL ends at {}", stream,
                         to_text(lsn), to_text(end)),
-            fmt::format("this is another server, or it was restored from a backup; restart the stream with "
+            fmt::format("this is another server, it was restored from a backup, or it was promoted without "
+                        "these changes; restart the stream with "
                         "--full-refresh {}",
                         stream)});
     }
@@ -209,6 +220,7 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
                     wal2json->name, to_text(pgoutput->confirmed_flush), pgoutput->name);
   }
   if (choice.slot) {
+    require_not_copy(*choice.slot);
     require_not_lost(*choice.slot);
     return choice;
   }
@@ -249,8 +261,14 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
   if (!config.log.create_slot) {
     std::vector<std::string> names = slot_names(config, database);
     names.front() = name;
-    fail({fmt::format("no replication slot {} with {} in database {}", join_with_or(names), plugin, database),
-          "",
+    const std::string found =
+        fmt::format("no replication slot {} with {} in database {}", join_with_or(names), plugin, database);
+    if (!positions.empty()) {
+      fail({found + ", which the state needs",
+            "it was dropped, or this server was promoted without a copy of it",
+            recreate_advice(name, plugin)});
+    }
+    fail({found, "",
           fmt::format("create it with {} or set create_replication_slot to true",
                       create_statement(name, plugin))});
   }
@@ -323,6 +341,8 @@ void throw_slot_error(pg::Connection& connection, const pg::ServerError& error, 
   } else if (sqlstate == "55000") {
     if (const auto lost = pg::find_slot(connection, slot); lost && lost->is_lost()) {
       remedy = fmt::format("{}: {}", loss_of(*lost).cause, lost_slot_advice(*lost));
+    } else if (std::string_view(error.what()).find("on the primary") != std::string_view::npos) {
+      remedy = "on the primary, run ALTER SYSTEM SET wal_level = 'logical', then restart it";
     }
   } else if (sqlstate == "22023") {
     remedy = "the plugin is too old for this tap: install a newer wal2json";

@@ -58,16 +58,15 @@ class KeepAlive {
 };
 
 /// How to move the slot past a transaction that cannot be decoded.
-std::string skip_remedy(const std::string& slot_name, std::string_view plugin, pg::ServerVersion version) {
-  const std::string slot = pg::quote_literal(slot_name);
+std::string skip_remedy(const WalSource& source, pg::ServerVersion version) {
+  const std::string slot = pg::quote_literal(source.slot);
   return version.can_advance_slots()
-             ? fmt::format(
-                   "run SELECT pg_catalog.pg_replication_slot_advance({}, pg_catalog.pg_current_wal_lsn())",
-                   slot)
+             ? fmt::format("run SELECT pg_catalog.pg_replication_slot_advance({}, pg_catalog.{}())", slot,
+                           source.is_standby ? "pg_last_wal_replay_lsn" : "pg_current_wal_lsn")
              : fmt::format(
                    "drop the slot with SELECT pg_catalog.pg_drop_replication_slot({0}), create it again with "
                    "SELECT pg_catalog.pg_create_logical_replication_slot({0}, '{1}')",
-                   slot, plugin);
+                   slot, source.plugin);
 }
 
 }  // namespace
@@ -188,7 +187,7 @@ void WalReader::refuse_publication(const pg::Connection& connection, const Repli
                   "cannot be read without it; to skip them, {}, then run with --full-refresh for the streams "
                   "of database {}",
                   error.what(), to_text(positions_.received_lsn()), source_.slot,
-                  skip_remedy(source_.slot, source_.plugin, connection.version()), source_.database));
+                  skip_remedy(source_, connection.version()), source_.database));
 }
 
 /// The change may be of a table that is not selected. The server leaves such tables out if it is told which
@@ -198,10 +197,9 @@ void WalReader::restrict_tables(const pg::Connection& connection, const Replicat
   const std::string failed = fmt::format("the server cannot decode the transaction after {} in WAL ({})",
                                          to_text(positions_.received_lsn()), error.what());
   if (!router_->has_partitions() || only_known_tables_ || plugin_.is_pgoutput()) {
-    throw Error(
-        ExitCode::run_failed,
-        fmt::format("{}; to skip it, {}, then run with --full-refresh for the streams of database {}", failed,
-                    skip_remedy(source_.slot, source_.plugin, connection.version()), source_.database));
+    throw Error(ExitCode::run_failed,
+                fmt::format("{}; to skip it, {}, then run with --full-refresh for the streams of database {}",
+                            failed, skip_remedy(source_, connection.version()), source_.database));
   }
   if (!limits_.has_end_lsn()) {
     throw Error(

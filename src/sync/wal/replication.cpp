@@ -105,7 +105,8 @@ InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, 
   constexpr std::chrono::seconds lock_timeout{10};
   constexpr std::chrono::seconds lock_timeout_after_failure{1};  // hundreds of streams may follow
   const Group& group = groups_.at(stream.database);
-  if (config_.secondary.used || group.source.is_standby) {
+  const bool is_standby = group.source.is_standby && pg::decoding_status(connection).in_recovery;
+  if (config_.secondary.used || is_standby) {
     return standby_initial_snapshot(connection, group.slot_start);
   }
   require_primary(connection);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/pg/quote.hpp>
+
+#include "checks.hpp"
+
+namespace tap::check {
+
+namespace {
+
+constexpr const char* kStandbys = R"sql(
+SELECT pg_catalog.current_setting('synchronized_standby_slots') AS waits_for,
+       (SELECT pg_catalog.string_agg(slot_name::text, ', ' ORDER BY slot_name)
+          FROM pg_catalog.pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary) AS physical
+)sql";
+
+/// The server sends changes to the tap only after the standbys of these slots have received them.
+void check_waits_for_standbys(pg::Connection& connection, bool is_rds, Report& report) {
+  const char* const subject = "synchronized_standby_slots";
+  const pg::Result rows = connection.query(kStandbys);
+  const pg::Row row = rows.first();
+  if (!row.text("waits_for").empty()) {
+    report.ok(subject, row.text("waits_for"));
+    return;
+  }
+  const std::string slots = row.is_null("physical") ? "<physical slot of the standby>" : row.text("physical");
+  report.warning(
+      subject,
+      {"it is empty: a run can read changes that no standby has received, and after a failover the changes "
+       "of the new primary at the same positions in WAL are missing",
+       "name the physical slots of the standbys that may be promoted",
+       is_rds ? "set synchronized_standby_slots in its parameter group"
+              : fmt::format("ALTER SYSTEM SET synchronized_standby_slots = {}; SELECT pg_reload_conf()",
+                            pg::quote_literal(slots))});
+}
+
+}  // namespace
+
+void check_failover(pg::Connection& connection, const config::Config& config,
+                    const pg::DecodingStatus& status, const std::optional<pg::Slot>& slot, Report& report) {
+  const char* const subject = "failover_slot";
+  if (!config.log.failover_slot) {
+    return;
+  }
+  if (!status.version.has_failover_slots()) {
+    report.error(
+        subject,
+        {fmt::format("failover slots need PostgreSQL 17 or later, the server has {}", status.version.text()),
+         "set failover_slot to false"},
+        ExitCode::log_based_unprepared);
+    return;
+  }
+  if (status.in_recovery) {
+    report.error(subject,
+                 {"a slot of a standby cannot be a failover slot, and this server is a standby",
+                  "set host to the primary, or failover_slot to false"},
+                 ExitCode::log_based_unprepared);
+    return;
+  }
+  if (slot && !slot->is_failover) {
+    report.warning(
+        subject,
+        {fmt::format("replication slot {} is not a failover slot: standbys do not copy it", slot->name),
+         "alter it while no run reads it",
+         fmt::format("psql 'dbname={} replication=database' -c 'ALTER_REPLICATION_SLOT {} (FAILOVER true)'",
+                     slot->database, pg::quote_identifier(slot->name))});
+  } else if (slot) {
+    report.ok(subject, fmt::format("replication slot {} is a failover slot", slot->name));
+  }
+  report.read(connection, "synchronized_standby_slots",
+              [&] { check_waits_for_standbys(connection, status.is_rds, report); });
+}
+
+}  // namespace tap::check

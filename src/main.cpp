@@ -42,7 +42,7 @@ ExitCode discover(const cli::Options& options) {
 
 ExitCode run_slot_command(const cli::Options& options) {
   const config::Config config = config::load(options.configs);
-  sync::run_slot_command(*options.slot, config, options.state);
+  sync::run_slot_command(*options.slot, config, {options.catalog, options.state});
   return ExitCode::done;
 }
 

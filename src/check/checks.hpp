@@ -51,6 +51,11 @@ std::int64_t check_hidden_tables(pg::Connection& connection, const config::Confi
 void check_streams(pg::Connection& connection, const std::vector<const sync::StreamPlan*>& streams,
                    Report& report);
 
+/// Checks the publications if there is a slot of pgoutput, or a run would create one. `streams` as below.
+void check_publications(pg::Connection& connection, const config::Config& config, const std::string& database,
+                        const std::vector<const sync::StreamPlan*>& streams, singer::State& state,
+                        Report& report);
+
 /// Checks everything that reading WAL requires. `streams` are the log-based streams of the database.
 void check_wal(pg::Connection& connection, const config::Config& config, const std::string& database,
                const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report);

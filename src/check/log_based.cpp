@@ -171,6 +171,9 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
   });
   const std::string plugin = slot ? slot->plugin : std::string(sync::plugin_to_create(config.log));
   report.attempt("plugin", [&] { check_plugin(connection, plugin, report); });
+  if (is_usable) {
+    check_publications(connection, config, database, streams, state, report);
+  }
   report.attempt("free slots", [&] {
     check_capacity(connection, status, is_usable && !slot && config.log.create_slot,
                    positions.size() < streams.size() && !status.in_recovery, report);

@@ -198,7 +198,8 @@ class Parser {
     };
     add("status", "List logical replication slots: reader, positions, retained WAL",
         sync::SlotAction::status);
-    add("create", "Create the slot for log-based streams", sync::SlotAction::create);
+    add("create", "Create the slot for log-based streams, after the publication of the streams in --catalog",
+        sync::SlotAction::create);
     add("drop", "Drop the slot, so that the server can remove its WAL", sync::SlotAction::drop);
     add("ack", "Acknowledge the position in --state, so that the server can remove older WAL",
         sync::SlotAction::acknowledge);

@@ -251,7 +251,7 @@ class SearchPathSecurityTest(unittest.TestCase):
         self.assertGreater(functions, 3 * len(TYPES) ** 2 + 1000)
 
     def everything(self, config):
-        return self.copies(config) + self.log_based(config)
+        return self.copies(config) + self.log_based(config) + self.publications(config)
 
     def copies(self, config):
         """The output of discovery, check, copies, resumed copies and incremental runs."""
@@ -291,7 +291,7 @@ class SearchPathSecurityTest(unittest.TestCase):
 
     def log_based(self, config):
         """The output of log-based streams and slot commands. Restores the tables."""
-        tap.run(config, "slot", "create")
+        tap.run({**config, "logical_decoding_plugin": "wal2json"}, "slot", "create")
         catalog = tap.select(tap.discover(config), "logged", "part", method="LOG_BASED")
         first = tap.run(config, catalog=catalog)
         self.sql("UPDATE app.logged SET small = 1; DELETE FROM app.logged WHERE id = 1")
@@ -321,6 +321,17 @@ class SearchPathSecurityTest(unittest.TestCase):
             sorted(shorten(record) for record in result.records())
             for result in (first, second, third)
         ] + [findings]
+
+    def publications(self, config):
+        """The findings about publications."""
+        self.sql("CREATE PUBLICATION tap_postgres FOR TABLE app.logged, app.part")
+        config = {**config, "replication_slot": "published"}
+        catalog = tap.select(tap.discover(config), "logged", "part", method="LOG_BASED")
+        tap.run(config, "slot", "create", catalog=catalog)
+        findings = self.findings(config, catalog)
+        tap.run(config, "slot", "drop")
+        self.sql("DROP PUBLICATION tap_postgres")
+        return findings
 
 
 def shorten(record):

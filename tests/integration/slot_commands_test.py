@@ -97,6 +97,71 @@ class SlotCommandTest(SlotTest):
             ),
         )
 
+    def test_create_next_to_a_slot_of_wal2json(self):
+        """The publication exists already, so that no catalog is needed."""
+        self.sql(ONE_TABLE + "CREATE PUBLICATION tap_postgres FOR TABLE {s}.t")
+        self.addCleanup(self.sql, "DROP PUBLICATION tap_postgres")
+        self.make_slot(plugin="wal2json")
+        name = f"{self.slot}_pgoutput"
+        self.addCleanup(self.drop_slot, name)
+        for again in (False, True):
+            result = self.slot_command("create", logical_decoding_plugin="auto")
+            self.assertEqual(
+                result.stderr,
+                (
+                    ""
+                    if again
+                    else f"INFO creating replication slot {name}: this waits for open "
+                    "transactions to end\n"
+                )
+                + f"INFO replication slot {name} is ready at {as_text(self.confirmed(name))}\n",
+            )
+        result = self.slot_command("create", logical_decoding_plugin="wal2json")
+        self.assertEqual(
+            result.stderr,
+            f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
+        )
+
+    def test_drop_of_one_of_two_slots(self):
+        names = ("stitch_slots", "stitch_slots_pgoutput")
+        self.make_slot(names[0], plugin="wal2json")
+        self.make_slot(names[1], plugin="pgoutput")
+        self.config["replication_slot"] = ""
+        result = self.slot_command("drop", expect=2, logical_decoding_plugin="auto")
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL there are two replication slots, {names[0]} (wal2json) and {names[1]} "
+            "(pgoutput); set logical_decoding_plugin to the plugin of the one to drop\n",
+        )
+        for plugin, dropped in zip(("wal2json", "pgoutput"), names):
+            result = self.slot_command("drop", logical_decoding_plugin=plugin)
+            self.assertEqual(result.stderr, f"INFO dropped replication slot {dropped}\n")
+
+    def test_ack_of_a_slot_of_pgoutput(self):
+        """The publication may be gone: the server does not need it to advance the slot."""
+        self.config["logical_decoding_plugin"] = "auto"
+        self.make_slot(plugin="pgoutput")
+        catalog, _ = self.initial_snapshot()
+        state = self.sync(catalog).last_state
+        self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
+        self.sql(f"DROP PUBLICATION {self.config['publication_name']}")
+        self.assertLess(self.confirmed(), self.lsn(state))
+        result = self.slot_command("ack", state=state)
+        self.assertEqual(
+            result.stderr,
+            f"INFO replication slot {self.slot} is at {as_text(self.lsn(state))}\n",
+        )
+        self.assertEqual(self.confirmed(), self.lsn(state))
+
+    def test_failover_slot_before_version_17(self):
+        result = self.slot_command("create", failover_slot=True, expect=4)
+        number = ".".join(map(str, self.server.version))
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL failover_slot needs PostgreSQL 17 or later, the server has {number}: set "
+            f"failover_slot to false{ADVICE}\n",
+        )
+
     def test_drop_of_a_slot_in_use(self):
         self.make_slot()
         where = f"127.0.0.1:{self.server.port}, database slots, user tap"

@@ -344,19 +344,21 @@ bool may_publish_updates(const PublishedTable& table, ServerVersion version, boo
   });
 }
 
-std::vector<PublishedTable> blocked_tables(Connection& connection,
-                                           const std::vector<std::string>& publications) {
-  const std::string tree = fmt::format(
-      kSuspects, kIsIdentity, connection.version().publishes_generated_columns() ? kGenerated : kNever);
+std::vector<PublishedTable> unidentified_tables(Connection& connection,
+                                                const std::vector<std::string>& publications) {
+  const ServerVersion version = connection.version();
+  const std::string tree =
+      fmt::format(kSuspects, kIsIdentity, version.publishes_generated_columns() ? kGenerated : kNever);
   std::vector<Found> found = find_tables(connection, tree, Json::array());
   find_published(connection, found, publications);
-  std::vector<PublishedTable> blocked;
+  std::vector<PublishedTable> tables;
   for (Found& each : found) {
-    if (!std::ranges::all_of(each.table.published, &PublishedAs::allows_updates)) {
-      blocked.push_back(std::move(each.table));
+    const bool is_allowed = std::ranges::all_of(each.table.published, &PublishedAs::allows_updates);
+    if (!each.table.published.empty() && (!is_allowed || !may_publish_updates(each.table, version, true))) {
+      tables.push_back(std::move(each.table));
     }
   }
-  return blocked;
+  return tables;
 }
 
 std::vector<std::string> publications_newer_than_slot(Connection& connection,

@@ -104,8 +104,14 @@ std::optional<Slot> find_slot(Connection& connection, const std::string& name) {
   return std::nullopt;
 }
 
-void create_slot(Connection& connection, const std::string& name, const std::string& plugin) {
-  connection.query("SELECT pg_catalog.pg_create_logical_replication_slot($1, $2)", {name, plugin});
+void create_slot(Connection& connection, const std::string& name, const std::string& plugin, bool failover) {
+  connection.query(fmt::format("SELECT pg_catalog.pg_create_logical_replication_slot($1, $2{})",
+                               failover ? ", failover => true" : ""),
+                   {name, plugin});
+}
+
+void advance_slot(Connection& connection, const std::string& name, Lsn lsn) {
+  connection.query("SELECT pg_catalog.pg_replication_slot_advance($1, $2::pg_lsn)", {name, to_text(lsn)});
 }
 
 void drop_slot(Connection& connection, const std::string& name) {

@@ -9,7 +9,10 @@
 #include <tap/base/text.hpp>
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/replication_stream.hpp>
+#include <tap/singer/catalog.hpp>
+#include <tap/sync/plan.hpp>
 #include <tap/sync/slots/commands.hpp>
+#include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
@@ -69,6 +72,60 @@ pg::Slot existing_slot(pg::Connection& connection, config::Config config,
   return require_slot(connection, config, config.server.database(), positions);
 }
 
+/// The log-based streams of the config's database in the catalog.
+std::vector<StreamPlan> log_based_streams(const config::Config& config, const std::string& catalog,
+                                          singer::State& state) {
+  std::vector<StreamPlan> streams = plan(config, singer::load_catalog(catalog), {}, state);
+  std::erase_if(streams, [&](const StreamPlan& stream) {
+    return stream.method != singer::ReplicationMethod::log_based ||
+           stream.database != config.server.database();
+  });
+  if (streams.empty()) {
+    throw Error(ExitCode::usage, fmt::format("{}: no LOG_BASED stream of database {} is selected", catalog,
+                                             config.server.database()));
+  }
+  return streams;
+}
+
+/// Creates the publications that a slot of pgoutput needs, or throws. `slot` is the existing one.
+void prepare_publications(pg::Connection& connection, const config::Config& config, const SlotFiles& files,
+                          const std::optional<pg::Slot>& slot) {
+  singer::State state = files.state ? singer::load_state(*files.state) : singer::State();
+  std::vector<StreamPlan> plans;
+  if (files.catalog) {
+    plans = log_based_streams(config, *files.catalog, state);
+  }
+  std::vector<const StreamPlan*> pointers;
+  pointers.reserve(plans.size());
+  for (const StreamPlan& stream : plans) {
+    pointers.push_back(&stream);
+  }
+  std::vector<StreamToPublish> streams = streams_to_publish(pointers, state);
+  for (StreamToPublish& stream : streams) {
+    stream.has_position = stream.has_position || !files.state;  // it may have one
+  }
+  require_publications(connection, config, config.server.database(), streams,
+                       slot ? std::optional(slot->name) : std::nullopt);
+}
+
+/// Moves the slot forward to `position`.
+void advance(pg::Connection& connection, const config::Config& config, const pg::Slot& slot, Lsn position) {
+  if (slot.plugin == kPgoutput && connection.version().can_advance_slots()) {
+    pg::advance_slot(connection, slot.name, position);  // pgoutput itself would need its publications
+    return;
+  }
+  // Every version can advance a slot by reading it. The changes received meanwhile are ignored.
+  const auto options = slot.plugin == kPgoutput ? pg::pgoutput_options(config.log.publications, false)
+                                                : pg::ReplicationStream::Options();
+  pg::ReplicationStream stream(config.server, config.server.database(), slot.name, position, options);
+  stream.set_confirmed(confirmed_flush_of(connection, slot.name));
+  stream.set_flushed(position);
+  stream.request_keepalive();
+  while (stream.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {
+  }
+  stream.finish();
+}
+
 }  // namespace
 
 std::string describe_slot(const pg::Slot& slot) {
@@ -115,12 +172,18 @@ std::string slot_status(const config::Config& config) {
   return text.empty() ? "no logical replication slots\n" : text;
 }
 
-void create_slot(const config::Config& config) {
+void create_slot(const config::Config& config, const SlotFiles& files) {
   pg::Connection connection = connect(config);
   require_logical_decoding(pg::decoding_status(connection));
+  require_failover_support(connection.version(), config);
+  const std::string database = config.server.database();
   config::Config creating = config;
   creating.log.create_slot = true;
-  const pg::Slot slot = require_slot(connection, creating, config.server.database(), {});
+  if (plugin_to_create(config.log) == kPgoutput) {
+    creating.log.plugin = config::LogSettings::Plugin::pgoutput;  // also next to a slot of wal2json
+    prepare_publications(connection, creating, files, choose_slot(connection, creating, database, {}).slot);
+  }
+  const pg::Slot slot = require_slot(connection, creating, database, {});
   log::info("replication slot {} is ready at {}", slot.name, to_text(slot.confirmed_flush));
 }
 
@@ -179,16 +242,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
                             to_text(*position), to_text(end)));
   }
   try {
-    // Every version can advance a slot by reading it. The changes received meanwhile are ignored.
-    const auto options = slot.plugin == kPgoutput ? pg::pgoutput_options(config.log.publications, false)
-                                                  : pg::ReplicationStream::Options();
-    pg::ReplicationStream stream(config.server, database, slot.name, *position, options);
-    stream.set_confirmed(confirmed_flush_of(connection, slot.name));
-    stream.set_flushed(*position);
-    stream.request_keepalive();
-    while (stream.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {
-    }
-    stream.finish();
+    advance(connection, config, slot, *position);
   } catch (const pg::ServerError& error) {
     throw_slot_error(connection, error, slot.name, slot.plugin);
   }
@@ -196,20 +250,19 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   log::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));
 }
 
-void run_slot_command(SlotAction action, const config::Config& config,
-                      const std::optional<std::string>& state_file) {
+void run_slot_command(SlotAction action, const config::Config& config, const SlotFiles& files) {
   switch (action) {
     case SlotAction::status:
       write_stdout(slot_status(config));
       break;
     case SlotAction::create:
-      create_slot(config);
+      create_slot(config, files);
       break;
     case SlotAction::drop:
       drop_slot(config);
       break;
     case SlotAction::acknowledge:
-      acknowledge(config, singer::load_state(state_file.value()));
+      acknowledge(config, singer::load_state(files.state.value()));
       break;
   }
 }

@@ -233,12 +233,6 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
   return choice;
 }
 
-std::string plugin_to_use(pg::Connection& connection, const config::Config& config,
-                          const std::string& database, const std::vector<StreamPosition>& positions) {
-  const auto slot = choose_slot(connection, config, database, positions).slot;
-  return slot ? slot->plugin : std::string(plugin_to_create(config.log));
-}
-
 std::string slot_to_create(pg::Connection& connection, const config::Config& config,
                            const std::string& database) {
   std::string name = slot_names(config, database).front();
@@ -272,13 +266,14 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
           fmt::format("create it with {} or set create_replication_slot to true",
                       create_statement(name, plugin))});
   }
+  require_failover_support(connection.version(), config);
   log::info("creating replication slot {}: this waits for {}", name,
             pg::decoding_status(connection).in_recovery
                 ? "the primary to write a snapshot of its transactions; to speed it up, run SELECT "
                   "pg_log_standby_snapshot() there"
                 : "open transactions to end");
   try {
-    pg::create_slot(connection, name, std::string(plugin));
+    pg::create_slot(connection, name, std::string(plugin), config.log.failover_slot);
   } catch (const pg::ServerError& error) {
     throw_slot_error(connection, error, name, plugin);
   }

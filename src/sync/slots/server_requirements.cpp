@@ -41,6 +41,13 @@ void require_logical_decoding(const pg::DecodingStatus& status) {
   }
 }
 
+void require_failover_support(pg::ServerVersion version, const config::Config& config) {
+  if (config.log.failover_slot && !version.has_failover_slots()) {
+    fail({fmt::format("failover_slot needs PostgreSQL 17 or later, the server has {}", version.text()),
+          "set failover_slot to false"});
+  }
+}
+
 void require_replication_privilege(const pg::DecodingStatus& status, const config::Config& config,
                                    const std::string& database) {
   if (status.has_replication) {

@@ -8,6 +8,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
@@ -82,11 +83,15 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   require_logical_decoding(status);
   group.source.end = pg::current_wal_lsn(connection);
   require_replication_privilege(status, config_, group.source.database);
+  const std::string& database = group.source.database;
   const std::vector<StreamPosition> known = positions(group.streams, state_);
-  if (plugin_to_use(connection, config_, group.source.database, known) == kPgoutput) {
-    group.source.publications = config_.log.publications;
+  const std::optional<pg::Slot> existing = choose_slot(connection, config_, database, known).slot;
+  if ((existing ? existing->plugin : plugin_to_create(config_.log)) == kPgoutput) {
+    require_publications(connection, config_, database, streams_to_publish(group.streams, state_),
+                         existing ? std::optional(existing->name) : std::nullopt);
+    group.source.publications = publications_to_read(connection, config_);
   }
-  const pg::Slot slot = require_slot(connection, config_, group.source.database, known);
+  const pg::Slot slot = require_slot(connection, config_, database, known);
   group.source.slot = slot.name;
   group.source.plugin = slot.plugin;
   group.slot_start = slot.confirmed_flush;

@@ -22,5 +22,5 @@ def create_slot(test, slot, plugin=PLUGIN, database=None):
             f"SELECT 1 FROM pg_publication WHERE pubname = '{PUBLICATION}'", database
         ):
             test.server.sql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES", database)
-            test.addCleanup(test.server.sql, f"DROP PUBLICATION {PUBLICATION}", database)
+            test.addCleanup(test.server.sql, f"DROP PUBLICATION IF EXISTS {PUBLICATION}", database)
     test.server.sql(f"SELECT pg_create_logical_replication_slot('{slot}', '{plugin}')", database)

@@ -73,14 +73,15 @@ std::vector<std::vector<PublishedTable>> published_tables(Connection& connection
 /// publishes them. `with_generated`: the publication publishes stored generated columns.
 bool may_publish_updates(const PublishedTable& table, ServerVersion version, bool with_generated);
 
-/// The tables whose UPDATE and DELETE the server refuses because of the named publications: those whose
-/// replica identity is missing or not published. Throws as Connection::query() does.
-std::vector<PublishedTable> blocked_tables(Connection& connection,
-                                           const std::vector<std::string>& publications);
+/// The tables of these publications for which the server refuses UPDATE and DELETE, or would refuse them if
+/// the publications published updates: their replica identity is missing or not published. Throws as
+/// Connection::query() does.
+std::vector<PublishedTable> unidentified_tables(Connection& connection,
+                                                const std::vector<std::string>& publications);
 
-/// The publications that may have been created or altered after the position of the slot: before version 18
-/// the server cannot decode older changes for them, later versions leave these changes out. Adding a table to
-/// a publication does not count. Throws as Connection::query() does.
+/// The publications that may have been created or altered after the position of the slot, whose older changes
+/// cannot be read with them. Adding a table to a publication does not count. Throws as Connection::query()
+/// does.
 std::vector<std::string> publications_newer_than_slot(Connection& connection,
                                                       const std::vector<std::string>& publications,
                                                       const std::string& slot);

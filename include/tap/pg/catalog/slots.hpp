@@ -43,8 +43,10 @@ struct Slot {
 std::vector<Slot> logical_slots(Connection& connection);
 std::optional<Slot> find_slot(Connection& connection, const std::string& name);
 
-/// Create and drop a slot. Creating waits for all open transactions. Throw ServerError, TransientError.
-void create_slot(Connection& connection, const std::string& name, const std::string& plugin);
+/// Create and drop a slot. Creating waits for all open transactions. `failover`: as a failover slot, which
+/// needs ServerVersion::has_failover_slots(). Throw ServerError, TransientError.
+void create_slot(Connection& connection, const std::string& name, const std::string& plugin,
+                 bool failover = false);
 void drop_slot(Connection& connection, const std::string& name);
 
 /// What log-based replication depends on in the server's settings and the role.
@@ -59,6 +61,10 @@ struct DecodingStatus {
   bool has_replication = false;  ///< superuser or REPLICATION; RDS grants the right differently
 };
 DecodingStatus decoding_status(Connection& connection);
+
+/// Advances a slot, never backward; the server decodes what is in between, without the plugin. Needs
+/// ServerVersion::can_advance_slots(). Throws ServerError, TransientError.
+void advance_slot(Connection& connection, const std::string& name, Lsn lsn);
 
 /// Returns the flushed end of WAL; on a standby, the replayed end. Throws ServerError on Aurora unless
 /// wal_level is logical.

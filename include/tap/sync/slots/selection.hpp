@@ -50,10 +50,6 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
                       const std::vector<StreamPosition>& positions);
 
-/// The plugin of the slot that require_slot() returns or creates.
-std::string plugin_to_use(pg::Connection& connection, const config::Config& config,
-                          const std::string& database, const std::vector<StreamPosition>& positions);
-
 /// The name of the slot that require_slot() creates: a slot of wal2json that has the preferred name stays.
 std::string slot_to_create(pg::Connection& connection, const config::Config& config,
                            const std::string& database);

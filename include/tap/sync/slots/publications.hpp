@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tap/base/error.hpp>
+#include <tap/config/config.hpp>
+#include <tap/pg/connection.hpp>
+#include <tap/singer/state.hpp>
+#include <tap/sync/plan.hpp>
+
+namespace tap::sync {
+
+// Finding, checking and creating the publications that pgoutput reads. They must exist before the slot: a
+// slot decodes with the catalog as of its position. The functions throw what Connection::query() does.
+//
+// Tables are published in the first publication of `publication_name`. Those without a usable replica
+// identity are published in `<name>_inserts`, without updates and deletes: the server would refuse UPDATE and
+// DELETE of them otherwise.
+
+/// A log-based stream whose table must be published.
+struct StreamToPublish {
+  const StreamPlan* plan = nullptr;
+  /// The stream needs changes that have been made already, so its table must have been published since.
+  bool has_position = false;
+};
+/// The streams, with a position if their bookmark in `state` has one.
+std::vector<StreamToPublish> streams_to_publish(const std::vector<const StreamPlan*>& streams,
+                                                singer::State& state);
+
+/// The name of the publication without updates and deletes that belongs to `publication`.
+std::string inserts_publication(const std::string& publication);
+
+/// The publications of the config, and their publications without updates that exist: the value of pgoutput's
+/// option publication_names, once unquoted.
+std::vector<std::string> publications_to_read(pg::Connection& connection, const config::Config& config);
+
+/// Creates the publications and adds the streams' tables to them, as far as the config allows it and no
+/// change gets lost; waits for transactions that changed a table before it was published. `slot` is the
+/// pgoutput slot to be read, or std::nullopt if it will be created afterwards. Logs warnings. Throws Error
+/// (ExitCode::log_based_unprepared) with the SQL if a publication is missing or does not publish all changes
+/// of a stream's table.
+void require_publications(pg::Connection& connection, const config::Config& config,
+                          const std::string& database, const std::vector<StreamToPublish>& streams,
+                          const std::optional<std::string>& slot);
+
+/// What is wrong with the publications.
+struct PublicationFinding {
+  enum class Severity {
+    note,
+    warning,
+    breaks_source,  ///< the application's own statements fail; a run warns
+    error           ///< ends a run
+  } severity = Severity::error;
+  std::string subject;  ///< "publication tap_postgres", "stream shop-public-orders"
+  Problem problem;
+};
+
+/// The findings of `tap-postgres check` on the publications. Changes nothing.
+std::vector<PublicationFinding> publication_findings(pg::Connection& connection, const config::Config& config,
+                                                     const std::string& database,
+                                                     const std::vector<StreamToPublish>& streams,
+                                                     const std::optional<std::string>& slot);
+
+}  // namespace tap::sync

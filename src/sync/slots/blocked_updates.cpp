@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "blocked_updates.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+namespace tap::sync {
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+std::string identity_full(const pg::PublishedTable& table) {
+  return fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(table.name));
+}
+
+/// SQL that moves a table to the publication without updates; nothing if that is not possible.
+std::string publish_only_inserts(const PublicationFacts& facts, const pg::PublishedTable& table,
+                                 const pg::PublishedAs& as) {
+  const std::string name = inserts_publication(facts.names.front());
+  const pg::Publication* target = facts.find(name);
+  if (!as.member || *as.member != table.name || (target != nullptr && target->needs_identity()) ||
+      (target == nullptr && facts.refuses_new_publications())) {
+    return "";
+  }
+  Names statements = {"BEGIN"};
+  const pg::Member member{table.name, table.has_children};
+  if (target == nullptr) {
+    statements.push_back(pg::create_publication({name, {member}, true, true}, facts.version));
+  } else if (std::ranges::find(table.published, name, &pg::PublishedAs::publication) ==
+             table.published.end()) {
+    statements.push_back(pg::add_tables(name, {member}));
+  }
+  statements.push_back(pg::drop_tables(as.publication, {member}));
+  statements.emplace_back("COMMIT");
+  return join_statements(statements);
+}
+
+Problem describe(const PublicationFacts& facts, const pg::PublishedTable& table, const pg::PublishedAs& as) {
+  const auto problem = [&](const char* cause, const std::string& needed, const std::string& fix) {
+    return Problem{fmt::format("the server refuses UPDATE and DELETE of {}, because publication {} publishes "
+                               "them and {}",
+                               quoted(table.name), as.publication, cause),
+                   needed, fix};
+  };
+  const bool has_virtual = std::ranges::any_of(table.identity, [&](const std::string& column) {
+    return std::ranges::find(table.virtuals, column) != table.virtuals.end();
+  });
+  if (table.identity.empty() || has_virtual) {
+    const char* const cause = has_virtual ? "its replica identity contains a virtual generated column"
+                                          : "it has no replica identity";
+    const std::string only_inserts = publish_only_inserts(facts, table, as);
+    if (!only_inserts.empty()) {
+      return problem(cause, "publish only its inserts", only_inserts);
+    }
+    if (has_virtual) {
+      return problem(cause, "give it a primary key, then run",
+                     fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT", quoted(table.name)));
+    }
+    return table.virtuals.empty() ? problem(cause, "", identity_full(table))
+                                  : problem(cause, "give it a primary key", "");
+  }
+  if (as.has_column_list) {
+    return problem("its replica identity is not in the column list", "publish all columns",
+                   republish(as, table));
+  }
+  return problem("its replica identity contains a generated column that is not published", "publish it",
+                 pg::set_option(as.publication, "publish_generated_columns", "stored"));
+}
+
+}  // namespace
+
+std::optional<Problem> blocked_updates(const PublicationFacts& facts, const pg::PublishedTable& table) {
+  const auto as = std::ranges::find(table.published, false, &pg::PublishedAs::allows_updates);
+  return as == table.published.end() ? std::nullopt : std::optional(describe(facts, table, *as));
+}
+
+std::vector<PublicationFinding> blocked_other_tables(const PublicationFacts& facts) {
+  std::set<pg::TableName> of_streams;
+  for (const PublishedStream& stream : facts.streams) {
+    for (const pg::PublishedTable& table : stream.tables) {
+      of_streams.insert(table.name);
+    }
+  }
+  std::vector<PublicationFinding> findings;
+  for (const pg::Publication& publication : facts.existing) {
+    Names tables;
+    Names statements;
+    for (const pg::PublishedTable& table : facts.unidentified) {
+      const bool is_blocked = std::ranges::any_of(table.published, [&](const pg::PublishedAs& as) {
+        return as.publication == publication.name && !as.allows_updates;
+      });
+      if (!is_blocked || of_streams.contains(table.name)) {
+        continue;
+      }
+      tables.push_back(quoted(table.name));
+      if (table.identity.empty() && table.virtuals.empty()) {
+        statements.push_back(identity_full(table));
+      }
+    }
+    if (!tables.empty()) {
+      const Problem problem{
+          fmt::format("the server refuses UPDATE and DELETE of {}, because it publishes them and their "
+                      "replica identity is missing or not published",
+                      shortened(tables)),
+          "give them a replica identity", join_statements(statements)};
+      findings.push_back({PublicationFinding::Severity::warning, "publication " + publication.name, problem});
+    }
+  }
+  return findings;
+}
+
+}  // namespace tap::sync

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "publication_plan.hpp"
+
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/pg/quote.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+using Gap = PublishedUnit::Gap;
+
+bool contains(const std::vector<pg::PublishedTable>& tables, const pg::TableName& name) {
+  return std::ranges::find(tables, name, &pg::PublishedTable::name) != tables.end();
+}
+
+/// A partition of it may be selected as a stream of its own.
+bool is_below(const PublishedStream& stream, const PublishedStream& above) {
+  return &stream != &above && !stream.tables.empty() && stream.tables.front().is_partition &&
+         !above.tables.empty() && stream.tables.front().name != above.tables.front().name &&
+         contains(above.tables, stream.tables.front().name);
+}
+
+/// What is published of a table.
+struct Actions {
+  bool inserts = false;
+  bool updates = false;
+  bool deletes = false;
+
+  void add(const pg::Publication& publication) {
+    inserts = inserts || publication.inserts;
+    updates = updates || publication.updates;
+    deletes = deletes || publication.deletes;
+  }
+  [[nodiscard]] bool suffice(bool needs_updates) const {
+    return inserts && (!needs_updates || (updates && deletes));
+  }
+};
+
+Gap gap_of(const pg::PublishedTable& table, bool needs_updates, const PublicationFacts& facts) {
+  if (table.published.empty()) {
+    return Gap::unpublished;
+  }
+  Actions all;
+  Actions of_all_rows;
+  for (const pg::PublishedAs& as : table.published) {
+    if (const pg::Publication* publication = facts.find(as.publication)) {
+      all.add(*publication);
+      if (as.row_filter.empty()) {
+        of_all_rows.add(*publication);
+      }
+    }
+  }
+  return !all.suffice(needs_updates)           ? Gap::actions
+         : !of_all_rows.suffice(needs_updates) ? Gap::rows
+                                               : Gap::none;
+}
+
+/// Sets `needs_updates` and `gap`.
+void assess(PublishedUnit& unit, const PublicationFacts& facts) {
+  const auto may = [&](const pg::PublishedTable* table) {
+    return pg::may_publish_updates(*table, facts.version, true);
+  };
+  // Partitions inherit primary keys, but not REPLICA IDENTITY FULL.
+  unit.needs_updates =
+      unit.tables.empty() ? !unit.root->is_full && may(unit.root) : std::ranges::all_of(unit.tables, may);
+  for (const pg::PublishedTable* table : unit.tables) {
+    unit.gap = std::max(unit.gap, gap_of(*table, unit.needs_updates, facts));
+  }
+  if (unit.tables.empty()) {
+    unit.gap = gap_of(*unit.root, unit.needs_updates, facts);
+  }
+}
+
+/// A partition whose deletes have another key than those of its root.
+const pg::PublishedTable* uneven_partition(const PublishedUnit& unit) {
+  for (const pg::PublishedTable* table : unit.tables) {
+    if (table->is_full != unit.root->is_full || table->identity != unit.root->identity) {
+      return table;
+    }
+  }
+  return nullptr;
+}
+
+/// Distributes units to publications.
+class Planner {
+ public:
+  Planner(const PublicationFacts& facts, bool losing) : facts_(facts), losing_(losing) {}
+
+  PublicationPlan plan() {
+    choose_units();
+    std::vector<const PublishedUnit*> with_updates;
+    std::vector<const PublishedUnit*> inserts_only;
+    for (const PublishedUnit& unit : plan_.units) {
+      (unit.needs_updates ? with_updates : inserts_only).push_back(&unit);
+      caution_of(unit);
+    }
+    const std::string& first = facts_.names.front();
+    const std::string second = inserts_publication(first);
+    if (facts_.find(first) == nullptr) {
+      create(first, with_updates, false);
+      if (facts_.find(second) == nullptr) {  // later it could not be read through an existing slot
+        create(second, inserts_only, true);
+        return std::move(plan_);
+      }
+    } else if (!with_updates.empty()) {
+      if (const pg::Publication* target = find_target(facts_.names, true)) {
+        add(*target, with_updates);
+      } else {
+        obstruct(no_target(first));
+      }
+    }
+    if (!inserts_only.empty()) {
+      plan_inserts(second, inserts_only);
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  using Units = std::vector<const PublishedUnit*>;
+
+  void choose_units() {
+    std::vector<PublishedUnit> all = published_units(facts_);
+    std::erase_if(all, [&](const PublishedUnit& unit) {
+      const bool is_planned = unit.gap == Gap::unpublished || unit.gap == Gap::actions;
+      return !is_planned || facts_.loses_changes(*unit.stream) != losing_;
+    });
+    for (const PublishedUnit& unit : all) {
+      const bool is_included = std::ranges::any_of(all, [&](const PublishedUnit& above) {
+        return is_tree(above) && is_below(*unit.stream, *above.stream) &&
+               above.needs_updates == unit.needs_updates;
+      });
+      const bool is_known = std::ranges::any_of(
+          plan_.units, [&](const PublishedUnit& known) { return known.root->name == unit.root->name; });
+      if (!is_included && !is_known) {
+        plan_.units.push_back(unit);
+      }
+    }
+  }
+
+  [[nodiscard]] bool is_tree(const PublishedUnit& unit) const {
+    return unit.root->is_partitioned && facts_.version.publishes_partitioned_tables();
+  }
+
+  /// An existing publication, of `names`, that publishes the right actions of tables that are added to it.
+  [[nodiscard]] const pg::Publication* find_target(const std::vector<std::string>& names,
+                                                   bool updates) const {
+    for (const std::string& name : names) {
+      const pg::Publication* found = facts_.find(name);
+      if (found != nullptr && !found->all_tables && found->inserts && found->updates == updates &&
+          found->deletes == updates) {
+        return found;
+      }
+    }
+    return nullptr;
+  }
+
+  /// No publication of the config publishes updates of tables that are added to it. The first one can, if
+  /// that breaks none of its tables.
+  [[nodiscard]] Problem no_target(const std::string& first) const {
+    Problem problem{
+        fmt::format(
+            "publication {} does not publish inserts, updates and deletes of tables that are added to it",
+            first),
+        "set publication_name to another publication"};
+    const bool is_safe = std::ranges::none_of(facts_.unidentified, [&](const pg::PublishedTable& table) {
+      return std::ranges::find(table.published, first, &pg::PublishedAs::publication) !=
+             table.published.end();
+    });
+    if (is_safe && !facts_.find(first)->all_tables) {
+      problem.needed = "publish them";
+      problem.fix = pg::set_option(first, "publish", "'insert, update, delete, truncate'");
+    }
+    return problem;
+  }
+
+  void plan_inserts(const std::string& name, const Units& units) {
+    std::vector<std::string> names = {name};
+    names.insert(names.end(), facts_.names.begin(), facts_.names.end());
+    if (const pg::Publication* target = find_target(names, false)) {
+      add(*target, units);
+    } else if (facts_.find(name) != nullptr) {
+      obstruct({fmt::format("publication {} publishes updates or deletes, but {} has no replica identity",
+                            name, quoted(units.front()->root->name)),
+                "", pg::set_option(name, "publish", "'insert, truncate'")});
+    } else if (facts_.refuses_new_publications()) {
+      obstruct(
+          {fmt::format("{} has no replica identity, and publication {}, which would publish its inserts, "
+                       "must be older than replication slot {}",
+                       quoted(units.front()->root->name), name, *facts_.slot),
+           "give the table a replica identity", replica_identity_full(*units.front())});
+    } else {
+      create(name, units, true);
+    }
+  }
+
+  static std::string replica_identity_full(const PublishedUnit& unit) {
+    std::vector<std::string> statements;
+    for (const pg::PublishedTable* table : unit.tables) {
+      if (table->identity.empty()) {
+        statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(table->name)));
+      }
+    }
+    return join_statements(statements);
+  }
+
+  void create(const std::string& name, const Units& units, bool inserts_only) {
+    plan_.statements.push_back(
+        pg::create_publication({name, members(units), inserts_only, may_use_root_names()}, facts_.version));
+  }
+
+  void add(const pg::Publication& target, const Units& units) {
+    for (const PublishedUnit* unit : units) {
+      for (const PublishedStream& stream : facts_.streams) {
+        if (target.via_root && is_tree(*unit) && is_below(stream, *unit->stream)) {
+          obstruct(changes_under_root(facts_, target.name, stream, unit->root->name));
+        }
+      }
+      const bool may = unit->needs_updates
+                           ? std::ranges::all_of(unit->tables,
+                                                 [&](const pg::PublishedTable* table) {
+                                                   return pg::may_publish_updates(*table, facts_.version,
+                                                                                  target.generated_columns);
+                                                 })
+                           : true;
+      if (!may) {
+        obstruct({fmt::format("the replica identity of {} contains a generated column, which publication {} "
+                              "does not publish",
+                              quoted(unit->root->name), target.name),
+                  "", pg::set_option(target.name, "publish_generated_columns", "stored")});
+      }
+    }
+    plan_.statements.push_back(pg::add_tables(target.name, members(units)));
+  }
+
+  static std::vector<pg::Member> members(const Units& units) {
+    std::vector<pg::Member> members;
+    members.reserve(units.size());
+    for (const PublishedUnit* unit : units) {
+      members.push_back({unit->root->name, unit->root->has_children});
+    }
+    return members;
+  }
+
+  /// Whether changes of partitions may have the names of their roots: not if a partition is a stream of its
+  /// own, and not if a root does not have the key that deletes of its partitions have.
+  [[nodiscard]] bool may_use_root_names() const {
+    const auto& streams = facts_.streams;
+    return std::ranges::none_of(streams,
+                                [&](const PublishedStream& stream) {
+                                  return std::ranges::any_of(streams, [&](const PublishedStream& above) {
+                                    return is_below(stream, above);
+                                  });
+                                }) &&
+           std::ranges::none_of(plan_.units, [](const PublishedUnit& unit) {
+             return unit.needs_updates && uneven_partition(unit) != nullptr;
+           });
+  }
+
+  void caution_of(const PublishedUnit& unit) {
+    if (!is_tree(unit)) {
+      return;
+    }
+    if (unit.needs_updates && (unit.root->identity.empty() || unit.root->is_full)) {
+      plan_.cautions.push_back(
+          fmt::format("partitions of {} do not inherit a primary key: give each new one a replica identity, "
+                      "because the server refuses UPDATE and DELETE of a published table without one",
+                      quoted(unit.root->name)));
+    }
+  }
+
+  void obstruct(const Problem& problem) {
+    if (!plan_.obstacle) {
+      plan_.obstacle = problem;
+    }
+  }
+
+  const PublicationFacts& facts_;
+  bool losing_;
+  PublicationPlan plan_;
+};
+
+}  // namespace
+
+const pg::Publication* PublicationFacts::find(const std::string& name) const {
+  const auto found = std::ranges::find(existing, name, &pg::Publication::name);
+  return found == existing.end() ? nullptr : &*found;
+}
+
+std::string quoted(const pg::TableName& table) {
+  return pg::quote_qualified(table.schema, table.table);
+}
+
+std::string join_statements(const std::vector<std::string>& statements) {
+  return fmt::format("{}", fmt::join(statements, "; "));
+}
+
+std::string shortened(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 5;
+  if (names.size() <= most) {
+    return fmt::format("{}", fmt::join(names, ", "));
+  }
+  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + most, ", "),
+                     names.size() - most);
+}
+
+std::string republish(const pg::PublishedAs& as, const pg::PublishedTable& table) {
+  const pg::Member member{as.table, table.has_children && as.table == table.name};
+  return join_statements({"BEGIN", pg::drop_tables(as.publication, {member}),
+                          pg::add_tables(as.publication, {member}), "COMMIT"});
+}
+
+std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
+                                 const std::vector<const pg::PublishedTable*>& unidentified) {
+  const std::string& first = facts.names.front();
+  const std::string inserts = inserts_publication(first);
+  std::vector<std::string> statements = {"BEGIN"};
+  for (const pg::PublishedTable* each : unidentified) {
+    if (!each->virtuals.empty()) {
+      return "";  // the server would still refuse UPDATE and DELETE
+    }
+    statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(each->name)));
+  }
+  const pg::Member member{table.name, table.has_children};
+  statements.push_back(pg::add_tables(first, {member}));
+  const auto old = std::ranges::find(table.published, inserts, &pg::PublishedAs::publication);
+  if (old != table.published.end() && old->member == table.name) {
+    statements.push_back(pg::drop_tables(inserts, {member}));
+  }
+  statements.emplace_back("COMMIT");
+  return join_statements(statements);
+}
+
+Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
+                           const PublishedStream& stream, const pg::TableName& root) {
+  return {
+      fmt::format("publication {} sends changes of {} under the name of {}, so that stream {} receives none",
+                  publication, quoted(stream.tables.front().name), quoted(root), stream.id),
+      fmt::format(
+          "deselect the stream, or publish partitions under their own names{}",
+          facts.loses_changes(stream) ? fmt::format(", and run with --full-refresh {}", stream.id) : ""),
+      pg::set_option(publication, "publish_via_partition_root", "false")};
+}
+
+std::vector<PublishedUnit> published_units(const PublicationFacts& facts) {
+  std::vector<PublishedUnit> units;
+  for (const PublishedStream& stream : facts.streams) {
+    if (stream.tables.empty() || !stream.tables.front().is_publishable) {
+      continue;  // other checks report it
+    }
+    const pg::PublishedTable& root = stream.tables.front();
+    const bool is_tree = root.is_partitioned && facts.version.publishes_partitioned_tables();
+    if (is_tree) {
+      units.push_back({&stream, &root, {}});
+    }
+    for (const pg::PublishedTable& table : stream.tables) {
+      if (!table.is_publishable || table.is_partitioned) {
+        continue;
+      }
+      if (is_tree) {
+        units.back().tables.push_back(&table);
+      } else {
+        units.push_back({&stream, &table, {&table}});
+      }
+    }
+  }
+  for (PublishedUnit& unit : units) {
+    assess(unit, facts);
+  }
+  return units;
+}
+
+PublicationPlan plan_publications(const PublicationFacts& facts, bool losing) {
+  return Planner(facts, losing).plan();
+}
+
+}  // namespace tap::sync

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tap/pg/catalog/publication_statements.hpp>
+#include <tap/pg/catalog/publications.hpp>
+#include <tap/pg/server_version.hpp>
+#include <tap/sync/slots/publications.hpp>
+
+namespace tap::sync {
+
+/// A log-based stream with what is published of its tables.
+struct PublishedStream {
+  std::string id;
+  bool has_position = false;               ///< see StreamToPublish
+  std::vector<std::string> columns;        ///< the synced ones
+  std::vector<pg::PublishedTable> tables;  ///< the stream's own table first; empty if it is missing
+};
+
+/// All that decisions on the publications of a database depend on.
+struct PublicationFacts {
+  pg::ServerVersion version{0};
+  std::string database;
+  std::vector<std::string> names;         ///< of the config
+  bool may_create = false;                ///< the config allows to create and extend them
+  std::optional<std::string> slot;        ///< the pgoutput slot
+  std::vector<pg::Publication> existing;  ///< of `names` and their publications without updates
+  std::vector<PublishedStream> streams;
+  std::vector<pg::PublishedTable> unidentified;  ///< see pg::unidentified_tables()
+
+  /// Null if it does not exist.
+  [[nodiscard]] const pg::Publication* find(const std::string& name) const;
+  /// An update of the stream that its position requires may be missing if its table is published only now.
+  [[nodiscard]] bool loses_changes(const PublishedStream& stream) const {
+    return slot && stream.has_position;
+  }
+  /// The slot's older changes cannot be read with a publication that is created now.
+  [[nodiscard]] bool refuses_new_publications() const { return slot.has_value(); }
+};
+
+/// What has to be published at once: a table, or a partitioned table with its partitions.
+struct PublishedUnit {
+  const PublishedStream* stream = nullptr;
+  const pg::PublishedTable* root = nullptr;
+  std::vector<const pg::PublishedTable*> tables;  ///< those with rows
+  bool needs_updates = false;  ///< updates and deletes can be published: all tables have a replica identity
+
+  enum class Gap {
+    none,
+    unpublished,  ///< a table is in none of the publications
+    actions,      ///< inserts, updates or deletes are not published
+    rows          ///< a row filter leaves rows out
+  } gap = Gap::none;
+};
+std::vector<PublishedUnit> published_units(const PublicationFacts& facts);
+
+/// SQL that closes gaps.
+struct PublicationPlan {
+  std::vector<std::string> statements;
+  std::vector<PublishedUnit> units;
+  std::vector<std::string> cautions;  ///< to be logged when it is carried out
+  /// Why the gaps cannot be closed like this; the statements are then incomplete.
+  std::optional<Problem> obstacle;
+};
+/// Plans to publish the units with the gap `unpublished` or `actions`. `losing`: those of streams that lose
+/// changes by it, see loses_changes(), otherwise the others.
+PublicationPlan plan_publications(const PublicationFacts& facts, bool losing);
+
+/// The problem of a partition whose changes have the name of a table above that of its stream.
+Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
+                           const PublishedStream& stream, const pg::TableName& root);
+
+/// SQL that publishes all rows and columns of a table that a publication has a row filter or a column list
+/// of.
+std::string republish(const pg::PublishedAs& as, const pg::PublishedTable& table);
+
+/// SQL that gives tables a replica identity and publishes updates, too, of `table`: their own or their root.
+/// One transaction, so that no update is missing. Empty if that would not do.
+std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
+                                 const std::vector<const pg::PublishedTable*>& unidentified);
+
+/// The SQL of a plan, or other statements, as one text.
+std::string join_statements(const std::vector<std::string>& statements);
+/// The first names and how many more there are: `a, b, c, d, e and 2 more`.
+std::string shortened(const std::vector<std::string>& names);
+/// `"schema"."table"`.
+std::string quoted(const pg::TableName& table);
+
+}  // namespace tap::sync

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "publication_problems.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/pg/quote.hpp>
+
+#include "blocked_updates.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+using Gap = PublishedUnit::Gap;
+using Names = std::vector<std::string>;
+using Severity = PublicationFinding::Severity;
+
+bool contains(const Names& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// `p`, or `p, q`.
+std::string publications_of(const pg::PublishedTable& table) {
+  Names names;
+  for (const pg::PublishedAs& as : table.published) {
+    names.push_back(as.publication);
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+class Problems {
+ public:
+  explicit Problems(const PublicationFacts& facts) : facts_(facts), units_(published_units(facts)) {}
+
+  std::vector<PublicationFinding> find() {
+    if (find_missing()) {
+      find_unpublished();
+      for (const PublishedUnit& unit : units_) {
+        check_rows(unit);
+        check_updates(unit);
+        check_partitions(unit);
+      }
+      for (const PublishedStream& stream : facts_.streams) {
+        check_stream(stream);
+      }
+      check_truncates();
+      std::ranges::move(blocked_other_tables(facts_), std::back_inserter(findings_));
+    }
+    return std::move(findings_);
+  }
+
+ private:
+  void add(Severity severity, const std::string& subject, const Problem& problem) {
+    findings_.push_back({severity, subject, problem});
+  }
+  static std::string subject_of(const PublishedStream& stream) { return "stream " + stream.id; }
+  [[nodiscard]] std::string first_subject() const { return "publication " + facts_.names.front(); }
+
+  /// `; run with --full-refresh a --full-refresh b` for the streams that have lost changes; else nothing.
+  static std::string refresh(const std::set<std::string>& streams) {
+    return streams.empty() ? "" : fmt::format("--full-refresh {}", fmt::join(streams, " --full-refresh "));
+  }
+
+  /// Returns false if the first publication is missing, so that nothing else can be said.
+  bool find_missing() {
+    const std::string& first = facts_.names.front();
+    for (const std::string& name : facts_.names) {
+      if (name != first && facts_.find(name) == nullptr) {
+        add(Severity::error, "publication " + name,
+            {fmt::format("no publication {} in database {}", name, facts_.database), "",
+             "create it, or remove it from publication_name"});
+      }
+    }
+    if (facts_.find(first) != nullptr) {
+      return true;
+    }
+    Problem problem{fmt::format("no publication {} in database {}", first, facts_.database)};
+    std::set<std::string> losing;
+    for (const PublishedStream& stream : facts_.streams) {
+      if (facts_.loses_changes(stream)) {
+        losing.insert(stream.id);
+      }
+    }
+    PublicationPlan plan = plan_publications(facts_, false);
+    if (facts_.streams.empty()) {
+      problem.fix = fmt::format(
+          "run tap-postgres slot create with --catalog, or create it for the tables to sync with CREATE "
+          "PUBLICATION {} FOR TABLE ...",
+          pg::quote_identifier(first));
+      add(Severity::error, first_subject(), problem);
+    } else if (!losing.empty() || facts_.refuses_new_publications()) {
+      PublicationFacts later = facts_;  // with a new slot
+      later.slot.reset();
+      plan = plan_publications(later, false);
+      plan.statements.push_back(
+          fmt::format("SELECT pg_drop_replication_slot({})", pg::quote_literal(*facts_.slot)));
+      plan.statements.push_back(fmt::format("SELECT pg_create_logical_replication_slot({}, 'pgoutput')",
+                                            pg::quote_literal(*facts_.slot)));
+      problem.needed = fmt::format(
+          "it must be older than replication slot {}: create both again, then restart the log-based streams "
+          "with --full-refresh",
+          *facts_.slot);
+      problem.fix = join_statements(plan.statements);
+      add(Severity::error, first_subject(), problem);
+    } else if (facts_.may_create) {
+      add(Severity::note, first_subject(), {"it does not exist; the run creates it"});
+    } else {
+      problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
+      problem.fix = fmt::format("create it with {}, or set create_publication to true",
+                                join_statements(plan.statements));
+      add(Severity::error, first_subject(), problem);
+    }
+    return false;
+  }
+
+  void find_unpublished() {
+    for (const bool losing : {true, false}) {
+      const PublicationPlan plan = plan_publications(facts_, losing);
+      if (plan.units.empty()) {
+        continue;
+      }
+      Names tables;
+      std::set<std::string> streams;
+      bool any_unpublished = false;
+      for (const PublishedUnit& unit : plan.units) {
+        tables.push_back(quoted(unit.root->name));
+        streams.insert(unit.stream->id);
+        any_unpublished = any_unpublished || unit.gap == Gap::unpublished;
+      }
+      Problem problem{fmt::format("publication {} does not publish {}{}", fmt::join(facts_.names, ", "),
+                                  any_unpublished ? "" : "all inserts, updates and deletes of ",
+                                  shortened(tables))};
+      if (plan.obstacle) {
+        problem = {problem.found + ": " + plan.obstacle->found, plan.obstacle->needed, plan.obstacle->fix};
+      } else if (losing) {
+        problem.needed = fmt::format(
+            "changes that its streams need are missing; publish it, then run with {}", refresh(streams));
+        problem.fix = join_statements(plan.statements);
+      } else if (facts_.may_create) {
+        add(Severity::note, first_subject(),
+            {fmt::format("the run adds {} to it", shortened(tables)),
+             fmt::format("{}", fmt::join(plan.cautions, "; "))});
+        continue;
+      } else {
+        problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
+        problem.fix = fmt::format("{}, or set create_publication to true", join_statements(plan.statements));
+      }
+      add(Severity::error, first_subject(), problem);
+    }
+  }
+
+  void check_rows(const PublishedUnit& unit) {
+    if (unit.gap != Gap::rows) {
+      return;
+    }
+    for (const pg::PublishedTable* table : unit.tables) {
+      for (const pg::PublishedAs& as : table->published) {
+        if (!as.row_filter.empty()) {
+          add(Severity::error, subject_of(*unit.stream),
+              {fmt::format("publication {} publishes only the rows of {} with {}", as.publication,
+                           quoted(as.table), as.row_filter),
+               facts_.loses_changes(*unit.stream)
+                   ? fmt::format("publish all rows, then run with --full-refresh {}", unit.stream->id)
+                   : "publish all rows",
+               republish(as, *table)});
+          return;
+        }
+      }
+    }
+  }
+
+  /// Updates that could be published if tables had a replica identity.
+  void check_updates(const PublishedUnit& unit) {
+    const bool publishes_updates = std::ranges::any_of(unit.tables, [&](const pg::PublishedTable* table) {
+      return std::ranges::any_of(table->published, [&](const pg::PublishedAs& as) {
+        return facts_.find(as.publication)->needs_identity();
+      });
+    });
+    if (unit.gap != Gap::none || unit.needs_updates || publishes_updates || unit.tables.empty()) {
+      return;
+    }
+    std::vector<const pg::PublishedTable*> lacking;
+    Names names;
+    for (const pg::PublishedTable* table : unit.tables) {
+      if (!pg::may_publish_updates(*table, facts_.version, true)) {
+        lacking.push_back(table);
+        names.push_back(quoted(table->name));
+      }
+    }
+    const std::string fix = publish_with_updates(facts_, *unit.root, lacking);
+    const bool is_partitioned = unit.root->is_partitioned;  // otherwise a check of the stream warns, too
+    add(is_partitioned ? Severity::warning : Severity::note, subject_of(*unit.stream),
+        {fmt::format("updates and deletes of {} are not published, because {} {} no usable replica identity",
+                     quoted(unit.root->name), is_partitioned ? shortened(names) : "it",
+                     names.size() == 1 ? "has" : "have"),
+         fix.empty() ? "give it a primary key and REPLICA IDENTITY DEFAULT" : "", fix});
+  }
+
+  void check_partitions(const PublishedUnit& unit) {
+    if (!unit.root->is_partitioned || !facts_.version.publishes_partitioned_tables() ||
+        unit.gap == Gap::unpublished || unit.gap == Gap::actions || unit.tables.empty()) {
+      return;
+    }
+    const std::string subject = subject_of(*unit.stream);
+    const std::string root = quoted(unit.root->name);
+    if (unit.needs_updates && (unit.root->identity.empty() || unit.root->is_full)) {
+      add(Severity::note, subject,
+          {fmt::format(
+               "partitions of {} do not inherit a primary key, and the server refuses UPDATE and DELETE "
+               "of a published table without a replica identity",
+               root),
+           "give each new partition a replica identity"});
+    }
+    if (unit.root->published.empty()) {
+      const pg::PublishedAs& as = unit.tables.front()->published.front();
+      add(Severity::warning, subject,
+          {fmt::format("partitions of {} that are created later are not published", root), "",
+           pg::add_tables(as.publication, {{unit.root->name}})});
+    }
+    for (const pg::PublishedTable* table : unit.tables) {
+      for (const pg::PublishedAs& as : table->published) {
+        const auto listed = std::ranges::find(unit.stream->tables, as.table, &pg::PublishedTable::name);
+        if (unit.needs_updates && listed != unit.stream->tables.end() &&
+            (listed->identity != table->identity || listed->is_full != table->is_full)) {
+          add(Severity::warning, subject,
+              {fmt::format(
+                   "publication {} sends changes of {} under the name of {}, which has another replica "
+                   "identity, so that deletes may lack the key",
+                   as.publication, quoted(table->name), quoted(as.table)),
+               "publish partitions under their own names",
+               pg::set_option(as.publication, "publish_via_partition_root", "false")});
+          return;
+        }
+      }
+    }
+  }
+
+  void check_stream(const PublishedStream& stream) {
+    Names listed_out;
+    Names generated;
+    const pg::PublishedTable* incomplete = nullptr;
+    for (const pg::PublishedTable& table : stream.tables) {
+      if (table.is_partitioned || table.published.empty()) {
+        continue;
+      }
+      if (!check_name(stream, table) || !check_equal_columns(stream, table)) {
+        return;
+      }
+      if (const auto problem = blocked_updates(facts_, table)) {
+        add(Severity::breaks_source, subject_of(stream), *problem);
+      }
+      const pg::PublishedAs& as = table.published.front();
+      for (const std::string& column : stream.columns) {
+        if (incomplete != nullptr && incomplete != &table) {
+          break;
+        }
+        if (!contains(table.columns, column) || contains(as.columns, column) ||
+            contains(table.virtuals, column)) {
+          continue;
+        }
+        (contains(table.generated, column) ? generated : listed_out).push_back(column);
+        incomplete = &table;
+      }
+    }
+    if (!listed_out.empty()) {
+      const pg::PublishedAs& as = incomplete->published.front();
+      add(Severity::warning, subject_of(stream),
+          {fmt::format(
+               "columns {} are not in the column list of publication {}: they are read from the table "
+               "after each change",
+               fmt::join(listed_out, ", "), as.publication),
+           "publish all columns", republish(as, *incomplete)});
+    }
+    if (!generated.empty()) {
+      const pg::PublishedAs& as = incomplete->published.front();
+      add(Severity::note, subject_of(stream),
+          {fmt::format(
+               "generated columns {} are not published: they are read from the table after each change",
+               fmt::join(generated, ", ")),
+           facts_.version.publishes_generated_columns() ? "publish them" : "",
+           facts_.version.publishes_generated_columns()
+               ? pg::set_option(as.publication, "publish_generated_columns", "stored")
+               : ""});
+    }
+  }
+
+  /// Changes must have the name of a table of the stream.
+  bool check_name(const PublishedStream& stream, const pg::PublishedTable& table) {
+    for (const pg::PublishedAs& as : table.published) {
+      if (std::ranges::find(stream.tables, as.table, &pg::PublishedTable::name) == stream.tables.end()) {
+        add(Severity::error, subject_of(stream),
+            changes_under_root(facts_, as.publication, stream, as.table));
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool check_equal_columns(const PublishedStream& stream, const pg::PublishedTable& table) {
+    const auto& published = table.published;
+    const auto other = std::ranges::find_if(
+        published, [&](const pg::PublishedAs& as) { return as.columns != published.front().columns; });
+    if (other == published.end()) {
+      return true;
+    }
+    const bool is_first = published.front().has_column_list && !other->has_column_list;
+    const pg::PublishedAs& smaller =
+        is_first || other->columns.size() > published.front().columns.size() ? published.front() : *other;
+    add(Severity::error, subject_of(stream),
+        {fmt::format("publications {} publish different columns of {}, which the server refuses",
+                     publications_of(table), quoted(table.name)),
+         "publish the same columns in both",
+         smaller.has_column_list
+             ? republish(smaller, table)
+             : pg::set_option(smaller.publication, "publish_generated_columns", "stored")});
+    return false;
+  }
+
+  void check_truncates() {
+    std::set<std::string> known;
+    for (const PublishedUnit& unit : units_) {
+      for (const pg::PublishedTable* table : unit.tables) {
+        const bool any = std::ranges::any_of(table->published, [&](const pg::PublishedAs& as) {
+          return facts_.find(as.publication)->truncates;
+        });
+        if (any || table->published.empty()) {
+          continue;
+        }
+        const pg::Publication& publication = *facts_.find(table->published.front().publication);
+        if (known.insert(publication.name).second) {
+          Names actions;
+          for (const auto& [is_published, action] :
+               {std::pair(publication.inserts, "insert"), std::pair(publication.updates, "update"),
+                std::pair(publication.deletes, "delete"), std::pair(true, "truncate")}) {
+            if (is_published) {
+              actions.emplace_back(action);
+            }
+          }
+          add(Severity::warning, "publication " + publication.name,
+              {"it does not publish TRUNCATE: rows of truncated tables stay in the target", "",
+               pg::set_option(publication.name, "publish", fmt::format("'{}'", fmt::join(actions, ", ")))});
+        }
+      }
+    }
+  }
+
+  const PublicationFacts& facts_;
+  std::vector<PublishedUnit> units_;
+  std::vector<PublicationFinding> findings_;
+};
+
+}  // namespace
+
+std::vector<PublicationFinding> publication_problems(const PublicationFacts& facts) {
+  return Problems(facts).find();
+}
+
+}  // namespace tap::sync

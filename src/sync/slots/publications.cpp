@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <set>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/base/log.hpp>
+#include <tap/base/signals.hpp>
+#include <tap/pg/catalog/relation.hpp>
+#include <tap/pg/catalog/slots.hpp>
+#include <tap/sync/slots/publications.hpp>
+#include <tap/sync/slots/selection.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
+
+#include "publication_plan.hpp"
+#include "publication_problems.hpp"
+#include "sync/bookmark_lsn.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+using Names = std::vector<std::string>;
+using Severity = PublicationFinding::Severity;
+
+// $1: a JSON list of [schema, table].
+constexpr const char* kWriters = R"sql(
+SELECT DISTINCT l.virtualtransaction AS transaction, l.pid AS pid
+  FROM pg_catalog.json_array_elements($1::json) wanted(name)
+  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.name ->> 0
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name ->> 1
+  JOIN pg_catalog.pg_locks l ON l.relation = c.oid
+  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
+ WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+)sql";
+
+/// `names` and the publications without updates that belong to them.
+Names with_inserts_publications(const Names& names) {
+  Names all = names;
+  for (const std::string& name : names) {
+    const std::string inserts = inserts_publication(name);
+    if (std::ranges::find(all, inserts) == all.end()) {
+      all.push_back(inserts);
+    }
+  }
+  return all;
+}
+
+PublicationFacts look_up(pg::Connection& connection, const config::Config& config,
+                         const std::string& database, const std::vector<StreamToPublish>& streams,
+                         const std::optional<std::string>& slot, bool with_unidentified) {
+  PublicationFacts facts;
+  facts.version = connection.version();
+  facts.database = database;
+  facts.names = config.log.publications;
+  facts.may_create = config.log.creates_publication();
+  facts.slot = slot;
+  std::vector<pg::TableName> tables;
+  for (const StreamToPublish& stream : streams) {
+    const singer::Stream& table = stream.plan->stream;
+    facts.streams.push_back({table.id, stream.has_position, stream.plan->columns, {}});
+    tables.push_back({table.schema_name, table.table});
+  }
+  const Names names = with_inserts_publications(facts.names);
+  return pg::in_one_snapshot(connection, [&] {
+    facts.existing = pg::find_publications(connection, names);
+    auto trees = pg::published_tables(connection, tables, names);
+    for (std::size_t i = 0; i < trees.size(); ++i) {
+      facts.streams[i].tables = std::move(trees[i]);
+    }
+    if (with_unidentified) {
+      facts.unidentified = pg::unidentified_tables(connection, names);
+    }
+    return facts;
+  });
+}
+
+/// A slot that the config would read without a publication; nothing if there is none.
+std::optional<std::string> find_wal2json_slot(pg::Connection& connection, const config::Config& config,
+                                              const std::string& database) {
+  for (const std::string& name : slot_names(config, database)) {
+    if (const auto slot = pg::find_slot(connection, name);
+        slot && slot->plugin == kWal2json && slot->database == database) {
+      return name;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Runs the statements in one transaction.
+void run_statements(pg::Connection& connection, const Names& statements) {
+  connection.pin_settings(true, "BEGIN READ WRITE; ");
+  try {
+    for (const std::string& statement : statements) {
+      connection.execute(statement);
+    }
+    connection.execute("COMMIT");
+  } catch (const pg::ServerError&) {
+    connection.execute("ROLLBACK");
+    throw;
+  }
+}
+
+[[noreturn]] void throw_refused(pg::Connection& connection, const config::Config& config,
+                                const std::string& database, const pg::ServerError& error,
+                                const PublicationPlan& plan) {
+  std::string fix = join_statements(plan.statements);
+  if (const auto slot = find_wal2json_slot(connection, config, database)) {
+    fix += fmt::format("; or set logical_decoding_plugin to wal2json, since slot {} needs no publication",
+                       *slot);
+  }
+  throw Error(
+      ExitCode::log_based_unprepared,
+      Problem{fmt::format("cannot create or extend publications ({}): {}", connection.description(),
+                          error.what()),
+              "a superuser, or the owner of the tables with the right to create publications, must run",
+              fix});
+}
+
+/// Changes made before a table was published are not sent, even if their transaction commits later: waits for
+/// the transactions that may have made some, as the snapshot of a new slot does.
+void wait_for_writers(pg::Connection& connection, const std::vector<PublishedUnit>& units) {
+  constexpr std::chrono::milliseconds poll{100};
+  Json tables = Json::array();
+  for (const PublishedUnit& unit : units) {
+    tables.push_back(Json::array({unit.root->name.schema, unit.root->name.table}));
+    for (const pg::PublishedTable* table : unit.tables) {
+      tables.push_back(Json::array({table->name.schema, table->name.table}));
+    }
+  }
+  const std::string names = to_text(tables);
+  const auto writers = [&] {
+    std::set<std::pair<std::string, std::string>> transactions;
+    for (const pg::Row row : connection.query(kWriters, {names})) {
+      transactions.emplace(row.text("transaction"), row.text("pid"));
+    }
+    return transactions;
+  };
+  auto waited_for = writers();
+  if (!waited_for.empty()) {
+    Names pids;
+    std::ranges::transform(waited_for, std::back_inserter(pids),
+                           [](const auto& each) { return each.second; });
+    log::info("waiting for transactions that changed the tables before they were published (PID {})",
+              fmt::join(pids, ", "));
+  }
+  while (!waited_for.empty()) {
+    signals::sleep_for(poll);
+    const auto now = writers();
+    std::erase_if(waited_for, [&](const auto& each) { return !now.contains(each); });
+  }
+}
+
+/// Throws the first error. Logs warnings if there is none.
+void require_no_error(const std::vector<PublicationFinding>& findings) {
+  for (const PublicationFinding& finding : findings) {
+    if (finding.severity == Severity::error) {
+      throw Error(ExitCode::log_based_unprepared, finding.problem);
+    }
+  }
+  for (const PublicationFinding& finding : findings) {
+    if (finding.severity != Severity::note) {
+      log::warn("{}: {}", finding.subject, to_text(finding.problem));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<StreamToPublish> streams_to_publish(const std::vector<const StreamPlan*>& streams,
+                                                singer::State& state) {
+  std::vector<StreamToPublish> all;
+  all.reserve(streams.size());
+  for (const StreamPlan* stream : streams) {
+    all.push_back({stream, oldest_needed_lsn(state.bookmark(stream->stream.id)).has_value()});
+  }
+  return all;
+}
+
+std::string inserts_publication(const std::string& publication) {
+  constexpr std::string_view suffix = "_inserts";
+  constexpr std::size_t longest = 63;  // the server cuts off the rest of a name
+  std::size_t length = std::min(publication.size(), longest - suffix.size());
+  const auto is_continued = [&] { return (static_cast<unsigned char>(publication[length]) & 0xC0U) == 0x80; };
+  while (length > 0 && length < publication.size() && is_continued()) {
+    --length;
+  }
+  return publication.substr(0, length) + std::string(suffix);
+}
+
+std::vector<std::string> publications_to_read(pg::Connection& connection, const config::Config& config) {
+  Names names = config.log.publications;
+  for (const pg::Publication& found :
+       pg::find_publications(connection, with_inserts_publications(config.log.publications))) {
+    if (std::ranges::find(names, found.name) == names.end()) {
+      names.push_back(found.name);
+    }
+  }
+  return names;
+}
+
+void require_publications(pg::Connection& connection, const config::Config& config,
+                          const std::string& database, const std::vector<StreamToPublish>& streams,
+                          const std::optional<std::string>& slot) {
+  constexpr int most_attempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    PublicationFacts facts = look_up(connection, config, database, streams, slot, false);
+    std::vector<PublicationFinding> findings = publication_problems(facts);
+    if (std::ranges::find(findings, Severity::error, &PublicationFinding::severity) != findings.end()) {
+      facts = look_up(connection, config, database, streams, slot, true);  // for the advice
+      findings = publication_problems(facts);
+    }
+    const PublicationPlan plan = facts.may_create ? plan_publications(facts, false) : PublicationPlan();
+    if (plan.statements.empty() || attempt == most_attempts) {
+      require_no_error(findings);
+      return;
+    }
+    if (const auto error = std::ranges::find(findings, Severity::error, &PublicationFinding::severity);
+        error != findings.end()) {
+      throw Error(ExitCode::log_based_unprepared, error->problem);
+    }
+    try {
+      run_statements(connection, plan.statements);
+    } catch (const pg::ServerError& error) {
+      const bool exists = error.sqlstate() == "42710" || error.sqlstate() == "23505";
+      if (exists) {  // another run was faster
+        continue;
+      }
+      if (error.sqlstate() == "42501" || error.sqlstate() == "25006") {  // or a standby
+        throw_refused(connection, config, database, error, plan);
+      }
+      throw;
+    }
+    for (const std::string& statement : plan.statements) {
+      log::info("changed publications: {}", statement);
+    }
+    for (const std::string& caution : plan.cautions) {
+      log::warn("{}", caution);
+    }
+    if (slot) {  // otherwise creating the slot waits
+      wait_for_writers(connection, plan.units);
+    }
+  }
+}
+
+std::vector<PublicationFinding> publication_findings(pg::Connection& connection, const config::Config& config,
+                                                     const std::string& database,
+                                                     const std::vector<StreamToPublish>& streams,
+                                                     const std::optional<std::string>& slot) {
+  const PublicationFacts facts = look_up(connection, config, database, streams, slot, true);
+  std::vector<PublicationFinding> findings = publication_problems(facts);
+  if (slot) {
+    for (const std::string& name :
+         pg::publications_newer_than_slot(connection, with_inserts_publications(facts.names), *slot)) {
+      findings.push_back(
+          {Severity::warning,
+           "publication " + name,
+           {fmt::format("it may have been created after replication slot {}, which then lacks older changes",
+                        *slot),
+            "unless it was only altered, create the slot again and run with --full-refresh"}});
+    }
+  }
+  return findings;
+}
+
+}  // namespace tap::sync

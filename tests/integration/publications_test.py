@@ -1,0 +1,920 @@
+"""Publications for pgoutput: `slot create` makes them, `check` checks them, the source still works."""
+
+import subprocess
+import tempfile
+import unittest
+
+from support import tap
+from support.check import ADVICE, about, run_check
+from support.pipeline import until
+from support.slots import ONE_TABLE, SlotTest, as_text
+
+# Every kind of table that publications treat in its own way. The schema is the search path.
+TABLES = """
+    CREATE TABLE keyed (id int PRIMARY KEY, v int);
+    CREATE TABLE indexed (id int NOT NULL UNIQUE, v int);
+    ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_id_key;
+    CREATE TABLE entire (id int, v int);
+    ALTER TABLE entire REPLICA IDENTITY FULL;
+    CREATE TABLE keyless (id int, v int);
+    CREATE TABLE nothing (id int PRIMARY KEY, v int);
+    ALTER TABLE nothing REPLICA IDENTITY NOTHING;
+    CREATE TABLE deferred (id int PRIMARY KEY DEFERRABLE, v int);
+    CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY, v int);
+    CREATE TABLE parent (id int PRIMARY KEY, v int);
+    CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent);
+    CREATE TABLE stray () INHERITS (parent);
+    CREATE TABLE root (id int PRIMARY KEY, v int) PARTITION BY LIST (id);
+    CREATE TABLE root_1 PARTITION OF root FOR VALUES IN (1);
+    CREATE TABLE root_2 PARTITION OF root FOR VALUES IN (2) PARTITION BY LIST (id);
+    CREATE TABLE root_2_2 PARTITION OF root_2 FOR VALUES IN (2);
+    CREATE TABLE mixed (id int, v int) PARTITION BY LIST (id);
+    CREATE TABLE mixed_1 PARTITION OF mixed FOR VALUES IN (1);
+    ALTER TABLE mixed_1 ADD PRIMARY KEY (id);
+    CREATE TABLE mixed_2 PARTITION OF mixed FOR VALUES IN (2);
+    CREATE TABLE "Odd ""name" (id int PRIMARY KEY, v int);
+"""
+SELECTED = [
+    "keyed",
+    "indexed",
+    "entire",
+    "keyless",
+    "nothing",
+    "deferred",
+    "unlogged",
+    "parent",
+    "root",
+    "mixed",
+    'Odd "name',
+]
+# Where the server accepts UPDATE and DELETE with all tables in one publication or another.
+WRITABLE = [*SELECTED, "child", "stray", "root_1", "root_2", "root_2_2", "mixed_1", "mixed_2"]
+
+
+class PublicationTest(SlotTest):
+    """The config names the publication `self.publication`."""
+
+    database = "publications"
+
+    def setUp(self):
+        super().setUp()
+        self.publication = f"{self.schema}_p"
+        self.inserts = f"{self.publication}_inserts"
+        self.config.update(publication_name=self.publication, logical_decoding_plugin="auto")
+        self.options_of_new = "publish_via_partition_root = true" + (
+            ", publish_generated_columns = stored" if self.server.version >= (18,) else ""
+        )
+        self.addCleanup(self.drop_all)
+
+    def drop_all(self):
+        for name in (self.slot, f"{self.slot}_pgoutput"):
+            if name in self.slots():
+                self.drop_slot(name)
+        for (name,) in self.sql("SELECT pubname FROM pg_publication"):
+            self.sql(f'DROP PUBLICATION "{name}"')
+
+    def make_slot(self, name=None, plugin="pgoutput", database=None):
+        """Creates a slot without a publication; drop_all() drops it."""
+        self.sql(f"SELECT pg_create_logical_replication_slot('{name or self.slot}', '{plugin}')")
+
+    def in_schema(self, statements):
+        self.sql("SET search_path = {s}; " + statements)
+
+    def create(self, catalog=None, state=None, expect=0, **extra):
+        return tap.run(
+            {**self.config, **extra}, "slot", "create", catalog=catalog, state=state, expect=expect
+        )
+
+    def members(self, publication=None):
+        """The tables that were added to a publication by name."""
+        return [
+            name
+            for name, in self.sql(
+                "SELECT c.relname::text FROM pg_publication_rel r JOIN pg_publication p ON p.oid ="
+                f" r.prpubid JOIN pg_class c ON c.oid = r.prrelid WHERE p.pubname ="
+                f" '{publication or self.publication}' ORDER BY c.relname"
+            )
+        ]
+
+    def options(self, publication):
+        """Actions, publish_via_partition_root and publish_generated_columns."""
+        [row] = self.sql(
+            "SELECT to_jsonb(p) - 'oid' - 'pubname' - 'pubowner' FROM pg_publication p WHERE"
+            f" pubname = '{publication}'"
+        )
+        return row[0]
+
+    def table(self, name):
+        return f'"{self.schema}"."{name}"'
+
+    def update_all(self, tables):
+        """Changes every table as an application does."""
+        for name in tables:
+            quoted = name.replace('"', '""')
+            self.sql(f'UPDATE {{s}}."{quoted}" SET v = v + 1')
+            self.sql(f'DELETE FROM {{s}}."{quoted}" WHERE v > 100')
+
+    def findings(self, catalog, subject, state=None, expect=0, **extra):
+        found = run_check({**self.config, **extra}, catalog=catalog, state=state, expect=expect)
+        return about(found, subject)
+
+
+class CreationTest(PublicationTest):
+    def test_tables_without_replica_identity_publish_only_inserts(self):
+        self.in_schema(TABLES)
+        result = self.create(self.catalog(*SELECTED))
+        t = self.table
+        self.assertEqual(
+            result.stderr,
+            f'INFO changed publications: CREATE PUBLICATION "{self.publication}" FOR TABLE '
+            + ", ".join(
+                [t('Odd ""name'), t("entire"), t("indexed"), t("keyed"), "ONLY " + t("parent")]
+                + [t("child"), t("root")]
+            )
+            + " WITH (publish_via_partition_root = true)\n"
+            f'INFO changed publications: CREATE PUBLICATION "{self.inserts}" FOR TABLE '
+            + ", ".join(map(t, ["deferred", "keyless", "mixed", "nothing", "stray"]))
+            + " WITH (publish = 'insert, truncate', publish_via_partition_root = true)\n"
+            f"WARNING stream {self.id_of('mixed')}: updates and deletes of {t('mixed')} are not "
+            f"published, because {t('mixed_2')} has no usable replica identity: BEGIN; "
+            f"ALTER TABLE {t('mixed_2')} REPLICA IDENTITY FULL; "
+            f"ALTER PUBLICATION \"{self.publication}\" ADD TABLE {t('mixed')}; "
+            f"ALTER PUBLICATION \"{self.inserts}\" DROP TABLE {t('mixed')}; COMMIT\n"
+            f"INFO creating replication slot {self.slot}: this waits for open transactions to end\n"
+            f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
+        )
+        self.assertEqual(
+            self.members(), ['Odd "name', "child", "entire", "indexed", "keyed", "parent", "root"]
+        )
+        self.assertEqual(
+            self.members(self.inserts), ["deferred", "keyless", "mixed", "nothing", "stray"]
+        )
+        self.update_all(WRITABLE)
+        self.assertEqual(
+            self.sql(f"SELECT plugin FROM pg_replication_slots WHERE slot_name = '{self.slot}'"),
+            [("pgoutput",)],
+        )
+        again = self.create(self.catalog(*SELECTED))
+        self.assertNotIn("changed publications", again.stderr)
+
+    def test_options(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.create(self.catalog("t"))
+        expected = {"pubinsert": True, "pubtruncate": True, "puballtables": False}
+        if self.server.version >= (13,):
+            expected["pubviaroot"] = True
+        if self.server.version >= (18,):
+            expected["pubgencols"] = "s"
+        for publication, updates in ((self.publication, True), (self.inserts, False)):
+            found = self.options(publication)
+            self.assertEqual(
+                {name: found[name] for name in (*expected, "pubupdate", "pubdelete")},
+                {**expected, "pubupdate": updates, "pubdelete": updates},
+            )
+        # Both exist from the start: a publication that is younger than the slot cannot be read.
+        self.assertEqual((self.members(), self.members(self.inserts)), (["t"], []))
+
+    def test_partition_that_is_a_stream_of_its_own(self):
+        self.in_schema(TABLES)
+        self.create(self.catalog("root", "root_2"))
+        self.assertEqual(self.members(), ["root"])
+        self.assertFalse(self.options(self.publication)["pubviaroot"])
+        self.update_all(["root", "root_1", "root_2", "root_2_2"])
+
+    def test_partitions_with_other_keys_than_their_root(self):
+        """Under the root's name their deletes would have the key of the root: none."""
+        self.sql(
+            """
+            CREATE TABLE {s}.t (id int, v int) PARTITION BY LIST (id);
+            CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1);
+            ALTER TABLE {s}.t1 ADD PRIMARY KEY (id)
+            """
+        )
+        result = self.create(self.catalog("t"))
+        self.assertEqual((self.members(), self.members(self.inserts)), (["t"], []))
+        self.assertFalse(self.options(self.publication)["pubviaroot"])
+        self.update_all(["t", "t1"])
+        self.assertIn(
+            f"WARNING partitions of {self.table('t')} do not inherit a primary key: give each new "
+            "one a replica identity, because the server refuses UPDATE and DELETE of a published "
+            "table without one\n",
+            result.stderr,
+        )
+        self.assertEqual(
+            self.findings(self.catalog("t"), f"stream {self.id_of('t')}", expect=None)[-1],
+            f"note partitions of {self.table('t')} do not inherit a primary key, and the server "
+            "refuses UPDATE and DELETE of a published table without a replica identity; give each "
+            "new partition a replica identity",
+        )
+
+    def test_existing_publication_is_extended(self):
+        self.in_schema(TABLES)
+        self.sql(f"CREATE PUBLICATION {self.publication} FOR TABLE {{s}}.keyed")
+        result = self.create(self.catalog("keyed", "entire"))
+        self.assertIn(
+            f'INFO changed publications: ALTER PUBLICATION "{self.publication}" ADD TABLE '
+            f"{self.table('entire')}\n",
+            result.stderr,
+        )
+        self.assertEqual(self.members(), ["entire", "keyed"])
+
+    def test_names_of_63_bytes(self):
+        self.sql(ONE_TABLE)
+        name = "ü" * 31
+        self.create(self.catalog("t"), publication_name=name)
+        self.assertEqual(
+            self.sql("SELECT pubname::text FROM pg_publication ORDER BY length(pubname)"),
+            [(name,), ("ü" * 27 + "_inserts",)],
+        )
+
+    def test_two_at_once(self):
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        processes = []
+        for number in range(4):
+            folder = tempfile.TemporaryDirectory()
+            self.addCleanup(folder.cleanup)
+            config = {**self.config, "replication_slot": f"{self.slot}_{number}"}
+            self.addCleanup(self.drop_slot, f"{self.slot}_{number}")
+            command = tap.prepare(folder.name, config, "slot", "create", catalog=catalog)
+            processes.append(
+                subprocess.Popen(
+                    command,
+                    cwd=folder.name,
+                    env=tap.clean_environment(),
+                    stderr=subprocess.PIPE,
+                )
+            )
+        for process in processes:
+            _, log = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0, log.decode())
+        self.assertEqual(self.members(), ["t"])
+
+    def test_role_that_does_not_own_the_tables(self):
+        self.sql(ONE_TABLE)
+        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN REPLICATION")
+        self.addCleanup(self.sql, "DROP OWNED BY reader; DROP ROLE reader")
+        self.sql("GRANT USAGE ON SCHEMA {s} TO reader; GRANT SELECT ON {s}.t TO reader")
+        catalog = self.catalog("t")
+        statements = (
+            f'CREATE PUBLICATION "{self.publication}" FOR TABLE {self.table("t")} WITH '
+            f'({self.options_of_new}); CREATE PUBLICATION "{self.inserts}" WITH '
+            f"(publish = 'insert, truncate', {self.options_of_new})"
+        )
+        where = f"127.0.0.1:{self.server.port}, database {self.database}, user reader"
+        refusal = (
+            f"CRITICAL cannot create or extend publications ({where}): permission denied for "
+            f"database {self.database} (SQLSTATE 42501): a superuser, or the owner of the tables "
+            f"with the right to create publications, must run: {statements}"
+        )
+        result = self.create(catalog, user="reader", expect=4)
+        self.assertEqual(result.stderr, f"{refusal}{ADVICE}\n")
+        self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
+        result = self.create(catalog, user="reader", expect=4)
+        self.assertEqual(
+            result.stderr,
+            f"{refusal}; or set logical_decoding_plugin to wal2json, since slot {self.slot} needs "
+            f"no publication{ADVICE}\n",
+        )
+        for statement in statements.split("; "):
+            self.sql(statement)
+        self.create(catalog, user="reader")
+        self.assertEqual(self.slots().count(f"{self.slot}_pgoutput"), 1)
+
+
+class LaterTableTest(PublicationTest):
+    """The slot exists when a table is selected."""
+
+    def setUp(self):
+        super().setUp()
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.create(self.catalog("t"))
+        self.both = self.catalog("t", "u")
+
+    def position(self, table):
+        return {self.id_of(table): {"lsn": 1, "last_replication_method": "LOG_BASED"}}
+
+    def test_table_of_a_new_stream_is_added(self):
+        result = self.create(self.both, state={"bookmarks": self.position("t")})
+        self.assertEqual(
+            result.stderr,
+            f'INFO changed publications: ALTER PUBLICATION "{self.publication}" ADD TABLE '
+            f"{self.table('u')}\n"
+            f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
+        )
+        self.assertEqual(self.members(), ["t", "u"])
+
+    def test_table_whose_changes_are_needed_is_refused(self):
+        refusal = (
+            f"publication {self.publication} does not publish {self.table('u')}: changes that its "
+            "streams need are missing; publish it, then run with --full-refresh "
+            f'{self.id_of("u")}: ALTER PUBLICATION "{self.publication}" ADD TABLE '
+            f"{self.table('u')}"
+        )
+        state = {"bookmarks": {**self.position("t"), **self.position("u")}}
+        for known in (state, None):  # without a state, any stream may have a position
+            result = self.create(self.both, state=known, expect=4)
+            self.assertEqual(result.stderr, f"CRITICAL {refusal}{ADVICE}\n")
+        interrupted = {"bookmarks": {self.id_of("u"): {"version": 1, "copy": {"lsn": 1}}}}
+        result = self.create(self.both, state=interrupted, expect=4)
+        self.assertEqual(result.stderr, f"CRITICAL {refusal}{ADVICE}\n")
+        self.assertEqual(self.members(), ["t"])
+        self.assertEqual(
+            self.findings(self.both, f"publication {self.publication}", state, expect=4),
+            ["error " + refusal.replace(": ", "; ", 1)],
+        )
+
+    def test_open_transactions_are_waited_for(self):
+        session = self.session()
+        session.autocommit = False
+        with session.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {self.schema}.u VALUES (1)")
+            cursor.execute("SELECT pg_backend_pid()")
+            [(pid,)] = cursor.fetchall()
+        with tempfile.TemporaryDirectory() as folder:
+            command = tap.prepare(
+                folder,
+                self.config,
+                "slot",
+                "create",
+                catalog=self.both,
+                state={"bookmarks": self.position("t")},
+            )
+            with subprocess.Popen(
+                command,
+                cwd=folder,
+                env=tap.clean_environment(),
+                stderr=subprocess.PIPE,
+            ) as process:
+                until(lambda: self.members() == ["t", "u"], "u is not published")
+                # Changes made now are published, so that no later writer is waited for.
+                self.sql("INSERT INTO {s}.u VALUES (2)")
+                log = b""
+                while b"waiting" not in log:
+                    log += process.stderr.readline()
+                self.assertIn(
+                    "INFO waiting for transactions that changed the tables before they were "
+                    f"published (PID {pid})\n",
+                    log.decode(),
+                )
+                self.assertIsNone(process.poll())
+                session.commit()
+                rest = process.communicate(timeout=60)[1].decode()
+        self.assertEqual(process.returncode, 0, rest)
+        self.assertEqual(
+            rest, f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n"
+        )
+
+    def test_insert_only_publication_is_younger(self):
+        """WAL older than the publication could not be read any more."""
+        self.sql(f"DROP PUBLICATION {self.inserts}; CREATE TABLE {{s}}.v (id int)")
+        catalog = self.catalog("t", "v")
+        state = {"bookmarks": self.position("t")}
+        v = self.table("v")
+        refusal = (
+            f"publication {self.publication} does not publish {v}: {v} has no replica identity, "
+            f"and publication {self.inserts}, which would publish its inserts, must be older than "
+            f"replication slot {self.slot}: give the table a replica identity: ALTER TABLE {v} "
+            "REPLICA IDENTITY FULL"
+        )
+        result = self.create(catalog, state=state, expect=4)
+        self.assertEqual(result.stderr, f"CRITICAL {refusal}{ADVICE}\n")
+        self.sql("ALTER TABLE {s}.v REPLICA IDENTITY FULL")
+        self.create(catalog, state=state)
+        self.assertEqual(self.members(), ["t", "v"])
+
+    def test_replica_identity_that_is_added_later(self):
+        self.in_schema("CREATE TABLE keyless (id int, v int)")
+        catalog = self.catalog("t", "keyless")
+        self.create(catalog, state={"bookmarks": self.position("t")})
+        self.assertEqual(self.members(self.inserts), ["keyless"])
+        state = {"bookmarks": {**self.position("t"), **self.position("keyless")}}
+        keyless = self.table("keyless")
+        fix = (
+            f"BEGIN; ALTER TABLE {keyless} REPLICA IDENTITY FULL; "
+            f'ALTER PUBLICATION "{self.publication}" ADD TABLE {keyless}; '
+            f'ALTER PUBLICATION "{self.inserts}" DROP TABLE {keyless}; COMMIT'
+        )
+        subject = f"stream {self.id_of('keyless')}"
+        self.assertEqual(
+            self.findings(catalog, subject, state, expect=None)[-1],
+            f"note updates and deletes of {keyless} are not published, because it has no usable "
+            f"replica identity; {fix}",
+        )
+        self.sql("ALTER TABLE {s}.keyless REPLICA IDENTITY FULL")
+        refusal = (
+            f"publication {self.publication} does not publish all inserts, updates and deletes of "
+            f"{keyless}: changes that its streams need are missing; publish it, then run with "
+            f"--full-refresh {self.id_of('keyless')}: ALTER PUBLICATION "
+            f'"{self.publication}" ADD TABLE {keyless}'
+        )
+        result = self.create(catalog, state=state, expect=4)
+        self.assertEqual(result.stderr, f"CRITICAL {refusal}{ADVICE}\n")
+        self.sql("ALTER TABLE {s}.keyless REPLICA IDENTITY DEFAULT")
+        self.sql(fix.removeprefix("BEGIN; ").removesuffix("; COMMIT"))
+        self.create(catalog, state=state)
+        self.update_all(["keyless"])
+        self.assertEqual((self.members(), self.members(self.inserts)), (["keyless", "t"], []))
+
+
+class MissingPublicationTest(PublicationTest):
+    def setUp(self):
+        super().setUp()
+        self.sql(ONE_TABLE + "CREATE TABLE {s}.log (id int)")
+        self.selected = self.catalog("t", "log")
+        self.statements = (
+            f'CREATE PUBLICATION "{self.publication}" FOR TABLE {self.table("t")} WITH '
+            f'({self.options_of_new}); CREATE PUBLICATION "{self.inserts}" FOR TABLE '
+            f"{self.table('log')} WITH (publish = 'insert, truncate', {self.options_of_new})"
+        )
+
+    def check_refused(self, problem, catalog, **extra):
+        """The problem is (found, remedy): one text of `slot create`, one finding of `check`."""
+        result = self.create(catalog, expect=4, **extra)
+        self.assertEqual(result.stderr, f"CRITICAL {': '.join(problem)}{ADVICE}\n")
+        expect = 4 if catalog else 0
+        self.assertEqual(
+            self.findings(catalog, f"publication {self.publication}", expect=expect, **extra),
+            [f"{'error' if catalog else 'note'} {'; '.join(problem)}"],
+        )
+        self.assertNotIn(self.slot, self.slots())
+
+    def test_without_catalog(self):
+        self.check_refused(
+            (
+                f"no publication {self.publication} in database publications",
+                "run tap-postgres slot create with --catalog, or create it for the tables to sync "
+                f'with CREATE PUBLICATION "{self.publication}" FOR TABLE ...',
+            ),
+            None,
+        )
+        self.sql(f"CREATE PUBLICATION {self.publication} FOR TABLE {{s}}.t")
+        self.create()
+        self.assertIn(self.slot, self.slots())
+
+    def test_without_the_right_to_create(self):
+        self.check_refused(
+            (
+                f"no publication {self.publication} in database publications",
+                f"create it with {self.statements}, or set create_publication to true",
+            ),
+            self.selected,
+            create_publication=False,
+        )
+        for statement in self.statements.split("; "):
+            self.sql(statement)
+        result = self.create(self.selected, create_publication=False)
+        self.assertNotIn("changed", result.stderr)
+        self.update_all([])
+        self.sql("UPDATE {s}.log SET id = 2; UPDATE {s}.t SET pad = ''")
+
+    def test_tables_are_not_published(self):
+        self.sql(f"CREATE PUBLICATION {self.publication}")
+        inserts = self.statements.split("; ")[1]
+        self.check_refused(
+            (
+                f'publication {self.publication} does not publish {self.table("log")}, '
+                f"{self.table('t')}",
+                f'ALTER PUBLICATION "{self.publication}" ADD TABLE {self.table("t")}; {inserts}, '
+                "or set create_publication to true",
+            ),
+            self.selected,
+            create_publication=False,
+        )
+        self.assertEqual(
+            self.findings(
+                self.selected,
+                f"publication {self.publication}",
+                expect=4,
+                create_publication=True,
+            ),
+            [f'note the run adds {self.table("log")}, {self.table("t")} to it'],
+        )
+
+    def test_check_announces_the_creation(self):
+        self.assertEqual(
+            self.findings(
+                self.selected,
+                f"publication {self.publication}",
+                create_replication_slot=True,
+            ),
+            ["note it does not exist; the run creates it"],
+        )
+        self.assertEqual(self.sql("SELECT * FROM pg_publication"), [])
+
+    def test_one_of_several(self):
+        self.sql(f"CREATE PUBLICATION {self.publication} FOR TABLE {{s}}.t")
+        result = self.create(
+            self.catalog("t"), expect=4, publication_name=f"{self.publication}, other"
+        )
+        self.assertEqual(
+            result.stderr,
+            "CRITICAL no publication other in database publications: create it, or remove it from "
+            f"publication_name{ADVICE}\n",
+        )
+        self.sql("CREATE PUBLICATION other FOR TABLE {s}.log WITH (publish = 'insert')")
+        self.create(self.selected, publication_name=f"{self.publication}, other")
+        self.assertEqual((self.members(), self.members("other")), (["t"], ["log"]))
+
+    def test_slot_is_older(self):
+        self.make_slot()
+        recreate = (
+            f"SELECT pg_drop_replication_slot('{self.slot}'); "
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'pgoutput')"
+        )
+        result = self.create(self.selected, expect=4)
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL no publication {self.publication} in database publications: it must be "
+            f"older than replication slot {self.slot}: create both again, then restart the "
+            f"log-based streams with --full-refresh: {self.statements}; {recreate}{ADVICE}\n",
+        )
+        for statement in f"{self.statements}; {recreate}".split("; "):
+            self.sql(statement)
+        self.create(self.selected)
+        self.assertEqual(
+            self.findings(self.selected, f"publication {self.publication}"),
+            ["ok it publishes all changes of 2 log-based streams"],
+        )
+
+    def test_catalog_without_log_based_streams(self):
+        catalog = self.catalog("t", method="FULL_TABLE")
+        result = self.create(catalog, expect=2)
+        self.assertEqual(
+            result.stderr,
+            "CRITICAL catalog.json: no LOG_BASED stream of database publications is selected\n",
+        )
+
+
+class FindingsTest(PublicationTest):
+    """Publications that the tap has not made."""
+
+    def setUp(self):
+        super().setUp()
+        self.in_schema(
+            "CREATE TABLE t (id int PRIMARY KEY, v int, w int); CREATE TABLE log (id int, v int)"
+        )
+        self.t, self.log = self.table("t"), self.table("log")
+
+    def publish(self, rest, name=None):
+        self.in_schema(f"CREATE PUBLICATION {name or self.publication} {rest}")
+
+    def of_stream(self, table, state=None, expect=0, **extra):
+        """Findings on the stream of a table, without those about missing keys."""
+        subject = f"stream {self.id_of(table)}"
+        found = self.findings(self.catalog(table), subject, state, expect=expect, **extra)
+        return [text for text in found if "no key" not in text and "not in WAL" not in text]
+
+    def of_publication(self, *tables, expect=0, **extra):
+        return self.findings(
+            self.catalog(*tables), f"publication {self.publication}", expect=expect, **extra
+        )
+
+    def test_row_filter(self):
+        self.publish("FOR TABLE t WHERE (id > 10)")
+        fix = (
+            f'BEGIN; ALTER PUBLICATION "{self.publication}" DROP TABLE {self.t}; '
+            f'ALTER PUBLICATION "{self.publication}" ADD TABLE {self.t}; COMMIT'
+        )
+        found = f"publication {self.publication} publishes only the rows of {self.t} with (id > 10)"
+        ok = "ok LOG_BASED, 3 columns, key id"
+        self.assertEqual(
+            self.of_stream("t", expect=4), [ok, f"error {found}; publish all rows: {fix}"]
+        )
+        result = self.create(self.catalog("t"), expect=4)
+        self.assertEqual(result.stderr, f"CRITICAL {found}: publish all rows: {fix}{ADVICE}\n")
+        self.make_slot()
+        state = {"bookmarks": {self.id_of("t"): {"lsn": 1}}}
+        self.assertEqual(
+            self.of_stream("t", state, expect=4),
+            [
+                ok,
+                f"error {found}; publish all rows, then run with --full-refresh {self.id_of('t')}: "
+                f"{fix}",
+            ],
+        )
+        self.sql(fix.removeprefix("BEGIN; ").removesuffix("; COMMIT"))
+        self.assertEqual(self.of_stream("t"), [ok])
+
+    def test_row_filter_beside_all_rows(self):
+        self.publish("FOR TABLE t WHERE (id > 10)")
+        self.publish("FOR TABLE t", "other")
+        self.assertEqual(
+            self.of_stream("t", expect=4, publication_name=f"{self.publication},other"),
+            ["ok LOG_BASED, 3 columns, key id"],
+        )
+
+    def test_missing_actions(self):
+        self.publish("FOR TABLE t WITH (publish = 'insert, delete')")
+        found = (
+            f"publication {self.publication} does not publish all inserts, updates and deletes of "
+            f"{self.t}"
+        )
+        self.assertEqual(
+            self.of_publication("t", expect=4)[0],
+            f"error {found}: publication {self.publication} does not publish inserts, updates and "
+            "deletes of tables that are added to it; publish them: ALTER PUBLICATION "
+            f"\"{self.publication}\" SET (publish = 'insert, update, delete, truncate')",
+        )
+        # What would stop the application is not suggested.
+        self.publish("FOR TABLE log WITH (publish = 'insert')", "other")
+        self.sql(f"ALTER PUBLICATION {self.publication} ADD TABLE {{s}}.log")
+        self.assertEqual(
+            self.of_publication("t", expect=4)[0],
+            f"error {found}: publication {self.publication} does not publish inserts, updates and "
+            "deletes of tables that are added to it; set publication_name to another publication",
+        )
+
+    def test_truncate_is_not_published(self):
+        self.publish("FOR TABLE t WITH (publish = 'insert, update, delete')")
+        fix = (
+            f'ALTER PUBLICATION "{self.publication}" SET (publish = '
+            "'insert, update, delete, truncate')"
+        )
+        found = "it does not publish TRUNCATE: rows of truncated tables stay in the target"
+        self.assertEqual(self.of_publication("t", expect=4), [f"warning {found}; {fix}"])
+        self.assertIn(
+            f"WARNING publication {self.publication}: {found}: {fix}\n",
+            self.create(self.catalog("t")).stderr,
+        )
+        self.drop_slot()
+        self.sql(fix)
+        self.assertEqual(
+            self.of_publication("t", expect=4),
+            ["ok it publishes all changes of 1 log-based streams"],
+        )
+
+    def test_column_list(self):
+        self.publish("FOR TABLE t (id, v)")
+        self.assertEqual(
+            self.of_stream("t", expect=4)[-1],
+            f"warning columns w are not in the column list of publication {self.publication}: they "
+            "are read from the table after each change; publish all columns: BEGIN; ALTER "
+            f'PUBLICATION "{self.publication}" DROP TABLE {self.t}; ALTER PUBLICATION '
+            f'"{self.publication}" ADD TABLE {self.t}; COMMIT',
+        )
+        self.publish("FOR TABLE t", "other")
+        self.assertEqual(
+            self.of_stream("t", expect=4, publication_name=f"{self.publication},other"),
+            [
+                "ok LOG_BASED, 3 columns, key id",
+                f"error publications {self.publication}, other publish different columns of "
+                f"{self.t}, which the server refuses; publish the same columns in both: BEGIN; "
+                f'ALTER PUBLICATION "{self.publication}" DROP TABLE {self.t}; ALTER PUBLICATION '
+                f'"{self.publication}" ADD TABLE {self.t}; COMMIT',
+            ],
+        )
+
+    def test_changes_under_the_name_of_the_root(self):
+        self.in_schema(TABLES)
+        self.publish("FOR TABLE root WITH (publish_via_partition_root = true)")
+        root, part = self.table("root"), self.table("root_2")
+        fix = f'ALTER PUBLICATION "{self.publication}" SET (publish_via_partition_root = false)'
+        self.assertEqual(
+            self.of_stream("root_2", expect=4)[-1],
+            f"error publication {self.publication} sends changes of {part} under the name of "
+            f"{root}, so that stream {self.id_of('root_2')} receives none; deselect the stream, or "
+            f"publish partitions under their own names: {fix}",
+        )
+        self.create(self.catalog("root"))
+        result = self.create(self.catalog("root", "root_2"), expect=4)
+        self.assertIn(f", and run with --full-refresh {self.id_of('root_2')}: {fix}", result.stderr)
+        self.sql(fix)
+        self.create(self.catalog("root", "root_2"))
+
+    def test_adding_a_root_would_rename_the_changes_of_a_stream(self):
+        self.in_schema(TABLES)
+        self.publish("FOR TABLE root_2 WITH (publish_via_partition_root = true)")
+        catalog = self.catalog("root", "root_2")
+        result = self.create(catalog, expect=4)
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL publication {self.publication} does not publish {self.table('root')}: "
+            f"publication {self.publication} sends changes of {self.table('root_2')} under the "
+            f"name of {self.table('root')}, so that stream {self.id_of('root_2')} receives none: "
+            "deselect the stream, or publish partitions under their own names: ALTER PUBLICATION "
+            f'"{self.publication}" SET (publish_via_partition_root = false){ADVICE}\n',
+        )
+
+    def test_new_partitions_are_not_published(self):
+        self.in_schema(TABLES)
+        self.publish("FOR TABLE root_1, root_2")
+        self.assertEqual(
+            self.of_stream("root", expect=4)[-1],
+            f"warning partitions of {self.table('root')} that are created later are not "
+            f'published; ALTER PUBLICATION "{self.publication}" ADD TABLE {self.table("root")}',
+        )
+
+    def test_root_with_another_replica_identity(self):
+        self.in_schema(TABLES)
+        self.sql("ALTER TABLE {s}.mixed_2 ADD PRIMARY KEY (id)")
+        self.publish("FOR TABLE mixed WITH (publish_via_partition_root = true)")
+        self.assertEqual(
+            self.of_stream("mixed", expect=4)[-1],
+            f"warning publication {self.publication} sends changes of {self.table('mixed_1')} "
+            f"under the name of {self.table('mixed')}, which has another replica identity, so that "
+            "deletes may lack the key; publish partitions under their own names: ALTER PUBLICATION "
+            f'"{self.publication}" SET (publish_via_partition_root = false)',
+        )
+
+    def check_blocked(self, publication, tables, fix, needed=""):
+        """The source refuses UPDATE until the fix of the finding is carried out."""
+        self.publish(publication)
+        with self.assertRaises(Exception) as refused:
+            self.update_all(tables)
+        self.assertIn("cannot update table", str(refused.exception))
+        name = self.table(tables[-1])
+        [found] = [text for text in self.of_stream(tables[0], expect=4) if "refuses UPDATE" in text]
+        self.assertEqual(
+            found,
+            f"error the server refuses UPDATE and DELETE of {name}, because publication "
+            f"{self.publication} publishes them and {needed}{fix}",
+        )
+        for statement in fix.removeprefix("BEGIN; ").removesuffix("; COMMIT").split("; "):
+            self.sql(statement)
+        self.update_all(tables)
+
+    def test_application_cannot_update_a_table(self):
+        create = (
+            f'CREATE PUBLICATION "{self.inserts}" FOR TABLE {self.log} WITH (publish = '
+            "'insert, truncate', publish_via_partition_root = true)"
+        )
+        self.check_blocked(
+            "FOR TABLE log, t",
+            ["log"],
+            f'BEGIN; {create}; ALTER PUBLICATION "{self.publication}" DROP TABLE {self.log}; '
+            "COMMIT",
+            needed="it has no replica identity; publish only its inserts: ",
+        )
+        self.assertEqual((self.members(), self.members(self.inserts)), (["t"], ["log"]))
+        self.assertEqual(
+            self.of_publication("t", "log", expect=4),
+            ["ok it publishes all changes of 2 log-based streams"],
+        )
+
+    def test_application_cannot_update_a_table_of_all_tables(self):
+        self.check_blocked(
+            "FOR ALL TABLES",
+            ["log"],
+            f"ALTER TABLE {self.log} REPLICA IDENTITY FULL",
+            needed="it has no replica identity; ",
+        )
+
+    def test_application_cannot_update_a_partition(self):
+        self.in_schema(TABLES)
+        self.check_blocked(
+            "FOR TABLE mixed",
+            ["mixed", "mixed_2"],
+            f"ALTER TABLE {self.table('mixed_2')} REPLICA IDENTITY FULL",
+            needed="it has no replica identity; ",
+        )
+
+    def test_application_cannot_update_because_of_a_column_list(self):
+        self.check_blocked(
+            "FOR TABLE t (v)",
+            ["t"],
+            f'BEGIN; ALTER PUBLICATION "{self.publication}" DROP TABLE {self.t}; '
+            f'ALTER PUBLICATION "{self.publication}" ADD TABLE {self.t}; COMMIT',
+            needed="its replica identity is not in the column list; publish all columns: ",
+        )
+
+    def test_application_cannot_update_other_tables(self):
+        self.publish("FOR TABLE t, log")
+        self.assertEqual(
+            self.of_publication("t", expect=4),
+            [
+                f"warning the server refuses UPDATE and DELETE of {self.log}, because it publishes "
+                "them and their replica identity is missing or not published; give them a replica "
+                f"identity: ALTER TABLE {self.log} REPLICA IDENTITY FULL"
+            ],
+        )
+
+    def test_run_warns_of_a_table_that_the_application_cannot_update(self):
+        self.publish("FOR ALL TABLES")
+        self.assertIn(
+            f"WARNING stream {self.id_of('log')}: the server refuses UPDATE and DELETE of "
+            f"{self.log}, because publication {self.publication} publishes them and it has no "
+            f"replica identity: ALTER TABLE {self.log} REPLICA IDENTITY FULL\n",
+            self.create(self.catalog("log")).stderr,
+        )
+
+    def test_publication_that_is_younger_than_the_slot(self):
+        self.make_slot()
+        self.publish("FOR TABLE t")
+        self.assertEqual(
+            self.of_publication("t"),
+            [
+                f"warning it may have been created after replication slot {self.slot}, which then "
+                "lacks older changes; unless it was only altered, create the slot again and run "
+                "with --full-refresh"
+            ],
+        )
+
+    def test_publications_do_not_matter_to_wal2json(self):
+        self.make_slot(plugin="wal2json")
+        subject = f"publication {self.publication}"
+        self.assertEqual(self.findings(self.catalog("t"), subject), [])
+        self.assertEqual(
+            self.findings(self.catalog("t"), subject, logical_decoding_plugin="wal2json"), []
+        )
+        [found] = self.findings(
+            self.catalog("t"), subject, expect=4, logical_decoding_plugin="pgoutput"
+        )
+        self.assertIn(f"error no publication {self.publication} in ", found)
+
+
+class Version18Test(PublicationTest):
+    database = "publications_18"
+    major = "18"
+
+    def test_generated_columns(self):
+        """A virtual column in a replica identity cannot be published, so updates cannot be."""
+        self.in_schema(
+            """
+            CREATE TABLE stored (id int, v int, s int GENERATED ALWAYS AS (v) STORED);
+            ALTER TABLE stored REPLICA IDENTITY FULL;
+            CREATE TABLE key (v int, s int GENERATED ALWAYS AS (v) STORED PRIMARY KEY);
+            CREATE TABLE entire (id int, v int, s int GENERATED ALWAYS AS (v) VIRTUAL);
+            ALTER TABLE entire REPLICA IDENTITY FULL;
+            CREATE TABLE keyed (id int PRIMARY KEY, v int, s int GENERATED ALWAYS AS (v) VIRTUAL)
+            """
+        )
+        tables = ["entire", "key", "keyed", "stored"]
+        catalog = self.catalog(*tables)
+        self.create(catalog)
+        self.assertEqual(self.members(), ["key", "keyed", "stored"])
+        self.assertEqual(self.members(self.inserts), ["entire"])
+        self.assertEqual(self.options(self.publication)["pubgencols"], "s")
+        self.sql("INSERT INTO {s}.stored VALUES (1, 1); INSERT INTO {s}.entire VALUES (1, 1)")
+        self.update_all(tables)
+        subject = f"stream {self.id_of('entire')}"
+        self.assertEqual(
+            self.findings(catalog, subject)[-1],
+            f"note updates and deletes of {self.table('entire')} are not published, because it "
+            "has no usable replica identity; give it a primary key and REPLICA IDENTITY DEFAULT",
+        )
+
+    def test_generated_columns_are_not_published(self):
+        self.in_schema(
+            """
+            CREATE TABLE stored (id int, v int, s int GENERATED ALWAYS AS (v) STORED);
+            ALTER TABLE stored REPLICA IDENTITY FULL;
+            CREATE TABLE entire (id int, v int, s int GENERATED ALWAYS AS (v) VIRTUAL);
+            ALTER TABLE entire REPLICA IDENTITY FULL;
+            CREATE TABLE keyed (id int PRIMARY KEY, s int GENERATED ALWAYS AS (id) STORED)
+            """
+        )
+        self.in_schema(f"CREATE PUBLICATION {self.publication} FOR TABLE stored, entire, keyed")
+        catalog = self.catalog("stored", "entire", "keyed")
+        blocked = "error the server refuses UPDATE and DELETE of "
+        publishes = f"because publication {self.publication} publishes them and its replica "
+        fix = f'ALTER PUBLICATION "{self.publication}" SET (publish_generated_columns = stored)'
+
+        def of(table):
+            return self.findings(catalog, f"stream {self.id_of(table)}", expect=4)
+
+        self.assertIn(
+            f"{blocked}{self.table('stored')}, {publishes}identity contains a generated column "
+            f"that is not published; publish it: {fix}",
+            of("stored"),
+        )
+        self.assertIn(
+            f"{blocked}{self.table('entire')}, {publishes}identity contains a virtual generated "
+            f'column; publish only its inserts: BEGIN; CREATE PUBLICATION "{self.inserts}" FOR '
+            f"TABLE {self.table('entire')} WITH (publish = 'insert, truncate', "
+            "publish_via_partition_root = true, publish_generated_columns = stored); ALTER "
+            f'PUBLICATION "{self.publication}" DROP TABLE {self.table("entire")}; COMMIT',
+            of("entire"),
+        )
+        self.assertEqual(
+            of("keyed")[-1],
+            "note generated columns s are not published: they are read from the table after each "
+            f"change; publish them: {fix}",
+        )
+        self.sql(fix)
+        self.update_all(["stored"])
+        self.assertEqual(of("keyed"), ["ok LOG_BASED, 2 columns, key id"])
+
+    def test_failover_slot(self):
+        self.sql(ONE_TABLE)
+        for plugin in ("pgoutput", "wal2json"):
+            self.create(self.catalog("t"), failover_slot=True, logical_decoding_plugin=plugin)
+            self.assertEqual(
+                self.sql(
+                    "SELECT plugin, failover FROM pg_replication_slots WHERE slot_name = "
+                    f"'{self.slot}'"
+                ),
+                [(plugin, True)],
+            )
+            self.drop_slot()
+
+
+class Version18CreationTest(CreationTest):
+    database = "publications_18"
+    major = "18"
+
+    test_tables_without_replica_identity_publish_only_inserts = None
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sync/slots/publication_plan.hpp"
+
+#include "catch.hpp"
+#include "sync/slots/publication_problems.hpp"
+
+using namespace tap;
+using pg::ServerVersion;
+using sync::PublicationFacts;
+using Severity = sync::PublicationFinding::Severity;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+pg::PublishedTable table(const std::string& name, const Texts& identity = {"id"}) {
+  pg::PublishedTable table;
+  table.name = {"s", name};
+  table.is_publishable = true;
+  table.columns = {"id", "v"};
+  table.identity = identity;
+  return table;
+}
+
+pg::PublishedTable partitioned(const std::string& name, const Texts& identity = {"id"}) {
+  pg::PublishedTable root = table(name, identity);
+  root.is_partitioned = true;
+  return root;
+}
+
+pg::PublishedTable partition(const std::string& name, const Texts& identity = {"id"}) {
+  pg::PublishedTable part = table(name, identity);
+  part.is_partition = true;
+  return part;
+}
+
+sync::PublishedStream stream(const std::vector<pg::PublishedTable>& tables, bool has_position = false) {
+  return {"db-s-" + tables.front().name.table, has_position, {"id", "v"}, tables};
+}
+
+PublicationFacts facts(const std::vector<sync::PublishedStream>& streams, int version = 150018) {
+  PublicationFacts facts;
+  facts.version = ServerVersion(version);
+  facts.database = "shop";
+  facts.names = {"p"};
+  facts.may_create = true;
+  facts.streams = streams;
+  return facts;
+}
+
+pg::Publication publication(const std::string& name, bool updates = true) {
+  pg::Publication publication;
+  publication.name = name;
+  publication.updates = publication.deletes = updates;
+  return publication;
+}
+
+Texts statements(const PublicationFacts& facts, bool losing = false) {
+  const sync::PublicationPlan plan = sync::plan_publications(facts, losing);
+  CHECK_FALSE(plan.obstacle);
+  return plan.statements;
+}
+
+/// Marks a table as published by `as`.
+pg::PublishedTable published(pg::PublishedTable table, const std::string& as) {
+  table.published.push_back({as, table.name, table.name, "", false, table.columns, true});
+  return table;
+}
+
+const std::string kRoot = " WITH (publish_via_partition_root = true)";
+const std::string kInserts = " WITH (publish = 'insert, truncate', publish_via_partition_root = true)";
+
+}  // namespace
+
+TEST_CASE("tables without a replica identity go into a publication without updates") {
+  CHECK(statements(facts({stream({table("a")}), stream({table("log", {})})})) ==
+        Texts{R"(CREATE PUBLICATION "p" FOR TABLE "s"."a")" + kRoot,
+              R"(CREATE PUBLICATION "p_inserts" FOR TABLE "s"."log")" + kInserts});
+  CHECK(statements(facts({stream({table("a")})})) ==
+        Texts{R"(CREATE PUBLICATION "p" FOR TABLE "s"."a")" + kRoot,
+              R"(CREATE PUBLICATION "p_inserts")" + kInserts});
+}
+
+TEST_CASE("one partition without a replica identity decides for its root") {
+  CHECK(statements(facts({stream({partitioned("r"), partition("r1"), partition("r2", {})})})) ==
+        Texts{R"(CREATE PUBLICATION "p")" + kRoot,
+              R"(CREATE PUBLICATION "p_inserts" FOR TABLE "s"."r")" + kInserts});
+  // Without partitions, the root's own primary key decides, which partitions inherit.
+  CHECK(statements(facts({stream({partitioned("r")})})).front() ==
+        R"(CREATE PUBLICATION "p" FOR TABLE "s"."r")" + kRoot);
+  CHECK(statements(facts({stream({partitioned("r", {})})})).back() ==
+        R"(CREATE PUBLICATION "p_inserts" FOR TABLE "s"."r")" + kInserts);
+}
+
+TEST_CASE("before version 13 partitions are published one by one") {
+  CHECK(statements(facts({stream({partitioned("r"), partition("r1"), partition("r2", {})})}, 120022)) ==
+        Texts{R"(CREATE PUBLICATION "p" FOR TABLE "s"."r1")",
+              R"(CREATE PUBLICATION "p_inserts" FOR TABLE "s"."r2" WITH (publish = 'insert, truncate'))"});
+}
+
+TEST_CASE("child tables are published one by one, without their parent's ONLY") {
+  pg::PublishedTable parent = table("parent");
+  parent.has_children = true;
+  CHECK(statements(facts({stream({parent, table("child", {})})})) ==
+        Texts{R"(CREATE PUBLICATION "p" FOR TABLE ONLY "s"."parent")" + kRoot,
+              R"(CREATE PUBLICATION "p_inserts" FOR TABLE "s"."child")" + kInserts});
+}
+
+TEST_CASE("a partition that is a stream of its own keeps its name") {
+  const auto both = facts({stream({partitioned("r"), partition("r1")}), stream({partition("r1")})});
+  CHECK(statements(both) == Texts{R"(CREATE PUBLICATION "p" FOR TABLE "s"."r")",
+                                  R"(CREATE PUBLICATION "p_inserts" WITH (publish = 'insert, truncate'))"});
+}
+
+TEST_CASE("tables are added to publications that exist") {
+  PublicationFacts known = facts({stream({published(table("a"), "p")}), stream({table("b")}),
+                                  stream({table("log", {})}), stream({table("a")}, true)});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  CHECK(statements(known) == Texts{R"(ALTER PUBLICATION "p" ADD TABLE "s"."b", "s"."a")",
+                                   R"(ALTER PUBLICATION "p_inserts" ADD TABLE "s"."log")"});
+  known.slot = "slot";  // a stream with a position has lost changes
+  CHECK(statements(known).front() == R"(ALTER PUBLICATION "p" ADD TABLE "s"."b")");
+  CHECK(statements(known, true) == Texts{R"(ALTER PUBLICATION "p" ADD TABLE "s"."a")"});
+}
+
+TEST_CASE("a publication that is younger than the slot is not created") {
+  PublicationFacts known = facts({stream({table("log", {})})});
+  known.existing = {publication("p")};
+  known.slot = "slot";
+  const auto plan = sync::plan_publications(known, false);
+  REQUIRE(plan.obstacle);
+  CHECK(to_text(*plan.obstacle) ==
+        R"("s"."log" has no replica identity, and publication p_inserts, which would publish its inserts, )"
+        "must be older than replication slot slot: give the table a replica identity: ALTER TABLE "
+        R"("s"."log" REPLICA IDENTITY FULL)");
+  known.slot.reset();
+  CHECK(statements(known).front().starts_with(R"(CREATE PUBLICATION "p_inserts" FOR TABLE "s"."log")"));
+}
+
+TEST_CASE("a row filter beside a publication of all rows has no effect") {
+  pg::PublishedTable filtered = published(table("a"), "p");
+  filtered.published.front().row_filter = "(id > 1)";
+  PublicationFacts known = facts({stream({filtered})});
+  known.names = {"p", "q"};
+  known.existing = {publication("p"), publication("q")};
+  CHECK(sync::published_units(known).front().gap == sync::PublishedUnit::Gap::rows);
+  known.streams = {stream({published(filtered, "q")})};
+  CHECK(sync::published_units(known).front().gap == sync::PublishedUnit::Gap::none);
+  known.existing.back().deletes = false;
+  CHECK(sync::published_units(known).front().gap == sync::PublishedUnit::Gap::rows);
+}
+
+TEST_CASE("the name of the publication without updates has at most 63 bytes") {
+  CHECK(sync::inserts_publication("p") == "p_inserts");
+  CHECK(sync::inserts_publication(std::string(63, 'x')) == std::string(55, 'x') + "_inserts");
+  CHECK(sync::inserts_publication(std::string(54, 'x') + "ü") == std::string(54, 'x') + "_inserts");
+}
+
+TEST_CASE("an error names the streams whose changes are missing") {
+  PublicationFacts known = facts({stream({table("a")}, true), stream({table("b")}, true)});
+  known.existing = {publication("p")};
+  known.slot = "slot";
+  known.existing.front().truncates = false;
+  const auto found = sync::publication_problems(known);
+  REQUIRE(found.size() == 1);
+  CHECK(found.front().severity == Severity::error);
+  CHECK(found.front().subject == "publication p");
+  CHECK(
+      to_text(found.front().problem) ==
+      R"(publication p does not publish "s"."a", "s"."b": changes that its streams need are missing; publish )"
+      "it, then run with --full-refresh db-s-a --full-refresh db-s-b: ALTER PUBLICATION \"p\" ADD TABLE "
+      R"("s"."a", "s"."b")");
+}

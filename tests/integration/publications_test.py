@@ -1,4 +1,4 @@
-"""Publications for pgoutput: `slot create` makes them, `check` checks them, the source still works."""
+"""Publications: what `slot create` and runs create, what they refuse, and what `check` reports."""
 
 import subprocess
 import tempfile

@@ -29,9 +29,16 @@ constexpr auto kBuiltIn = std::to_array<TypeEntry>({
     {oids::kJson, "json", TypeFamily::json, encode_json, encode_json},
     // xml_send() adds an encoding to the declaration unless the client's is UTF8, or SQL_ASCII.
     {oids::kXml, "xml", TypeFamily::text, encode_text, encode_text, nullptr, true},
+    {oids::kPoint, "point", TypeFamily::text, encode_output_text, encode_text, output_point, true},
+    {oids::kLseg, "lseg", TypeFamily::text, encode_output_text, encode_text, output_lseg, true},
+    {oids::kPath, "path", TypeFamily::text, encode_output_text, encode_text, output_path, true},
+    {oids::kBox, "box", TypeFamily::text, encode_output_text, encode_text, output_box, true},
+    {oids::kPolygon, "polygon", TypeFamily::text, encode_output_text, encode_text, output_polygon, true},
+    {oids::kLine, "line", TypeFamily::text, encode_output_text, encode_text, output_line, true},
     {oids::kCidr, "cidr", TypeFamily::text, encode_output_text, encode_text, output_inet},
     {oids::kFloat4, "float4", TypeFamily::floating, encode_float4_binary, encode_float4_text},
-    {oids::kFloat8, "float8", TypeFamily::floating, encode_float8_binary, encode_float8_text},
+    {oids::kFloat8, "float8", TypeFamily::floating, encode_float8_binary, encode_float8_text, output_float8},
+    {oids::kCircle, "circle", TypeFamily::text, encode_output_text, encode_text, output_circle, true},
     {oids::kMacaddr8, "macaddr8", TypeFamily::text, encode_output_text, encode_text, output_macaddr8, true},
     {oids::kMoney, "money", TypeFamily::text, nullptr, encode_text},  // its text depends on lc_monetary
     {oids::kMacaddr, "macaddr", TypeFamily::text, encode_output_text, encode_text, output_macaddr},

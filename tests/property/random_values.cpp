@@ -14,10 +14,10 @@ namespace tap::test {
 namespace {
 
 template <class Float, class Bits>
-std::string any_finite(Random& random) {
+std::string any_float(Random& random) {
   const auto value = std::bit_cast<Float>(static_cast<Bits>(random()));
   if (!std::isfinite(value)) {
-    return "'NaN'";
+    return "NaN";
   }
   // Half of the numbers have few digits, like most real data.
   char text[32];
@@ -25,7 +25,7 @@ std::string any_finite(Random& random) {
   const char* const end =
       few ? std::to_chars(text, text + sizeof(text), static_cast<double>(any_integer(random)) / 1000).ptr
           : std::to_chars(text, text + sizeof(text), value).ptr;
-  return fmt::format("'{}'", std::string_view(text, static_cast<std::size_t>(end - text)));
+  return {text, static_cast<std::size_t>(end - text)};
 }
 
 std::string document(Random& random, int depth) {
@@ -97,11 +97,15 @@ std::string any_text(Random& random) {
 }
 
 std::string any_real(Random& random) {
-  return any_finite<float, std::uint32_t>(random);
+  return fmt::format("'{}'", any_float<float, std::uint32_t>(random));
 }
 
 std::string any_double(Random& random) {
-  return any_finite<double, std::uint64_t>(random);
+  return fmt::format("'{}'", any_double_text(random));
+}
+
+std::string any_double_text(Random& random) {
+  return any_float<double, std::uint64_t>(random);
 }
 
 std::string any_numeric(Random& random) {

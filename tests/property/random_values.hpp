@@ -23,6 +23,8 @@ std::string any_time(Random& random);
 // SQL expressions.
 std::string any_real(Random& random);
 std::string any_double(Random& random);
+/// Not quoted.
+std::string any_double_text(Random& random);
 std::string any_numeric(Random& random);
 std::string any_timetz(Random& random);
 std::string any_interval(Random& random);

@@ -61,6 +61,7 @@ std::vector<Samples> range_samples(const Database& database) {
       {"value_test.span", "interval", {"'(-1 day,1 mon 2:00)'"}, any_interval},
       {"value_test.inet", "inet", {"'[::1,2::/64]'"}, any_inet},
       {"value_test.bits", "varbit", {R"('["",1]')"}, any_bits},
+      {"value_test.float", "float8", {"'[0.1,Infinity)'", "'[1e22,1e23]'"}, any_double},
       {"value_test.real", "real", {"'[0.1,Infinity)'"}, any_real},
       {"value_test.text", "text", {R"('["","a b"]')"}, any_string},
       {"value_test.price", "value_test.net_price", {"'[1.1,2)'"}, any_price},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samples.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <spdlog/fmt/fmt.h>
@@ -25,6 +26,7 @@ CREATE TYPE value_test.zonedrange AS RANGE (subtype = timetz);
 CREATE TYPE value_test.spanrange AS RANGE (subtype = interval);
 CREATE TYPE value_test.inetrange AS RANGE (subtype = inet);
 CREATE TYPE value_test.bitsrange AS RANGE (subtype = varbit);
+CREATE TYPE value_test.floatrange AS RANGE (subtype = float8);
 CREATE TYPE value_test.realrange AS RANGE (subtype = real);
 CREATE TYPE value_test.textrange AS RANGE (subtype = text);
 CREATE TYPE value_test.pricerange AS RANGE (subtype = value_test.net_price);
@@ -186,6 +188,28 @@ std::vector<Samples> samples(const Database& database) {
               "[ 1,\n\t2 ]", "\"\\ud83d\\ude00 \\\\ \\\" / \\n\"", "[true, false, {\"a\": {\"b\": []}}]"});
   const std::vector<std::string> texts = quoted(edge_texts());
 
+  // Coordinates for which the digits of a double are difficult: the bounds of fixed notation, and numbers
+  // whose shortest digits are half-way to another double.
+  std::vector<std::string> coordinates = doubles;
+  coordinates.insert(
+      coordinates.end(),
+      {"999999999999999.9", "1e15", "100000000000000", "0.00009999999999999999", "9007199254740991",
+       "9007199254740992", "1e17", "5e22", "2e22", "8e22", "1.2e23", "3e23", "9.5367431640625e16", "1e21",
+       "123456789012345678", "4503599627370497.5", "2.5e15"});
+  std::vector<std::string> points(coordinates.size());
+  std::ranges::transform(coordinates, points.begin(), [](const std::string& number) {
+    return fmt::format("point(({0})::float8, -({0})::float8)", number);
+  });
+  const auto any_point = [](Random& random) {
+    return fmt::format("point({}, {})", any_double(random), any_double(random));
+  };
+  const auto any_points = [](const std::string& type, std::int64_t count, Random& random) {
+    std::string text;
+    for (std::int64_t i = 0; i < count; ++i) {
+      text += fmt::format("{}({},{})", i == 0 ? "" : ",", any_double_text(random), any_double_text(random));
+    }
+    return fmt::format("'{}'::{}", type == "lseg" ? "[" + text + "]" : "(" + text + ")", type);
+  };
   std::vector<Samples> all = {
       {"smallint", {"'-32768'", "32767", "0"}, any_of_bits(16)},
       {"int", {"'-2147483648'", "2147483647", "0"}, any_of_bits(32)},
@@ -310,7 +334,29 @@ std::vector<Samples> samples(const Database& database) {
        {},
        120000},
       {"refcursor", texts, any_string},
-      {"box", {"'(1,2),(3,4)'"}, {}},
+      {"point", points, any_point},
+      {"lseg", {"'[(1,2),(3,4)]'"}, [any_points](Random& random) { return any_points("lseg", 2, random); }},
+      {"box", {"'(1,2),(3,4)'"}, [any_points](Random& random) { return any_points("box", 2, random); }},
+      {"path",
+       {"'[(1,2)]'", "'((1,2))'", "'[(1,2),(3,4)]'", "'((1,2),(3,4),(-0.5,1e100))'"},
+       [any_points](Random& random) {
+         return fmt::format("{}({})", random() % 2 == 0 ? "pclose" : "popen",
+                            any_points("path", between(random, 1, 5), random));
+       }},
+      {"polygon",
+       {"'((1,2))'", "'((0,0),(0,1),(1,0))'"},
+       [any_points](Random& random) { return any_points("polygon", between(random, 1, 5), random); }},
+      {"line",
+       {"'{1,-1,0}'", "'{0.1,0.2,1e23}'"},
+       [](Random& random) {
+         return fmt::format("'{{1,{},{}}}'", any_double_text(random), any_double_text(random));
+       },
+       90400},
+      {"circle",
+       {"'<(1,2),0.5>'", "'<(1,2),0>'"},
+       [any_point](Random& random) {
+         return fmt::format("circle({}, abs({}::float8))", any_point(random), any_double(random));
+       }},
       {"xml",
        quoted({"<a/>", "a &amp; b", "<?xml version=\"1.0\"?>\n<a/>", "<?xml version=\"1.1\"?><a/>",
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n<a>\u00e9</a>",

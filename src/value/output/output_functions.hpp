@@ -29,6 +29,18 @@ void output_numeric(const ColumnContext& column, std::string_view value, Buffer&
 void output_time(const ColumnContext& column, std::string_view value, Buffer& out);
 void output_timetz(const ColumnContext& column, std::string_view value, Buffer& out);
 
+// float_text.cpp
+void output_float8(const ColumnContext& column, std::string_view value, Buffer& out);
+
+// geometry.cpp
+void output_point(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_lseg(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_path(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_box(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_polygon(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_line(const ColumnContext& column, std::string_view value, Buffer& out);
+void output_circle(const ColumnContext& column, std::string_view value, Buffer& out);
+
 // identifiers.cpp
 void output_uint32(const ColumnContext& column, std::string_view value, Buffer& out);
 void output_uint64(const ColumnContext& column, std::string_view value, Buffer& out);

@@ -2,17 +2,22 @@
 
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/integration"))  # for support.server
+sys.path.insert(0, str(ROOT / "tests/integration"))
+from support.server import Server  # noqa: E402
+
+DB = "bench"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,3 +112,54 @@ def psql(server, dbname, statement):
     """A psql command that prints only the result of a statement."""
     address = ["-h", server.host, "-p", server.port, "-U", "tap", "-d", dbname]
     return [*"psql -X -q -A -t".split(), *address, "-c", statement]
+
+
+def compare_with_copy(description, table, sql):
+    """Compares a full-table sync with psql's binary COPY of the table that `sql` creates."""
+    options = arguments(description, rows=2_000_000, pairs=7)
+    settings = {"shared_buffers": "1GB", "max_wal_size": "4GB", "autovacuum": "off"}
+    with (
+        Server(settings, tcp=False) as server,
+        tempfile.TemporaryDirectory(prefix="tap-postgres-bench-") as folder,
+    ):
+        server.create_database(DB)
+        server.sql(sql.format(rows=options.rows), DB)
+        server.sql(f"VACUUM (FREEZE, ANALYZE) {table}", DB)
+        server.sql("CHECKPOINT")
+        [[size, columns, version]] = server.sql(
+            f"SELECT pg_table_size('{table}') / 1e6,"
+            f" (SELECT relnatts FROM pg_class WHERE relname = '{table}'),"
+            " current_setting('server_version')",
+            DB,
+        )
+        print(
+            f"{options.rows:,} rows, {columns} columns, {size:,.0f} MB, PostgreSQL {version}, "
+            f"{os.cpu_count()} cores"
+        )
+
+        config, catalog = pathlib.Path(folder, "config.json"), pathlib.Path(folder, "catalog.json")
+        config.write_text(json.dumps(server.config(DB, filter_dbs=DB)), encoding="utf-8")
+        catalog.write_bytes(
+            subprocess.check_output(
+                [
+                    *(options.binary, "--config", config),
+                    *"--discover --select * --replication-method FULL_TABLE".split(),
+                ]
+            )
+        )
+        ours, theirs = alternate(
+            options.pairs,
+            [options.binary, "--config", config, "--catalog", catalog],
+            psql(server, DB, f"COPY {table} TO STDOUT (FORMAT binary)"),
+        )
+
+    print(f"medians of {options.pairs} runs each, in turn, output to /dev/null")
+    for name, runs in (("psql COPY (FORMAT binary)", theirs), ("tap-postgres", ours)):
+        wall, user, system = (median(runs, what) for what in ("wall", "user", "system"))
+        print(
+            f"  {name:26} {wall:6.3f} s wall, {options.rows / wall:9,.0f} rows/s,"
+            f" {user / options.rows * 1e6:5.3f} us user + {system / options.rows * 1e6:5.3f} us "
+            "system CPU a row,"
+            f" {max(each.memory for each in runs) / 2**20:5.1f} MiB"
+        )
+    print(f"wall time ours / psql's, pair by pair: {ratios(ours, theirs)}")

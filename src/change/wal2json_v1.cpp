@@ -93,7 +93,7 @@ class Wal2jsonV1 : public Decoder {
         read_single_change(text, sink);
         has_end_ = has_end;
       } else if (in_chunks_ && !is_transaction(text)) {
-        read_single_change(text.front() == ',' ? text.substr(1) : text, sink);
+        read_single_change(text.starts_with(',') ? text.substr(1) : text, sink);
       } else {
         const bool has_end = has_end_;
         read_transaction(text, sink);

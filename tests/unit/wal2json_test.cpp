@@ -196,6 +196,14 @@ TEST_CASE("a message that is not in wal2json's format is refused") {
   }
 }
 
+TEST_CASE("format 1: an empty message in a transaction is refused") {
+  for (const char* message : {"", " \n"}) {
+    const auto decoder = change::make_wal2json_v1_decoder("UTF8");
+    decode(*decoder, {R"({"nextlsn":"0/194B430","change":[)"});
+    CHECK_THROWS_AS(decode(*decoder, {message}), Error);
+  }
+}
+
 TEST_CASE("text is converted from the server's encoding to UTF-8") {
   const std::string before = R"({"action":"I","schema":"s","table":"t","columns":[{"name":"a","value":"x)";
   const std::string after = R"("}]})";

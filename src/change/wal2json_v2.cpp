@@ -67,6 +67,8 @@ class Wal2jsonV2 : public Decoder {
     change_.table = {};
     change_.columns.clear();
     change_.identity.clear();
+    change_.commit_time = {};
+    change_.xid = {};
     bool has_action = false;
     bool has_end = false;
     auto document = payload_.open(message, when_copied_);

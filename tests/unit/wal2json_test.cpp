@@ -86,6 +86,20 @@ TEST_CASE("format 2: one message per change") {
                                "commit at 0/194B430"});
 }
 
+TEST_CASE("format 2: a message has no time or transaction of the one before it") {
+  const auto decoder = change::make_wal2json_v2_decoder("UTF8");
+  std::vector<std::string> found;
+  for (
+      const char* message :
+      {R"({"action":"B","xid":7,"timestamp":"2026-11-23 14:30:57+00","nextlsn":"0/194B430"})",
+       R"({"action":"M","timestamp":null,"lsn":"0/194C5D8","transactional":false,"prefix":"p","content":"x"})"}) {
+    decoder->decode(message, kLsn, [&](const Change& change) {
+      found.push_back("<" + std::string(change.commit_time) + "> <" + std::string(change.xid) + ">");
+    });
+  }
+  CHECK(found == std::vector<std::string>{"<2026-11-23 14:30:57+00> <7>", "<> <>"});
+}
+
 TEST_CASE("format 1: a transaction in one message, or in chunks") {
   const std::string begin = R"({"nextlsn":"0/194B430","timestamp":"2026-11-23 14:30:57+00","change":[)";
   const std::string insert =

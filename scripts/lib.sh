@@ -10,6 +10,7 @@ server_packages=(postgresql python3 python3-psycopg2)
 test_packages=(catch2 python3-jsonschema openssh-server openssl pgbouncer iproute2 groff-base)
 # Formats and checks depend on the version of these tools. The versions of Debian 12 decide.
 clang_packages=(clang-format-14 clang-tidy-14)
+fuzz_packages=(clang-14 libclang-rt-14-dev llvm-14)
 lint_packages=(black flake8 shellcheck shfmt)
 
 # need_server: installs a PostgreSQL server and the wal2json plugin of its version.

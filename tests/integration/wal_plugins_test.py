@@ -125,6 +125,34 @@ class WalPluginsTest(SchemaTest):
             ],
         )
 
+    def test_full_replica_identity_of_a_partitioned_table_only(self):
+        """pgoutput sends old rows in the form of the partitioned table, with NULL for the rest."""
+        self.sql(f"DROP PUBLICATION {self.schema}")
+        root = "publish_via_partition_root" if self.server.version >= (13,) else ""
+        self.sql(
+            f"CREATE PUBLICATION {self.schema} FOR ALL TABLES" + (f" WITH ({root})" if root else "")
+        )
+        result = self.check_same(
+            """
+            CREATE TABLE {s}.t (id int PRIMARY KEY, a text, big text) PARTITION BY RANGE (id);
+            CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES FROM (0) TO (10);
+            ALTER TABLE {s}.t1 ALTER big SET STORAGE EXTERNAL;
+            ALTER TABLE {s}.t REPLICA IDENTITY FULL;
+            """,
+            [
+                "INSERT INTO {s}.t VALUES (1, 'a', repeat('x', 9000))",
+                "UPDATE {s}.t SET id = 2",
+                "UPDATE {s}.t SET a = 'b'",
+                "DELETE FROM {s}.t",
+                "INSERT INTO {s}.t VALUES (3, 'c', repeat('y', 9000)); UPDATE {s}.t SET id = 4",
+            ],
+            ("t",),
+        )
+        self.assertEqual(
+            [(record["id"], record.get("big", "")[:1]) for record in result.records()],
+            [(1, "x"), (1, ""), (2, ""), (2, ""), (2, ""), (3, "y"), (3, ""), (4, "y")],
+        )
+
     def test_schema_changes_between_changes(self):
         self.check_same(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, a int, b float4, c text)",

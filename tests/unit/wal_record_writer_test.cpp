@@ -103,6 +103,26 @@ TEST_CASE("a full replica identity has the unchanged values itself") {
   CHECK(made.lookup.asked().empty());
 }
 
+TEST_CASE("NULLs in the old row of a partitioned table are values that WAL lacks") {
+  Records made;
+  pg::ReplicaIdentity partitioned = full_identity(false);
+  partitioned.is_partitioned = true;
+  WalStream& t = made.add(plan_of("t", {"id", "a"}), kTable, {partitioned, identity("t1")});
+  made.lookup.rows["t: id=2"] = {{"id", "2"}, {"a", "large"}};
+  // of partition t1, whose replica identity is its key
+  made.write(t, update_of("t", {{"id", "2"}}, {{"id", "1"}, null_of("a")}));
+  made.write(t, update_of("t", {{"id", "2"}, {"a", "x"}}, {null_of("id"), {"a", "large"}}));
+  made.write(t, delete_from("t", {{"id", "2"}, null_of("a")}));
+  // of a partition that the publication publishes as itself
+  made.write(t, delete_from("t1", {{"id", "3"}, null_of("a")}));
+  CHECK(made.all_lines() ==
+        Strings{record(R"("id":1,"_sdc_deleted_at":"2024-05-01T12:30:00+00:00")"),
+                record(R"("id":2,"_sdc_deleted_at":null,"a":"large")"),
+                record(R"("id":2,"a":"x","_sdc_deleted_at":null)"),
+                record(R"("id":2,"_sdc_deleted_at":"2024-05-01T12:30:00+00:00")"),
+                record(R"("id":3,"a":null,"_sdc_deleted_at":"2024-05-01T12:30:00+00:00")")});
+}
+
 TEST_CASE("an unchanged TOAST column is read by the key, later records wait for it") {
   Records made;
   WalStream& t = made.add(plan_of("t", {"id", "a"}), kTable);

@@ -32,7 +32,8 @@ bool changes_key(const WalStream& stream, const Change& change) {
   return std::ranges::any_of(stream.plan.stream.key_properties, [&](const std::string& name) {
     const Field* const before = find_field(change.identity, name);
     const Field* const now = find_field(change.columns, name);
-    return before != nullptr && now != nullptr && !is_same(before->value, now->value);
+    return before != nullptr && now != nullptr && stream.is_known(change, *before) &&
+           !is_same(before->value, now->value);
   });
 }
 
@@ -153,7 +154,7 @@ void RecordWriter::write_new_row(WalStream& stream, const Change& change, Lsn ls
   std::vector<std::pair<ChangeColumn*, const Field*>> unchanged;
   for (ChangeColumn* const column : absent_) {
     const Field* const before = column->is_in_wal ? find_field(change.identity, column->name) : nullptr;
-    if (before != nullptr) {
+    if (before != nullptr && stream.is_known(change, *before)) {
       unchanged.emplace_back(column, before);
     } else {
       row.columns.push_back(column);
@@ -193,7 +194,7 @@ void RecordWriter::write_delete(WalStream& stream, const Change& change, Lsn lsn
     bool is_first = true;
     for (const Field& field : change.identity) {
       ChangeColumn* const column = stream.change_schema.find(field.name, hint);
-      if (is_written(column)) {
+      if (is_written(column) && stream.is_known(change, field)) {
         if (!std::exchange(is_first, false)) {
           out.push(',');
         }

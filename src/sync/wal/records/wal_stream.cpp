@@ -78,6 +78,12 @@ bool WalStream::has_partitions() const {
   return tables.size() > 1 || tables.front().is_partitioned;
 }
 
+bool WalStream::is_known(const change::Change& change, const change::Field& field) const {
+  const pg::ReplicaIdentity& own = tables.front();
+  return field.value.data() != nullptr || !own.is_partitioned || change.table != own.name.table ||
+         change.schema != own.name.schema;
+}
+
 RowKey WalStream::row_key(const std::vector<change::Field>& fields,
                           const std::vector<change::Field>& others) {
   RowKey key;

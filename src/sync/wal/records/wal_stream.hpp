@@ -54,6 +54,10 @@ struct WalStream {
   [[nodiscard]] pg::TableName table_name() const;
   /// True if changes of other tables (partitions, child tables) belong to the stream.
   [[nodiscard]] bool has_partitions() const;
+  /// False if `field`, from the old row of `change`, may be NULL because WAL lacks its value. Where a
+  /// publication publishes partitions as their partitioned table, that table's REPLICA IDENTITY FULL makes
+  /// pgoutput send all columns, but WAL has those of the partition's replica identity only.
+  [[nodiscard]] bool is_known(const change::Change& change, const change::Field& field) const;
   /// The key of a row, from the values in `fields` or else in `others`. Empty if WAL lacks a part of it.
   [[nodiscard]] RowKey row_key(const std::vector<change::Field>& fields,
                                const std::vector<change::Field>& others);

@@ -111,7 +111,8 @@ TYPE_NAME = """
 CASE
     WHEN typtype = 'e' THEN 'enum'
     WHEN typtype = 'c' THEN 'composite'
-    WHEN typtype = 'r' THEN format('range(%s)', (SELECT s.typname FROM pg_type s WHERE s.oid = rngsubtype))
+    WHEN typtype = 'r' THEN
+        format('range(%s)', (SELECT s.typname FROM pg_type s WHERE s.oid = rngsubtype))
     WHEN typtype = 'm' THEN
         format('multirange(%s)', (SELECT s.typname FROM pg_type s WHERE s.oid = rngsubtype))
     ELSE typname
@@ -122,14 +123,16 @@ BINARY = "@r"
 TEXT = "As"
 
 CHANGES = [
-    "INSERT INTO t VALUES (1, 'a', 1.50, true, NULL), (2, E'q\" \\\\ é 😀\\n', 'NaN', false, '\\x00ff')",
+    "INSERT INTO t VALUES (1, 'a', 1.50, true, NULL), "
+    "(2, E'q\" \\\\ é 😀\\n', 'NaN', false, '\\x00ff')",
     "UPDATE t SET s = 'b' WHERE id = 1",
     "UPDATE t SET id = 3 WHERE id = 2",
     "DELETE FROM t WHERE id = 3",
     "INSERT INTO whole VALUES (1, 'x', NULL); UPDATE whole SET a = NULL; DELETE FROM whole",
     "INSERT INTO long SELECT 1, string_agg(md5(i::text), '') FROM generate_series(1, 100) i",
     "UPDATE long SET id = 2",
-    "INSERT INTO kinds VALUES (1, 'ok', 'a=>1', 'C', '{1,2}', '{a,NULL}', '[1,2)', '(1,x)', '1 day')",
+    "INSERT INTO kinds VALUES (1, 'ok', 'a=>1', 'C', '{1,2}', "
+    "'{a,NULL}', '[1,2)', '(1,x)', '1 day')",
     "UPDATE kinds SET h = NULL",
     "INSERT INTO parts VALUES (1), (11)",
     "UPDATE parts SET id = 12 WHERE id = 1",
@@ -146,12 +149,14 @@ ALTER TABLE whole REPLICA IDENTITY FULL;
 CREATE TABLE long (id int PRIMARY KEY, s text);
 ALTER TABLE long ALTER s SET STORAGE EXTERNAL;
 CREATE TABLE kinds (
-    id bigint PRIMARY KEY, m mood, h hstore, c citext, i int[], s text[], r int4range, p pair, v interval);
+    id bigint PRIMARY KEY, m mood, h hstore, c citext, i int[], s text[], r int4range, p pair,
+    v interval);
 CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
 CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20);
 CREATE PUBLICATION direct FOR ALL TABLES;
-CREATE PUBLICATION via_root FOR TABLE parts, t, whole, long, kinds WITH (publish_via_partition_root);
+CREATE PUBLICATION via_root FOR TABLE parts, t, whole, long, kinds
+    WITH (publish_via_partition_root);
 """
 
 WAL2JSON = "'include-lsn', 'true', 'include-timestamp', 'true', 'include-xids', 'true'"
@@ -269,15 +274,15 @@ def record_changes(cursor, corpus):
     for target, all_options in WAL2JSON_OPTIONS.items():
         for options in all_options:
             cursor.execute(
-                "SELECT xid::text, data FROM pg_logical_slot_peek_changes('wal2json', NULL, NULL,"
-                f" {options})"
+                "SELECT xid::text, data"
+                f" FROM pg_logical_slot_peek_changes('wal2json', NULL, NULL, {options})"
             )
             for messages in by_transaction(cursor.fetchall()):
                 corpus.add(target, b"0" + "\n".join(messages).encode())
     for options in PGOUTPUT_OPTIONS:
         cursor.execute(
-            "SELECT xid::text, data FROM pg_logical_slot_peek_binary_changes('pgoutput', NULL, NULL,"
-            f" {options})"
+            "SELECT xid::text, data"
+            f" FROM pg_logical_slot_peek_binary_changes('pgoutput', NULL, NULL, {options})"
         )
         relations = []
         for messages in by_transaction(cursor.fetchall()):

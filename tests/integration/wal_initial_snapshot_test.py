@@ -198,7 +198,10 @@ class InitialSnapshotTest(SlotTest):
             self.server.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)", name)
             self.make_slot(f"stitch_{name}", database=name)
         config = self.server.config(
-            names[0], filter_dbs=",".join(names), publication_name=PUBLICATION
+            names[0],
+            filter_dbs=",".join(names),
+            logical_decoding_plugin=PLUGIN,
+            publication_name=PUBLICATION,
         )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         state = tap.run(config, catalog=catalog).last_state

@@ -5,6 +5,7 @@ import unittest
 from support import tap
 from support.wal_case import WalTest, changes, warnings
 from support.proxy import Proxy
+from support.plugins import for_wal2json
 
 BOTH = (1, 2)  # format-version of wal2json
 ROOT = """CREATE TABLE {s}.t (id int, part int, a text, PRIMARY KEY (id, part))
@@ -292,6 +293,7 @@ class WalPartitionsTest(WalTest):
         self.assertEqual(changes(result), [{"id": i, "_sdc_deleted_at": None} for i in (1, 2, 1)])
         self.assertEqual((warnings(result), result.types.count("SCHEMA")), ([], 1))
 
+    @for_wal2json  # publications_test has those of pgoutput
     def test_partitions_without_identity_are_reported(self):
         self.sql(
             """CREATE TABLE {s}.t (id int NOT NULL, part int) PARTITION BY LIST (part);

@@ -49,6 +49,28 @@ void report(const WalReader& reader, const WalSource& source, const std::set<con
             took.count());
 }
 
+/// Creates a slot of wal2json for a role that may not create publications, as earlier releases did; nothing
+/// if the config asks for pgoutput or for publications, or if the server lacks wal2json. `refusal` says why
+/// there are no publications.
+std::optional<pg::Slot> create_wal2json_slot(pg::Connection& connection, config::Config config,
+                                             const std::string& database, const Error& refusal) {
+  config::LogSettings& settings = config.log;
+  if (!settings.create_slot || settings.create_publication ||
+      settings.plugin != config::LogSettings::Plugin::automatic) {
+    return std::nullopt;
+  }
+  settings.plugin = config::LogSettings::Plugin::wal2json;
+  try {
+    const pg::Slot slot = require_slot(connection, config, database, {});
+    log::warn("replication slot {} uses wal2json, since pgoutput cannot be used: {}", slot.name,
+              refusal.what());
+    return slot;
+  } catch (const Error& error) {
+    log::debug("no slot of wal2json: {}", error.what());
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 WalReplication::WalReplication(const config::Config& config, const std::vector<StreamPlan>& streams,
@@ -86,12 +108,20 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   const std::string& database = group.source.database;
   const std::vector<StreamPosition> known = positions(group.streams, state_);
   const std::optional<pg::Slot> existing = choose_slot(connection, config_, database, known).slot;
+  std::optional<pg::Slot> created;
   if ((existing ? existing->plugin : plugin_to_create(config_.log)) == kPgoutput) {
-    require_publications(connection, config_, database, streams_to_publish(group.streams, state_),
-                         existing ? std::optional(existing->name) : std::nullopt);
-    group.source.publications = publications_to_read(connection, config_);
+    try {
+      require_publications(connection, config_, database, streams_to_publish(group.streams, state_),
+                           existing ? std::optional(existing->name) : std::nullopt);
+      group.source.publications = publications_to_read(connection, config_);
+    } catch (const Error& error) {
+      created = existing ? std::nullopt : create_wal2json_slot(connection, config_, database, error);
+      if (!created) {
+        throw;
+      }
+    }
   }
-  const pg::Slot slot = require_slot(connection, config_, database, known);
+  const pg::Slot slot = created ? *created : require_slot(connection, config_, database, known);
   group.source.slot = slot.name;
   group.source.plugin = slot.plugin;
   group.slot_start = slot.confirmed_flush;

@@ -50,13 +50,13 @@ void report(const WalReader& reader, const WalSource& source, const std::set<con
 }
 
 /// Creates a slot of wal2json for a role that may not create publications, as earlier releases did; nothing
-/// if the config asks for pgoutput or for publications, or if the server lacks wal2json. `refusal` says why
-/// there are no publications.
+/// if the config asks for pgoutput or for publications, if the server lacks wal2json, or if `refusal`, which
+/// says why there are no publications, is a broken connection.
 std::optional<pg::Slot> create_wal2json_slot(pg::Connection& connection, config::Config config,
                                              const std::string& database, const Error& refusal) {
   config::LogSettings& settings = config.log;
-  if (!settings.create_slot || settings.create_publication ||
-      settings.plugin != config::LogSettings::Plugin::automatic) {
+  if (refusal.code() != ExitCode::log_based_unprepared || !settings.create_slot ||
+      settings.create_publication || settings.plugin != config::LogSettings::Plugin::automatic) {
     return std::nullopt;
   }
   settings.plugin = config::LogSettings::Plugin::wal2json;

@@ -140,13 +140,13 @@ bool ReplicationStream::receive(milliseconds timeout) {
     }
     size = PQgetCopyData(connection, &data, 1);
   }
+  message_.reset(data);
   if (!skipped_publication_.empty()) {
     throw ServerError(skipped_publication_, kUndefinedObject);
   }
   if (size < 0) {
     fail();
   }
-  message_.reset(data);
   size_ = static_cast<std::size_t>(size);
   connection_.note_message_size(size_);
   has_received_ = true;

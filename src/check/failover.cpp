@@ -2,6 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/pg/quote.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "checks.hpp"
 
@@ -43,19 +44,7 @@ void check_failover(pg::Connection& connection, const config::Config& config,
   if (!config.log.failover_slot) {
     return;
   }
-  if (!status.version.has_failover_slots()) {
-    report.error(
-        subject,
-        {fmt::format("failover slots need PostgreSQL 17 or later, the server has {}", status.version.text()),
-         "set failover_slot to false"},
-        ExitCode::log_based_unprepared);
-    return;
-  }
-  if (status.in_recovery) {
-    report.error(subject,
-                 {"a slot of a standby cannot be a failover slot, and this server is a standby",
-                  "set host to the primary, or failover_slot to false"},
-                 ExitCode::log_based_unprepared);
+  if (!report.attempt(subject, [&] { sync::require_failover_support(status, config); })) {
     return;
   }
   if (slot && !slot->is_failover) {

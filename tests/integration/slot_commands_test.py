@@ -138,13 +138,13 @@ class SlotCommandTest(SlotTest):
             self.assertEqual(result.stderr, f"INFO dropped replication slot {dropped}\n")
 
     def test_ack_of_a_slot_of_pgoutput(self):
-        """The publication may be gone: the server does not need it to advance the slot."""
+        """The publication need not exist: the server does not use it to advance the slot."""
         self.config["logical_decoding_plugin"] = "auto"
         self.make_slot(plugin="pgoutput")
         catalog, _ = self.initial_snapshot()
         state = self.sync(catalog).last_state
         self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
-        self.sql(f"DROP PUBLICATION {self.config['publication_name']}")
+        del self.config["publication_name"]
         self.assertLess(self.confirmed(), self.lsn(state))
         result = self.slot_command("ack", state=state)
         self.assertEqual(
@@ -158,7 +158,7 @@ class SlotCommandTest(SlotTest):
         number = ".".join(map(str, self.server.version))
         self.assertEqual(
             result.stderr,
-            f"CRITICAL failover_slot needs PostgreSQL 17 or later, the server has {number}: set "
+            f"CRITICAL failover slots need PostgreSQL 17 or later, the server has {number}: set "
             f"failover_slot to false{ADVICE}\n",
         )
 

@@ -174,8 +174,9 @@ std::string slot_status(const config::Config& config) {
 
 void create_slot(const config::Config& config, const SlotFiles& files) {
   pg::Connection connection = connect(config);
-  require_logical_decoding(pg::decoding_status(connection));
-  require_failover_support(connection.version(), config);
+  const pg::DecodingStatus status = pg::decoding_status(connection);
+  require_logical_decoding(status);
+  require_failover_support(status, config);
   const std::string database = config.server.database();
   config::Config creating = config;
   creating.log.create_slot = true;

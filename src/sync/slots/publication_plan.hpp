@@ -25,7 +25,8 @@ struct PublicationFacts {
   pg::ServerVersion version{0};
   std::string database;
   std::vector<std::string> names;         ///< of the config
-  bool may_create = false;                ///< the config allows to create and extend them
+  bool may_create = false;                ///< the config and the server allow to create and extend them
+  bool is_standby = false;                ///< they must be created on its primary
   std::optional<std::string> slot;        ///< the pgoutput slot
   std::vector<pg::Publication> existing;  ///< of `names` and their publications without updates
   std::vector<PublishedStream> streams;
@@ -33,6 +34,10 @@ struct PublicationFacts {
 
   /// Null if it does not exist.
   [[nodiscard]] const pg::Publication* find(const std::string& name) const;
+  /// What else the user can do about a missing publication than to run SQL.
+  [[nodiscard]] const char* alternative() const {
+    return is_standby ? "; run it on the primary" : ", or set create_publication to true";
+  }
   /// An update of the stream that its position requires may be missing if its table is published only now.
   [[nodiscard]] bool loses_changes(const PublishedStream& stream) const {
     return slot && stream.has_position;

@@ -111,8 +111,8 @@ class Problems {
       add(Severity::note, first_subject(), {"it does not exist; the run creates it"});
     } else {
       problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
-      problem.fix = fmt::format("create it with {}, or set create_publication to true",
-                                join_statements(plan.statements));
+      problem.fix =
+          fmt::format("create it with {}{}", join_statements(plan.statements), facts_.alternative());
       add(Severity::error, first_subject(), problem);
     }
     return false;
@@ -148,7 +148,7 @@ class Problems {
         continue;
       } else {
         problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
-        problem.fix = fmt::format("{}, or set create_publication to true", join_statements(plan.statements));
+        problem.fix = join_statements(plan.statements) + facts_.alternative();
       }
       add(Severity::error, first_subject(), problem);
     }

@@ -56,7 +56,8 @@ PublicationFacts look_up(pg::Connection& connection, const config::Config& confi
   facts.version = connection.version();
   facts.database = database;
   facts.names = config.log.publications;
-  facts.may_create = config.log.creates_publication();
+  facts.is_standby = pg::decoding_status(connection).in_recovery;
+  facts.may_create = config.log.creates_publication() && !facts.is_standby;
   facts.slot = slot;
   std::vector<pg::TableName> tables;
   for (const StreamToPublish& stream : streams) {
@@ -229,7 +230,7 @@ void require_publications(pg::Connection& connection, const config::Config& conf
       if (exists) {  // another run was faster
         continue;
       }
-      if (error.sqlstate() == "42501" || error.sqlstate() == "25006") {  // or a standby
+      if (error.sqlstate() == "42501") {
         throw_refused(connection, config, database, error, plan);
       }
       throw;

@@ -266,9 +266,10 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
           fmt::format("create it with {} or set create_replication_slot to true",
                       create_statement(name, plugin))});
   }
-  require_failover_support(connection.version(), config);
+  const pg::DecodingStatus status = pg::decoding_status(connection);
+  require_failover_support(status, config);
   log::info("creating replication slot {}: this waits for {}", name,
-            pg::decoding_status(connection).in_recovery
+            status.in_recovery
                 ? "the primary to write a snapshot of its transactions; to speed it up, run SELECT "
                   "pg_log_standby_snapshot() there"
                 : "open transactions to end");

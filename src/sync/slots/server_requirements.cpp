@@ -41,10 +41,17 @@ void require_logical_decoding(const pg::DecodingStatus& status) {
   }
 }
 
-void require_failover_support(pg::ServerVersion version, const config::Config& config) {
-  if (config.log.failover_slot && !version.has_failover_slots()) {
-    fail({fmt::format("failover_slot needs PostgreSQL 17 or later, the server has {}", version.text()),
+void require_failover_support(const pg::DecodingStatus& status, const config::Config& config) {
+  if (!config.log.failover_slot) {
+    return;
+  }
+  if (!status.version.has_failover_slots()) {
+    fail({fmt::format("failover slots need PostgreSQL 17 or later, the server has {}", status.version.text()),
           "set failover_slot to false"});
+  }
+  if (status.in_recovery) {
+    fail({"a slot of a standby cannot be a failover slot, and this server is a standby",
+          "set host to the primary, or failover_slot to false"});
   }
 }
 

@@ -26,8 +26,8 @@ void require_log_based_version(pg::ServerVersion version);
 /// Throws if the server is a standby that cannot decode WAL (before version 16), or wal_level is too low.
 void require_logical_decoding(const pg::DecodingStatus& status);
 
-/// Throws if the config asks for a failover slot, which the server does not have.
-void require_failover_support(pg::ServerVersion version, const config::Config& config);
+/// Throws if the config asks for a failover slot, but the server can have none.
+void require_failover_support(const pg::DecodingStatus& status, const config::Config& config);
 
 /// Throws if the role may not use replication connections. May open one to find out.
 void require_replication_privilege(const pg::DecodingStatus& status, const config::Config& config,

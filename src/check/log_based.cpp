@@ -159,16 +159,16 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
   }
   check_right(status, config, database, report);
   const std::vector<sync::StreamPosition> positions = sync::positions(streams, state);
-  std::optional<pg::Slot> slot;
+  sync::SlotChoice choice;
   std::string name = sync::slot_names(config, database).front();
   bool is_usable = report.attempt("slot " + name, [&] {
-    const sync::SlotChoice choice = sync::choose_slot(connection, config, database, positions);
-    slot = choice.slot;
-    name = slot ? slot->name : sync::slot_to_create(connection, config, database);
+    choice = sync::choose_slot(connection, config, database, positions);
+    name = choice.slot ? choice.slot->name : sync::slot_to_create(connection, config, database);
     if (!choice.migration.empty()) {
       report.note("slot " + name, {choice.migration, "", ""});
     }
   });
+  std::optional<pg::Slot> slot = choice.slot;
   const std::string plugin = slot ? slot->plugin : std::string(sync::plugin_to_create(config.log));
   report.attempt("plugin", [&] { check_plugin(connection, plugin, report); });
   if (is_usable) {
@@ -191,11 +191,10 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
   const std::string slot_subject = "slot " + name;
   is_usable = report.attempt(slot_subject, [&] {
     if (!slot) {
-      slot =
-          sync::require_slot(connection, config, database, positions);  // throws, with the SQL to create it
+      slot = sync::require_slot(connection, config, database, choice, positions);  // throws, with the SQL
     }
     if (end) {
-      sync::require_readable(connection, slot->name, slot->plugin, *end, positions);
+      sync::require_readable(connection, *slot, *end, positions);
     }
   });
   if (!is_usable) {

@@ -272,14 +272,17 @@ class Coverage {
 };
 
 /// Fills `published` of the tables.
-void find_published(Connection& connection, std::vector<Found>& tables, const Names& names) {
-  const std::vector<Publication> publications = find_publications(connection, names);
+void find_published(Connection& connection, std::vector<Found>& tables,
+                    const std::vector<Publication>& publications) {
   if (publications.empty() || tables.empty()) {
     return;
   }
   std::vector<Oid> oids;
   oids.reserve(tables.size());
   std::ranges::transform(tables, std::back_inserter(oids), &Found::oid);
+  Names names;
+  names.reserve(publications.size());
+  std::ranges::transform(publications, std::back_inserter(names), &Publication::name);
   const ServerVersion version = connection.version();
   const std::string sql = fmt::format(kPublished, kInheritance,
                                       version.has_publication_filters() ? kWithFilters : kWithoutFilters);
@@ -321,7 +324,7 @@ std::vector<Publication> find_publications(Connection& connection, const std::ve
 
 std::vector<std::vector<PublishedTable>> published_tables(Connection& connection,
                                                           const std::vector<TableName>& tables,
-                                                          const std::vector<std::string>& publications) {
+                                                          const std::vector<Publication>& publications) {
   Json names = Json::array();
   for (const TableName& table : tables) {
     names.push_back(Json::array({table.schema, table.table}));
@@ -345,7 +348,7 @@ bool may_publish_updates(const PublishedTable& table, ServerVersion version, boo
 }
 
 std::vector<PublishedTable> unidentified_tables(Connection& connection,
-                                                const std::vector<std::string>& publications) {
+                                                const std::vector<Publication>& publications) {
   const ServerVersion version = connection.version();
   const std::string tree =
       fmt::format(kSuspects, kIsIdentity, version.publishes_generated_columns() ? kGenerated : kNever);

@@ -69,7 +69,9 @@ Lsn confirmed_flush_of(pg::Connection& connection, const std::string& name) {
 pg::Slot existing_slot(pg::Connection& connection, config::Config config,
                        const std::vector<StreamPosition>& positions) {
   config.log.create_slot = false;
-  return require_slot(connection, config, config.server.database(), positions);
+  const std::string database = config.server.database();
+  return require_slot(connection, config, database, choose_slot(connection, config, database, positions),
+                      positions);
 }
 
 /// The log-based streams of the config's database in the catalog.
@@ -182,9 +184,12 @@ void create_slot(const config::Config& config, const SlotFiles& files) {
   creating.log.create_slot = true;
   if (plugin_to_create(config.log) == kPgoutput) {
     creating.log.plugin = config::LogSettings::Plugin::pgoutput;  // also next to a slot of wal2json
-    prepare_publications(connection, creating, files, choose_slot(connection, creating, database, {}).slot);
   }
-  const pg::Slot slot = require_slot(connection, creating, database, {});
+  const SlotChoice choice = choose_slot(connection, creating, database, {});
+  if (plugin_to_create(creating.log) == kPgoutput) {
+    prepare_publications(connection, creating, files, choice.slot);
+  }
+  const pg::Slot slot = require_slot(connection, creating, database, choice, {});
   log::info("replication slot {} is ready at {}", slot.name, to_text(slot.confirmed_flush));
 }
 
@@ -235,7 +240,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
     return;
   }
   const Lsn end = pg::current_wal_lsn(connection);
-  require_readable(connection, slot.name, slot.plugin, end, {});
+  require_readable(connection, slot, end, {});
   if (*position > end) {
     throw Error(ExitCode::log_based_unprepared,
                 fmt::format("the state is at {}, but the server's WAL ends at {}: it belongs to another "

@@ -68,15 +68,27 @@ PublicationFacts look_up(pg::Connection& connection, const config::Config& confi
   const Names names = with_inserts_publications(facts.names);
   return pg::in_one_snapshot(connection, [&] {
     facts.existing = pg::find_publications(connection, names);
-    auto trees = pg::published_tables(connection, tables, names);
+    auto trees = pg::published_tables(connection, tables, facts.existing);
     for (std::size_t i = 0; i < trees.size(); ++i) {
       facts.streams[i].tables = std::move(trees[i]);
     }
     if (with_unidentified) {
-      facts.unidentified = pg::unidentified_tables(connection, names);
+      facts.unidentified = pg::unidentified_tables(connection, facts.existing);
     }
     return facts;
   });
+}
+
+/// The publications of the config, and their publications without updates that exist: the value of pgoutput's
+/// option publication_names, once unquoted.
+Names publications_to_read(const PublicationFacts& facts) {
+  Names names = facts.names;
+  for (const pg::Publication& found : facts.existing) {
+    if (std::ranges::find(names, found.name) == names.end()) {
+      names.push_back(found.name);
+    }
+  }
+  return names;
 }
 
 /// A slot that the config would read without a publication; nothing if there is none.
@@ -192,20 +204,10 @@ std::string inserts_publication(const std::string& publication) {
   return publication.substr(0, length) + std::string(suffix);
 }
 
-std::vector<std::string> publications_to_read(pg::Connection& connection, const config::Config& config) {
-  Names names = config.log.publications;
-  for (const pg::Publication& found :
-       pg::find_publications(connection, with_inserts_publications(config.log.publications))) {
-    if (std::ranges::find(names, found.name) == names.end()) {
-      names.push_back(found.name);
-    }
-  }
-  return names;
-}
-
-void require_publications(pg::Connection& connection, const config::Config& config,
-                          const std::string& database, const std::vector<StreamToPublish>& streams,
-                          const std::optional<std::string>& slot) {
+std::vector<std::string> require_publications(pg::Connection& connection, const config::Config& config,
+                                              const std::string& database,
+                                              const std::vector<StreamToPublish>& streams,
+                                              const std::optional<std::string>& slot) {
   constexpr int most_attempts = 5;
   for (int attempt = 1;; ++attempt) {
     PublicationFacts facts = look_up(connection, config, database, streams, slot, false);
@@ -217,7 +219,7 @@ void require_publications(pg::Connection& connection, const config::Config& conf
     const PublicationPlan plan = facts.may_create ? plan_publications(facts, false) : PublicationPlan();
     if (plan.statements.empty() || attempt == most_attempts) {
       require_no_error(findings);
-      return;
+      return publications_to_read(facts);
     }
     if (const auto error = std::ranges::find(findings, Severity::error, &PublicationFinding::severity);
         error != findings.end()) {

@@ -242,8 +242,7 @@ std::string slot_to_create(pg::Connection& connection, const config::Config& con
 }
 
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
-                      const std::vector<StreamPosition>& positions) {
-  const SlotChoice choice = choose_slot(connection, config, database, positions);
+                      const SlotChoice& choice, const std::vector<StreamPosition>& positions) {
   if (!choice.migration.empty()) {
     log::info("{}", choice.migration);
   }
@@ -281,27 +280,25 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
   return pg::find_slot(connection, name).value();
 }
 
-void require_readable(pg::Connection& connection, const std::string& name, std::string_view plugin, Lsn end,
+void require_readable(pg::Connection& connection, pg::Slot slot, Lsn end,
                       const std::vector<StreamPosition>& positions) {
-  for (milliseconds waited{0};; waited += kSlotPoll) {
-    const auto slot = pg::find_slot(connection, name);
-    if (!slot) {
-      fail({fmt::format("replication slot {} has been dropped", name), "",
-            fmt::format("create it with {} and restart the log-based streams with --full-refresh",
-                        create_statement(name, plugin))});
-    }
-    require_not_lost(*slot);
-    if (!slot->active) {
-      require_positions(*slot, end, positions);
-      return;
-    }
+  for (milliseconds waited{0}; slot.active; waited += kSlotPoll) {
     if (waited >= kSlotTimeout) {
-      fail({fmt::format("replication slot {} is in use by PID {}{}", name, slot->active_pid,
-                        slot->application.empty() ? "" : fmt::format(" (application {})", slot->application)),
-            "two runs must not read one slot", stop_reader_advice(slot->active_pid)});
+      fail({fmt::format("replication slot {} is in use by PID {}{}", slot.name, slot.active_pid,
+                        slot.application.empty() ? "" : fmt::format(" (application {})", slot.application)),
+            "two runs must not read one slot", stop_reader_advice(slot.active_pid)});
     }
     signals::sleep_for(kSlotPoll);
+    auto found = pg::find_slot(connection, slot.name);
+    if (!found) {
+      fail({fmt::format("replication slot {} has been dropped", slot.name), "",
+            fmt::format("create it with {} and restart the log-based streams with --full-refresh",
+                        create_statement(slot.name, slot.plugin))});
+    }
+    slot = std::move(*found);
   }
+  require_not_lost(slot);
+  require_positions(slot, end, positions);
 }
 
 void throw_slot_error(pg::Connection& connection, const pg::ServerError& error, const std::string& slot,

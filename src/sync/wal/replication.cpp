@@ -61,7 +61,8 @@ std::optional<pg::Slot> create_wal2json_slot(pg::Connection& connection, config:
   }
   settings.plugin = config::LogSettings::Plugin::wal2json;
   try {
-    const pg::Slot slot = require_slot(connection, config, database, {});
+    const pg::Slot slot =
+        require_slot(connection, config, database, choose_slot(connection, config, database, {}), {});
     log::warn("replication slot {} uses wal2json, since pgoutput cannot be used: {}", slot.name,
               refusal.what());
     return slot;
@@ -107,13 +108,14 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   require_replication_privilege(status, config_, group.source.database);
   const std::string& database = group.source.database;
   const std::vector<StreamPosition> known = positions(group.streams, state_);
-  const std::optional<pg::Slot> existing = choose_slot(connection, config_, database, known).slot;
+  const SlotChoice choice = choose_slot(connection, config_, database, known);
+  const std::optional<pg::Slot>& existing = choice.slot;
   std::optional<pg::Slot> created;
   if ((existing ? existing->plugin : plugin_to_create(config_.log)) == kPgoutput) {
     try {
-      require_publications(connection, config_, database, streams_to_publish(group.streams, state_),
-                           existing ? std::optional(existing->name) : std::nullopt);
-      group.source.publications = publications_to_read(connection, config_);
+      group.source.publications =
+          require_publications(connection, config_, database, streams_to_publish(group.streams, state_),
+                               existing ? std::optional(existing->name) : std::nullopt);
     } catch (const Error& error) {
       created = existing ? std::nullopt : create_wal2json_slot(connection, config_, database, error);
       if (!created) {
@@ -121,13 +123,13 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
       }
     }
   }
-  const pg::Slot slot = created ? *created : require_slot(connection, config_, database, known);
+  const pg::Slot slot = created ? *created : require_slot(connection, config_, database, choice, known);
   group.source.slot = slot.name;
   group.source.plugin = slot.plugin;
   group.slot_start = slot.confirmed_flush;
   group.source.server_encoding = status.server_encoding;
   group.source.is_standby = status.in_recovery;
-  require_readable(connection, slot.name, slot.plugin, group.source.end, known);
+  require_readable(connection, slot, group.source.end, known);
 }
 
 bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {

@@ -64,10 +64,10 @@ struct PublishedTable {
 };
 
 /// Returns for each table the table itself, first, and all its partitions and child tables, with what the
-/// named publications publish of them; nothing for a missing table. Throws as Connection::query() does.
+/// publications publish of them; nothing for a missing table. Throws as Connection::query() does.
 std::vector<std::vector<PublishedTable>> published_tables(Connection& connection,
                                                           const std::vector<TableName>& tables,
-                                                          const std::vector<std::string>& publications);
+                                                          const std::vector<Publication>& publications);
 
 /// True if the server allows UPDATE and DELETE of the table after it has been added to a publication that
 /// publishes them. `with_generated`: the publication publishes stored generated columns.
@@ -77,7 +77,7 @@ bool may_publish_updates(const PublishedTable& table, ServerVersion version, boo
 /// the publications published updates: their replica identity is missing or not published. Throws as
 /// Connection::query() does.
 std::vector<PublishedTable> unidentified_tables(Connection& connection,
-                                                const std::vector<std::string>& publications);
+                                                const std::vector<Publication>& publications);
 
 /// The publications that may have been created or altered after the position of the slot, whose older changes
 /// cannot be read with them. Adding a table to a publication does not count. Throws as Connection::query()

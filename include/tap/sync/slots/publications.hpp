@@ -33,18 +33,16 @@ std::vector<StreamToPublish> streams_to_publish(const std::vector<const StreamPl
 /// The name of the publication without updates and deletes that belongs to `publication`.
 std::string inserts_publication(const std::string& publication);
 
-/// The publications of the config, and their publications without updates that exist: the value of pgoutput's
-/// option publication_names, once unquoted.
-std::vector<std::string> publications_to_read(pg::Connection& connection, const config::Config& config);
-
 /// Creates the publications and adds the streams' tables to them, as far as the config allows it and no
 /// change gets lost; waits for transactions that changed a table before it was published. `slot` is the
 /// pgoutput slot to be read, or std::nullopt if it will be created afterwards. Logs warnings. Throws Error
 /// (ExitCode::log_based_unprepared) with the SQL if a publication is missing or does not publish all changes
-/// of a stream's table.
-void require_publications(pg::Connection& connection, const config::Config& config,
-                          const std::string& database, const std::vector<StreamToPublish>& streams,
-                          const std::optional<std::string>& slot);
+/// of a stream's table. Returns the publications to read: those of the config, and their publications without
+/// updates.
+std::vector<std::string> require_publications(pg::Connection& connection, const config::Config& config,
+                                              const std::string& database,
+                                              const std::vector<StreamToPublish>& streams,
+                                              const std::optional<std::string>& slot);
 
 /// What is wrong with the publications.
 struct PublicationFinding {

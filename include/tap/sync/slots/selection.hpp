@@ -46,17 +46,18 @@ struct SlotChoice {
 SlotChoice choose_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
                        const std::vector<StreamPosition>& positions);
 
-/// The same, created if the config allows it. Throws if there is none. Logs which slot replaces which.
+/// The chosen slot, created if there is none and the config allows it. Throws if there is none: if there are
+/// `positions`, they are lost. Logs which slot replaces which.
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
-                      const std::vector<StreamPosition>& positions);
+                      const SlotChoice& choice, const std::vector<StreamPosition>& positions);
 
 /// The name of the slot that require_slot() creates: a slot of wal2json that has the preferred name stays.
 std::string slot_to_create(pg::Connection& connection, const config::Config& config,
                            const std::string& database);
 
-/// `plugin` is the slot's. Throws if the slot cannot deliver the changes after `positions`, or another
-/// process reads it for more than 5 s. `end` is the end of the server's WAL.
-void require_readable(pg::Connection& connection, const std::string& slot, std::string_view plugin, Lsn end,
+/// Throws if the slot, as found a moment ago, cannot deliver the changes after `positions`, or if another
+/// process reads it for 5 s more. `end` is the end of the server's WAL.
+void require_readable(pg::Connection& connection, pg::Slot slot, Lsn end,
                       const std::vector<StreamPosition>& positions);
 
 /// Throws if the slot's confirmed flush LSN is past one of the positions.

@@ -90,7 +90,8 @@ class QuickStartTest(SchemaTest):
         self.check_equal("orders")
 
         last, read_on = re.findall(
-            r"(?m)^ {4}((?:tail .*|tap-postgres .* --state .*))$", readme.partition("In practice")[2]
+            r"(?m)^ {4}((?:tail .*|tap-postgres .* --state .*))$",
+            readme.partition("In practice")[2],
         )
         self.own(
             "INSERT INTO orders VALUES (4, 'd'); UPDATE orders SET note = 'B' WHERE id = 2; "

@@ -1,6 +1,7 @@
 """Runs programs and measures time and memory; shared by the benchmarks."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -102,10 +103,15 @@ def median(runs, what):
     return statistics.median(getattr(each, what) for each in runs)
 
 
+def median_ratio(ours, theirs):
+    """Wall time of ours divided by theirs, per pair: the median."""
+    return statistics.median(a.wall / b.wall for a, b in zip(ours, theirs))
+
+
 def ratios(ours, theirs):
     """Wall time of ours divided by theirs, per pair: median, smallest and largest."""
     each = [a.wall / b.wall for a, b in zip(ours, theirs)]
-    return f"{statistics.median(each):.3f} ({min(each):.3f} to {max(each):.3f})"
+    return f"{median_ratio(ours, theirs):.3f} ({min(each):.3f} to {max(each):.3f})"
 
 
 def psql(server, dbname, statement):
@@ -114,44 +120,55 @@ def psql(server, dbname, statement):
     return [*"psql -X -q -A -t".split(), *address, "-c", statement]
 
 
-def compare_with_copy(description, table, sql):
-    """Compares a full-table sync with psql's binary COPY of the table that `sql` creates."""
-    options = arguments(description, rows=2_000_000, pairs=7)
+@contextlib.contextmanager
+def copy_server():
+    """A server for benchmarks of full tables, with the empty database DB."""
     settings = {"shared_buffers": "1GB", "max_wal_size": "4GB", "autovacuum": "off"}
-    with (
-        Server(settings, tcp=False) as server,
-        tempfile.TemporaryDirectory(prefix="tap-postgres-bench-") as folder,
-    ):
+    with Server(settings, tcp=False) as server:
         server.create_database(DB)
-        server.sql(sql.format(rows=options.rows), DB)
-        server.sql(f"VACUUM (FREEZE, ANALYZE) {table}", DB)
-        server.sql("CHECKPOINT")
-        [[size, columns, version]] = server.sql(
-            f"SELECT pg_table_size('{table}') / 1e6,"
-            f" (SELECT relnatts FROM pg_class WHERE relname = '{table}'),"
-            " current_setting('server_version')",
-            DB,
-        )
-        print(
-            f"{options.rows:,} rows, {columns} columns, {size:,.0f} MB, PostgreSQL {version}, "
-            f"{os.cpu_count()} cores"
-        )
+        yield server
 
+
+def about(server):
+    """The server's version and the machine's size."""
+    [[version]] = server.sql("SELECT current_setting('server_version')")
+    return f"PostgreSQL {version}, {os.cpu_count()} cores"
+
+
+def copy_pairs(server, options, table):
+    """Syncs the full table and copies it with psql alternately: the runs of both."""
+    server.sql(f"VACUUM (FREEZE, ANALYZE) {table}", DB)
+    server.sql("CHECKPOINT")
+    with tempfile.TemporaryDirectory(prefix="tap-postgres-bench-") as folder:
         config, catalog = pathlib.Path(folder, "config.json"), pathlib.Path(folder, "catalog.json")
         config.write_text(json.dumps(server.config(DB, filter_dbs=DB)), encoding="utf-8")
         catalog.write_bytes(
             subprocess.check_output(
                 [
-                    *(options.binary, "--config", config),
+                    *(options.binary, "--config", config, "--log-level", "warning"),
                     *"--discover --select * --replication-method FULL_TABLE".split(),
                 ]
             )
         )
-        ours, theirs = alternate(
+        return alternate(
             options.pairs,
             [options.binary, "--config", config, "--catalog", catalog],
             psql(server, DB, f"COPY {table} TO STDOUT (FORMAT binary)"),
         )
+
+
+def compare_with_copy(description, table, sql):
+    """Compares a full-table sync with psql's binary COPY of the table that `sql` creates."""
+    options = arguments(description, rows=2_000_000, pairs=7)
+    with copy_server() as server:
+        server.sql(sql.format(rows=options.rows), DB)
+        [[size, columns]] = server.sql(
+            "SELECT pg_table_size(oid) / 1e6, relnatts FROM pg_class"
+            f" WHERE oid = '{table}'::regclass",
+            DB,
+        )
+        print(f"{options.rows:,} rows, {columns} columns, {size:,.0f} MB, {about(server)}")
+        ours, theirs = copy_pairs(server, options, table)
 
     print(f"medians of {options.pairs} runs each, in turn, output to /dev/null")
     for name, runs in (("psql COPY (FORMAT binary)", theirs), ("tap-postgres", ours)):

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cctype>
+#include <cstddef>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <spdlog/fmt/fmt.h>
@@ -61,17 +64,40 @@ class Builder {
   Json take() { return std::move(root_); }
 
  private:
+  struct Container {
+    Json* container;
+    std::unordered_map<std::string, std::size_t> positions;  ///< of the members by key, if there are many
+  };
+
+  /// The member with the current key, added if there is none.
+  Json& find_member(Container& object) {
+    constexpr std::size_t few = 16;  // up to here the object's own search is as fast
+    auto& members = object.container->get_ref<Json::object_t&>();
+    if (members.size() < few) {
+      return (*object.container)[key_];
+    }
+    if (object.positions.empty()) {
+      for (const auto& [key, value] : members) {
+        object.positions.emplace(key, object.positions.size());
+      }
+    }
+    const auto [position, is_new] = object.positions.emplace(key_, members.size());
+    if (is_new) {
+      members.push_back({key_, nullptr});
+    }
+    return (members.begin() + static_cast<std::ptrdiff_t>(position->second))->second;
+  }
   Json* put(Json&& value) {
     if (open_.empty()) {
       root_ = std::move(value);
       return &root_;
     }
-    Json& parent = *open_.back();
+    Json& parent = *open_.back().container;
     if (parent.is_array()) {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    Json& member = parent[key_];
+    Json& member = find_member(open_.back());
     member = std::move(value);
     return &member;
   }
@@ -83,7 +109,7 @@ class Builder {
     if (open_.size() == kMaxDepth) {
       throw Error(ExitCode::usage, fmt::format("{}: nested more than {} levels deep", what_, kMaxDepth));
     }
-    open_.push_back(put(std::move(container)));
+    open_.push_back({put(std::move(container)), {}});
     return true;
   }
   bool close() {
@@ -94,7 +120,7 @@ class Builder {
   const std::string& what_;
   std::string_view text_;
   Json root_;
-  std::vector<Json*> open_;  // pointers stay valid: a container moves only when a sibling is added
+  std::vector<Container> open_;  // pointers stay valid: a container moves only when a sibling is added
   std::string key_;
 };
 

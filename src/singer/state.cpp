@@ -58,6 +58,7 @@ State::State(Json document, const std::string& source) : document_(std::move(doc
   Json& bookmarks = document_["bookmarks"];
   require(bookmarks.is_object(), "\"bookmarks\"", "an object", bookmarks);
   for (auto& [stream, bookmark] : bookmarks.items()) {
+    positions_.emplace(stream, positions_.size());
     const std::string place = fmt::format("the bookmark of \"{}\"", stream);
     if (bookmark.is_null()) {
       bookmark = Json::object();
@@ -78,22 +79,32 @@ State::State(Json document, const std::string& source) : document_(std::move(doc
 }
 
 Json& State::bookmark(const std::string& stream) {
-  Json& bookmark = document_["bookmarks"][stream];
-  if (bookmark.is_null()) {
-    bookmark = Json::object();
+  Json::object_t& all = bookmarks();
+  const auto [position, is_new] = positions_.emplace(stream, all.size());
+  if (is_new) {
+    all.push_back({stream, Json::object()});
   }
-  return bookmark;
+  return (all.begin() + static_cast<std::ptrdiff_t>(position->second))->second;
 }
 
-bool State::has_bookmark(const std::string& stream) const {
-  return document_["bookmarks"].contains(stream);
+const Json* State::find_bookmark(const std::string& stream) const {
+  const auto position = positions_.find(stream);
+  if (position == positions_.end()) {
+    return nullptr;
+  }
+  const auto& all = document_["bookmarks"].get_ref<const Json::object_t&>();
+  return &(all.begin() + static_cast<std::ptrdiff_t>(position->second))->second;
 }
 
 void State::rename_bookmark(const std::string& from, const std::string& to) {
-  Json& bookmarks = document_["bookmarks"];
-  Json bookmark = std::move(bookmarks[from]);
-  bookmarks.erase(from);
-  bookmarks[to] = std::move(bookmark);
+  Json renamed = std::move(bookmark(from));
+  const std::size_t gap = positions_.at(from);
+  bookmarks().erase(bookmarks().begin() + static_cast<std::ptrdiff_t>(gap));
+  positions_.erase(from);
+  for (auto& [stream, position] : positions_) {
+    position -= position > gap ? 1 : 0;
+  }
+  bookmark(to) = std::move(renamed);
   if (currently_syncing() == from) {
     set_currently_syncing(to);
   }

@@ -39,9 +39,14 @@ void Writer::activate_version(std::string_view stream, std::int64_t version) {
   message({{"type", "ACTIVATE_VERSION"}, {"stream", stream}, {"version", version}});
 }
 
-void Writer::state(const Json& state) {
-  message({{"type", "STATE"}, {"value", state}});
+std::size_t Writer::state(const Json& state) {
+  const std::size_t start = buffer_.size();
+  buffer_.append(R"({"type":"STATE","value":)");  // not a message(): a copy of the state would be large
+  append_json(buffer_, state);
+  buffer_.append("}\n");
+  const std::size_t size = buffer_.size() - start;
   flush();
+  return size;
 }
 
 void Writer::catalog_entry(const Json& entry) {
@@ -88,6 +93,7 @@ void Writer::wait_until_writable() const {
 }
 
 void Writer::part(std::string_view text) {
+  record_bytes_ += text.size();
   if (text.size() < kEnough) {
     buffer_.append(text);
   } else {  // not copied: it may be the largest value of all

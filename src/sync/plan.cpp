@@ -58,7 +58,7 @@ void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::
   const std::string short_id = fmt::format("{}-{}", stream.schema_name, stream.table);
   for (const std::string& id : {short_id, fmt::format("{}-{}", planned.database, short_id)}) {
     const bool is_ours = id != short_id || planned.database == home;
-    if (is_ours && !state.has_bookmark(stream.id) && state.has_bookmark(id)) {
+    if (is_ours && state.find_bookmark(stream.id) == nullptr && state.find_bookmark(id) != nullptr) {
       log::info("{}: using the bookmark of {}", stream.id, id);
       state.rename_bookmark(id, stream.id);
     }

@@ -56,8 +56,8 @@ void copy_stream(RetryingConnection& database, const StreamPlan& stream, const c
 }
 
 void sync_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
-                 WalReplication& logs, singer::State& state, singer::Writer& writer, Totals& totals) {
-  StreamOutput output(stream, config, state, writer);
+                 WalReplication& logs, StateWriter& states, singer::Writer& writer, Totals& totals) {
+  StreamOutput output(stream, config, states, writer);
   try {
     copy_stream(database, stream, config, logs, output);
   } catch (const singer::OutputError&) {
@@ -70,6 +70,36 @@ void sync_stream(RetryingConnection& database, const StreamPlan& stream, const c
   ++totals.streams;
   totals.rows += output.rows();
   totals.bytes += output.bytes();
+}
+
+/// Copies the streams that are not read from WAL. Returns the IDs of those that failed.
+std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, RetryingConnection& database,
+                                      const config::Config& config, WalReplication& logs, StateWriter& states,
+                                      singer::Writer& writer, Totals& totals) {
+  std::vector<std::string> failed;
+  for (const StreamPlan& stream : streams) {
+    if (logs.has_initial_snapshot(stream)) {
+      continue;
+    }
+    bool is_complete = false;
+    const auto fail = [&](const Error& error) {
+      log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
+      failed.push_back(stream.stream.id);
+      database.drop();
+    };
+    try {
+      sync_stream(database, stream, config, logs, states, writer, totals);
+      is_complete = true;
+    } catch (const StreamError& error) {
+      fail(error);
+    } catch (const pg::ServerError& error) {  // transient, too: its retries are exhausted
+      fail(error);
+    }
+    logs.note_copy(stream, is_complete);
+    database.drop_if_large();
+    writer.flush();
+  }
+  return failed;
 }
 
 }  // namespace
@@ -90,35 +120,22 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   if (config.secondary.used) {
     secondary.emplace(config, config.copy_server());
   }
-  RetryingConnection& copies = secondary ? *secondary : primary;
   WalReplication logs(config, streams, state, state_file);
   logs.prepare(primary);
   std::vector<std::string> failed;
   const Progress progress("");
   Totals totals;
-  for (const StreamPlan& stream : streams) {
-    if (logs.has_initial_snapshot(stream)) {
-      continue;
-    }
-    bool is_complete = false;
-    const auto fail = [&](const Error& error) {
-      log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
-      failed.push_back(stream.stream.id);
-      copies.drop();
-    };
-    try {
-      sync_stream(copies, stream, config, logs, state, writer, totals);
-      is_complete = true;
-    } catch (const StreamError& error) {
-      fail(error);
-    } catch (const pg::ServerError& error) {  // transient, too: its retries are exhausted
-      fail(error);
-    }
-    logs.note_copy(stream, is_complete);
-    copies.drop_if_large();
-    writer.flush();
+  StateWriter states(config, state, writer);
+  try {
+    failed = copy_streams(streams, secondary ? *secondary : primary, config, logs, states, writer, totals);
+    std::ranges::copy(logs.read_wal(primary, states, writer, totals), std::back_inserter(failed));
+  } catch (const singer::OutputError&) {
+    throw;
+  } catch (...) {
+    states.write_postponed();
+    throw;
   }
-  std::ranges::copy(logs.read_wal(primary, writer, totals), std::back_inserter(failed));
+  states.write_postponed();
   log::info("{} of {} streams, {} rows, {} in {:.1f} s", totals.streams, streams.size(), totals.rows,
             readable_size(totals.bytes), progress.elapsed().count());
   if (!failed.empty()) {

@@ -37,21 +37,27 @@ void StreamOutput::begin(const std::vector<std::string>& columns,
   log::info("{}: {}", plan_.stream.id,
             plan_.method == singer::ReplicationMethod::incremental ? "reading rows with new keys"
                                                                    : "copying the table");
-  state_.set_currently_syncing(plan_.stream.id);
+  states_.state().set_currently_syncing(plan_.stream.id);
   writer_.schema(plan_.name, schema_of(plan_.stream, columns, config_.values), plan_.stream.key_properties,
                  bookmark_properties);
-  write_state();
+  states_.write_if_worthwhile();
 }
 
-void StreamOutput::write_state() {
-  writer_.state(state_.document());
-  rows_since_state_ = 0;
-  last_state_ = Clock::now();
+void StreamOutput::write_state_after_error(bool is_last) {
+  if (!begun_) {
+    if (is_last) {
+      states_.write_postponed();
+    }
+  } else if (is_last) {
+    states_.write();
+  } else {
+    states_.write_if_worthwhile();
+  }
 }
 
 void StreamOutput::end() {
-  state_.set_currently_syncing(std::nullopt);
-  write_state();
+  states_.state().set_currently_syncing(std::nullopt);
+  states_.write_if_worthwhile();
 }
 
 std::string StreamOutput::rest() const {

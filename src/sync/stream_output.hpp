@@ -6,39 +6,48 @@
 #include <string>
 #include <vector>
 
+#include <tap/base/error.hpp>
 #include <tap/config/config.hpp>
-#include <tap/singer/state.hpp>
+#include <tap/pg/errors.hpp>
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 
 #include "progress.hpp"
+#include "state_writer.hpp"
 
 namespace tap::sync {
 
-/// Writes the messages of one stream's copy, with STATEs at the intervals of the config. The constructor's
-/// arguments must outlive it.
+/// Writes the messages of one stream's copy, with STATEs at the intervals of the config and, unless they are
+/// large, where the copy begins and ends. The constructor's arguments must outlive it.
 class StreamOutput {
  public:
-  StreamOutput(const StreamPlan& plan, const config::Config& config, singer::State& state,
+  StreamOutput(const StreamPlan& plan, const config::Config& config, StateWriter& states,
                singer::Writer& writer)
-      : plan_(plan), config_(config), state_(state), writer_(writer), progress_(plan.stream.id) {}
+      : plan_(plan), config_(config), states_(states), writer_(writer), progress_(plan.stream.id) {}
 
   /// The stream's bookmark for the next STATE. Valid until a message is written.
-  Json& bookmark() { return state_.bookmark(plan_.stream.id); }
+  Json& bookmark() { return states_.state().bookmark(plan_.stream.id); }
 
   /// Runs one attempt of the copy. If `copy` throws, calls `save` to update the bookmark and writes a STATE,
-  /// so that the target need not wait for the next attempt or run. Writes nothing after OutputError.
+  /// so that the target need not wait for the next attempt or run; after an error of this stream only, the
+  /// next stream follows at once, so that a large STATE can wait. Writes nothing after OutputError.
   template <class Copy, class Save>
   void attempt(Copy copy, Save save) {
     try {
       copy();
     } catch (const singer::OutputError&) {
       throw;
+    } catch (const StreamError&) {
+      save();
+      write_state_after_error(false);
+      throw;
+    } catch (const pg::PostgresError& error) {
+      save();
+      write_state_after_error(error.is_transient());
+      throw;
     } catch (...) {
       save();
-      if (begun_) {
-        write_state();
-      }
+      write_state_after_error(true);
       throw;
     }
   }
@@ -56,11 +65,11 @@ class StreamOutput {
     bytes_since_check_ += size;
     bytes_ += size;
     ++rows_;
-    ++rows_since_state_;
-    return rows_since_state_ >= config_.state_every_rows || is_time();
+    states_.note_records();
+    return states_.is_due() || is_time();
   }
-  void write_state();
-  /// Writes the last STATE, without currently_syncing.
+  void write_state() { states_.write(); }
+  /// Writes a STATE without currently_syncing.
   void end();
 
   /// Sets the expected number of rows, for the progress line; 0 if it is unknown.
@@ -84,14 +93,16 @@ class StreamOutput {
     const auto now = Clock::now();
     progress_.report_if_due(now, rows_, [&] { return rest(); });
     report_metrics(now);
-    return now - last_state_ >= config_.state_every_time;
+    return states_.is_time(now);
   }
+  /// `is_last`: nothing may be written for long.
+  void write_state_after_error(bool is_last);
   [[nodiscard]] std::string rest() const;
   void report_metrics(Clock::time_point now);
 
   const StreamPlan& plan_;
   const config::Config& config_;
-  singer::State& state_;
+  StateWriter& states_;
   singer::Writer& writer_;
   Progress progress_;
   bool begun_ = false;
@@ -100,9 +111,7 @@ class StreamOutput {
   std::uint64_t expected_ = 0;
   std::uint64_t reported_rows_ = 0;  ///< in METRIC lines
   Clock::time_point last_metric_ = Clock::now();
-  std::uint64_t rows_since_state_ = 0;
   std::size_t bytes_since_check_ = 0;
-  Clock::time_point last_state_;
 };
 
 }  // namespace tap::sync

@@ -112,6 +112,18 @@ TEST_CASE("a document keeps the order of its keys and every digit of its numbers
         "[18446744073709551615,-9223372036854775808,18446744073709551616]");
 }
 
+TEST_CASE("the last of several members with one key counts, also in a large object") {
+  std::string members;
+  std::string expected;
+  for (int i = 0; i < 40; ++i) {
+    members += "\"k" + std::to_string(i) + "\":[" + std::to_string(i) + "],";
+    expected +=
+        "\"k" + std::to_string(i) + "\":" + (i % 30 == 1 ? "\"new\"" : "[" + std::to_string(i) + "]") + ",";
+  }
+  CHECK(rewrite("{" + members + R"("k1":"new","z":{"k2":2},"k31":"new"})") ==
+        "{" + expected + R"("z":{"k2":2}})");
+}
+
 TEST_CASE("an indented document has one member per line") {
   CHECK(to_text(parse_json(R"({"a":[1,{"b":2}],"c":{},"d":[]})", "t"), 2) == R"({
   "a": [

@@ -144,6 +144,17 @@ TEST_CASE("a state preserves unknown keys") {
   CHECK(state.document()["currently_syncing"].is_null());
 }
 
+TEST_CASE("a renamed bookmark comes last, and the others keep their places") {
+  singer::State state(parse_json(R"({"bookmarks": {"a": {"v": 1}, "b": {"v": 2}, "c": null}})", "s"), "s");
+  state.rename_bookmark("a", "z");
+  CHECK(to_text(state.document()) == R"({"bookmarks":{"b":{"v":2},"c":{},"z":{"v":1}}})");
+  CHECK(state.find_bookmark("a") == nullptr);
+  CHECK(to_text(*state.find_bookmark("z")) == R"({"v":1})");
+  state.bookmark("c")["v"] = 3;
+  state.bookmark("a")["v"] = 4;
+  CHECK(to_text(state.document()) == R"({"bookmarks":{"b":{"v":2},"c":{"v":3},"z":{"v":1},"a":{"v":4}}})");
+}
+
 TEST_CASE("an invalid state names the place") {
   const auto load = [](const char* text) { return singer::State(parse_json(text, "s.json"), "s.json"); };
   REQUIRE_THROWS_WITH(load("[]"), "s.json: the state must be an object, but is array");

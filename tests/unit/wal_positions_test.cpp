@@ -2,7 +2,6 @@
 #include "catch.hpp"
 #include "sync/wal/positions.hpp"
 #include "sync/wal/run_limits.hpp"
-#include "sync/wal/state_schedule.hpp"
 
 using namespace tap;
 using namespace tap::sync;
@@ -130,19 +129,4 @@ TEST_CASE("a run ends after a time without messages") {
   limits.note_messages(kStart + 9s);
   CHECK_FALSE(limits.is_out_of_time(kStart + 18s));
   CHECK(limits.is_out_of_time(kStart + 19s));
-}
-
-TEST_CASE("a STATE is due by records, by time and on request") {
-  StateSchedule schedule(100, 5s, kStart);
-  CHECK_FALSE(schedule.is_due(99));
-  CHECK(schedule.is_due(100));
-  CHECK_FALSE(schedule.is_time(kStart + 4s));
-  CHECK(schedule.is_time(kStart + 5s));
-  schedule.request();
-  CHECK(schedule.is_due(1));
-  schedule.note_state(kStart + 5s, 30);
-  CHECK_FALSE(schedule.is_due(129));
-  CHECK(schedule.is_due(130));
-  CHECK_FALSE(schedule.is_time(kStart + 9s));
-  CHECK(schedule.is_time(kStart + 10s));
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include <tap/base/json.hpp>
 
@@ -20,7 +22,8 @@ class State {
   /// renamed or removed.
   Json& bookmark(const std::string& stream);
 
-  [[nodiscard]] bool has_bookmark(const std::string& stream) const;
+  /// Null if there is none. The pointer is valid as long as the reference that bookmark() returns.
+  [[nodiscard]] const Json* find_bookmark(const std::string& stream) const;
   /// Moves a bookmark to a stream's new id.
   void rename_bookmark(const std::string& from, const std::string& to);
 
@@ -31,7 +34,10 @@ class State {
   [[nodiscard]] const Json& document() const { return document_; }
 
  private:
+  Json::object_t& bookmarks() { return document_["bookmarks"].get_ref<Json::object_t&>(); }
+
   Json document_;
+  std::unordered_map<std::string, std::size_t> positions_;  ///< of bookmarks: a document searches its keys
 };
 
 /// Reads the state file at `path`. Throws Error (ExitCode::usage).

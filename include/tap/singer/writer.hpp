@@ -36,7 +36,8 @@ class Writer {
   void schema(std::string_view stream, const Json& schema, const std::vector<std::string>& key_properties,
               const std::vector<std::string>& bookmark_properties);
   void activate_version(std::string_view stream, std::int64_t version);
-  void state(const Json& state);
+  /// Returns the size of the line.
+  std::size_t state(const Json& state);
   /// Adds a stream to the catalog, one member per line for people who edit it. Nothing is written before
   /// finish_catalog(), so a failed run leaves stdout empty.
   void catalog_entry(const Json& entry);
@@ -56,14 +57,15 @@ class Writer {
       throw;
     }
     const std::size_t size = buffer_.size() - start;
+    record_bytes_ += size;
     if (buffer_.size() >= kEnough) {
       flush();
     }
     return size;
   }
 
-  /// Writes a piece of a line that the caller has built. Call end_of_line() after the last piece of a line,
-  /// or of several lines.
+  /// Writes a piece of a RECORD line that the caller has built. Call end_of_line() after the last piece of a
+  /// line, or of several lines.
   void part(std::string_view text);
   void end_of_line() {
     if (buffer_.size() >= kEnough) {
@@ -72,6 +74,9 @@ class Writer {
   }
 
   void flush();
+
+  /// The size of all RECORD lines so far.
+  [[nodiscard]] std::uint64_t record_bytes() const { return record_bytes_; }
 
   /// Calls `meanwhile` about once a second while the target blocks the output. It must not write. An empty
   /// function turns this off.
@@ -90,6 +95,7 @@ class Writer {
 
   int file_;
   Buffer buffer_;
+  std::uint64_t record_bytes_ = 0;
   std::function<void()> meanwhile_;
   bool may_block_ = false;  ///< it is a pipe, a socket or a terminal
 };

@@ -15,7 +15,8 @@ namespace tap::sync {
 namespace {
 
 std::optional<Lsn> position_of(const std::string& stream, const singer::State& state) {
-  return oldest_needed_lsn(state.document()["bookmarks"].value(stream, Json::object()));
+  const Json* const bookmark = state.find_bookmark(stream);
+  return bookmark == nullptr ? std::nullopt : oldest_needed_lsn(*bookmark);
 }
 
 }  // namespace

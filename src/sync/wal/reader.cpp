@@ -73,23 +73,22 @@ std::string skip_remedy(const WalSource& source, pg::ServerVersion version) {
 
 WalReader::WalReader(const config::Config& config, const WalSource& source,
                      const std::vector<const StreamPlan*>& streams, FlushTracker& flush_tracker,
-                     singer::State& state, singer::Writer& writer)
+                     StateWriter& states, singer::Writer& writer)
     : config_(config),
       source_(source),
       flush_tracker_(flush_tracker),
-      state_(state),
+      states_(states),
       writer_(writer),
       time_extracted_(utc_now()),
-      streams_(config, streams, state),
+      streams_(config, streams, states.state()),
       plugin_(config, source),
       records_(config, writer, visibility_, time_extracted_,
                [this](WalStream& stream, const Error& error) { streams_.fail(stream, error); }),
       limits_(config.log, source.end, Clock::now()),
-      state_schedule_(config.state_every_rows, config.state_every_time, Clock::now()),
       reconnections_(Clock::now()),
       progress_(fmt::format("WAL of database {}", source.database)) {
   for (const StreamPlan* plan : streams) {
-    records_.raise_sequence(sequence_of(state_.bookmark(plan->stream.id)));
+    records_.raise_sequence(sequence_of(states_.state().bookmark(plan->stream.id)));
   }
 }
 
@@ -144,7 +143,7 @@ void WalReader::read(pg::Connection& connection) {
     throw;
   } catch (...) {
     streams_.update_bookmarks(positions_.written_lsn(), std::nullopt, records_.sequence());
-    writer_.state(state_.document());
+    states_.write();
     replication->finish();
     throw;
   }
@@ -236,12 +235,17 @@ void WalReader::read_to_end(pg::Connection& connection, pg::ReplicationStream& r
       if (is_at_end() || (look && limits_.is_out_of_time(Clock::now())) || wants_new_connections_) {
         return;
       }
-      if (state_schedule_.is_due(records_.count()) || (look && state_schedule_.is_time(Clock::now()))) {
+      if (is_state_due(look)) {
         write_state(connection);
       }
     }
     next(connection, replication, sink);
   }
+}
+
+bool WalReader::is_state_due(bool look_at_clock) {
+  const bool is_wanted = std::exchange(wants_state_, false) && states_.is_cheap();
+  return is_wanted || states_.is_due() || (look_at_clock && states_.is_time(Clock::now()));
 }
 
 void WalReader::look_at_clock(const pg::ReplicationStream& replication) {
@@ -294,7 +298,7 @@ void WalReader::on_change(TableLookup& lookup, const Change& change, Lsn lsn) {
     case Change::Kind::commit:
       if (positions_.end_transaction()) {
         if (records_.end_transaction()) {
-          state_schedule_.request();
+          wants_state_ = true;
         }
         positions_.receive(change.commit_end);
         update_written_lsn();
@@ -312,8 +316,10 @@ void WalReader::on_change(TableLookup& lookup, const Change& change, Lsn lsn) {
 void WalReader::on_row(TableLookup& lookup, const Change& change, Lsn lsn) {
   for (WalStream* const stream : router_->find(lookup, change)) {
     if (!stream->failed && positions_.commit_end() > stream->bookmark) {
+      const std::uint64_t before = records_.count();
       isolate_stream_errors([&] { records_.write(lookup, *stream, change, lsn); },
                             [&](const Error& error) { streams_.fail(*stream, error); });
+      states_.note_records(records_.count() - before);
     }
   }
 }
@@ -348,8 +354,7 @@ void WalReader::write_state(pg::Connection& connection) {
       positions_.written_lsn(),
       streams_.need_next_transaction_id() ? std::optional(next_transaction_id(connection)) : std::nullopt,
       records_.sequence());
-  writer_.state(state_.document());
-  state_schedule_.note_state(Clock::now(), records_.count());
+  states_.write();
 }
 
 void WalReader::acknowledge(pg::ReplicationStream& replication) {

@@ -11,7 +11,6 @@
 
 #include <tap/change/decoder.hpp>
 #include <tap/pg/replication_stream.hpp>
-#include <tap/singer/state.hpp>
 
 #include "flush_tracker.hpp"
 #include "memory_reconnections.hpp"
@@ -19,9 +18,9 @@
 #include "replication_error.hpp"
 #include "replication_start.hpp"
 #include "run_limits.hpp"
-#include "state_schedule.hpp"
 #include "streams.hpp"
 #include "sync/progress.hpp"
+#include "sync/state_writer.hpp"
 #include "sync/wal/records/record_writer.hpp"
 #include "sync/wal/records/router.hpp"
 
@@ -31,9 +30,10 @@ namespace tap::sync {
 /// replication slot, has them decoded, routed and written, and stops at the limits of the run.
 class WalReader {
  public:
-  /// Reads from the bookmarks in `state`, which it keeps up to date. All references must outlive this object.
+  /// Reads from the bookmarks in the state, which it keeps up to date. All references must outlive this
+  /// object.
   WalReader(const config::Config& config, const WalSource& source,
-            const std::vector<const StreamPlan*>& streams, FlushTracker& flush_tracker, singer::State& state,
+            const std::vector<const StreamPlan*>& streams, FlushTracker& flush_tracker, StateWriter& states,
             singer::Writer& writer);
 
   /// Reads until the run ends; `connection` is for lookups. Can be called again after TransientError, or a
@@ -73,6 +73,7 @@ class WalReader {
   void on_change(TableLookup& lookup, const change::Change& change, Lsn lsn);
   void on_row(TableLookup& lookup, const change::Change& change, Lsn lsn);
   [[nodiscard]] bool is_at_end() const;
+  [[nodiscard]] bool is_state_due(bool look_at_clock);
   [[nodiscard]] bool is_reconnection_due(const pg::Connection& connection,
                                          const pg::ReplicationStream& replication, bool is_idle) const;
 
@@ -86,7 +87,7 @@ class WalReader {
   const config::Config& config_;
   const WalSource& source_;
   FlushTracker& flush_tracker_;
-  singer::State& state_;
+  StateWriter& states_;
   singer::Writer& writer_;
 
   std::string time_extracted_;
@@ -101,10 +102,10 @@ class WalReader {
 
   WalPositions positions_;
   RunLimits limits_;
-  StateSchedule state_schedule_;
   MemoryReconnections reconnections_;
   Progress progress_;
   bool wants_new_connections_ = false;
+  bool wants_state_ = false;                ///< at the next opportunity, if it is cheap
   bool has_new_messages_ = false;           ///< since the last reading of the clock
   std::uint64_t messages_until_clock_ = 0;  ///< until the next reading of the clock
 };

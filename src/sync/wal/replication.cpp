@@ -169,8 +169,8 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
   }
 }
 
-std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, singer::Writer& writer,
-                                                  Totals& totals) {
+std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, StateWriter& states,
+                                                  singer::Writer& writer, Totals& totals) {
   const bool is_endless = !config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle;
   const auto is_read = [](const auto& entry) { return !entry.second.to_read.empty(); };
   if (is_endless && std::ranges::count_if(groups_, is_read) > 1) {
@@ -182,7 +182,7 @@ std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, 
   for (auto& entry : groups_) {
     if (is_read(entry)) {
       Group& group = entry.second;
-      std::ranges::copy(read_group(database, group, *group.flush_tracker, writer, totals),
+      std::ranges::copy(read_group(database, group, *group.flush_tracker, states, writer, totals),
                         std::back_inserter(failed));
     }
   }
@@ -190,11 +190,11 @@ std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, 
 }
 
 std::vector<std::string> WalReplication::read_group(RetryingConnection& database, const Group& group,
-                                                    FlushTracker& flush_tracker, singer::Writer& writer,
-                                                    Totals& totals) {
+                                                    FlushTracker& flush_tracker, StateWriter& states,
+                                                    singer::Writer& writer, Totals& totals) {
   const std::string subject = subject_of(group.source.database);
   const Progress progress(subject);
-  WalReader reader(config_, group.source, group.to_read, flush_tracker, state_, writer);
+  WalReader reader(config_, group.source, group.to_read, flush_tracker, states, writer);
   AttemptProgress attempts(positions(group.to_read, state_));
   const auto attempt = [&](pg::Connection& connection) {
     attempts.begin_attempt(AttemptProgress::Clock::now(), count_records(reader));

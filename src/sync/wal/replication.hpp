@@ -17,6 +17,7 @@
 #include "reader.hpp"
 #include "sync/progress.hpp"
 #include "sync/retrying_connection.hpp"
+#include "sync/state_writer.hpp"
 
 namespace tap::sync {
 
@@ -45,7 +46,8 @@ class WalReplication {
   void note_copy(const StreamPlan& stream, bool is_complete);
 
   /// Reads WAL for the streams with a complete initial snapshot. Returns the IDs of those that failed.
-  std::vector<std::string> read_wal(RetryingConnection& database, singer::Writer& writer, Totals& totals);
+  std::vector<std::string> read_wal(RetryingConnection& database, StateWriter& states, singer::Writer& writer,
+                                    Totals& totals);
 
  private:
   /// The streams of one database.
@@ -61,7 +63,8 @@ class WalReplication {
   void prepare_group(pg::Connection& connection, Group& group);
   /// Returns the IDs of the streams that failed.
   std::vector<std::string> read_group(RetryingConnection& database, const Group& group,
-                                      FlushTracker& flush_tracker, singer::Writer& writer, Totals& totals);
+                                      FlushTracker& flush_tracker, StateWriter& states,
+                                      singer::Writer& writer, Totals& totals);
 
   const config::Config& config_;
   singer::State& state_;

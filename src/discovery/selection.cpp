@@ -62,7 +62,10 @@ bool is_selected(Json& stream) {
   return own != nullptr && own->contains("selected") && (*own)["selected"] == true;
 }
 
-void select_stream(Json& stream, std::vector<Pattern>& patterns) {
+/// Applies the patterns to a stream, which an earlier catalog may have selected. True if one of them selects
+/// it or a column of it.
+bool select_stream(Json& stream, std::vector<Pattern>& patterns) {
+  const bool was_selected = is_selected(stream);
   Json& own = singer::metadata(stream, "");
   const std::string schema = own.at("schema-name");
   const std::string table = stream.at("table_name");
@@ -85,23 +88,27 @@ void select_stream(Json& stream, std::vector<Pattern>& patterns) {
   const auto whole = [](const Pattern& pattern) { return pattern.column.empty(); };
   const bool whole_table = any(false, whole);
   const bool excluded = any(true, whole);
+  const auto named = [&](const Json& entry, bool excludes) {
+    const std::string column(singer::column_of(entry).value_or(""));
+    return !column.empty() &&
+           any(excludes, [&](const Pattern& pattern) { return matches_column(pattern, column); });
+  };
   bool some_column = false;
+  for (const Json& entry : stream["metadata"]) {
+    const bool is_out = named(entry, true);
+    some_column = (named(entry, false) && !is_out) || some_column;
+  }
   for (Json& entry : stream["metadata"]) {
-    if (entry["breadcrumb"].empty()) {
-      continue;
-    }
-    const std::string column = entry["breadcrumb"][1];
-    const auto by_name = [&](const Pattern& pattern) { return matches_column(pattern, column); };
-    const bool named = any(false, by_name);
-    const bool missing_out = any(true, by_name);
-    some_column = some_column || (named && !missing_out);
-    if (missing_out || (!whole_table && !excluded)) {
-      entry["metadata"]["selected"] = named && !missing_out;
-    } else if (named) {
+    if (named(entry, true)) {
+      entry["metadata"]["selected"] = false;
+    } else if (named(entry, false)) {
       entry["metadata"]["selected"] = true;
+    } else if (some_column && !whole_table && !was_selected && !entry["breadcrumb"].empty()) {
+      entry["metadata"]["selected"] = false;
     }
   }
-  own["selected"] = (whole_table || some_column) && !excluded;
+  own["selected"] = (whole_table || some_column || was_selected) && !excluded;
+  return whole_table || some_column;
 }
 
 /// Metadata that discovery always rewrites; everything else in an earlier catalog belongs to the user.
@@ -194,8 +201,8 @@ Selector::Selector(Selection selection) : selection_(std::move(selection)) {
 }
 
 void Selector::apply(DiscoveredStream& stream) {
-  if (!patterns_.empty()) {
-    select_stream(stream.entry, patterns_);
+  if (!patterns_.empty() && !select_stream(stream.entry, patterns_)) {
+    return;
   }
   if (!is_selected(stream.entry)) {
     return;

@@ -137,6 +137,43 @@ TEST_CASE("an earlier catalog's selections are kept, by id or by the other taps'
   }
 }
 
+TEST_CASE("patterns add to the selections of an earlier catalog, each with its own method") {
+  const auto method_of = [](DiscoveredStream& stream) {
+    return singer::metadata(stream.entry, "").value("replication-method", "none");
+  };
+  auto before = shop();
+  select(before, {{"public.orders", "!*.*.c"}, singer::ReplicationMethod::log_based, std::nullopt});
+  const Json earlier = catalog_of(before);
+
+  auto streams = shop();
+  keep_selections(streams, earlier);
+  select(streams, {{"public.items"}, singer::ReplicationMethod::full_table, std::nullopt});
+  CHECK(selected(streams) == "public.orders(a,b) public.items(a,b) ");
+  CHECK(method_of(streams[0]) == "LOG_BASED");
+  CHECK(method_of(streams[1]) == "FULL_TABLE");
+
+  streams = shop();
+  keep_selections(streams, earlier);
+  select(streams, {{"public.orders.c"}, std::nullopt, std::nullopt});
+  CHECK(selected(streams) == "public.orders(a,b,c) ");
+
+  streams = shop();
+  keep_selections(streams, earlier);
+  select(streams, {{"!public.orders.b"}, singer::ReplicationMethod::full_table, std::nullopt});
+  CHECK(selected(streams) == "public.orders(a) ");
+  CHECK(method_of(streams[0]) == "LOG_BASED");
+
+  streams = shop();
+  keep_selections(streams, earlier);
+  select(streams, {{"!public.orders"}, std::nullopt, std::nullopt});
+  CHECK(selected(streams).empty());
+
+  streams = shop();
+  keep_selections(streams, earlier);
+  select(streams, {{}, singer::ReplicationMethod::full_table, std::nullopt});
+  CHECK(method_of(streams[0]) == "FULL_TABLE");
+}
+
 TEST_CASE("metadata of an earlier catalog with an unknown breadcrumb is ignored") {
   auto before = shop();
   select(before, {{"public.orders"}, singer::ReplicationMethod::full_table, std::nullopt});

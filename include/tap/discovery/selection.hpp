@@ -50,7 +50,9 @@ class EarlierCatalog {
   std::map<std::string, Json*> missing_;  ///< by id: the streams not discovered so far
 };
 
-/// Selects streams and columns by patterns, then sets the replication method and key of the selected streams.
+/// Selects streams and columns by patterns, then sets the replication method and key of the streams that the
+/// patterns select, or of all selected ones if there are no patterns. What an earlier catalog selected stays
+/// selected unless a pattern excludes it.
 /// A stream that cannot have them (a view with LOG_BASED, a table without the key) is deselected with a
 /// warning.
 class Selector {

@@ -32,6 +32,6 @@ with DAG(
     for group, folder in GROUPS.items():
         BashOperator(
             task_id=group,
-            bash_command=f"exec {PIPELINE} {folder} {TARGET}",
+            bash_command=f"exec {PIPELINE} --wait 600 --locked 75 {folder} {TARGET}",
             execution_timeout=datetime.timedelta(hours=6),
         )

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -36,20 +37,20 @@ class PipelineTest(SchemaTest):
     def target(self):
         return [sys.executable, str(TARGET), "--dsn", self.dsn, "--schema", self.schema]
 
-    def start(self, *target):
+    def start(self, *target, options=(), env=None):
         folder = tempfile.TemporaryDirectory(prefix="tap-postgres-run-")
         running = Process(
-            [str(EXAMPLES / "pipeline"), str(self.path), *(target or self.target())],
+            [str(EXAMPLES / "pipeline"), *options, str(self.path), *(target or self.target())],
             folder,
-            tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY)}),
+            tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY), **(env or {})}),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
         self.addCleanup(running.close)
         return running
 
-    def run_once(self, *target, expect=0):
-        running = self.start(*target)
+    def run_once(self, *target, expect=0, **extra):
+        running = self.start(*target, **extra)
         self.assertEqual(running.wait(), expect, running)
         return running.log
 
@@ -72,7 +73,40 @@ class PipelineTest(SchemaTest):
         with open(self.path / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.assertEqual(self.run_once(), f"pipeline: another run is active in {self.path}\n")
+            log = self.run_once(options=["--locked", "99", "--wait", "1"], expect=99)
+            self.assertEqual(log, f"pipeline: another run is active in {self.path}\n")
         self.assertFalse((self.path / "state.json").exists())
+
+    def test_waits_for_the_other_run(self):
+        """As a retry of a task that was stopped while its target still writes."""
+        with open(self.path / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            running = self.start(options=["--locked", "99", "--wait", "60"])
+            until(lambda: self.waits_for_lock(running.process.pid), running)
+        self.assertEqual(running.wait(), 0, running)
+        self.check_equal("t")
+
+    @staticmethod
+    def waits_for_lock(script):
+        waiting = re.findall(r"-> FLOCK .*? (\d+) ", pathlib.Path("/proc/locks").read_text())
+        children = pathlib.Path(f"/proc/{script}/task/{script}/children").read_text().split()
+        return bool(set(waiting) & set(children))
+
+    def test_malformed_options(self):
+        usage = "usage: pipeline [--wait SECONDS] [--locked CODE] FOLDER TARGET [ARGUMENT...]\n"
+        for options in (["--wait"], ["--wait", "soon"], ["--locked", "-1"], ["--later", "1"]):
+            self.assertEqual(self.run_once(options=options, expect=2), usage)
+
+    def test_config_in_the_environment(self):
+        config = json.loads((self.path / "config.json").read_text())
+        (self.path / "config.json").write_text(json.dumps({**config, "port": 1}))
+        self.run_once(expect=3)
+        self.run_once(env={"TAP_POSTGRES_PORT": str(config["port"])})
+        self.check_equal("t")
+        (self.path / "config.json").unlink()
+        self.sql("INSERT INTO {s}.t VALUES (7000, 7000, 1, 'new')")
+        self.run_once(env={f"TAP_POSTGRES_{key.upper()}": str(config[key]) for key in config})
+        self.check_equal("t")
 
     def test_exit_code_of_the_tap(self):
         (self.path / "catalog.json").unlink()

@@ -23,14 +23,15 @@ namespace tap::log {
 
 namespace {
 
-bool terminal = false;      // stderr is a terminal, and the log is not JSON
+bool terminal = false;      // stderr is a terminal, and the log is text
 bool shows_status = false;  // the last line is one of show_status()
 
 constexpr const char* kClearLine = "\r\033[K";
 
 constexpr std::string_view kBeforeTime = R"({"time":")";
+constexpr std::string_view kBeforeEpochTime = R"({"ts":)";
 
-bool writes_json = false;
+Format line_format = Format::text;
 std::array<char, 256> signal_message;  // a whole line, prepared for a signal handler
 std::size_t signal_message_size = 0;
 
@@ -42,8 +43,16 @@ char* put_digits(char* end, unsigned value, unsigned count) noexcept {
   return end;
 }
 
-/// Overwrites the digits of a time such as `2026-11-25T09:10:11.123Z` with the current one, UTC. Safe in a
+/// Overwrites the digits of a time such as `1795833301.123`, in seconds, with the current one. Safe in a
 /// signal handler.
+void overwrite_epoch_time(char* text) noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  put_digits(text + 10, static_cast<unsigned>(now.tv_sec), 10);
+  put_digits(text + 14, static_cast<unsigned>(now.tv_nsec / 1000000), 3);
+}
+
+/// The same for a time such as `2026-11-25T09:10:11.123Z`, UTC.
 void overwrite_time(char* text) noexcept {
   using namespace std::chrono;
   timespec now{};
@@ -60,14 +69,18 @@ void overwrite_time(char* text) noexcept {
   put_digits(text + 23, static_cast<unsigned>(now.tv_nsec / 1000000), 3);
 }
 
-/// The level names of Python's logging module, which log filters for the other taps expect.
+/// The level names of Python's logging module, which log filters for the other taps expect; the SDK writes
+/// them in small letters.
 class LevelName : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
     constexpr std::array<std::string_view, 7> names = {"DEBUG", "DEBUG",    "INFO", "WARNING",
                                                        "ERROR", "CRITICAL", ""};
-    const std::string_view name = names.at(static_cast<std::size_t>(message.level));
+    constexpr std::array<std::string_view, 7> small_names = {"debug", "debug",    "info", "warning",
+                                                             "error", "critical", ""};
+    const auto& of_format = line_format == Format::singer_sdk ? small_names : names;
+    const std::string_view name = of_format.at(static_cast<std::size_t>(message.level));
     out.append(name.data(), name.data() + name.size());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
@@ -92,13 +105,19 @@ class OneLine : public spdlog::custom_flag_formatter {
   }
 };
 
-/// Formats the message as a JSON string.
+/// Formats the message as a JSON string; the SDK adds the object of a metric.
 class JsonString : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
               spdlog::memory_buf_t& out) override {
     Buffer text;
-    append_json_string(text, printable_text(message));
+    const std::string line = printable_text(message);
+    if (line_format == Format::singer_sdk && line.starts_with(kMetric)) {
+      text.append(R"("METRIC","metric_info":)");
+      text.append(std::string_view(line).substr(kMetric.size()));
+    } else {
+      append_json_string(text, line);
+    }
     out.append(text.view().data(), text.view().data() + text.size());
   }
   [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
@@ -115,11 +134,20 @@ spdlog::level::level_enum to_spdlog(Level level) {
 std::unique_ptr<spdlog::formatter> make_formatter() {
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   formatter->add_flag<LevelName>('N');
-  if (writes_json) {
-    formatter->add_flag<JsonString>('J').set_pattern(std::string(kBeforeTime) +
-                                                     R"(%Y-%m-%dT%H:%M:%S.%eZ","level":"%N","message":%J})");
-  } else {
-    formatter->add_flag<OneLine>('M').set_pattern("%N %M");
+  switch (line_format) {
+    case Format::text:
+      formatter->add_flag<OneLine>('M').set_pattern("%N %M");
+      break;
+    case Format::json:
+      formatter->add_flag<JsonString>('J').set_pattern(
+          std::string(kBeforeTime) + R"(%Y-%m-%dT%H:%M:%S.%eZ","level":"%N","message":%J})");
+      break;
+    case Format::singer_sdk:
+      formatter->add_flag<JsonString>('J').set_pattern(
+          std::string(kBeforeEpochTime) +
+          R"(%E.%e,"level":"%N","pid":%P,"logger_name":"tap-postgres","thread_name":"MainThread",)"
+          R"("app_name":"tap-postgres","message":%J})");
+      break;
   }
   return formatter;
 }
@@ -144,9 +172,9 @@ void set_level(Level minimum) {
   spdlog::set_level(to_spdlog(minimum));
 }
 
-void use_json() {
-  terminal = false;
-  writes_json = true;
+void set_format(Format wanted) {
+  terminal = terminal && wanted == Format::text;
+  line_format = wanted;
   spdlog::default_logger()->set_formatter(make_formatter());
 }
 
@@ -190,8 +218,10 @@ void write_signal_message() noexcept {
   if (signal_message_size == 0 || poll(&entry, 1, 0) <= 0) {
     return;
   }
-  if (writes_json) {
+  if (line_format == Format::json) {
     overwrite_time(signal_message.data() + kBeforeTime.size());
+  } else if (line_format == Format::singer_sdk) {
+    overwrite_epoch_time(signal_message.data() + kBeforeEpochTime.size());
   }
   const auto written = ::write(STDERR_FILENO, signal_message.data(), signal_message_size);
   static_cast<void>(written);

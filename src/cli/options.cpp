@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -14,6 +16,7 @@
 #include <tap/cli/options.hpp>
 
 #include "manual.hpp"
+#include "sdk_log.hpp"
 
 namespace tap::cli {
 
@@ -49,12 +52,20 @@ std::string complete(const CLI::App& app, const std::string& argument) {
   return candidates.size() == 1 ? "--" + candidates.front() + argument.substr(end) : argument;
 }
 
-/// True if the arguments ask for a JSON log, even if they are otherwise wrong. They are in reverse order.
-bool wants_json_log(const std::vector<std::string>& arguments) {
+const std::map<std::string, log::Format> kLogFormats = {
+    {"text", log::Format::text}, {"json", log::Format::json}, {"singer-sdk", log::Format::singer_sdk}};
+
+/// The log format that the arguments ask for, even if they are otherwise wrong. They are in reverse order.
+std::optional<log::Format> requested_log_format(const std::vector<std::string>& arguments) {
   const std::string option = "--log-format";
-  const auto named = std::ranges::find(arguments, option);
-  return std::ranges::find(arguments, option + "=json") != arguments.end() ||
-         (named != arguments.end() && named != arguments.begin() && *std::prev(named) == "json");
+  for (const auto& [name, format] : kLogFormats) {
+    const auto named = std::ranges::find(arguments, option);
+    if (std::ranges::find(arguments, option + "=" + name) != arguments.end() ||
+        (named != arguments.end() && named != arguments.begin() && *std::prev(named) == name)) {
+      return format;
+    }
+  }
+  return std::nullopt;
 }
 
 [[noreturn]] void usage_error(const std::string& text) {
@@ -77,9 +88,13 @@ class Parser {
     for (int i = argc - 1; i > 0; --i) {  // CLI11 expects them in reverse order
       arguments.push_back(complete(app_, argv[i]));
     }
-    if (wants_json_log(arguments)) {
-      log::use_json();
+    SdkLog sdk_log;
+    if (const char* const path = std::getenv("SINGER_SDK_LOG_CONFIG")) {
+      sdk_log = read_sdk_log(path);
+      options_.log_level = sdk_log.level.value_or(options_.log_level);
     }
+    log::set_format(requested_log_format(arguments).value_or(sdk_log.is_structured ? log::Format::singer_sdk
+                                                                                   : log::Format::text));
     try {
       app_.parse(arguments);
     } catch (const CLI::Success& answer) {
@@ -170,7 +185,7 @@ class Parser {
     app_.add_flag_callback(
         "-q,--quiet", [this] { options_.log_level = log::Level::warning; }, "Same as --log-level warning");
     app_.add_option("--log-format", log_format_, "Format of log lines")
-        ->check(CLI::IsMember({"text", "json"}))
+        ->check(CLI::IsMember({"text", "json", "singer-sdk"}))
         ->type_name("FORMAT");
   }
 

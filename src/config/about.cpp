@@ -16,8 +16,8 @@ namespace {
 constexpr const char* kDescription =
     "Singer tap for PostgreSQL: full-table, incremental and log-based replication";
 // Capability names of the Meltano SDK.
-constexpr std::array kCapabilities = {"about", "catalog",    "discover", "log-based",
-                                      "state", "properties", "test"};
+constexpr std::array kCapabilities = {"about", "activate-version",   "catalog", "discover", "log-based",
+                                      "state", "structured-logging", "test"};
 
 std::string_view json_type(const Setting& setting) {
   return setting.type == "text" ? "string" : setting.type == "list" ? "array" : setting.type;

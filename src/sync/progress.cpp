@@ -15,8 +15,8 @@ using std::chrono::milliseconds;
 // In the format of the Meltano SDK.
 void log_metric(const char* type, const char* metric, const std::string& value, const std::string& stream,
                 const char* more_tags = "") {
-  log::info(R"(METRIC: {{"type":"{}","metric":"{}","value":{},"tags":{{"stream":{}{}}}}})", type, metric,
-            value, to_text(Json(stream)), more_tags);
+  log::info(R"({}{{"type":"{}","metric":"{}","value":{},"tags":{{"stream":{}{}}}}})", log::kMetric, type,
+            metric, value, to_text(Json(stream)), more_tags);
 }
 
 }  // namespace

@@ -21,7 +21,10 @@ class AboutTest(unittest.TestCase):
         )
         self.assertEqual(
             document["capabilities"],
-            ["about", "catalog", "discover", "log-based", "state", "properties", "test"],
+            [
+                *("about", "activate-version", "catalog", "discover", "log-based", "state"),
+                *("structured-logging", "test"),
+            ],
         )
         settings = document["settings"]["properties"]
         self.assertEqual(

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import tempfile
+import time
 import unittest
 
 from support import tap
@@ -104,6 +105,64 @@ class LoggingTest(SchemaTest):
             self.assertEqual(
                 json.loads(result.stderr)["message"],
                 "The following argument was not expected: --unknown; see tap-postgres --help",
+            )
+
+    def test_singer_sdk_format(self):
+        """Every field that Meltano's parser requires; a metric is an object."""
+        log = self.sync(self.catalog("t"), None, "--log-format", "singer-sdk").stderr
+        lines = [json.loads(line) for line in log.splitlines()]
+        fields = ["ts", "level", "pid", "logger_name", "thread_name", "app_name", "message"]
+        for line in lines:
+            self.assertEqual(list(line)[:7], fields)
+            self.assertEqual(line["level"], "info")
+            self.assertAlmostEqual(line["ts"], time.time(), delta=60)
+        metrics = [line["metric_info"] for line in lines if line["message"] == "METRIC"]
+        self.assertEqual(
+            metrics[0],
+            {"type": "counter", "metric": "record_count", "value": 3, "tags": {"stream": "t"}},
+        )
+        self.assertEqual(len(metrics), 3)
+
+    def test_log_config_of_meltano(self):
+        structured = {"()": "singer_sdk.logging.StructuredFormatter"}
+        plain = {"format": "%(message)s"}
+        catalog = self.catalog("t")
+        with tempfile.NamedTemporaryFile("w+", suffix=".json") as file:
+
+            def run(formatter, level, *args, expect=0, **extra):
+                config = {
+                    "version": 1,
+                    "formatters": {"singer_formatter": formatter},
+                    "root": {"handlers": ["console"], "level": level},
+                }
+                file.seek(0)
+                file.truncate()
+                file.write(json.dumps(config))
+                file.flush()
+                environment = {"SINGER_SDK_LOG_CONFIG": file.name}
+                config = {**self.config, **extra}
+                return tap.run(
+                    config, *args, catalog=catalog, expect=expect, env=environment
+                ).stderr
+
+            first = json.loads(run(structured, "INFO").splitlines()[0])
+            self.assertEqual(first["level"], "info")
+            self.assertEqual(run(structured, "WARNING"), "")
+            self.assertRegex(run(structured, "WARNING", "--log-level", "info"), r'^{"ts":')
+            self.assertRegex(run(structured, "INFO", "--log-format", "text"), "^INFO ")
+            self.assertRegex(run(plain, "INFO"), "^INFO ")
+            self.assertEqual(run(plain, "ERROR"), "")
+            failure = json.loads(run(structured, "ERROR", expect=3, port=1))
+            self.assertEqual(failure["level"], "critical")
+            file.write("not JSON")
+            file.flush()
+            self.assertRegex(
+                tap.run(
+                    self.config,
+                    catalog=catalog,
+                    env={"SINGER_SDK_LOG_CONFIG": file.name},
+                ).stderr,
+                "^INFO ",
             )
 
     def test_progress_in_a_pipe(self):

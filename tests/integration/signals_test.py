@@ -124,6 +124,7 @@ class SignalTest(InterruptionTest):
             for args in (
                 ("--log-level", "error"),
                 ("--log-format", "json"),
+                ("--log-format", "singer-sdk"),
                 ("--log-format", "json", "--log-level", "error"),
             ):
                 before = datetime.datetime.now(datetime.timezone.utc)
@@ -137,6 +138,12 @@ class SignalTest(InterruptionTest):
                     self.assertEqual(running.log, "")
                     continue
                 line = json.loads(running.log)
+                if "singer-sdk" in args:
+                    self.assertEqual(
+                        (line["level"], line["message"]), ("warning", "stopped by a signal")
+                    )
+                    self.assertAlmostEqual(line["ts"], before.timestamp(), delta=60)
+                    continue
                 self.assertEqual(
                     (list(line), line["level"], line["message"]),
                     (["time", "level", "message"], "WARNING", "stopped by a signal"),

@@ -12,18 +12,27 @@ namespace tap::log {
 
 enum class Level { debug, info, warning, error, critical };
 
+enum class Format {
+  text,       ///< `LEVEL message`
+  json,       ///< an object with `time`, `level` and `message`
+  singer_sdk  ///< an object with the fields of the Singer SDK's StructuredFormatter, which Meltano reads
+};
+
+/// Begins the message of a metric; its JSON follows. Format::singer_sdk writes it as `metric_info`.
+inline constexpr std::string_view kMetric = "METRIC: ";
+
 /// Sends the log to stderr as `LEVEL message` lines. Must be called before anything is logged: spdlog's
 /// default is stdout, which is for Singer messages.
 void initialize();
 
 /// Drops messages below `minimum`.
 void set_level(Level minimum);
-/// Writes each later message as a JSON object with `time`, `level` and `message`.
-void use_json();
+/// Writes each later message in this format.
+void set_format(Format format);
 /// True if messages of `level` are written. Ask before building an expensive message.
 bool is_enabled(Level level);
 
-/// True if stderr is a terminal and the log is not JSON.
+/// True if stderr is a terminal and the log is text.
 bool is_on_terminal();
 /// On a terminal, shows a line that the next status line or message overwrites; elsewhere does nothing.
 void show_status(std::string_view line);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <string>
+
 #include <libpq-fe.h>
 
 #include <tap/base/cursor.hpp>
@@ -32,8 +34,13 @@ void CopyReader::Free::operator()(char* memory) const {
   PQfreemem(memory);
 }
 
-CopyReader::CopyReader(Connection& connection, const std::string& query) : connection_(connection) {
-  connection_.send_table_query("COPY (" + query + ") TO STDOUT (FORMAT binary)");
+CopyReader::CopyReader(Connection& connection, const std::vector<std::string>& queries)
+    : connection_(connection), left_(queries.size()) {
+  std::string sql;
+  for (const std::string& query : queries) {
+    sql += (sql.empty() ? "COPY (" : "; COPY (") + query + ") TO STDOUT (FORMAT binary)";
+  }
+  connection_.send_table_query(sql);
   connection_.check(connection_.receive().get(), PGRES_COPY_OUT);
 }
 
@@ -50,8 +57,10 @@ bool CopyReader::receive(std::string_view& message) {
     connection_.note_message_size(message.size());
     return true;
   }
-  // The result tells whether the copy is complete or has failed.
-  connection_.check(connection_.receive().get(), PGRES_COMMAND_OK);
+  // The result tells whether the copy is complete or has failed. That of the next copy replaces it.
+  --left_;
+  started_ = false;
+  connection_.check(connection_.receive().get(), left_ > 0 ? PGRES_COPY_OUT : PGRES_COMMAND_OK);
   return false;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,10 @@ class StateWriter {
   void note_records(std::uint64_t count = 1) { records_ += count; }
   /// True if state_every_rows RECORDs have been written since the last STATE.
   [[nodiscard]] bool is_due() const { return records_ >= every_records_; }
+  /// After how many more RECORDs is_due() is true.
+  [[nodiscard]] std::uint64_t records_until_due() const {
+    return every_records_ - std::min(every_records_, records_);
+  }
   /// True if state_every_seconds have passed since the last STATE.
   [[nodiscard]] bool is_time(Clock::time_point now) const { return now - last_state_ >= every_time_; }
   /// True if a STATE that is not due is small compared with the RECORDs, or with a megabyte.

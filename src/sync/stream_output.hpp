@@ -68,6 +68,10 @@ class StreamOutput {
     states_.note_records();
     return states_.is_due() || is_time();
   }
+  /// True if a STATE is due now: for a copy that cannot write one after each record.
+  [[nodiscard]] bool is_state_due() const { return states_.is_due() || states_.is_time(Clock::now()); }
+  /// After how many more rows a STATE is due.
+  [[nodiscard]] std::uint64_t rows_until_state() const { return states_.records_until_due(); }
   void write_state() { states_.write(); }
   /// Writes a STATE without currently_syncing.
   void end();

@@ -67,7 +67,7 @@ class NullKeyTest(MalformedInputTest):
 
 class BookmarkTest(MalformedInputTest):
     def test_copy_without_version_restarts(self):
-        self.sql("CREATE TABLE {s}.t AS SELECT generate_series(1, 100) AS id")
+        self.sql("CREATE TABLE {s}.t AS SELECT generate_series(1, 1000) AS id")
         catalog = self.catalog("t")
         interrupted = self.sync(catalog, state_every_rows=50).states[1]
         self.assertIn("copy", self.bookmark(interrupted, "t"))
@@ -76,7 +76,7 @@ class BookmarkTest(MalformedInputTest):
         for before in ({"copy": self.bookmark(interrupted, "t")["copy"]}, {"xmin": xmin}):
             for version in ({}, {"version": None}):
                 result = self.sync(catalog, {"bookmarks": {self.id_of("t"): {**before, **version}}})
-                self.assertEqual(len(result.records()), 100, (before, version))
+                self.assertEqual(len(result.records()), 1000, (before, version))
                 self.assertEqual(result.types[:3], ["SCHEMA", "STATE", "ACTIVATE_VERSION"])
 
     def test_null_method_and_key_are_ignored(self):

@@ -21,7 +21,10 @@ class ResumeAnyStateTest(SchemaTest):
         self.addCleanup(lambda: self._outcome.success or print(f"TAP_SEED={seed}"))
         self.cursor = self.session().cursor()
         self.cursor.execute(f"SET search_path TO {self.schema}")
-        workload.setup(self.cursor, rows=45)
+        workload.setup(self.cursor, rows=80)
+        for table in ('"full"', "keyless", "part0", "part1", "part2"):  # several blocks
+            self.cursor.execute(f"ALTER TABLE {table} SET (fillfactor = 10)")
+            self.cursor.execute(f"VACUUM FULL {table}")
         self.writers = [
             workload.Writer(table, self.cursor, random.Random(f"{seed} {table}"))
             for table in workload.FULL + workload.INCREMENTAL

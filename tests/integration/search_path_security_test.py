@@ -261,7 +261,7 @@ class SearchPathSecurityTest(unittest.TestCase):
         [middle] = [
             text
             for text in whole.state_texts
-            if '"position":"(0,25)"' in text and '"currently_syncing":"shop-app-t"' in text
+            if '"position":"(1,0)"' in text and '"currently_syncing":"shop-app-t"' in text
         ]
         again = tap.run(config, catalog=tables, state=middle)
         results = [catalog, whole.records(), again.records()]

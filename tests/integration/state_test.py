@@ -179,9 +179,13 @@ class FullRefreshTest(StateTest):
         )
 
     def test_interrupted_copy(self):
+        self.sql("ALTER TABLE {s}.t SET (fillfactor = 10)")
+        self.sql("INSERT INTO {s}.t SELECT i, i FROM generate_series(11, 100) i")
+        self.sql("VACUUM FULL {s}.t")
         first = self.sync(self.catalog("t"), state_every_rows=3)
+        self.assertIn("copy", self.bookmark(first.state_texts[2], "t"))
         result = self.sync(self.catalog("t"), first.state_texts[2], "--full-refresh")
-        self.assertEqual(len(self.ids(result)), 10)
+        self.assertEqual(len(self.ids(result)), 100)
         self.assertGreater(min(self.versions(result)), min(self.versions(first)))
 
 

@@ -38,6 +38,8 @@ class ServerVersion {
   [[nodiscard]] constexpr bool has_generated_columns() const { return number_ >= 120000; }
   /// Partitioned tables in publications, and publish_via_partition_root.
   [[nodiscard]] constexpr bool publishes_partitioned_tables() const { return number_ >= 130000; }
+  /// TID range scans: a condition on ctid reads only the blocks that it is about.
+  [[nodiscard]] constexpr bool has_tid_range_scans() const { return number_ >= 140000; }
   /// Schemas, row filters and column lists in publications.
   [[nodiscard]] constexpr bool has_publication_filters() const { return number_ >= 150000; }
   /// Logical decoding on a standby.

@@ -2,6 +2,7 @@
 #include "full_table.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -12,6 +13,7 @@
 
 #include "sync/bookmark.hpp"
 #include "sync/bookmark_lsn.hpp"
+#include "table_scan.hpp"
 
 namespace tap::sync {
 
@@ -104,9 +106,7 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   pg::Relation relation = pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table,
                                             plan_.columns, snapshot_name);
   output_.expect(relation.rows);
-  if (connection.version().has_parallel_query()) {
-    connection.execute("SET LOCAL max_parallel_workers_per_gather = 0");  // workers would change the order
-  }
+  files_ = prepare_scans(connection, relation);
   return relation;
 }
 
@@ -198,34 +198,75 @@ void FullTable::finish_stream(const pg::Relation& relation, std::int64_t version
 void FullTable::read_partition(pg::Connection& connection, const pg::Partition& partition,
                                const pg::Relation& relation, const RowProjection& projection,
                                const singer::RecordFrame& frame) {
+  if (has_position_) {  // at the end of the previous partition
+    write_state_if_due();
+  }
   // Child tables are partitions of their own here.
   const bool is_only =
       relation.kind == pg::RelationKind::table || relation.kind == pg::RelationKind::partitioned;
-  std::string query = fmt::format("SELECT {}{} FROM {}{}", partition.has_ctid ? "ctid, " : "",
-                                  projection.select_list(), is_only ? "ONLY " : "", partition.name);
-  std::string condition;
-  if (resumed_from_) {
-    condition = remaining_rows_condition(*resumed_from_, partition, connection.version());
-  } else if (partition.has_ctid) {
-    condition = since_python_xmin_;
+  const auto select = [&](const char* ctid) {
+    return fmt::format("SELECT {}{} FROM {}{}", ctid, projection.select_list(), is_only ? "ONLY " : "",
+                       partition.name);
+  };
+  // Changed rows of a finished partition do not move the position. Neither does a copy that a Python tap
+  // began: it can only be resumed from its own xmin.
+  const bool is_done = position_.is_done(partition.oid);
+  const bool moves_position = partition.has_ctid && !is_done && since_python_xmin_.empty();
+  if (moves_position && files_.contains(partition.oid)) {
+    read_ranges(connection, select(""), partition, projection, frame);
+  } else {
+    std::string condition;
+    if (resumed_from_) {
+      condition = remaining_rows_condition(*resumed_from_, partition, connection.version());
+    } else if (partition.has_ctid) {
+      condition = since_python_xmin_;
+    }
+    read_rows(connection, with_condition(select(moves_position ? "ctid, " : ""), condition),
+              moves_position ? &partition : nullptr, projection, frame);
   }
-  if (!condition.empty()) {
-    query += " WHERE " + condition;
-  }
-  read_rows(connection, query, partition.has_ctid ? &partition : nullptr, projection, frame);
-  if (!position_.is_done(partition.oid)) {
+  if (!is_done) {
     position_.done.push_back(partition.oid);
+  }
+}
+
+void FullTable::read_ranges(pg::Connection& connection, const std::string& select,
+                            const pg::Partition& partition, const RowProjection& projection,
+                            const singer::RecordFrame& frame) {
+  Ctid after;
+  if (resumed_from_ && resumed_from_->partition == partition.oid) {
+    after = resumed_from_->ctid;
+    const std::string changed = changed_rows_condition(*resumed_from_, connection.version());
+    read_rows(connection, with_condition(select, changed), nullptr, projection, frame);
+  }
+  BlockRanges ranges(after, files_.at(partition.oid), {config_.state_every_time, config_.state_every_rows});
+  for (auto batch = ranges.next(output_.rows_until_state()); !batch.empty();
+       batch = ranges.next(output_.rows_until_state())) {
+    std::vector<std::string> queries;
+    for (const BlockRange& range : batch) {
+      queries.push_back(with_condition(select, range_condition(range)));
+    }
+    pg::CopyReader reader(connection, queries);
+    for (const BlockRange& range : batch) {
+      const auto started = std::chrono::steady_clock::now();
+      const std::uint64_t rows_before = output_.rows();
+      while (const auto bytes = reader.next()) {
+        Cursor row(*bytes);
+        projection.take_field_count(row);
+        output_.record(frame, [&](Buffer& out) { projection.append(row, out); });
+      }
+      ranges.note_finished(range, output_.rows() - rows_before, std::chrono::steady_clock::now() - started);
+      move_position(partition, ranges.position_after(range));
+      if (range.end) {
+        write_state_if_due();
+      }
+    }
   }
 }
 
 void FullTable::read_rows(pg::Connection& connection, const std::string& query,
                           const pg::Partition* partition, const RowProjection& projection,
                           const singer::RecordFrame& frame) {
-  // Changed rows of a finished partition do not move the position. Neither does a copy that a Python tap
-  // began: it can only be resumed from its own xmin.
-  const bool moves_position =
-      partition != nullptr && since_python_xmin_.empty() && !position_.is_done(partition->oid);
-  const Ctid after = moves_position && resumed_from_ && resumed_from_->partition == partition->oid
+  const Ctid after = partition != nullptr && resumed_from_ && resumed_from_->partition == partition->oid
                          ? resumed_from_->ctid
                          : Ctid();
   pg::CopyReader reader(connection, query);
@@ -234,16 +275,27 @@ void FullTable::read_rows(pg::Connection& connection, const std::string& query,
     projection.take_field_count(row, partition == nullptr ? 0 : 1);
     const Ctid ctid = partition == nullptr ? Ctid() : read_ctid(row);
     const bool state_is_due = output_.record(frame, [&](Buffer& out) { projection.append(row, out); });
-    if (moves_position && ctid > after) {
-      has_position_ = true;
-      position_.partition = partition->oid;
-      position_.relfilenode = partition->relfilenode;
-      position_.ctid = ctid;
+    if (ctid > after) {
+      move_position(*partition, ctid);
     }
     if (state_is_due) {
       save_position();
       output_.write_state();
     }
+  }
+}
+
+void FullTable::move_position(const pg::Partition& partition, Ctid ctid) {
+  has_position_ = true;
+  position_.partition = partition.oid;
+  position_.relfilenode = partition.relfilenode;
+  position_.ctid = ctid;
+}
+
+void FullTable::write_state_if_due() {
+  if (output_.is_state_due()) {
+    save_position();
+    output_.write_state();
   }
 }
 

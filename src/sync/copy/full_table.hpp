@@ -8,6 +8,7 @@
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
 
+#include "block_ranges.hpp"
 #include "position.hpp"
 #include "row_projection.hpp"
 #include "sync/initial_snapshot.hpp"
@@ -18,9 +19,10 @@ namespace tap::sync {
 /// Copies a whole table in one snapshot: SCHEMA, RECORDs with STATEs between them, ACTIVATE_VERSION.
 ///
 /// Tables are read in the order of their files, and each STATE has the position reached: the bookmark has the
-/// key `copy` until the copy is finished. An interrupted copy resumes in a new snapshot, from the position in
-/// the bookmark, with the rows that were not sent and those written since. The copy of a view, whose rows
-/// have no positions, restarts.
+/// key `copy` until the copy is finished. Where the server has TID range scans, a table is read in ranges of
+/// blocks, and a position is the end of a range; before version 14 the ctid of each row is read. An
+/// interrupted copy resumes in a new snapshot, from the position in the bookmark, with the rows that were not
+/// sent and those written since. The copy of a view, whose rows have no positions, restarts.
 class FullTable {
  public:
   /// The arguments must outlive the object. `initial_snapshot` is for log-based streams.
@@ -51,9 +53,17 @@ class FullTable {
   void read_partition(pg::Connection& connection, const pg::Partition& partition,
                       const pg::Relation& relation, const RowProjection& projection,
                       const singer::RecordFrame& frame);
-  /// `partition` is null for rows without a ctid.
+  /// Reads a partition, or what remains of it, in ranges that move the position. `select` is a query for all
+  /// of its rows.
+  void read_ranges(pg::Connection& connection, const std::string& select, const pg::Partition& partition,
+                   const RowProjection& projection, const singer::RecordFrame& frame);
+  /// Reads rows with one query. `partition` is null for rows without a ctid, which do not move the position.
   void read_rows(pg::Connection& connection, const std::string& query, const pg::Partition* partition,
                  const RowProjection& projection, const singer::RecordFrame& frame);
+  /// All rows of the snapshot up to `ctid` in this partition, and all changes before, have been sent.
+  void move_position(const pg::Partition& partition, Ctid ctid);
+  /// For a copy in ranges: a STATE within a range would have the position of the previous one.
+  void write_state_if_due();
   void save_position();
 
   const StreamPlan& plan_;
@@ -66,6 +76,7 @@ class FullTable {
   std::optional<Lsn> replay_lsn_;             ///< on a standby: the snapshot includes everything up to here
   std::optional<CopyPosition> resumed_from_;  ///< where this attempt resumes
   std::string since_python_xmin_;             ///< condition that resumes the copy of a Python tap, else empty
+  std::map<Oid, BlockRanges::File> files_;    ///< of the partitions that are read in ranges
   CopyPosition position_;                     ///< how far this attempt has come
   bool has_position_ = false;                 ///< it has passed `resumed_from_`
 };

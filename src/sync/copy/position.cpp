@@ -172,17 +172,28 @@ std::string written_since(std::uint32_t xmin, pg::ServerVersion version) {
                      xmin, keeps_xmin ? "" : " OR xmin OPERATOR(pg_catalog.=) '2'::pg_catalog.xid");
 }
 
+namespace {
+
+std::string written_since_copy(const CopyPosition& position, pg::ServerVersion version) {
+  const auto xmin = parse_snapshot(position.origin.snapshot).value_or(Snapshot()).xmin;
+  return written_since(static_cast<std::uint32_t>(xmin), version);
+}
+
+}  // namespace
+
 std::string remaining_rows_condition(const CopyPosition& position, const pg::Partition& partition,
                                      pg::ServerVersion version) {
   const bool is_done = position.is_done(partition.oid);
   if (!partition.has_ctid || (!is_done && partition.oid != position.partition)) {
     return "";
   }
-  const auto xmin = parse_snapshot(position.origin.snapshot).value_or(Snapshot()).xmin;
-  const std::string since = written_since(static_cast<std::uint32_t>(xmin), version);
-  return is_done ? since
-                 : fmt::format("ctid OPERATOR(pg_catalog.>) '({},{})'::pg_catalog.tid OR {}",
-                               position.ctid.block, position.ctid.offset, since);
+  const std::string since = written_since_copy(position, version);
+  return is_done ? since : fmt::format("ctid OPERATOR(pg_catalog.>) {} OR {}", to_sql(position.ctid), since);
+}
+
+std::string changed_rows_condition(const CopyPosition& position, pg::ServerVersion version) {
+  return fmt::format("ctid OPERATOR(pg_catalog.<=) {} AND ({})", to_sql(position.ctid),
+                     written_since_copy(position, version));
 }
 
 }  // namespace tap::sync

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,17 +12,10 @@
 #include <tap/pg/connection.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
+#include "block_ranges.hpp"
 #include "snapshot_origin.hpp"
 
 namespace tap::sync {
-
-/// The place of a row in its table's file: block and offset (manual: System Columns, ctid).
-struct Ctid {
-  std::uint32_t block = 0;
-  std::uint16_t offset = 0;
-
-  auto operator<=>(const Ctid&) const = default;
-};
 
 /// The progress of a table's copy. As the snapshot saw them, all rows of the partitions in `done` and the
 /// rows of `partition` up to `ctid` have been sent. The rest of `partition`, the other partitions, and all
@@ -55,6 +47,9 @@ inline constexpr const char* kTooManyTransactions = "it was started too many tra
 /// The SQL condition for the rows of `partition` that remain to be sent; empty for all of them.
 std::string remaining_rows_condition(const CopyPosition& position, const pg::Partition& partition,
                                      pg::ServerVersion version);
+/// The SQL condition for the rows that were written since, among those up to the position in its partition:
+/// the rest of the partition is read by itself.
+std::string changed_rows_condition(const CopyPosition& position, pg::ServerVersion version);
 /// The SQL condition for the rows written by the transaction `xmin` (32 bits, without epoch) or a later one.
 std::string written_since(std::uint32_t xmin, pg::ServerVersion version);
 /// True if transaction IDs have wrapped around since `xmin`, so that written_since() would miss rows. Throws

@@ -18,6 +18,8 @@ TABLE = (
 """
     % ROWS
 )
+EVERY = 100  # rows between STATE messages
+MOST_REPEATED = 2 * EVERY  # rows of an interrupted range, which ends with a whole block
 BACKENDS = "FROM pg_stat_activity WHERE usename = 'reader' AND pid <> pg_backend_pid()"
 
 
@@ -42,7 +44,7 @@ class InterruptionTest(SchemaTest):
 
     def setUp(self):
         super().setUp()
-        self.config.update(user="reader", state_every_rows=100)
+        self.config.update(user="reader", state_every_rows=EVERY)
         self.addCleanup(self.terminate)  # remaining backends would keep their locks
 
     def terminate(self):

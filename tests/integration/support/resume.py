@@ -9,20 +9,23 @@ from support.case import SchemaTest
 
 ROWS = 1000
 EVERY = 50  # rows between STATE messages
+IN_BLOCK = (
+    25  # rows in each block of the tables below, so that every second block ends with a STATE
+)
 BEHIND = "the server is behind the one it was started on, or has a different history"
 REWRITTEN = "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)"
 
 TABLE = """
     CREATE TABLE {s}.t (id int PRIMARY KEY, n int, pad text)
-        WITH (fillfactor = 70, autovacuum_enabled = off);
+        WITH (fillfactor = 75, autovacuum_enabled = off);
     INSERT INTO {s}.t SELECT i, 0, repeat('x', 200) FROM generate_series(1, 1000) i;
 """
 PARTITIONED = """
     CREATE TABLE {s}.t (id int, part int, n int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
     CREATE TABLE {s}.early (id int, part int NOT NULL, n int, PRIMARY KEY (id, part));
-    CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1);
-    CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2);
-    CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3);
+    CREATE TABLE {s}.t1 PARTITION OF {s}.t FOR VALUES IN (1) WITH (fillfactor = 14);
+    CREATE TABLE {s}.t2 PARTITION OF {s}.t FOR VALUES IN (2) WITH (fillfactor = 14);
+    CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3) WITH (fillfactor = 14);
     INSERT INTO {s}.t SELECT i, 1 + i % 3, 0 FROM generate_series(1, 999) i;
     INSERT INTO {s}.early SELECT i, 0, 0 FROM generate_series(1001, 1020) i;
 """
@@ -46,6 +49,7 @@ class ResumeTest(SchemaTest):
         lines = result.stdout.splitlines(keepends=True)
         ends = [i for i, kind in enumerate(result.types) if kind == "STATE"]
         end = ends[states - 1 if states > 0 else states]
+        self.sent = result.types[:end].count("RECORD")  # before the STATE
         [*_, last] = self.send_to_target(lines[: end + 1 + more])
         return last
 

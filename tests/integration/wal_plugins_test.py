@@ -1,16 +1,79 @@
 """Slots of both output plugins: the same changes give the same records."""
 
+import random
 import re
+import threading
 import unittest
 
+import psycopg2
+from support import tap
 from support.case import SchemaTest
 from support.check import ADVICE
 from support.pipeline import until
-from support.wal_case import warnings
-from support.plugins import PLUGINS
+from support.plugins import PLUGINS, create_slot
+from support.wal_case import WalTest, warnings
 
 OF_RUN = re.compile(rb'("time_extracted":)"[^"]*"|("version":)[0-9]+')
 STATE = b'{"type":"STATE"'
+
+
+class Writers:
+    """Threads that change rows in transactions of 1 to 30 statements until the block ends."""
+
+    def __init__(self, connect, schema, count):
+        self.table = f"{schema}.t"
+        self.done = self.failed = 0
+        self.is_over = threading.Event()
+        self.threads = [
+            threading.Thread(target=self.write, args=(connect(), number), daemon=True)
+            for number in range(count)
+        ]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+        assert not self.failed
+
+    def write(self, connection, number):
+        rng = random.Random(number)
+        own = iter(range(1000 + number, 10**6, len(self.threads)))
+        with connection.cursor() as cursor:
+            while not self.is_over.is_set():
+                try:
+                    cursor.execute("BEGIN")
+                    for _ in range(rng.choice((1, 3, 30))):
+                        self.change(cursor, rng, next(own))
+                    cursor.execute(rng.choice(("COMMIT", "COMMIT", "ROLLBACK")))
+                except psycopg2.extensions.TransactionRollbackError:  # a deadlock
+                    cursor.execute("ROLLBACK")
+                except psycopg2.Error:
+                    self.failed += 1
+                    raise
+                self.done += 1
+
+    def change(self, cursor, rng, new_id):
+        old_id = rng.randint(1, 100)
+        cursor.execute(
+            rng.choice(
+                (
+                    f"INSERT INTO {self.table} VALUES ({new_id}, 0, repeat('y', 2500))",
+                    f"UPDATE {self.table} SET n = n + 1 WHERE id = {old_id}",
+                    f"UPDATE {self.table} SET note = repeat(n::text, 2500) WHERE id = {old_id}",
+                    f"DELETE FROM {self.table} WHERE id = {rng.randint(1000, new_id)}",
+                )
+            )
+        )
+
+    def wait_for(self, more):
+        """Waits for more transactions."""
+        enough = self.done + more
+        until(lambda: self.done >= enough or self.failed, "the writers are slow")
 
 
 class WalPluginsTest(SchemaTest):
@@ -229,10 +292,44 @@ class WalPluginsNewestTest(WalPluginsTest):
     major = "18"
 
 
-class MigrationTest(SchemaTest):
+class MigrationTest(WalTest):
     """From a slot of wal2json to one of pgoutput, without a gap and without a copy."""
 
     database = "wal_plugin_migration"
+
+    def setUp(self):
+        SchemaTest.setUp(self)
+        self.selected = self.state = None
+
+    def test_under_load(self):
+        """Short and long transactions are open while publication and slot are made."""
+        self.sql(
+            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, note text); "
+            "ALTER TABLE {s}.t ALTER note SET STORAGE EXTERNAL; "
+            "INSERT INTO {s}.t SELECT i, 0, repeat('x', 3000) FROM generate_series(1, 100) i"
+        )
+        new = f"{self.schema}_pgoutput"
+        self.config |= {"replication_slot": self.schema, "publication_name": self.schema}
+        create_slot(self, self.schema, "wal2json")
+        for slot in (self.schema, new):
+            self.addCleanup(self.drop_slot, slot)
+        self.initial_snapshot("t")
+        with Writers(self.session, self.schema, 4) as writers:
+            self.follow()
+            writers.wait_for(50)
+            created = tap.run(
+                self.config, *("slot", "create"), files={}, catalog=self.selected, state=self.state
+            )
+            self.addCleanup(self.sql, f"DROP PUBLICATION IF EXISTS {self.schema}")
+            self.addCleanup(self.sql, f"DROP PUBLICATION IF EXISTS {self.schema}_inserts")
+            self.assertIn(f"INFO replication slot {new} is ready at ", created.stderr)
+            runs = []
+            while not runs or f"slot {new} replaces slot {self.schema}" not in runs[-1].stderr:
+                writers.wait_for(50)
+                runs.append(self.follow())
+                self.assertLess(len(runs), 5, runs[-1])
+        self.assertNotIn("copying the table", "".join(run.stderr for run in runs))
+        self.check_followed("t")
 
     def test_slot_is_replaced_once_the_state_has_reached_the_new_one(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")

@@ -114,6 +114,13 @@ def ratios(ours, theirs):
     return f"{median_ratio(ours, theirs):.3f} ({min(each):.3f} to {max(each):.3f})"
 
 
+def save(name, results):
+    """Keeps the results of a benchmark for bench/chart."""
+    folder = ROOT / "build/bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
+
+
 def psql(server, dbname, statement):
     """A psql command that prints only the result of a statement."""
     address = ["-h", server.host, "-p", server.port, "-U", "tap", "-d", dbname]
@@ -121,18 +128,17 @@ def psql(server, dbname, statement):
 
 
 @contextlib.contextmanager
-def copy_server():
+def copy_server(tcp=False):
     """A server for benchmarks of full tables, with the empty database DB."""
     settings = {"shared_buffers": "1GB", "max_wal_size": "4GB", "autovacuum": "off"}
-    with Server(settings, tcp=False) as server:
+    with Server(settings, tcp=tcp) as server:
         server.create_database(DB)
         yield server
 
 
 def about(server):
     """The server's version and the machine's size."""
-    [[version]] = server.sql("SELECT current_setting('server_version')")
-    return f"PostgreSQL {version}, {os.cpu_count()} cores"
+    return f"PostgreSQL {'.'.join(map(str, server.version))}, {os.cpu_count()} cores"
 
 
 def copy_pairs(server, options, table):

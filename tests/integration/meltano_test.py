@@ -1,0 +1,116 @@
+"""examples/meltano is a project that a real Meltano runs."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from support import tap
+from support.server import SUPERUSER, shared
+from support.tap import ROOT
+
+MELTANO = "meltano==4.4.1"
+CACHE = pathlib.Path(os.environ.get("TAP_POSTGRES_CACHE", "/var/cache/tap-postgres"))
+
+
+def install():
+    """Installs Meltano into a virtual environment that later runs use; returns its program."""
+    folder = CACHE / MELTANO.replace("==", "-")
+    program = folder / "bin/meltano"
+    if not program.exists():
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", folder],
+            [folder / "bin/pip", "install", "--quiet", MELTANO],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise unittest.SkipTest(f"{MELTANO} cannot be installed: {done.stderr[-300:]}")
+    return program
+
+
+class MeltanoTest(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.program = install()
+        shared().create_database("shop")
+        cls.addClassCleanup(shared().sql, "DROP DATABASE shop WITH (FORCE)")
+        shared().sql(
+            "CREATE TABLE orders (id int PRIMARY KEY, placed_at timestamptz);"
+            "INSERT INTO orders SELECT i, timestamptz '2026-01-01 UTC' + i * interval '1 hour' "
+            "  FROM generate_series(1, 5) i;"
+            "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people VALUES (1)",
+            "shop",
+        )
+        folder = tempfile.TemporaryDirectory(prefix="tap-postgres-meltano-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        project = (ROOT / "examples/meltano/meltano.yml").read_text()
+        assert "/usr/bin/tap-postgres" in project
+        project = project.replace("/usr/bin/tap-postgres", str(tap.BINARY))
+        (cls.folder / "meltano.yml").write_text(project)
+        installed = cls.meltano("install")
+        if installed.returncode != 0:
+            raise unittest.SkipTest(f"target-jsonl cannot be installed: {installed.stderr[-300:]}")
+
+    @classmethod
+    def meltano(cls, *args, **settings):
+        connection = {"host": shared().host, "port": shared().port, "user": SUPERUSER, **settings}
+        return subprocess.run(
+            [cls.program, "--log-format", "json", *args],
+            cwd=cls.folder,
+            env=tap.clean_environment(
+                {
+                    **{f"TAP_POSTGRES_{key.upper()}": str(connection[key]) for key in connection},
+                    "TAP_POSTGRES_PASSWORD": "hidden-from-logs",
+                    "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+                }
+            ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def run_pipeline(self, expect=0, **settings):
+        """Returns the new rows of each table, and what the tap logged."""
+        for file in self.folder.glob("*.jsonl"):
+            file.unlink()
+        done = self.meltano("run", "tap-postgres", "target-jsonl", **settings)
+        self.assertEqual(done.returncode != 0, expect != 0, done.stderr)
+        self.assertNotIn("hidden-from-logs", done.stdout + done.stderr)
+        rows = {
+            file.name.partition("-")[0]: len(file.read_text().splitlines())
+            for file in self.folder.glob("*.jsonl")
+        }
+        log = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        return rows, [line for line in log if line.get("string_id") == "tap-postgres"]
+
+    def test_runs(self):
+        rows, log = self.run_pipeline()
+        self.assertEqual(rows, {"orders": 5, "people": 1})
+        self.assertEqual({line["level"] for line in log}, {"info"})
+        self.assertIn("2 of 2 streams, 6 rows", " ".join(line["event"] for line in log))
+        shared().sql("INSERT INTO orders VALUES (6, '2026-02-01 UTC')", "shop")
+        rows, _ = self.run_pipeline()
+        self.assertEqual(rows, {"orders": 2, "people": 1})  # with the row at the bookmark
+        shared().sql("INSERT INTO orders VALUES (7, 'infinity')", "shop")
+        _, log = self.run_pipeline()
+        warnings = [line["event"] for line in log if line["level"] == "warning"]
+        self.assertIn("replication key placed_at is", " ".join(warnings))
+        self.run_pipeline(expect=1, port=1)
+
+    def test_commands(self):
+        checked = self.meltano("invoke", "tap-postgres:check")
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.assertIn("ok      database shop: all 2 tables are readable", checked.stdout)
+        status = self.meltano("invoke", "tap-postgres:slot-status")
+        self.assertEqual(status.stdout, "no logical replication slots\n", status.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -32,7 +32,7 @@ class ServerVersion {
   [[nodiscard]] constexpr bool can_advance_slots() const { return number_ >= 110000; }
   /// Key columns and others in an index (INCLUDE).
   [[nodiscard]] constexpr bool has_covering_indexes() const { return number_ >= 110000; }
-  /// TRUNCATE in publications.
+  /// TRUNCATE in the changes that are decoded.
   [[nodiscard]] constexpr bool publishes_truncate() const { return number_ >= 110000; }
   /// Generated columns.
   [[nodiscard]] constexpr bool has_generated_columns() const { return number_ >= 120000; }

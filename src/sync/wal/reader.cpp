@@ -122,8 +122,12 @@ void WalReader::read(pg::Connection& connection) {
   }
   const bool is_first = streams_.all().empty();
   streams_.look_up(connection, writer_, time_extracted_);
-  if (is_first && plugin_.is_wal2json_1() && !streams_.all().empty()) {
-    log::info("reading wal2json format 1, which does not report TRUNCATE");
+  if (is_first && !streams_.all().empty()) {
+    if (!connection.version().publishes_truncate()) {
+      log::info("the WAL of PostgreSQL {} does not report TRUNCATE", connection.version().text());
+    } else if (plugin_.is_wal2json_1()) {
+      log::info("reading wal2json format 1, which does not report TRUNCATE");
+    }
   }
   router_.emplace(streams_.all(), visibility_);
   positions_ = WalPositions();

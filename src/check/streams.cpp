@@ -37,7 +37,7 @@ class StreamCheck {
     const std::size_t before = report_.findings().size();
     report_.attempt(subject_, [&] {
       if (table_.oid == 0) {
-        pg::refuse_missing_table(connection, stream_.schema_name, stream_.table);
+        pg::refuse_missing_table(connection, {stream_.schema_name, stream_.table});
       }
       check_privileges();
       sync::synced_columns(plan_, table_.columns, warn());

@@ -146,15 +146,47 @@ Result Connection::to_result(std::shared_ptr<pg_result> result) {
   return {std::move(result), std::move(columns), std::move(cells)};
 }
 
-std::vector<Oid> Connection::column_types(const std::string& sql) {
-  send_table_query(sql);
-  const PgResult result = receive_table_rows();
-  std::vector<Oid> types;
-  types.reserve(static_cast<std::size_t>(PQnfields(result.get())));
-  for (int i = 0; i < PQnfields(result.get()); ++i) {
-    types.push_back(PQftype(result.get(), i));
+std::pair<std::vector<Connection::ResultColumn>, Result> Connection::lock_and_query(const std::string& sql,
+                                                                                    bool waits,
+                                                                                    const std::string& next) {
+  log_sql(sql);
+  log_sql(next);
+  constexpr const char* name = "lock_timeout";
+  constexpr const char* at_once = "SET LOCAL lock_timeout = '10ms'; ";
+  const auto setting = server_.timeouts.find(name);
+  const std::string timeout = setting == server_.timeouts.end() ? "0" : setting->second;
+  send((waits ? "" : at_once) + set_search_path(kTablePath, true) + sql + "; " +
+       set_search_path(kCatalogPath, true) +
+       (waits ? "" : fmt::format("SET LOCAL {} = {}; ", name, quote_literal(timeout))) + next);
+  std::vector<PgResult> rows;
+  while (true) {
+    while (PQisBusy(connection_.get()) != 0 && consume()) {
+    }
+    PgResult result(PQgetResult(connection_.get()), PQclear);
+    if (!result) {
+      break;
+    }
+    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
+      rows.push_back(std::move(result));
+    }
   }
-  return types;
+  for (const PgResult& each : rows) {
+    check(each.get(), PGRES_TUPLES_OK);
+  }
+  constexpr std::size_t queries = 2;
+  if (rows.size() != queries) {
+    throw MalformedAnswer("the server's answer to a catalog query is malformed: it is missing");
+  }
+  std::vector<ResultColumn> columns;
+  for (int i = 0; i < PQnfields(rows.front().get()); ++i) {
+    columns.push_back({PQftype(rows.front().get(), i), PQftable(rows.front().get(), i)});
+  }
+  return {std::move(columns), to_result(std::move(rows.back()))};
+}
+
+bool Connection::is_in_transaction() const {
+  const auto status = PQtransactionStatus(connection_.get());
+  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
 }
 
 void Connection::pin_settings(bool local, const std::string& before) {

@@ -20,11 +20,13 @@ struct InitialSnapshot {
   std::unique_ptr<pg::ExportedSnapshot> snapshot;
 };
 
+/// Opens the snapshot of a new copy. The connection is not in a transaction.
+using OpenInitialSnapshot = std::function<InitialSnapshot(pg::Connection&)>;
+
 /// What reading WAL requires of the initial copy of a table. Both functions are empty for a stream that is
 /// not log-based.
 struct InitialSnapshotHooks {
-  /// Opens the snapshot of a new copy. The connection is not in a transaction.
-  std::function<InitialSnapshot(pg::Connection&)> open;
+  OpenInitialSnapshot open;
   /// Brings the bookmark of a finished copy to where WAL is followed from: `lsn`, and the table's partitions.
   /// `snapshot_xmax` is the first transaction ID that the copy's snapshot has not seen.
   std::function<void(Json& bookmark, const pg::Relation&, Lsn lsn, std::uint64_t snapshot_xmax)> finish;

@@ -42,24 +42,26 @@ void copy_with_retries(RetryingConnection& database, const StreamPlan& stream, c
 }
 
 void copy_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
-                 WalReplication& logs, StreamOutput& output) {
+                 TableTransactions& transactions, WalReplication& logs, StreamOutput& output) {
   if (stream.method == singer::ReplicationMethod::incremental) {
-    copy_with_retries(database, stream, config, output, Incremental(stream, config, output));
+    copy_with_retries(database, stream, config, output, Incremental(stream, config, transactions, output));
   } else if (stream.method == singer::ReplicationMethod::full_table) {
-    copy_with_retries(database, stream, config, output, FullTable(stream, config, output));
+    copy_with_retries(database, stream, config, output, FullTable(stream, config, transactions, output));
   } else {
     const InitialSnapshotHooks initial_snapshot{
         .open = [&](pg::Connection& connection) { return logs.open_initial_snapshot(stream, connection); },
         .finish = finish_initial_snapshot};
-    copy_with_retries(database, stream, config, output, FullTable(stream, config, output, initial_snapshot));
+    copy_with_retries(database, stream, config, output,
+                      FullTable(stream, config, transactions, output, initial_snapshot));
   }
 }
 
 void sync_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
-                 WalReplication& logs, StateWriter& states, singer::Writer& writer, Totals& totals) {
+                 TableTransactions& transactions, WalReplication& logs, StateWriter& states,
+                 singer::Writer& writer, Totals& totals) {
   StreamOutput output(stream, config, states, writer);
   try {
-    copy_stream(database, stream, config, logs, output);
+    copy_stream(database, stream, config, transactions, logs, output);
   } catch (const singer::OutputError&) {
     throw;  // the last output was not received
   } catch (...) {
@@ -76,11 +78,16 @@ void sync_stream(RetryingConnection& database, const StreamPlan& stream, const c
 std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, RetryingConnection& database,
                                       const config::Config& config, WalReplication& logs, StateWriter& states,
                                       singer::Writer& writer, Totals& totals) {
-  std::vector<std::string> failed;
+  std::vector<const StreamPlan*> to_copy;
   for (const StreamPlan& stream : streams) {
-    if (logs.has_initial_snapshot(stream)) {
-      continue;
+    if (!logs.has_initial_snapshot(stream)) {
+      to_copy.push_back(&stream);
     }
+  }
+  TableTransactions transactions(to_copy);
+  std::vector<std::string> failed;
+  for (const StreamPlan* each : to_copy) {
+    const StreamPlan& stream = *each;
     bool is_complete = false;
     const auto fail = [&](const Error& error) {
       log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
@@ -88,7 +95,7 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
       database.drop();
     };
     try {
-      sync_stream(database, stream, config, logs, states, writer, totals);
+      sync_stream(database, stream, config, transactions, logs, states, writer, totals);
       is_complete = true;
     } catch (const StreamError& error) {
       fail(error);

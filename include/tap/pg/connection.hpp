@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tap/base/endpoint.hpp>
@@ -44,9 +45,17 @@ class Connection {
   /// Reads a user's table or view with the search path kTablePath (session_settings.hpp): `sql` must qualify
   /// every name. Throws ServerError, TransientError.
   Result read_table(const std::string& sql);
-  /// Returns the types of a query's columns, as of now. The server reports a domain as its base type. Throws
-  /// ServerError, TransientError.
-  std::vector<Oid> column_types(const std::string& sql);
+  /// A column of a query's result.
+  struct ResultColumn {
+    Oid type = 0;   ///< a domain's base type
+    Oid table = 0;  ///< 0 unless it is a table's column
+  };
+  /// Runs a query as read_table() does, to keep its locks until the transaction ends, and then `next`, a
+  /// statement on the catalog, in one round trip. Returns the query's columns and the rows of `next`. Unless
+  /// it `waits`, the query fails if it does not get a lock at once. Throws ServerError, TransientError.
+  std::pair<std::vector<ResultColumn>, Result> lock_and_query(const std::string& sql, bool waits,
+                                                              const std::string& next);
+  [[nodiscard]] bool is_in_transaction() const;
 
   /// False once the server has closed the connection, as at a shutdown or by pg_terminate_backend(). For an
   /// idle connection; does not wait.

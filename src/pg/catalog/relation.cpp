@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <chrono>
+#include <unordered_map>
 
 #include <spdlog/fmt/fmt.h>
 
-#include <tap/base/signals.hpp>
 #include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/pg/session_settings.hpp>
 
 #include "inheritance.hpp"
 #include "types.hpp"
@@ -17,20 +15,22 @@ namespace tap::pg {
 
 namespace {
 
-// $1 schema, $2 table.
-constexpr const char* kRelation = R"sql(
-SELECT c.oid AS oid, c.relkind AS kind
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+// $1 schemas, $2 tables.
+constexpr const char* kRelations = R"sql(
+SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind
+  FROM (SELECT pg_catalog.unnest($1::name[]) AS schema_name, pg_catalog.unnest($2::name[]) AS table_name,
+               pg_catalog.generate_subscripts($1::name[], 1) AS position) wanted
+  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.schema_name
+  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.table_name
+ WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
 )sql";
 
-// $1 the table's OID. To be formatted with one of the two below.
+// $1 OIDs of tables. To be formatted with one of the two below.
 constexpr const char* kColumns = R"sql(
-SELECT attname AS name, attnum AS number, atttypid AS type, atttypmod AS modifier, {}
+SELECT attrelid AS oid, attname AS name, attnum AS number, atttypid AS type, atttypmod AS modifier, {}
   FROM pg_catalog.pg_attribute
- WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped
- ORDER BY attnum
+ WHERE attrelid = ANY ($1::oid[]) AND attnum > 0 AND NOT attisdropped
+ ORDER BY attrelid, attnum
 )sql";
 
 constexpr const char* kPlainColumns = "attnotnull AS not_null, false AS is_virtual";
@@ -39,42 +39,45 @@ constexpr const char* kPlainColumns = "attnotnull AS not_null, false AS is_virtu
 constexpr const char* kColumnsSince18 = R"sql(
        attnotnull AND attnum NOT IN (SELECT pg_catalog.unnest(conkey)
                                        FROM pg_catalog.pg_constraint
-                                      WHERE conrelid = $1::oid AND contype = 'n' AND NOT convalidated)
+                                      WHERE conrelid = attrelid AND contype = 'n' AND NOT convalidated)
          AS not_null,
        attgenerated = 'v' AS is_virtual
 )sql";
 
-// To be formatted with kInheritance, and kNoRowSecurity or nothing. $1 the table's OID. Partitioned tables
-// have no rows of their own, and a parent hides the temporary child tables of other sessions. A privilege on
-// some columns does not cover ctid. A partition that is read by itself has its own row-level security, not
-// its parent's. Only the heap access method (2; 0 before version 12) is known to keep rows in the order of
-// their ctid.
+// To be formatted with kInheritance, kNoRowSecurity or nothing, and a test for row-level security. $1 OIDs of
+// tables. Partitioned tables have no rows of their own, and a parent hides the temporary child tables of
+// other sessions. A privilege on some columns does not cover ctid. A partition that is read by itself has its
+// own row-level security, not its parent's. Only the heap access method (2; 0 before version 12) is known to
+// keep rows in the order of their ctid.
 constexpr const char* kPartitions = R"sql(
-WITH RECURSIVE tree(oid) AS (
-  SELECT $1::oid
+WITH RECURSIVE tree(root, oid) AS (
+  SELECT wanted.oid, wanted.oid FROM pg_catalog.unnest($1::oid[]) wanted(oid)
   UNION
-  SELECT i.inhrelid FROM tree JOIN {} i ON i.inhparent = tree.oid
+  SELECT tree.root, i.inhrelid FROM tree JOIN {} i ON i.inhparent = tree.oid
 )
-SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
+SELECT tree.root AS root, c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name,
        c.relkind IN ('r', 'm') AND c.relam IN (0, 2) AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS has_ctid,
-       pg_catalog.pg_relation_filenode(c.oid) AS relfilenode,
+       CASE WHEN c.relkind IN ('r', 'm') AND c.relfilenode <> 0 THEN c.relfilenode
+            ELSE pg_catalog.pg_relation_filenode(c.oid) END AS relfilenode,
        greatest(c.reltuples, 0)::bigint AS rows,
-       c.oid = $1::oid OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-                           AND pg_catalog.has_table_privilege(c.oid, 'SELECT'){}) AS by_itself
+       c.oid = tree.root OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                             AND pg_catalog.has_table_privilege(c.oid, 'SELECT'){}) AS by_itself,
+       {} AS has_row_security
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind <> 'p' AND c.relpersistence <> 't'
- ORDER BY c.oid
+ ORDER BY tree.root, c.oid
 )sql";
 
 constexpr const char* kNoRowSecurity = R"sql(
-                           AND NOT pg_catalog.row_security_active($1::oid)
-                           AND NOT pg_catalog.row_security_active(c.oid))sql";
+                             AND NOT pg_catalog.row_security_active(tree.root)
+                             AND NOT pg_catalog.row_security_active(c.oid))sql";
 
-// $1: the OIDs of the table and its partitions. Locks and pg_relation_filenode() are current, pg_class is as
-// of the snapshot: the locked relations must be the ones in the snapshot, with the same files. relfilenode is
-// 0 for mapped catalogs. Before version 12 relations without a file, like views, have a relfilenode, too.
+// To be formatted with the OIDs of a table and its partitions. Locks and pg_relation_filenode() are current,
+// pg_class is as of the snapshot: the locked relations must be the ones in the snapshot, with the same files.
+// relfilenode is 0 for mapped catalogs. Before version 12 relations without a file, like views, have a
+// relfilenode, too.
 constexpr const char* kChanged = R"sql(
 WITH locked AS (
   SELECT l.relation AS oid
@@ -82,41 +85,73 @@ WITH locked AS (
     JOIN pg_catalog.pg_database d ON d.oid = l.database
    WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'
      AND d.datname = pg_catalog.current_database()
+), known AS (
+  SELECT known.oid FROM pg_catalog.unnest('{{{}}}'::oid[]) known(oid)
+), answer AS (
+  -- A subquery instead of a join, for which the planner would read all of pg_class.
+  SELECT EXISTS (SELECT 1
+                   FROM locked
+                  WHERE (SELECT c.relkind NOT IN ('r', 'm', 'i', 't') OR c.relfilenode = 0
+                                OR NOT c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
+                           FROM pg_catalog.pg_class c
+                          WHERE c.oid = locked.oid) IS NOT TRUE)
+         OR EXISTS (SELECT 1 FROM known WHERE known.oid NOT IN (SELECT oid FROM locked)) AS is_changed
 )
-SELECT 1
-  FROM locked LEFT JOIN pg_catalog.pg_class c ON c.oid = locked.oid
- WHERE c.oid IS NULL
-    OR (c.relkind IN ('r', 'm', 'i', 't') AND c.relfilenode <> 0
-        AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid))
-UNION ALL
-SELECT 1
-  FROM pg_catalog.unnest($1::oid[]) known(oid)
- WHERE known.oid NOT IN (SELECT oid FROM locked)
+SELECT file.oid AS oid, is_changed,
+       CASE WHEN NOT is_changed AND file.has_file
+            THEN pg_catalog.pg_relation_size(file.oid) / pg_catalog.current_setting('block_size')::bigint
+       END AS blocks,
+       CASE WHEN NOT is_changed AND file.has_file THEN pg_catalog.pg_table_size(file.oid) END AS bytes
+  FROM answer
+ CROSS JOIN (SELECT known.oid, (SELECT c.relkind IN ('r', 'm')
+                                  FROM pg_catalog.pg_class c
+                                 WHERE c.oid = known.oid) AS has_file
+               FROM known) file
+)sql";
+
+// The same for one table without partitions: to be formatted with its OID and its relfilenode. The result of
+// a query for its columns tells whether the locked table has this OID.
+constexpr const char* kFileChanged = R"sql(
+SELECT {0} AS oid, pg_catalog.pg_relation_filenode({0}) IS DISTINCT FROM {1}::oid AS is_changed,
+       pg_catalog.pg_relation_size({0}) / pg_catalog.current_setting('block_size')::bigint AS blocks,
+       pg_catalog.pg_table_size({0}) AS bytes
 )sql";
 
 }  // namespace
 
-void refuse_missing_table(const Connection& connection, const std::string& schema, const std::string& table) {
+void refuse_missing_table(const Connection& connection, const TableName& table) {
   throw StreamError(Problem{fmt::format("table {} is not in the database ({})",
-                                        quote_qualified(schema, table), connection.description()),
+                                        quote_qualified(table.schema, table.table), connection.description()),
                             "run discovery again, or remove the stream from the catalog"});
 }
 
-Relation find_relation(Connection& connection, const std::string& schema, const std::string& table) {
-  const Result found = connection.query(kRelation, {schema, table});
-  if (found.size() == 0) {
-    refuse_missing_table(connection, schema, table);
-  }
-  Relation relation;
-  relation.oid = found.first().oid("oid");
-  relation.kind = static_cast<RelationKind>(found.first().character("kind"));
-  const std::string oid = fmt::to_string(relation.oid);
+namespace {
 
-  const Result columns = connection.query(
-      fmt::format(kColumns, connection.version().has_virtual_columns() ? kColumnsSince18 : kPlainColumns),
-      {oid});
-  for (const Row row : columns) {
-    TableColumn& column = relation.columns.emplace_back();
+using Relations = std::unordered_map<Oid, Relation>;
+
+/// Copies a type of `all`, with its base type, element type and subtype.
+void add_type(const TypeRows& all, Oid type, TypeRows& types) {
+  const auto found = all.find(type);
+  if (found != all.end() && types.insert(*found).second) {
+    for (const Oid part : {found->second.base, found->second.element, found->second.subtype}) {
+      add_type(all, part, types);
+    }
+  }
+}
+
+Relation& relation_of(Relations& relations, Oid oid) {
+  const auto found = relations.find(oid);
+  if (found == relations.end()) {
+    throw MalformedAnswer(fmt::format("the server's catalog is malformed: OID {} was not asked for", oid));
+  }
+  return found->second;
+}
+
+void read_columns(Connection& connection, const std::string& oids, Relations& relations) {
+  const bool since_18 = connection.version().has_virtual_columns();
+  for (const Row row :
+       connection.query(fmt::format(kColumns, since_18 ? kColumnsSince18 : kPlainColumns), {oids})) {
+    TableColumn& column = relation_of(relations, row.oid("oid")).columns.emplace_back();
     column.name = row.text("name");
     column.number = static_cast<int>(row.number("number"));
     column.type = row.oid("type");
@@ -124,17 +159,25 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     column.not_null = row.flag("not_null");
     column.is_virtual = row.flag("is_virtual");
   }
-  relation.types = read_types(connection.query(types_query(
-      fmt::format("SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = {} AND attnum > 0", oid))));
-
-  for (TableColumn& column : relation.columns) {
-    column.type_name = display_name(relation.types, column.type);
+  const TypeRows types =
+      read_types(connection.query(types_query("SELECT DISTINCT atttypid FROM pg_catalog.pg_attribute "
+                                              "WHERE attrelid = ANY ($1::oid[]) AND attnum > 0"),
+                                  {oids}));
+  for (auto& [oid, relation] : relations) {
+    for (TableColumn& column : relation.columns) {
+      column.type_name = display_name(types, column.type);
+      add_type(types, column.type, relation.types);
+    }
   }
+}
 
-  const Result partitions = connection.query(
-      fmt::format(kPartitions, kInheritance, connection.version().has_row_security() ? kNoRowSecurity : ""),
-      {oid});
-  for (const Row row : partitions) {
+void read_partitions(Connection& connection, const std::string& oids, Relations& relations) {
+  const bool has_row_security = connection.version().has_row_security();
+  for (const Row row :
+       connection.query(fmt::format(kPartitions, kInheritance, has_row_security ? kNoRowSecurity : "",
+                                    has_row_security ? "pg_catalog.row_security_active(c.oid)" : "false"),
+                        {oids})) {
+    Relation& relation = relation_of(relations, row.oid("root"));
     Partition& partition = relation.partitions.emplace_back();
     partition.oid = row.oid("oid");
     partition.name = quote_qualified(row.view("schema_name"), row.view("table_name"));
@@ -142,17 +185,81 @@ Relation find_relation(Connection& connection, const std::string& schema, const 
     partition.relfilenode = row.oid("relfilenode");
     relation.rows += static_cast<std::uint64_t>(row.number("rows"));
     relation.reads_each_partition = row.flag("by_itself") && relation.reads_each_partition;
+    relation.has_row_security = row.flag("has_row_security") || relation.has_row_security;
   }
-  return relation;
+}
+
+}  // namespace
+
+std::vector<std::optional<Relation>> find_relations(Connection& connection,
+                                                    const std::vector<TableName>& tables) {
+  std::vector<std::string> schemas;
+  std::vector<std::string> names;
+  for (const TableName& table : tables) {
+    schemas.push_back(table.schema);
+    names.push_back(table.table);
+  }
+  std::vector<Oid> oids(tables.size());
+  Relations relations;
+  for (const Row row : connection.query(kRelations, {array_text(schemas), array_text(names)})) {
+    Oid& oid = oids[row.index("position", oids.size())];
+    oid = row.oid("oid");
+    Relation& relation = relations[oid];
+    relation.oid = oid;
+    relation.kind = static_cast<RelationKind>(row.character("kind"));
+  }
+  std::vector<std::optional<Relation>> found(tables.size());
+  if (relations.empty()) {
+    return found;
+  }
+  std::string list = "{";
+  for (const auto& [oid, relation] : relations) {
+    list += fmt::format("{}{}", list.size() == 1 ? "" : ",", oid);
+  }
+  list += "}";
+  read_columns(connection, list, relations);
+  read_partitions(connection, list, relations);
+  for (std::size_t i = 0; i < oids.size(); ++i) {
+    if (const auto relation = relations.find(oids[i]); relation != relations.end()) {
+      found[i] = relation->second;
+    }
+  }
+  return found;
+}
+
+Relation find_relation(Connection& connection, const TableName& table) {
+  auto found = find_relations(connection, {table});
+  if (!found.front()) {
+    refuse_missing_table(connection, table);
+  }
+  return *std::move(found.front());
 }
 
 namespace {
 
-/// Locks everything that a query for these columns reads. Returns false if that differs from `relation`,
-/// which is of the transaction's snapshot: a table that was created or rewritten later looks empty to the
-/// snapshot.
-bool lock_unchanged(Connection& connection, const Relation& relation, const std::string& name,
-                    const std::vector<std::string>& columns) {
+/// A query for its columns reads nothing else, and the result of the query has its OID.
+bool is_one_table(const Relation& relation) {
+  const bool has_file =
+      relation.kind == RelationKind::table || relation.kind == RelationKind::materialized_view;
+  return has_file && relation.partitions.size() == 1 && !relation.has_row_security;
+}
+
+std::string query_for_changed_file(const Relation& relation) {
+  return fmt::format(kFileChanged, relation.oid, relation.partitions.front().relfilenode);
+}
+
+std::string query_for_changes(const Relation& relation) {
+  std::string oids = fmt::to_string(relation.oid);
+  for (const Partition& partition : relation.partitions) {
+    oids += partition.oid == relation.oid ? "" : fmt::format(",{}", partition.oid);
+  }
+  return fmt::format(kChanged, oids);
+}
+
+}  // namespace
+
+bool lock_relation(Connection& connection, Relation& relation, const std::string& name,
+                   const std::vector<std::string>& columns, bool waits) {
   std::string list;
   std::vector<Oid> types;
   for (const TableColumn& column : relation.columns) {
@@ -161,66 +268,38 @@ bool lock_unchanged(Connection& connection, const Relation& relation, const std:
       types.push_back(base_type(relation.types, column.type));  // a query reports only these
     }
   }
-  if (connection.column_types(fmt::format("SELECT {} FROM {} LIMIT 0", list, name)) != types) {
+  const bool has_oid = is_one_table(relation) && !list.empty();
+  const auto [found, files] =
+      connection.lock_and_query(fmt::format("SELECT {} FROM {} LIMIT 0", list, name), waits,
+                                has_oid ? query_for_changed_file(relation) : query_for_changes(relation));
+  const bool has_same_types = std::ranges::equal(found, types, {}, &Connection::ResultColumn::type);
+  const bool has_same_oid = !has_oid || std::ranges::all_of(found, [&](const auto& column) {
+    return column.table == relation.oid;
+  });
+  if (!has_same_types || !has_same_oid || files.first().flag("is_changed")) {
     return false;
   }
-  std::string oids = fmt::to_string(relation.oid);
-  for (const Partition& partition : relation.partitions) {
-    oids += fmt::format(",{}", partition.oid);
+  for (const Row file : files) {
+    const auto partition = std::ranges::find(relation.partitions, file.oid("oid"), &Partition::oid);
+    if (partition != relation.partitions.end()) {
+      partition->blocks = static_cast<std::uint64_t>(file.number("blocks"));
+      partition->bytes = static_cast<std::uint64_t>(file.number("bytes"));
+    }
   }
-  return connection.query(kChanged, {"{" + oids + "}"}).size() == 0;
+  return true;
 }
 
-constexpr int kImmediateAttempts = 5;
-constexpr std::chrono::seconds kTimeout{60};
+std::uint64_t total_bytes(const Relation& relation) {
+  std::uint64_t bytes = 0;
+  for (const Partition& partition : relation.partitions) {
+    bytes += partition.bytes;
+  }
+  return bytes;
+}
 
-/// undefined_table, undefined_column, invalid_schema_name (manual: PostgreSQL Error Codes).
 bool is_missing_name(const ServerError& error) {
   constexpr std::array codes = {"42P01", "42703", "3F000"};
   return std::ranges::find(codes, error.sqlstate()) != codes.end();
-}
-
-std::chrono::milliseconds wait_before_attempt(int attempt) {
-  using std::chrono::milliseconds;
-  constexpr milliseconds first{10};
-  constexpr milliseconds longest{500};
-  constexpr int most_doublings = 6;
-  return attempt < kImmediateAttempts
-             ? milliseconds(0)
-             : std::min(longest, first * (1 << std::min(attempt - kImmediateAttempts, most_doublings)));
-}
-
-}  // namespace
-
-Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
-                       const std::vector<std::string>& columns,
-                       const std::function<std::string()>& snapshot) {
-  const std::string name = quote_qualified(schema, table);
-  const auto deadline = std::chrono::steady_clock::now() + kTimeout;
-  // An attempt may wait long for a lock, so a few are always made.
-  for (int i = 0; i <= kImmediateAttempts || std::chrono::steady_clock::now() < deadline; ++i) {
-    const std::string exported = snapshot ? snapshot() : "";
-    const std::string import =
-        exported.empty() ? "" : fmt::format("SET TRANSACTION SNAPSHOT {}; ", quote_literal(exported));
-    connection.pin_settings(true, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + import);
-    Relation relation = find_relation(connection, schema, table);
-    try {
-      if (lock_unchanged(connection, relation, name, columns)) {
-        return relation;
-      }
-    } catch (const ServerError& error) {
-      // A name in the snapshot was dropped or renamed since, unless a view itself is broken.
-      if (!is_missing_name(error) || i >= kImmediateAttempts) {
-        throw;
-      }
-    }
-    connection.execute("ROLLBACK");
-    signals::sleep_for(wait_before_attempt(i + 1));
-  }
-  throw StreamError(fmt::format(
-      "table {} kept changing while it was being opened (for {} s or more); run again once the schema change "
-      "has finished",
-      name, kTimeout.count()));
 }
 
 }  // namespace tap::pg

@@ -61,7 +61,7 @@ void FullTable::copy_table(pg::Connection& connection) {
   pg::Relation relation = open_snapshot(connection);
   RowProjection projection(plan_, relation, config_.values);
   if (!choose_start(connection, relation, projection)) {
-    connection.execute("ROLLBACK");
+    transactions_.roll_back(connection);
     relation = open_snapshot(connection);
     projection = RowProjection(plan_, relation, config_.values);
     choose_start(connection, relation, projection);
@@ -81,7 +81,7 @@ void FullTable::copy_table(pg::Connection& connection) {
     read_rows(connection, fmt::format("SELECT {} FROM {}", projection.select_list(), name), nullptr,
               projection, frame);
   }
-  connection.execute("COMMIT");
+  transactions_.finish(connection);
   finish_stream(relation, version);
 }
 
@@ -94,26 +94,22 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   replay_lsn_ =
       resumed_from_ ? replay_lsn_before_snapshot(connection, resumed_from_->origin.lsn) : std::nullopt;
   follow_from_ = oldest_needed_lsn(bookmark);  // of an interrupted copy: the slot keeps WAL from there
-  InitialSnapshot initial;                     // released once the transaction uses its snapshot
-  std::function<std::string()> snapshot_name;
-  if (initial_snapshot_.open && !follow_from_) {
-    snapshot_name = [&] {
-      initial = initial_snapshot_.open(connection);
-      follow_from_ = initial.lsn;
-      return initial.snapshot ? initial.snapshot->name() : "";
-    };
+  pg::Relation relation =
+      transactions_.open(connection, plan_, follow_from_ ? OpenInitialSnapshot() : initial_snapshot_.open,
+                         resumed_from_.has_value());
+  if (!follow_from_) {
+    follow_from_ = transactions_.initial_lsn();
   }
-  pg::Relation relation = pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table,
-                                            plan_.columns, snapshot_name);
   output_.expect(relation.rows);
-  files_ = prepare_scans(connection, relation);
+  transactions_.configure(connection, settings_for_scans(connection.version()));
+  files_ = files_to_read_in_ranges(relation, connection.version());
   return relation;
 }
 
 bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& relation,
                              const RowProjection& projection) {
   position_ = {};
-  position_.origin = read_snapshot_origin(connection);
+  position_.origin = transactions_.origin(connection);
   position_.columns = attribute_numbers(relation, projection);
   position_.lsn = follow_from_;
   std::string reason;

@@ -13,6 +13,7 @@
 #include "row_projection.hpp"
 #include "sync/initial_snapshot.hpp"
 #include "sync/stream_output.hpp"
+#include "table_transactions.hpp"
 
 namespace tap::sync {
 
@@ -26,9 +27,13 @@ namespace tap::sync {
 class FullTable {
  public:
   /// The arguments must outlive the object. `initial_snapshot` is for log-based streams.
-  FullTable(const StreamPlan& plan, const config::Config& config, StreamOutput& output,
-            InitialSnapshotHooks initial_snapshot = {})
-      : plan_(plan), config_(config), output_(output), initial_snapshot_(std::move(initial_snapshot)) {}
+  FullTable(const StreamPlan& plan, const config::Config& config, TableTransactions& transactions,
+            StreamOutput& output, InitialSnapshotHooks initial_snapshot = {})
+      : plan_(plan),
+        config_(config),
+        transactions_(transactions),
+        output_(output),
+        initial_snapshot_(std::move(initial_snapshot)) {}
 
   /// Copies from the bookmark's position to the end. If it throws, the bookmark is up to date and has been
   /// written as STATE; after a transient error another attempt resumes from it. Throws StreamError,
@@ -68,6 +73,7 @@ class FullTable {
 
   const StreamPlan& plan_;
   const config::Config& config_;
+  TableTransactions& transactions_;
   StreamOutput& output_;
   InitialSnapshotHooks initial_snapshot_;
 

@@ -59,8 +59,7 @@ void Incremental::attempt(pg::Connection& connection) {
 }
 
 void Incremental::copy_rows(pg::Connection& connection) {
-  const pg::Relation relation =
-      pg::open_relation(connection, plan_.stream.schema_name, plan_.stream.table, plan_.columns);
+  const pg::Relation relation = transactions_.open(connection, plan_);
   const pg::TableColumn& key = replication_key_column(plan_, relation.columns, relation.types);
   const value::Type type = value::resolve(relation.types, key.type, key.modifier);
   bookmark_encoder_.emplace(type, choose_format(type), bookmark_options(), key.name);
@@ -92,7 +91,7 @@ void Incremental::copy_rows(pg::Connection& connection) {
                     "the stream with --full-refresh {} ({})",
                     *bookmark, key.name, key.type_name, plan_.stream.id, error.what()));
   }
-  connection.execute("COMMIT");
+  transactions_.finish(connection);
   save_key();
   output_.end();
 }

@@ -11,6 +11,7 @@
 #include "row_projection.hpp"
 #include "sync/bookmark.hpp"
 #include "sync/stream_output.hpp"
+#include "table_transactions.hpp"
 
 namespace tap::sync {
 
@@ -22,8 +23,9 @@ namespace tap::sync {
 class Incremental {
  public:
   /// The arguments must outlive the object.
-  Incremental(const StreamPlan& plan, const config::Config& config, StreamOutput& output)
-      : plan_(plan), config_(config), output_(output) {}
+  Incremental(const StreamPlan& plan, const config::Config& config, TableTransactions& transactions,
+              StreamOutput& output)
+      : plan_(plan), config_(config), transactions_(transactions), output_(output) {}
 
   /// Copies from the bookmark to the end. Resumes and throws as FullTable::attempt() does.
   void attempt(pg::Connection& connection);
@@ -52,6 +54,7 @@ class Incremental {
 
   const StreamPlan& plan_;
   const config::Config& config_;
+  TableTransactions& transactions_;
   StreamOutput& output_;
 
   std::string time_extracted_;

@@ -5,16 +5,19 @@
 #include <string>
 
 #include <tap/pg/catalog/relation.hpp>
-#include <tap/pg/connection.hpp>
+#include <tap/pg/server_version.hpp>
 
 #include "block_ranges.hpp"
 
 namespace tap::sync {
 
-/// Makes the current transaction read rows in the order of their table's file. Returns the files of the
-/// partitions that can be read in ranges of blocks, by OID: none before version 14. Call after the snapshot
-/// was taken, so that all of its rows are in these blocks. Throws what Connection::query() does.
-std::map<Oid, BlockRanges::File> prepare_scans(pg::Connection& connection, const pg::Relation& relation);
+/// Returns statements that make a transaction read rows in the order of their table's file; empty before
+/// version 9.6, which always does.
+std::string settings_for_scans(pg::ServerVersion version);
+
+/// Returns the files of the partitions that can be read in ranges of blocks, by OID: none before version 14.
+std::map<Oid, BlockRanges::File> files_to_read_in_ranges(const pg::Relation& relation,
+                                                         pg::ServerVersion version);
 
 /// Adds a WHERE clause to `query`, unless `condition` is empty.
 std::string with_condition(const std::string& query, const std::string& condition);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <tap/base/log.hpp>
+#include <tap/sync/validation.hpp>
 
 #include "sync/stream_errors.hpp"
 #include "sync/wal/records/recorded_partitions.hpp"
@@ -22,15 +23,25 @@ void WalStreams::look_up(pg::Connection& connection, singer::Writer& writer,
     return;
   }
   failed_.clear();
-  std::deque<WalStream> found;
+  std::vector<pg::TableName> names;
   for (const StreamPlan* plan : plans_) {
+    names.push_back({plan->stream.schema_name, plan->stream.table});
+  }
+  auto tables = find_wal_tables(connection, names);
+  std::deque<WalStream> found;
+  for (std::size_t i = 0; i < plans_.size(); ++i) {
+    const StreamPlan& plan = *plans_[i];
     isolate_stream_errors(
         [&] {
-          const Json& bookmark = state_.bookmark(plan->stream.id);
-          found.emplace_back(*plan, find_wal_table(connection, *plan, bookmark), config_, bookmark,
-                             time_extracted);
+          if (!tables[i]) {
+            pg::refuse_missing_table(connection, names[i]);
+          }
+          require_changes_in_wal(tables[i]->tables);
+          const Json& bookmark = state_.bookmark(plan.stream.id);
+          warn_of_partition_changes(connection, plan, tables[i]->relation, bookmark);
+          found.emplace_back(plan, *std::move(tables[i]), config_, bookmark, time_extracted);
         },
-        [&](const Error& error) { fail(*plan, error); });
+        [&](const Error& error) { fail(plan, error); });
   }
   streams_ = std::move(found);
   for (const WalStream& stream : streams_) {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <tap/pg/catalog/table_name.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pgtypes/type_row.hpp>
 
@@ -29,7 +30,7 @@ struct TableColumn {
   bool not_null = false;    ///< also true of rows that are older than the constraint
   int key_position = 0;     ///< position in the primary key, from 1; 0: not part of it
   bool is_virtual = false;  ///< virtual generated column (18+): its values are not in WAL
-  int number = 0;           ///< attnum; set by find_relation() only
+  int number = 0;           ///< attnum; set by find_relations() only
 };
 
 /// A storage unit of a relation: the table itself, a partition or a child table.
@@ -38,6 +39,9 @@ struct Partition {
   std::string name;       ///< quoted and qualified
   bool has_ctid = false;  ///< a copy can resume at a ctid
   Oid relfilenode = 0;    ///< changes when the table is rewritten; 0 for none
+  // Set by lock_relation(), after the snapshot was taken, so that all of its rows are in these blocks:
+  std::uint64_t blocks = 0;
+  std::uint64_t bytes = 0;  ///< with the TOAST table
 };
 
 /// A table, view or foreign table as of one snapshot of the catalog.
@@ -51,21 +55,23 @@ struct Relation {
   std::uint64_t rows = 0;  ///< estimate of the last ANALYZE or VACUUM; 0 if there is none
   /// The role may read each partition directly and sees the same rows there as through the parent.
   bool reads_each_partition = true;
+  bool has_row_security = false;  ///< policies apply to the role, which may call any function
 };
 
-/// Begins a read-only transaction with the pinned settings, in one snapshot that agrees with the locks: the
-/// table and its partitions stay as returned until the transaction ends. Waits for concurrent DDL, then takes
-/// a new snapshot, since the old one shows no rows of a rewritten table. `columns` are the ones to be read;
-/// missing ones are ignored. `snapshot`, if given, is called for each attempt and returns the name of an
-/// exported snapshot, or "". Throws StreamError if the table is missing or keeps changing; ServerError;
-/// TransientError.
-Relation open_relation(Connection& connection, const std::string& schema, const std::string& table,
-                       const std::vector<std::string>& columns,
-                       const std::function<std::string()>& snapshot = {});
-
 /// Throws the StreamError of a missing table.
-[[noreturn]] void refuse_missing_table(const Connection& connection, const std::string& schema,
-                                       const std::string& table);
+[[noreturn]] void refuse_missing_table(const Connection& connection, const TableName& table);
+
+/// Locks everything that a query for these columns of the table `name` (quoted and qualified) reads, until
+/// the transaction ends. Missing columns are ignored. `relation` must be of the transaction's snapshot.
+/// Returns false if a locked table differs from the snapshot: a table that was created or rewritten later
+/// looks empty to the snapshot. Unless it `waits`, it fails if a lock is not granted at once. Throws
+/// ServerError, TransientError.
+bool lock_relation(Connection& connection, Relation& relation, const std::string& name,
+                   const std::vector<std::string>& columns, bool waits);
+/// The size of the files of all partitions of a locked relation, with TOAST.
+std::uint64_t total_bytes(const Relation& relation);
+/// True if a name does not exist: it was dropped or renamed, or a view is broken.
+bool is_missing_name(const ServerError& error);
 
 /// Returns what `look_up` returns, called in one snapshot of the catalog so that its queries agree. The
 /// connection must not be in a transaction. After an error of the server the connection is usable.
@@ -85,8 +91,11 @@ auto in_one_snapshot(Connection& connection, LookUp look_up) {
   }
 }
 
-/// Looks up a table with several queries in the connection's current transaction, see in_one_snapshot().
-/// Throws StreamError if it is missing.
-Relation find_relation(Connection& connection, const std::string& schema, const std::string& table);
+/// Looks up tables with a few queries in the connection's current transaction, see in_one_snapshot(). Nothing
+/// for a missing table.
+std::vector<std::optional<Relation>> find_relations(Connection& connection,
+                                                    const std::vector<TableName>& tables);
+/// The same for one table. Throws StreamError if it is missing.
+Relation find_relation(Connection& connection, const TableName& table);
 
 }  // namespace tap::pg

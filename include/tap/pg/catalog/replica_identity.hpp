@@ -4,17 +4,10 @@
 #include <string>
 #include <vector>
 
+#include <tap/pg/catalog/table_name.hpp>
 #include <tap/pg/connection.hpp>
 
 namespace tap::pg {
-
-/// The name of a table.
-struct TableName {
-  std::string schema;
-  std::string table;
-
-  auto operator<=>(const TableName&) const = default;
-};
 
 /// What WAL contains of a table's rows (manual: ALTER TABLE, REPLICA IDENTITY).
 struct ReplicaIdentity {

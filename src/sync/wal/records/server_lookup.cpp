@@ -8,7 +8,6 @@
 
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
-#include <tap/sync/validation.hpp>
 
 #include "recorded_partitions.hpp"
 #include "sync/bookmark.hpp"
@@ -70,8 +69,7 @@ std::string size_of_values(const RowsByKey& rows) {
 
 std::optional<pg::Relation> ServerLookup::find_relation(const pg::TableName& table) {
   try {
-    return pg::in_one_snapshot(connection_,
-                               [&] { return pg::find_relation(connection_, table.schema, table.table); });
+    return pg::in_one_snapshot(connection_, [&] { return pg::find_relation(connection_, table); });
   } catch (const StreamError&) {
     return std::nullopt;
   }
@@ -116,18 +114,18 @@ bool ServerLookup::are_visible(const std::vector<std::string>& xids) {
   return connection_.query(kNotVisible, {fmt::format("{{{}}}", fmt::join(xids, ","))}).is_empty();
 }
 
-WalTable find_wal_table(pg::Connection& connection, const StreamPlan& plan, const Json& bookmark) {
-  const std::string& schema = plan.stream.schema_name;
-  const std::string& name = plan.stream.table;
+std::vector<std::optional<WalTable>> find_wal_tables(pg::Connection& connection,
+                                                     const std::vector<pg::TableName>& names) {
   return pg::in_one_snapshot(connection, [&] {
-    WalTable table{.relation = pg::find_relation(connection, schema, name),
-                   .tables = pg::replica_identities(connection, {{schema, name}}).front()};
-    if (table.tables.empty()) {  // dropped between the two queries
-      pg::refuse_missing_table(connection, schema, name);
+    auto relations = pg::find_relations(connection, names);
+    auto identities = pg::replica_identities(connection, names);
+    std::vector<std::optional<WalTable>> tables(names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (relations[i]) {
+        tables[i] = {.relation = *std::move(relations[i]), .tables = std::move(identities[i])};
+      }
     }
-    require_changes_in_wal(table.tables);
-    warn_of_partition_changes(connection, plan, table.relation, bookmark);
-    return table;
+    return tables;
   });
 }
 

@@ -29,9 +29,10 @@ class ServerLookup final : public TableLookup {
   pg::Connection& connection_;
 };
 
-/// Looks up the table of a stream before its changes are read, and warns of partitions that differ from those
-/// in its bookmark. `connection` must not be in a transaction. Throws StreamError if the table does not exist
-/// or its changes are not in WAL, and what Connection::query() does.
-WalTable find_wal_table(pg::Connection& connection, const StreamPlan& plan, const Json& bookmark);
+/// Looks up the tables of streams before their changes are read, with a few queries in one snapshot of the
+/// catalog. Nothing for a missing table. `connection` must not be in a transaction. Throws what
+/// Connection::query() does.
+std::vector<std::optional<WalTable>> find_wal_tables(pg::Connection& connection,
+                                                     const std::vector<pg::TableName>& names);
 
 }  // namespace tap::sync

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "table_transactions.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/fmt/fmt.h>
+
+#include <tap/base/log.hpp>
+#include <tap/base/signals.hpp>
+#include <tap/pg/quote.hpp>
+
+namespace tap::sync {
+
+namespace {
+
+constexpr std::size_t kFirstBatch = 8;
+constexpr std::size_t kLargestBatch = 64;
+constexpr std::uint64_t kSmallTable = std::uint64_t{1} << 20U;  // bytes
+// Other sessions wait so long at most for a lock on a table that has been read already.
+constexpr std::chrono::seconds kLongestShared{1};
+
+constexpr int kImmediateAttempts = 5;
+constexpr std::chrono::seconds kTimeout{60};
+
+std::chrono::milliseconds wait_before_attempt(int attempt) {
+  using std::chrono::milliseconds;
+  constexpr milliseconds first{10};
+  constexpr milliseconds longest{500};
+  constexpr int most_doublings = 6;
+  return attempt < kImmediateAttempts
+             ? milliseconds(0)
+             : std::min(longest, first * (1 << std::min(attempt - kImmediateAttempts, most_doublings)));
+}
+
+pg::TableName table_of(const StreamPlan& stream) {
+  return {stream.stream.schema_name, stream.stream.table};
+}
+
+std::string quoted_name(const StreamPlan& stream) {
+  return pg::quote_qualified(stream.stream.schema_name, stream.stream.table);
+}
+
+/// A view or a policy may call functions that change settings.
+bool keeps_settings(const pg::Relation& relation) {
+  using enum pg::RelationKind;
+  return (relation.kind == table || relation.kind == partitioned || relation.kind == materialized_view) &&
+         !relation.has_row_security;
+}
+
+}  // namespace
+
+TableTransactions::TableTransactions(std::vector<const StreamPlan*> streams)
+    : streams_(std::move(streams)), batch_size_(kFirstBatch) {
+  for (std::size_t i = 0; i < streams_.size(); ++i) {
+    positions_.emplace(streams_[i], i);
+  }
+}
+
+pg::Relation TableTransactions::open(pg::Connection& connection, const StreamPlan& stream,
+                                     const OpenInitialSnapshot& open_snapshot, bool is_alone) {
+  if (is_open_ && connection.is_in_transaction()) {  // else a new connection has replaced the transaction's
+    if (auto relation =
+            is_alone ? std::nullopt : open_in_current(connection, stream, open_snapshot != nullptr)) {
+      return *std::move(relation);
+    }
+    batch_size_ = std::max<std::size_t>(opened_, 1);
+    roll_back(connection);
+  }
+  const auto deadline = Clock::now() + kTimeout;
+  // An attempt may wait long for a lock, so a few are always made.
+  for (int i = 0; i <= kImmediateAttempts || Clock::now() < deadline; ++i) {
+    pg::Relation relation = begin(connection, stream, open_snapshot);
+    try {
+      if (pg::lock_relation(connection, relation, quoted_name(stream), stream.columns, true)) {
+        note_opened(stream, relation);
+        return relation;
+      }
+    } catch (const pg::ServerError& error) {
+      // A name in the snapshot was dropped or renamed since, unless a view itself is broken.
+      if (!pg::is_missing_name(error) || i >= kImmediateAttempts) {
+        throw;
+      }
+    }
+    roll_back(connection);
+    signals::sleep_for(wait_before_attempt(i + 1));
+  }
+  throw StreamError(fmt::format(
+      "table {} kept changing while it was being opened (for {} s or more); run again once the schema change "
+      "has finished",
+      quoted_name(stream), kTimeout.count()));
+}
+
+pg::Relation TableTransactions::begin(pg::Connection& connection, const StreamPlan& stream,
+                                      const OpenInitialSnapshot& open_snapshot) {
+  forget();
+  InitialSnapshot initial;  // released once the transaction uses its snapshot
+  std::string import;
+  if (open_snapshot) {
+    initial = open_snapshot(connection);
+    initial_lsn_ = initial.lsn;
+    if (initial.snapshot) {
+      import = fmt::format("SET TRANSACTION SNAPSHOT {}; ", pg::quote_literal(initial.snapshot->name()));
+    }
+  }
+  is_open_ = true;
+  has_snapshot_ = open_snapshot != nullptr;
+  began_ = Clock::now();
+  connection.pin_settings(true, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + import);
+
+  const std::vector<const StreamPlan*> batch = streams_to_look_up(stream);
+  std::vector<pg::TableName> names;
+  for (const StreamPlan* each : batch) {
+    names.push_back(table_of(*each));
+  }
+  auto relations = pg::find_relations(connection, names);
+  if (!relations.front()) {
+    pg::refuse_missing_table(connection, names.front());
+  }
+  for (std::size_t i = 1; i < batch.size(); ++i) {
+    if (relations[i]) {
+      looked_up_.emplace(batch[i], *std::move(relations[i]));
+    }
+  }
+  return *std::move(relations.front());
+}
+
+std::vector<const StreamPlan*> TableTransactions::streams_to_look_up(const StreamPlan& stream) const {
+  std::vector<const StreamPlan*> batch = {&stream};
+  const auto position = positions_.find(&stream);
+  for (std::size_t i = position == positions_.end() ? streams_.size() : position->second + 1;
+       i < streams_.size() && batch.size() < batch_size_; ++i) {
+    const StreamPlan& next = *streams_[i];
+    if (next.database != stream.database) {
+      break;
+    }
+    batch.push_back(&next);
+  }
+  return batch;
+}
+
+std::optional<pg::Relation> TableTransactions::open_in_current(pg::Connection& connection,
+                                                               const StreamPlan& stream, bool has_snapshot) {
+  const auto found = looked_up_.find(&stream);
+  if (found == looked_up_.end() || has_snapshot != has_snapshot_ || Clock::now() - began_ > kLongestShared) {
+    return std::nullopt;
+  }
+  pg::Relation relation = std::move(found->second);
+  looked_up_.erase(found);
+  try {
+    // Waiting here would hold locks on other tables, and could be part of a deadlock.
+    if (pg::lock_relation(connection, relation, quoted_name(stream), stream.columns, false) &&
+        pg::total_bytes(relation) <= kSmallTable) {
+      note_opened(stream, relation);
+      return relation;
+    }
+  } catch (const pg::ServerError& error) {
+    log::debug("{}: opening the table in a transaction of its own: {}", stream.stream.id, error.what());
+  }
+  return std::nullopt;
+}
+
+void TableTransactions::note_opened(const StreamPlan& stream, const pg::Relation& relation) {
+  const auto position = positions_.find(&stream);
+  next_ = position == positions_.end() || position->second + 1 == streams_.size()
+              ? nullptr
+              : streams_[position->second + 1];
+  ++opened_;
+  may_be_shared_ = pg::total_bytes(relation) <= kSmallTable && keeps_settings(relation);
+}
+
+void TableTransactions::finish(pg::Connection& connection) {
+  if (may_be_shared_ && looked_up_.contains(next_) && Clock::now() - began_ <= kLongestShared) {
+    return;
+  }
+  // To look tables up in vain takes as much time as not to have looked them up.
+  batch_size_ = std::clamp<std::size_t>(may_be_shared_ && looked_up_.empty() ? 2 * batch_size_ : opened_, 1,
+                                        kLargestBatch);
+  connection.execute("COMMIT");
+  forget();
+}
+
+void TableTransactions::roll_back(pg::Connection& connection) {
+  connection.execute("ROLLBACK");
+  forget();
+}
+
+const SnapshotOrigin& TableTransactions::origin(pg::Connection& connection) {
+  if (!origin_) {
+    origin_ = read_snapshot_origin(connection);
+  }
+  return *origin_;
+}
+
+void TableTransactions::configure(pg::Connection& connection, const std::string& settings) {
+  if (settings_ != settings) {
+    connection.execute(settings);
+    settings_ = settings;
+  }
+}
+
+void TableTransactions::forget() {
+  is_open_ = false;
+  has_snapshot_ = false;
+  opened_ = 0;
+  may_be_shared_ = true;
+  next_ = nullptr;
+  settings_.clear();
+  looked_up_.clear();
+  origin_.reset();
+  initial_lsn_.reset();
+}
+
+}  // namespace tap::sync

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <string>
 
 #include <tap/base/json.hpp>
-#include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/catalog/tables.hpp>
+#include <tap/pg/connection.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
 namespace tap::sync {
@@ -15,13 +15,15 @@ namespace tap::sync {
 /// The snapshot for the initial copy of a log-based stream, and its position in WAL.
 struct InitialSnapshot {
   Lsn lsn;  ///< changes that end after it are read from WAL; some may be in the copy as well
-  /// To be imported by the copy and released then. Null if no snapshot could be exported: any snapshot taken
-  /// later will do, and the changes in between are sent twice.
-  std::unique_ptr<pg::ExportedSnapshot> snapshot;
+  /// Of the exported snapshot, which the copy imports at once. Empty if none could be exported: any snapshot
+  /// taken later will do, and the changes in between are sent twice.
+  std::string name;
 };
 
-/// Opens the snapshot of a new copy. The connection is not in a transaction.
-using OpenInitialSnapshot = std::function<InitialSnapshot(pg::Connection&)>;
+/// Opens the snapshot of a new copy. Copies share one, unless the copy `needs_newer`: the session that keeps
+/// the last one was lost, or the table was changed after it was taken. The connection is not in a
+/// transaction.
+using OpenInitialSnapshot = std::function<InitialSnapshot(pg::Connection&, bool needs_newer)>;
 
 /// What reading WAL requires of the initial copy of a table. Both functions are empty for a stream that is
 /// not log-based.

@@ -49,7 +49,8 @@ void copy_stream(RetryingConnection& database, const StreamPlan& stream, const c
     copy_with_retries(database, stream, config, output, FullTable(stream, config, transactions, output));
   } else {
     const InitialSnapshotHooks initial_snapshot{
-        .open = [&](pg::Connection& connection) { return logs.open_initial_snapshot(stream, connection); },
+        .open = [&](pg::Connection& connection,
+                    bool needs_newer) { return logs.open_initial_snapshot(stream, connection, needs_newer); },
         .finish = finish_initial_snapshot};
     copy_with_retries(database, stream, config, output,
                       FullTable(stream, config, transactions, output, initial_snapshot));

@@ -78,6 +78,7 @@ class StateVolumeTest(ManyTables, SchemaTest):
         self.assertEqual(result.types[-1], "STATE")
         self.check_complete(result.last_state, set(self.tables) - {"t99"})
 
+
 def statements(result):
     """The statements of a run with `--log-level debug`."""
     return re.findall(r"^DEBUG SQL: (.*)$", result.stderr, re.MULTILINE)
@@ -114,7 +115,8 @@ class SharedTransactionTest(SchemaTest):
     def create(self, *names, rows=1, extra=""):
         for name in names:
             self.sql(
-                f"CREATE TABLE {{s}}.{name} AS SELECT i AS id {extra} FROM generate_series(1, {rows}) i"
+                f"CREATE TABLE {{s}}.{name} AS"
+                f" SELECT i AS id {extra} FROM generate_series(1, {rows}) i"
             )
 
     def ids(self, messages, table):

@@ -2,6 +2,7 @@
 #include "table_transactions.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -41,6 +42,28 @@ std::string quoted_name(const StreamPlan& stream) {
   return pg::quote_qualified(stream.stream.schema_name, stream.stream.table);
 }
 
+/// Begins a transaction in an exported snapshot. False if the session that keeps the snapshot was lost.
+bool import_snapshot(pg::Connection& connection, const std::string& begin, const std::string& name) {
+  // invalid_parameter_value and undefined_object (before and since 17), and object_not_in_prerequisite_state.
+  constexpr std::array codes = {"22023", "42704", "55000"};
+  try {
+    connection.execute(begin + fmt::format("SET TRANSACTION SNAPSHOT {}", pg::quote_literal(name)));
+    return true;
+  } catch (const pg::ServerError& error) {
+    if (std::ranges::find(codes, error.sqlstate()) == codes.end()) {
+      throw;
+    }
+    log::debug("cannot import the snapshot: {}", error.what());
+    return false;
+  }
+}
+
+/// A table may have been created after the snapshot of the current transaction, which this ends.
+bool exists_now(pg::Connection& connection, const pg::TableName& table) {
+  connection.execute("ROLLBACK");
+  return pg::find_relations(connection, {table}).front().has_value();
+}
+
 /// A view or a policy may call functions that change settings.
 bool keeps_settings(const pg::Relation& relation) {
   using enum pg::RelationKind;
@@ -59,22 +82,26 @@ TableTransactions::TableTransactions(std::vector<const StreamPlan*> streams)
 
 pg::Relation TableTransactions::open(pg::Connection& connection, const StreamPlan& stream,
                                      const OpenInitialSnapshot& open_snapshot, bool is_alone) {
-  if (is_open_ && connection.is_in_transaction()) {  // else a new connection has replaced the transaction's
-    if (auto relation =
-            is_alone ? std::nullopt : open_in_current(connection, stream, open_snapshot != nullptr)) {
+  if (is_open_) {
+    const bool is_current = connection.is_in_transaction();  // else a new connection has replaced it
+    if (auto relation = is_current && !is_alone
+                            ? open_in_current(connection, stream, open_snapshot != nullptr)
+                            : std::nullopt) {
       return *std::move(relation);
     }
     batch_size_ = std::max<std::size_t>(opened_, 1);
-    roll_back(connection);
+    if (is_current) {
+      roll_back(connection);
+    }
   }
   const auto deadline = Clock::now() + kTimeout;
   // An attempt may wait long for a lock, so a few are always made.
   for (int i = 0; i <= kImmediateAttempts || Clock::now() < deadline; ++i) {
-    pg::Relation relation = begin(connection, stream, open_snapshot);
     try {
-      if (pg::lock_relation(connection, relation, quoted_name(stream), stream.columns, true)) {
-        note_opened(stream, relation);
-        return relation;
+      auto relation = begin(connection, stream, open_snapshot, i > 0);
+      if (relation && pg::lock_relation(connection, *relation, quoted_name(stream), stream.columns, true)) {
+        note_opened(stream, *relation);
+        return *std::move(relation);
       }
     } catch (const pg::ServerError& error) {
       // A name in the snapshot was dropped or renamed since, unless a view itself is broken.
@@ -91,30 +118,36 @@ pg::Relation TableTransactions::open(pg::Connection& connection, const StreamPla
       quoted_name(stream), kTimeout.count()));
 }
 
-pg::Relation TableTransactions::begin(pg::Connection& connection, const StreamPlan& stream,
-                                      const OpenInitialSnapshot& open_snapshot) {
+std::optional<pg::Relation> TableTransactions::begin(pg::Connection& connection, const StreamPlan& stream,
+                                                     const OpenInitialSnapshot& open_snapshot,
+                                                     bool needs_newer) {
   forget();
-  InitialSnapshot initial;  // released once the transaction uses its snapshot
-  std::string import;
-  if (open_snapshot) {
-    initial = open_snapshot(connection);
-    initial_lsn_ = initial.lsn;
-    if (initial.snapshot) {
-      import = fmt::format("SET TRANSACTION SNAPSHOT {}; ", pg::quote_literal(initial.snapshot->name()));
-    }
-  }
-  is_open_ = true;
-  has_snapshot_ = open_snapshot != nullptr;
-  began_ = Clock::now();
-  connection.pin_settings(true, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + import);
-
   const std::vector<const StreamPlan*> batch = streams_to_look_up(stream);
   std::vector<pg::TableName> names;
   for (const StreamPlan* each : batch) {
     names.push_back(table_of(*each));
   }
+  InitialSnapshot initial;
+  if (open_snapshot) {
+    initial = open_snapshot(connection, needs_newer);
+    initial_lsn_ = initial.lsn;
+  }
+  is_open_ = true;
+  has_snapshot_ = open_snapshot != nullptr;
+  began_ = Clock::now();
+  const std::string begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ";
+  if (initial.name.empty()) {
+    connection.pin_settings(true, begin);
+  } else if (import_snapshot(connection, begin, initial.name)) {
+    connection.pin_settings(true);
+  } else {
+    return std::nullopt;
+  }
   auto relations = pg::find_relations(connection, names);
   if (!relations.front()) {
+    if (!initial.name.empty() && !needs_newer && exists_now(connection, names.front())) {
+      return std::nullopt;
+    }
     pg::refuse_missing_table(connection, names.front());
   }
   for (std::size_t i = 1; i < batch.size(); ++i) {
@@ -122,7 +155,7 @@ pg::Relation TableTransactions::begin(pg::Connection& connection, const StreamPl
       looked_up_.emplace(batch[i], *std::move(relations[i]));
     }
   }
-  return *std::move(relations.front());
+  return std::move(relations.front());
 }
 
 std::vector<const StreamPlan*> TableTransactions::streams_to_look_up(const StreamPlan& stream) const {

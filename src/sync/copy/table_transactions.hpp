@@ -53,9 +53,10 @@ class TableTransactions {
   [[nodiscard]] std::optional<Lsn> initial_lsn() const { return initial_lsn_; }
 
  private:
-  /// Begins a transaction and looks up the stream's table, and those of streams that may follow.
-  pg::Relation begin(pg::Connection& connection, const StreamPlan& stream,
-                     const OpenInitialSnapshot& open_snapshot);
+  /// Begins a transaction and looks up the stream's table, and those of streams that may follow. Nothing if
+  /// the snapshot of an initial copy cannot be used, and a newer one is needed.
+  std::optional<pg::Relation> begin(pg::Connection& connection, const StreamPlan& stream,
+                                    const OpenInitialSnapshot& open_snapshot, bool needs_newer);
   /// Opens a table that was looked up with an earlier one. Nothing if it needs another transaction.
   std::optional<pg::Relation> open_in_current(pg::Connection& connection, const StreamPlan& stream,
                                               bool has_snapshot);

@@ -18,24 +18,37 @@ constexpr std::chrono::milliseconds kReplayPollInterval{200};
 
 }  // namespace
 
-InitialSnapshot export_initial_snapshot(const config::Config& config, pg::Connection& connection,
-                                        const std::string& database, const std::string& slot,
-                                        std::chrono::seconds lock_timeout) {
-  InitialSnapshot initial;
-  try {
-    initial.snapshot = std::make_unique<pg::ExportedSnapshot>(config.server, database, lock_timeout);
-    initial.lsn = initial.snapshot->lsn();
-  } catch (const Error& error) {
-    const auto found = pg::find_slot(connection, slot);
-    if (!found) {
-      throw Error(ExitCode::log_based_unprepared,
-                  fmt::format("replication slot {} was dropped during the run", slot));
-    }
-    initial.lsn = found->confirmed_flush;
-    log::warn("could not export a snapshot ({}); changes after {} will be sent again, which is harmless",
-              error.what(), to_text(initial.lsn));
+InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connection& connection,
+                                     const std::string& database, const std::string& slot, bool needs_newer) {
+  constexpr std::chrono::seconds lock_timeout{10};
+  constexpr std::chrono::seconds lock_timeout_after_failure{1};
+  if (snapshot_ && !needs_newer && Clock::now() - exported_ < kLongestAge && snapshot_->is_alive()) {
+    return {snapshot_->lsn(), snapshot_->name()};
   }
-  return initial;
+  snapshot_.reset();
+  std::string reason;
+  if (!failed_ || Clock::now() - *failed_ >= kRetryAfter) {
+    try {
+      snapshot_ = std::make_unique<pg::ExportedSnapshot>(config.server, database,
+                                                         failed_ ? lock_timeout_after_failure : lock_timeout);
+      exported_ = Clock::now();
+      failed_.reset();
+      return {snapshot_->lsn(), snapshot_->name()};
+    } catch (const Error& error) {
+      failed_ = Clock::now();
+      reason = error.what();
+    }
+  }
+  const auto found = pg::find_slot(connection, slot);
+  if (!found) {
+    throw Error(ExitCode::log_based_unprepared,
+                fmt::format("replication slot {} was dropped during the run", slot));
+  }
+  if (!reason.empty()) {
+    log::warn("could not export a snapshot ({}); changes after {} will be sent again, which is harmless",
+              reason, to_text(found->confirmed_flush));
+  }
+  return {found->confirmed_flush, ""};
 }
 
 InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn slot_start) {
@@ -45,7 +58,7 @@ InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn slot_start
     // Checked after the position: a server that is a standby now was one when it gave the position.
     require_standby(standby, pg::decoding_status(standby));
     if (replayed >= slot_start) {
-      return {.lsn = replayed, .snapshot = nullptr};
+      return {replayed, ""};
     }
     if (std::chrono::steady_clock::now() > deadline) {
       throw Error(ExitCode::log_based_unprepared,

@@ -88,6 +88,7 @@ WalReplication::WalReplication(const config::Config& config, const std::vector<S
   }
   for (auto& [database, group] : groups_) {
     group.source.database = database;
+    group.to_copy = group.streams.size() - group.to_read.size();
     group.flush_tracker.emplace(group.streams, state_, state_file);
   }
 }
@@ -138,20 +139,15 @@ bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {
          std::ranges::find(group->second.to_read, &stream) != group->second.to_read.end();
 }
 
-InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection) {
-  constexpr std::chrono::seconds lock_timeout{10};
-  constexpr std::chrono::seconds lock_timeout_after_failure{1};  // hundreds of streams may follow
-  const Group& group = groups_.at(stream.database);
+InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection,
+                                                      bool needs_newer) {
+  Group& group = groups_.at(stream.database);
   const bool is_standby = group.source.is_standby && pg::decoding_status(connection).in_recovery;
   if (config_.secondary.used || is_standby) {
     return standby_initial_snapshot(connection, group.slot_start);
   }
   require_primary(connection);
-  InitialSnapshot initial =
-      export_initial_snapshot(config_, connection, stream.database, group.source.slot,
-                              could_not_export_ ? lock_timeout_after_failure : lock_timeout);
-  could_not_export_ = initial.snapshot == nullptr;
-  return initial;
+  return group.snapshot.open(config_, connection, stream.database, group.source.slot, needs_newer);
 }
 
 void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
@@ -166,6 +162,9 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
   if (is_complete && !config_.log.stop_at_end && bookmark_lsn(bookmark)) {
     group.to_read.push_back(&stream);
     group.copied.insert(&stream);
+  }
+  if (--group.to_copy == 0) {
+    group.snapshot.release();
   }
 }
 

@@ -37,9 +37,10 @@ class WalReplication {
 
   /// True if the stream is log-based and its initial snapshot is complete: read_wal() reads its changes.
   [[nodiscard]] bool has_initial_snapshot(const StreamPlan& stream) const;
-  /// The snapshot for the initial copy of a log-based stream, which `connection` is about to make. Throws
-  /// what export_initial_snapshot() and standby_initial_snapshot() do.
-  [[nodiscard]] InitialSnapshot open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection);
+  /// The snapshot for the initial copy of a log-based stream, which `connection` is about to make, see
+  /// OpenInitialSnapshot. Throws what SharedSnapshot::open() and standby_initial_snapshot() do.
+  [[nodiscard]] InitialSnapshot open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection,
+                                                      bool needs_newer);
   /// Call it after the copy of each stream, complete or not: a log-based stream needs WAL from where the copy
   /// began. In a run without an end LSN, read_wal() also reads the changes of a stream whose copy is
   /// complete.
@@ -55,6 +56,8 @@ class WalReplication {
     std::vector<const StreamPlan*> streams;
     std::vector<const StreamPlan*> to_read;  ///< those with a complete initial snapshot
     std::set<const StreamPlan*> copied;      ///< those of `to_read` that were copied in this run
+    std::size_t to_copy = 0;                 ///< how many are to be copied in this run
+    SharedSnapshot snapshot;                 ///< for these
     WalSource source;
     Lsn slot_start;  ///< the slot's confirmed flush LSN: WAL before it is not sent any more
     std::optional<FlushTracker> flush_tracker;
@@ -68,7 +71,6 @@ class WalReplication {
 
   const config::Config& config_;
   singer::State& state_;
-  bool could_not_export_ = false;        ///< a snapshot, for the last copy
   std::map<std::string, Group> groups_;  ///< by database
 };
 

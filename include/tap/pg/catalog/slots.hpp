@@ -89,6 +89,8 @@ class ExportedSnapshot {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Lsn lsn() const { return lsn_; }
+  /// False once the server has ended the session that keeps the snapshot.
+  [[nodiscard]] bool is_alive() const { return connection_.is_open(); }
 
  private:
   Connection connection_;

@@ -34,10 +34,19 @@ std::vector<std::string> key_columns(const pg::Table& table) {
   return names;
 }
 
+/// Adds members whose keys are distinct: it needs no look-ups, which are slow for wide tables, and allocates
+/// once.
+template <class... Members>
+void add_members(Json& object, Members&&... members) {
+  auto& all = object.get_ref<Json::object_t&>();
+  all.reserve(all.size() + sizeof...(members));
+  (all.push_back(Json::object_t::value_type(std::forward<Members>(members))), ...);
+}
+
 Json metadata_entry(Json breadcrumb, Json metadata) {
   Json entry = Json::object();
-  entry["breadcrumb"] = std::move(breadcrumb);
-  entry["metadata"] = std::move(metadata);
+  add_members(entry, std::pair("breadcrumb", std::move(breadcrumb)),
+              std::pair("metadata", std::move(metadata)));
   return entry;
 }
 
@@ -57,10 +66,17 @@ Json column_metadata(const pg::TableColumn& column, const value::Type& type, con
       value::is_other(type) && options.other_types == EncodingOptions::OtherTypes::unsupported;
   const bool long_bit = column.type == oids::kBit && column.modifier > 1;
   Json about = Json::object();
-  about["sql-datatype"] = long_bit ? fmt::format("bit({})", column.modifier) : column.type_name;
-  about["inclusion"] = unsupported ? "unsupported" : column.key_position > 0 ? "automatic" : "available";
-  about["selected-by-default"] = !unsupported;
-  return metadata_entry({"properties", column.name}, std::move(about));
+  add_members(
+      about, std::pair("sql-datatype", long_bit ? fmt::format("bit({})", column.modifier) : column.type_name),
+      std::pair("inclusion", unsupported               ? "unsupported"
+                             : column.key_position > 0 ? "automatic"
+                                                       : "available"),
+      std::pair("selected-by-default", !unsupported));
+  Json breadcrumb = Json::array_t();
+  breadcrumb.get_ref<Json::array_t&>().reserve(2);
+  breadcrumb.push_back("properties");
+  breadcrumb.push_back(column.name);
+  return metadata_entry(std::move(breadcrumb), std::move(about));
 }
 
 /// Calls `found` for each table of one database and returns the number of tables.
@@ -90,12 +106,13 @@ Json catalog_entry(const std::string& database, const pg::Table& table, const Ty
   Json metadata = Json::array();
   metadata.push_back(table_metadata(database, table));
   Json properties = Json::object();
+  metadata.get_ref<Json::array_t&>().reserve(table.columns.size() + 1);
+  properties.get_ref<Json::object_t&>().reserve(table.columns.size());
   const bool definitions = options.schema_dialect == EncodingOptions::Dialect::singer_io;
   Json defined = definitions ? value::fixed_definitions() : Json();
   for (const pg::TableColumn& column : table.columns) {
     const value::Type type = value::resolve(types, column.type, column.modifier);
     metadata.push_back(column_metadata(column, type, options));
-    // Columns are distinct: appending skips the lookup, which is slow for wide tables.
     properties.get_ref<Json::object_t&>().push_back(
         {column.name, value::json_schema(type, column.key_position > 0, options)});
     if (definitions) {

@@ -34,7 +34,7 @@ ExitCode run_check(const cli::Options& options) {
 
 ExitCode discover(const cli::Options& options) {
   const config::Config config = config::load(options.configs);
-  signals::exit_on_signal();  // discovery has no state to save
+  signals::exit_on_signal();  // libpqxx waits without checking for signals
   singer::Writer writer(STDOUT_FILENO);
   discovery::write_catalog(config, options.catalog, options.selection, writer);
   return ExitCode::done;

@@ -10,6 +10,7 @@
 #include <tap/check/check.hpp>
 #include <tap/config/config.hpp>
 #include <tap/discovery/discovery.hpp>
+#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/state.hpp>
@@ -116,8 +117,8 @@ class Checker {
     }
     std::vector<std::string> databases;
     {
-      pg::Connection connection(config_.server, home);
-      databases = pg::databases(connection, config_.filter_dbs);
+      pg::CatalogSession session(config_.server, home);
+      databases = pg::databases(session, config_.filter_dbs);
     }
     for (const std::string& wanted : config_.filter_dbs) {
       if (std::ranges::find(databases, wanted) == databases.end()) {

@@ -6,6 +6,7 @@
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 #include <tap/discovery/discovery.hpp>
+#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/value/schema.hpp>
 #include <tap/value/type.hpp>
@@ -80,23 +81,18 @@ Json column_metadata(const pg::TableColumn& column, const value::Type& type, con
 }
 
 /// Calls `found` for each table of one database and returns the number of tables.
-std::size_t discover_database(const config::Config& config, pg::Connection& connection,
+std::size_t discover_database(const config::Config& config, pg::CatalogSession& session,
                               const std::string& database,
                               const std::function<void(DiscoveredStream&)>& found) {
-  std::size_t tables = 0;
-  try {
-    connection.pin_settings(true, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ");
-    const TypeRows types = pg::column_types(connection);
-    pg::for_each_table(connection, config.filter_schemas, types, [&](const pg::Table& table) {
-      DiscoveredStream stream{catalog_entry(database, table, types, config.values), table.kind};
-      found(stream);
-      ++tables;
-    });
-  } catch (const pg::ServerError& error) {
-    throw Error(ExitCode::run_failed, fmt::format("a catalog query failed: {}", error.what()));
+  session.query("SET LOCAL work_mem = '64MB'");  // so that sorting many columns stays in memory
+  const TypeRows types = pg::column_types(session);
+  const std::vector<pg::Table> tables = pg::tables(session, config.filter_schemas, types);
+  for (const pg::Table& table : tables) {
+    DiscoveredStream stream{catalog_entry(database, table, types, config.values), table.kind};
+    found(stream);
   }
-  log::info("discovered {} tables in database {}", tables, database);
-  return tables;
+  log::info("discovered {} tables in database {}", tables.size(), database);
+  return tables.size();
 }
 
 }  // namespace
@@ -142,11 +138,25 @@ Problem nothing_to_discover(const config::Config& config) {
                       config.server.user().empty() ? "this role" : config.server.user())};
 }
 
+namespace {
+
+/// Logs the server and how the connection is protected, which libpqxx does not report.
+void log_connection(const config::Config& config) {
+  try {
+    const pg::Connection connection(config.server, config.server.database());
+    log::info("connected to {}: {}", connection.description(), connection.protection());
+  } catch (const Error& error) {
+    log::debug("no second connection: {}", error.what());
+  }
+}
+
+}  // namespace
+
 void discover(const config::Config& config, const std::function<void(DiscoveredStream&)>& found) {
   const std::string home = config.server.database();
-  pg::Connection connection(config.server, home);
-  log::info("connected to {}: {}", connection.description(), connection.protection());
-  const std::vector<std::string> databases = pg::databases(connection, config.filter_dbs);
+  pg::CatalogSession session(config.server, home);
+  log_connection(config);
+  const std::vector<std::string> databases = pg::databases(session, config.filter_dbs);
   for (const std::string& wanted : config.filter_dbs) {
     if (std::find(databases.begin(), databases.end(), wanted) == databases.end()) {
       log::warn("database {} of filter_dbs does not exist or does not allow connections", wanted);
@@ -155,11 +165,11 @@ void discover(const config::Config& config, const std::function<void(DiscoveredS
   std::size_t tables = 0;
   for (const std::string& database : databases) {
     if (database == home) {
-      tables += discover_database(config, connection, database, found);
+      tables += discover_database(config, session, database, found);
       continue;
     }
     try {
-      pg::Connection other(config.server, database);
+      pg::CatalogSession other(config.server, database);
       tables += discover_database(config, other, database, found);
     } catch (const Error& error) {
       if (error.code() != ExitCode::cannot_connect) {

@@ -72,6 +72,7 @@ Connection::Connection(const ConnectionSettings& server, const std::string& data
     }
     throw TransientError(ExitCode::cannot_connect, text);
   }
+  working_settings_ = *std::move(hosts);
 }
 
 bool Connection::connect(const ConnectionSettings& server, const std::string& database, seconds timeout) {
@@ -193,6 +194,10 @@ std::string Connection::protection() const {
 
 ServerVersion Connection::version() const {
   return ServerVersion(PQserverVersion(connection_.get()));
+}
+
+pg_conn* Connection::release() {
+  return connection_.release();
 }
 
 bool Connection::is_open() const noexcept {

@@ -91,43 +91,20 @@ void Connection::execute(const std::string& sql) {
   check(receive().get(), PGRES_COMMAND_OK);
 }
 
-void Connection::send(const std::string& sql, const std::vector<std::string>& parameters) {
+Result Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
   std::vector<const char*> values;
   values.reserve(parameters.size());
   for (const std::string& parameter : parameters) {
     values.push_back(parameter.c_str());
   }
-  log_sql(sql);
-  if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                        values.data(), nullptr, nullptr, 0) == 0) {
-    check(nullptr, PGRES_TUPLES_OK);
-  }
-}
-
-Result Connection::query(const std::string& sql, const std::vector<std::string>& parameters) {
   return in_pinned_session([&] {
-    send(sql, parameters);
+    log_sql(sql);
+    if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                          values.data(), nullptr, nullptr, 0) == 0) {
+      check(nullptr, PGRES_TUPLES_OK);
+    }
     return receive_rows();
   });
-}
-
-void Connection::query_in_parts(const std::string& sql, const std::vector<std::string>& parameters,
-                                const std::function<void(const Result&)>& read) {
-  constexpr std::size_t part_size = 2000;
-  const std::string fetch = fmt::format("FETCH FORWARD {} FROM rows", part_size);
-  execute("SET LOCAL cursor_tuple_fraction = 1");  // all rows are read
-  send("DECLARE rows NO SCROLL CURSOR FOR " + sql, parameters);
-  check(receive().get(), PGRES_COMMAND_OK);
-  send(fetch);
-  for (bool is_last = false; !is_last;) {
-    const Result rows = receive_rows();
-    is_last = rows.size() < part_size;
-    if (!is_last) {
-      send(fetch);
-    }
-    read(rows);
-  }
-  execute("CLOSE rows");
 }
 
 Result Connection::simple_query(const std::string& sql) {

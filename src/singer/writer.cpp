@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <utility>
 
 #include <poll.h>
 #include <spdlog/fmt/fmt.h>
@@ -51,11 +50,8 @@ std::size_t Writer::state(const Json& state) {
 }
 
 void Writer::catalog_entry(const Json& entry) {
-  buffer_.append(std::exchange(has_catalog_, true) ? ",\n    " : "{\n  \"streams\": [\n    ");
+  buffer_.append(buffer_.size() == 0 ? "{\n  \"streams\": [\n    " : ",\n    ");
   append_json(buffer_, entry, 2, 2);
-  if (buffer_.size() >= kKeptCapacity) {
-    flush();
-  }
 }
 
 void Writer::finish_catalog() {

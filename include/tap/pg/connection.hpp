@@ -24,7 +24,8 @@ struct pg_result;  // libpq's PGresult
 
 namespace tap::pg {
 
-/// A libpq connection to one database. To be used by one thread at a time.
+/// A libpq connection to one database, for what libpqxx cannot do: binary COPY, logical replication, and
+/// transactions whose snapshot must not be lost to a silent reconnection. To be used by one thread at a time.
 /// Every function that waits throws Interrupted when a signal requests a stop.
 class Connection {
  public:
@@ -38,11 +39,6 @@ class Connection {
   /// Runs one statement on the catalog; `parameters` are bound to $1, $2, ... as text. A transaction must
   /// have pinned its settings; outside a transaction this pins them. Throws ServerError, TransientError.
   Result query(const std::string& sql, const std::vector<std::string>& parameters = {});
-  /// The same for a statement with many rows, in a transaction: calls `read` with a few thousand rows at a
-  /// time, while the server prepares the next ones. If `read` throws, the connection must not be used any
-  /// more.
-  void query_in_parts(const std::string& sql, const std::vector<std::string>& parameters,
-                      const std::function<void(const Result&)>& read);
   /// Runs one statement with the simple query protocol, as the commands of a replication connection require.
   /// Does not pin the settings. Throws ServerError, TransientError.
   Result simple_query(const std::string& sql);
@@ -91,6 +87,9 @@ class Connection {
   /// For messages: host, port, database and user.
   [[nodiscard]] const std::string& description() const { return description_; }
 
+  /// The settings without the hosts that did not answer.
+  [[nodiscard]] const ConnectionSettings& working_settings() const { return working_settings_; }
+
   /// Identifies a session on the server. After a failover the same PID may be another role's session, so the
   /// start is needed, too.
   struct SessionId {
@@ -99,6 +98,10 @@ class Connection {
   };
   /// SQL for the start of the session that runs it, as text that does not depend on the session's settings.
   static const char* const kSessionStart;
+
+  /// Hands the open connection over to the caller, who must close it with PQfinish(). This object must not be
+  /// used afterwards.
+  [[nodiscard]] pg_conn* release();
 
   /// Makes a second connection to find out why `session`, on the host `endpoint`, has sent nothing for
   /// `silent` although an answer is due. Returns the reason if the session is dead: the server cannot be
@@ -125,7 +128,6 @@ class Connection {
 
   void note_message_size(std::size_t size) { largest_message_ = std::max(largest_message_, size); }
   void send(const std::string& sql);
-  void send(const std::string& sql, const std::vector<std::string>& parameters);
   /// Sends a statement that reads a table, between two that set the search path: its result is the second of
   /// three.
   void send_table_query(const std::string& sql);
@@ -165,6 +167,7 @@ class Connection {
 
   std::string description_;
   ConnectionSettings server_;  ///< holds the tunnel, which must outlive the connection
+  ConnectionSettings working_settings_;
   std::string database_;
   bool is_probe_ = false;
   std::optional<bool> is_pooled_;  ///< unset: not determined yet

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
+#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/pgtypes/type_row.hpp>
@@ -22,18 +22,16 @@ struct Table {
 
 /// Returns the cluster's databases that allow connections, by name, without templates and rdsadmin. A
 /// non-empty `only` limits them to these names.
-std::vector<std::string> databases(Connection& connection, const std::vector<std::string>& only);
+std::vector<std::string> databases(CatalogSession& session, const std::vector<std::string>& only);
 
-/// Calls `read` for each table, view and foreign table of a database, with the columns that the role may
-/// read, by schema and name, without temporary and system tables; they come one by one because the catalog of
-/// a large database does not fit into memory. A non-empty `schemas` limits them to these schemas. `types` are
-/// the database's column_types(). For a transaction with the pinned settings. If `read` throws, the
-/// connection must not be used any more. Throws what Connection::query() does.
-void for_each_table(Connection& connection, const std::vector<std::string>& schemas, const TypeRows& types,
-                    const std::function<void(const Table&)>& read);
+/// Returns the tables, views and foreign tables of a database with the columns that the role may read, by
+/// schema and name, without temporary and system tables. A non-empty `schemas` limits them to these schemas.
+/// `types` are the database's column_types().
+std::vector<Table> tables(CatalogSession& session, const std::vector<std::string>& schemas,
+                          const TypeRows& types);
 
 /// Returns the types of all columns in the database, with their base types, element types and subtypes.
-TypeRows column_types(Connection& connection);
+TypeRows column_types(CatalogSession& session);
 /// Returns the rows of `types`, with their base types, element types and subtypes.
 TypeRows types_of(Connection& connection, const std::vector<Oid>& types);
 

@@ -255,6 +255,26 @@ class FewSlotsTest(SlotTest):
         self.pipe(catalog, self.pipe(catalog).state)
         self.check_equal("t")
 
+    def test_changes_from_before_the_table_was_published(self):
+        """pgoutput does not send them, so that the copy waits for their transaction."""
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE PUBLICATION growing")
+        self.addCleanup(self.sql, "DROP PUBLICATION growing")
+        self.make_slot(plugin="pgoutput")
+        self.config.update(publication_name="growing", logical_decoding_plugin="auto")
+        catalog = self.catalog("t")
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (1)")
+            self.sql("ALTER PUBLICATION growing ADD TABLE {s}.t")
+            running = self.start(catalog)
+            running.wait_for_log(
+                "(?m)^INFO waiting for open transactions: they may have changed tables before "
+                "these were published$"
+            )
+            cursor.execute("COMMIT")
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertEqual([m["record"]["id"] for m in messages if m["type"] == "RECORD"], [1])
+
 
 if __name__ == "__main__":
     unittest.main()

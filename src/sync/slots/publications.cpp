@@ -249,6 +249,26 @@ std::vector<std::string> require_publications(pg::Connection& connection, const 
   }
 }
 
+void wait_for_open_transactions(pg::Connection& connection) {
+  constexpr std::chrono::milliseconds poll{100};
+  const pg::Result now = connection.query(
+      "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())::text AS next");
+  const std::string next = now.first().text("next");
+  for (bool has_waited = false;; has_waited = true) {
+    const pg::Result ended = connection.query(
+        "SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) "
+        "OPERATOR(pg_catalog.>=) $1::bigint AS ended",
+        {next});
+    if (ended.first().flag("ended")) {
+      return;
+    }
+    if (!has_waited) {
+      log::info("waiting for open transactions: they may have changed tables before these were published");
+    }
+    signals::sleep_for(poll);
+  }
+}
+
 std::vector<PublicationFinding> publication_findings(pg::Connection& connection, const config::Config& config,
                                                      const std::string& database,
                                                      const std::vector<StreamToPublish>& streams,

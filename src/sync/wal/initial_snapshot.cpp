@@ -51,20 +51,21 @@ InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connectio
   return {found->confirmed_flush, ""};
 }
 
-InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn slot_start) {
+InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn required) {
   const auto deadline = std::chrono::steady_clock::now() + kReplayTimeout;
   while (true) {
     const Lsn replayed = pg::current_wal_lsn(standby);
     // Checked after the position: a server that is a standby now was one when it gave the position.
     require_standby(standby, pg::decoding_status(standby));
-    if (replayed >= slot_start) {
+    if (replayed >= required) {
       return {replayed, ""};
     }
     if (std::chrono::steady_clock::now() > deadline) {
-      throw Error(ExitCode::log_based_unprepared,
-                  fmt::format("the standby ({}) lags behind the slot: it has replayed WAL up to {}, and the "
-                              "slot starts at {}; run again once the standby has caught up",
-                              standby.description(), to_text(replayed), to_text(slot_start)));
+      throw Error(
+          ExitCode::log_based_unprepared,
+          fmt::format("the standby ({}) lags behind: it has replayed WAL up to {}, and the copy needs "
+                      "it up to {}; run again once the standby has caught up",
+                      standby.description(), to_text(replayed), to_text(required)));
     }
     signals::sleep_for(kReplayPollInterval);
   }

@@ -38,10 +38,9 @@ class SharedSnapshot {
 };
 
 /// The same for a copy from a standby, which cannot export a snapshot at an exact position: how far the
-/// standby had replayed WAL before the copy takes its snapshot. Waits until that is at or past `slot_start`,
-/// the first position that the slot can send. Throws Error (log_based_unprepared) if the server is not a
-/// standby or does not get there in time.
-InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn slot_start);
+/// standby had replayed WAL before the copy takes its snapshot. Waits until that is at or past `required`.
+/// Throws Error (log_based_unprepared) if the server is not a standby or does not get there in time.
+InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn required);
 
 /// Completes the bookmark of a finished initial snapshot, see InitialSnapshotHooks::finish.
 void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn lsn,

@@ -127,10 +127,21 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   const pg::Slot slot = created ? *created : require_slot(connection, config_, database, choice, known);
   group.source.slot = slot.name;
   group.source.plugin = slot.plugin;
-  group.slot_start = slot.confirmed_flush;
+  group.copies_start = slot.confirmed_flush;
+  group.may_lack_changes = existing && slot.plugin == kPgoutput;  // creating a slot waits
   group.source.server_encoding = status.server_encoding;
   group.source.is_standby = status.in_recovery;
   require_readable(connection, slot, group.source.end, known);
+  if (group.to_copy > 0 && (config_.secondary.used || status.in_recovery)) {
+    wait_for_unpublished_changes(connection, group);
+  }
+}
+
+void WalReplication::wait_for_unpublished_changes(pg::Connection& connection, Group& group) {
+  if (std::exchange(group.may_lack_changes, false)) {
+    wait_for_open_transactions(connection);
+    group.copies_start = std::max(group.copies_start, pg::current_wal_lsn(connection));
+  }
 }
 
 bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {
@@ -144,10 +155,15 @@ InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, 
   Group& group = groups_.at(stream.database);
   const bool is_standby = group.source.is_standby && pg::decoding_status(connection).in_recovery;
   if (config_.secondary.used || is_standby) {
-    return standby_initial_snapshot(connection, group.slot_start);
+    return standby_initial_snapshot(connection, group.copies_start);
   }
   require_primary(connection);
-  return group.snapshot.open(config_, connection, stream.database, group.source.slot, needs_newer);
+  InitialSnapshot initial =
+      group.snapshot.open(config_, connection, stream.database, group.source.slot, needs_newer);
+  if (initial.name.empty()) {
+    wait_for_unpublished_changes(connection, group);
+  }
+  return initial;
 }
 
 void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {

@@ -59,11 +59,17 @@ class WalReplication {
     std::size_t to_copy = 0;                 ///< how many are to be copied in this run
     SharedSnapshot snapshot;                 ///< for these
     WalSource source;
-    Lsn slot_start;  ///< the slot's confirmed flush LSN: WAL before it is not sent any more
+    /// A copy must contain all transactions that end before it: the slot does not send them any more, or not
+    /// the changes made before their table was published.
+    Lsn copies_start;
+    bool may_lack_changes = false;  ///< some of the open transactions may have such changes
     std::optional<FlushTracker> flush_tracker;
   };
 
   void prepare_group(pg::Connection& connection, Group& group);
+  /// Makes sure that copies contain what pgoutput does not send of open transactions. `connection` is to the
+  /// server whose WAL is read.
+  static void wait_for_unpublished_changes(pg::Connection& connection, Group& group);
   /// Returns the IDs of the streams that failed.
   std::vector<std::string> read_group(RetryingConnection& database, const Group& group,
                                       FlushTracker& flush_tracker, StateWriter& states,

@@ -44,6 +44,11 @@ std::vector<std::string> require_publications(pg::Connection& connection, const 
                                               const std::vector<StreamToPublish>& streams,
                                               const std::optional<std::string>& slot);
 
+/// Waits for all transactions that are open now. pgoutput does not send changes that were made before their
+/// table was published, even if their transaction commits later: a copy must contain them, so that it must
+/// not begin before, unless a new slot or an exported snapshot has waited already. Works on a standby, too.
+void wait_for_open_transactions(pg::Connection& connection);
+
 /// What is wrong with the publications.
 struct PublicationFinding {
   enum class Severity {

@@ -12,8 +12,9 @@ namespace {
 
 constexpr const char* kStandbys = R"sql(
 SELECT pg_catalog.current_setting('synchronized_standby_slots') AS waits_for,
-       (SELECT pg_catalog.string_agg(slot_name::text, ', ' ORDER BY slot_name)
-          FROM pg_catalog.pg_replication_slots WHERE slot_type = 'physical' AND NOT temporary) AS physical
+       (SELECT CASE WHEN pg_catalog.count(*) = 1 THEN pg_catalog.min(slot_name::text) END
+          FROM pg_catalog.pg_replication_slots
+         WHERE slot_type = 'physical' AND active AND NOT temporary) AS physical
 )sql";
 
 /// The server sends changes to the tap only after the standbys of these slots have received them.
@@ -30,7 +31,9 @@ void check_waits_for_standbys(pg::Connection& connection, bool is_rds, Report& r
       subject,
       {"it is empty: a run can read changes that no standby has received, and after a failover the changes "
        "of the new primary at the same positions in WAL are missing",
-       "name the physical slots of the standbys that may be promoted",
+       "name the physical slots of the standbys that may be promoted, and no others: without one of them, "
+       "runs "
+       "wait",
        is_rds ? "set synchronized_standby_slots in its parameter group"
               : fmt::format("ALTER SYSTEM SET synchronized_standby_slots = {}; SELECT pg_reload_conf()",
                             pg::quote_literal(slots))});

@@ -219,8 +219,8 @@ class FailoverTest(WalTest):
             [
                 "warning it is empty: a run can read changes that no standby has received, and "
                 "after a failover the changes of the new primary at the same positions in WAL are "
-                "missing; name the physical slots of the standbys that may be promoted: "
-                f"{wait}; SELECT pg_reload_conf()"
+                "missing; name the physical slots of the standbys that may be promoted, and no "
+                f"others: without one of them, runs wait: {wait}; SELECT pg_reload_conf()"
             ],
         )
         address = f"host={self.server.folder} port={self.server.port} user={SUPERUSER}"

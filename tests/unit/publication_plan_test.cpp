@@ -170,3 +170,15 @@ TEST_CASE("an error names the streams whose changes are missing") {
       "it, then run with --full-refresh db-s-a --full-refresh db-s-b: ALTER PUBLICATION \"p\" ADD TABLE "
       R"("s"."a", "s"."b")");
 }
+
+TEST_CASE("REPLICA IDENTITY FULL is not advised if the publication leaves out a generated column (18)") {
+  pg::PublishedTable log = published(table("log", {}), "p_inserts");
+  log.generated = {"v"};
+  PublicationFacts known = facts({stream({log})}, 180000);
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  CHECK(sync::publish_with_updates(known, log, {&log}).empty());
+  known.existing.front().generated_columns = true;
+  CHECK(sync::publish_with_updates(known, log, {&log}) ==
+        R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY FULL; ALTER PUBLICATION "p" ADD TABLE "s"."log"; )"
+        R"(ALTER PUBLICATION "p_inserts" DROP TABLE "s"."log"; COMMIT)");
+}

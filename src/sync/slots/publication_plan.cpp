@@ -318,9 +318,12 @@ std::string publish_with_updates(const PublicationFacts& facts, const pg::Publis
                                  const std::vector<const pg::PublishedTable*>& unidentified) {
   const std::string& first = facts.names.front();
   const std::string inserts = inserts_publication(first);
+  const pg::Publication* const publication = facts.find(first);
+  const bool lacks_generated = facts.version.publishes_generated_columns() && publication != nullptr &&
+                               !publication->generated_columns;
   std::vector<std::string> statements = {"BEGIN"};
   for (const pg::PublishedTable* each : unidentified) {
-    if (!each->virtuals.empty()) {
+    if (!each->virtuals.empty() || (lacks_generated && !each->generated.empty())) {
       return "";  // the server would still refuse UPDATE and DELETE
     }
     statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(each->name)));

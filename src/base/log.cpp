@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <fcntl.h>
@@ -23,6 +24,7 @@ namespace tap::log {
 
 namespace {
 
+std::mutex g_mutex;         // guards stderr
 bool terminal = false;      // stderr is a terminal, and the log is text
 bool shows_status = false;  // the last line is one of show_status()
 
@@ -188,6 +190,7 @@ bool is_on_terminal() {
 
 void show_status(std::string_view line) {
   if (terminal && is_enabled(Level::info)) {
+    const std::lock_guard lock(g_mutex);
     fmt::print(stderr, "{}{}", kClearLine, to_printable_line(line));
     std::fflush(stderr);
     shows_status = true;
@@ -195,6 +198,7 @@ void show_status(std::string_view line) {
 }
 
 void write(Level level, std::string_view message) {
+  const std::lock_guard lock(g_mutex);
   if (shows_status && is_enabled(level)) {
     fmt::print(stderr, "{}", kClearLine);
     shows_status = false;

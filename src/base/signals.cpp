@@ -24,7 +24,8 @@ namespace {
 constexpr unsigned kGraceSeconds = 10;
 constexpr int kSignals[] = {SIGTERM, SIGINT};
 
-volatile std::sig_atomic_t g_signal = 0;
+// Lock-free because a signal handler writes it; all threads read it.
+std::atomic<int> g_signal{0};
 
 // Lock-free because signal handlers read it. Few threads connect at a time, so few groups exist.
 constexpr std::size_t kMaxGroups = 64;
@@ -76,7 +77,7 @@ bool poll_unless_stopped(pollfd* file, nfds_t count, std::chrono::milliseconds t
   for (const int signal : kSignals) {
     sigaddset(&stop_signals, signal);
   }
-  sigprocmask(SIG_BLOCK, &stop_signals, &before);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, &before);
   int ready = 0;
   int error = 0;
   if (g_signal == 0) {
@@ -84,7 +85,7 @@ bool poll_unless_stopped(pollfd* file, nfds_t count, std::chrono::milliseconds t
     ready = ppoll(file, count, timeout.count() < 0 ? nullptr : &limit, &before);
     error = errno;
   }
-  sigprocmask(SIG_SETMASK, &before, nullptr);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   throw_if_stop_requested();
   return ready > 0 || (ready < 0 && error != EINTR);  // the next read or write reports any other error
 }
@@ -123,6 +124,16 @@ bool wait_until_ready(int file, Readiness what, std::chrono::milliseconds timeou
 
 void sleep_for(std::chrono::milliseconds time) {
   poll_unless_stopped(nullptr, 0, time);
+}
+
+SignalBlocker::SignalBlocker() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+SignalBlocker::~SignalBlocker() {
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
 ProcessGroupGuard::ProcessGroupGuard(int group) : group_(group) {

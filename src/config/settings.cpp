@@ -85,6 +85,15 @@ void set_silence(Config& config, const Reader& value) {
   config.server.silence = std::chrono::seconds(std::min(value.count(), day));
 }
 
+void set_parallel(Config& config, const Reader& value) {
+  constexpr std::uint64_t most = 64;
+  const std::uint64_t connections = value.count();
+  if (connections == 0 || connections > most) {
+    value.fail("a number of connections, 1 to 64");
+  }
+  config.parallel = static_cast<unsigned>(connections);
+}
+
 void set_limit(Config& config, const Reader& value) {
   config.limit = value.count();
   if (config.limit > std::numeric_limits<std::int64_t>::max()) {
@@ -157,7 +166,7 @@ const auto kSettings = std::to_array<Setting>({
     {"secondary_port", "", "integer", "", "Port of the standby; default: `port`",
      [](Config& c, const Reader& v) { c.secondary.port = ports(v); }},
     {"statement_timeout", "", "text", "0",
-     "Time limit for one statement, which includes a whole copy (`2h`, or milliseconds); 0: none",
+     "Time limit for one statement, which may be a whole copy (`2h`, or milliseconds); 0: none",
      [](Config& c, const Reader& v) { set_timeout(c, "statement_timeout", v); }},
     {"lock_timeout", "", "text", "5min", "How long to wait for a table lock",
      [](Config& c, const Reader& v) { set_timeout(c, "lock_timeout", v); }},
@@ -231,6 +240,9 @@ const auto kSettings = std::to_array<Setting>({
                                                          {"string", EncodingOptions::OutOfRange::string},
                                                          {"error", EncodingOptions::OutOfRange::error}});
      }},
+    {"parallel", "", "integer", "1",
+     "Number of connections that copy a large table at the same time (PostgreSQL 14 and later)",
+     set_parallel},
     {"limit", "max_record_count", "integer", "0",
      "Incremental: maximum number of rows per run (ties are included); 0: no limit", set_limit},
     {"replication_key_lookback", "", "number", "0",
@@ -289,9 +301,9 @@ const auto kSettings = std::to_array<Setting>({
      [](Config& c, const Reader& v) {
        c.max_retries = static_cast<unsigned>(std::min<std::uint64_t>(v.count(), 1000));
      }},
-    {"state_every_seconds", "", "number", "5", "Maximum time between STATE messages",
+    {"state_every_seconds", "", "number", "5", "Time after which a STATE message is due",
      [](Config& c, const Reader& v) { c.state_every_time = std::chrono::duration<double>(v.amount()); }},
-    {"state_every_rows", "", "integer", "100000", "Maximum number of rows between STATE messages",
+    {"state_every_rows", "", "integer", "100000", "Number of rows after which a STATE message is due",
      [](Config& c, const Reader& v) {
        c.state_every_rows = v.count();
        if (c.state_every_rows == 0) {

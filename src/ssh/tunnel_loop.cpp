@@ -2,7 +2,6 @@
 #include "tunnel_loop.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <stdexcept>
 
 #include <libssh/server.h>
@@ -12,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <tap/base/signals.hpp>
 #include <tap/base/text.hpp>
 
 namespace tap::ssh {
@@ -40,22 +40,6 @@ Socket listen_on_free_port(std::uint16_t& port) {
   return listener;
 }
 
-/// Blocks signals for the threads that are started during its lifetime: the main thread handles them.
-class SignalBlocker {
- public:
-  SignalBlocker() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalBlocker() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalBlocker(const SignalBlocker&) = delete;
-  SignalBlocker& operator=(const SignalBlocker&) = delete;
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 Tunnel::TunnelLoop::TunnelLoop(SshSession session, std::string server, std::chrono::seconds keepalive)
@@ -66,7 +50,7 @@ Tunnel::TunnelLoop::TunnelLoop(SshSession session, std::string server, std::chro
       wake_up_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   ssh_event_add_session(event_.get(), session_.get());
   ssh_set_counters(session_.get(), &traffic_, nullptr);
-  const SignalBlocker blocked;
+  const signals::SignalBlocker blocked;
   thread_ = std::thread([this] { run(); });
 }
 

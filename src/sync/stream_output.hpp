@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tap/base/error.hpp>
@@ -67,6 +68,16 @@ class StreamOutput {
     ++rows_;
     states_.note_records();
     return states_.is_due() || is_time();
+  }
+  /// Writes RECORD lines that another thread has encoded.
+  void records(std::string_view lines, std::uint64_t rows) {
+    writer_.part(lines);
+    writer_.end_of_line();
+    bytes_since_check_ += lines.size();
+    bytes_ += lines.size();
+    rows_ += rows;
+    states_.note_records(rows);
+    is_time();  // reports progress
   }
   /// True if a STATE is due now: for a copy that cannot write one after each record.
   [[nodiscard]] bool is_state_due() const { return states_.is_due() || states_.is_time(Clock::now()); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,7 +29,8 @@ struct ColumnContext {
   char delimiter;                          ///< of arrays: between the elements in the text format
   EncodeFunction output_bound;             ///< of ranges and multiranges: the output function of a bound
   mutable Buffer scratch;                  ///< for one piece of a value, such as a range's bound
-  mutable bool warned = false;             ///< a changed date has been logged
+  /// A changed date has been logged. Shared with the encoders of other threads.
+  std::shared_ptr<std::atomic_flag> warned;
 };
 
 /// Throws InvalidValue: `value` is not a value of the column's type and format.

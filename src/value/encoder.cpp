@@ -26,7 +26,27 @@ Encoder::Encoder(const Type& type, Format format, const EncodingOptions& options
                                   .element = std::move(element),
                                   .delimiter = type.delimiter,
                                   .output_bound = type.bound != nullptr ? type.bound->output : nullptr,
-                                  .scratch = {}});
+                                  .scratch = {},
+                                  .warned = std::make_shared<std::atomic_flag>()});
+}
+
+Encoder::Encoder(EncodeFunction encode, std::unique_ptr<const ColumnContext> column)
+    : encode_(encode), column_(std::move(column)) {}
+
+Encoder Encoder::for_another_thread() const {
+  const ColumnContext& own = *column_;
+  auto element = own.element ? std::make_unique<const Encoder>(own.element->for_another_thread()) : nullptr;
+  return {encode_,
+          std::unique_ptr<const ColumnContext>(new ColumnContext{.name = own.name,
+                                                                 .entry = own.entry,
+                                                                 .format = own.format,
+                                                                 .options = own.options,
+                                                                 .server_version = own.server_version,
+                                                                 .element = std::move(element),
+                                                                 .delimiter = own.delimiter,
+                                                                 .output_bound = own.output_bound,
+                                                                 .scratch = {},
+                                                                 .warned = own.warned})};
 }
 
 Encoder::Encoder(Encoder&& other) noexcept = default;

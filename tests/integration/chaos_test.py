@@ -1,9 +1,10 @@
 """Interrupts runs at random while tables are written; no row or change may be lost.
 
-Each round has its own tables, which are filled and changed from a seed. TAP_ROUNDS is the number of
-rounds (30) and TAP_SEED the seed: `TAP_SEED=17.4 TAP_ROUNDS=1` repeats only round 4 of seed 17. How
-many changes the writers make between two interruptions depends on the machine, everything else on
-the seed. A failed round reports the folder with its log.
+Each round has its own tables, which are filled and changed from a seed. TAP_TEST_PARALLEL is the
+largest number of connections of a copy (1), TAP_ROUNDS the number of rounds (30) and TAP_SEED the
+seed: `TAP_SEED=17.4 TAP_ROUNDS=1` repeats only round 4 of seed 17. How many changes the writers
+make between two interruptions depends on the machine, everything else on the seed. A failed round
+reports the folder with its log.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ from support.server import SUPERUSER, Server
 
 SEED, _, FIRST = os.environ.get("TAP_SEED", str(random.randrange(10**6))).partition(".")
 ROUNDS = int(os.environ.get("TAP_ROUNDS") or 30)
+PARALLEL = int(os.environ.get("TAP_TEST_PARALLEL") or 1)
 
 SOURCE, COPY = "source", "copy"
 # Interruptions: their frequency and the exit codes of tap and target that they may cause. A tap
@@ -164,6 +166,7 @@ class Round:
                 "port": proxy.port,
                 "replication_slot": self.schema,
                 "publication_name": self.schema,
+                "parallel": self.rng.choice((1, PARALLEL)) if PARALLEL > 1 else 1,
                 "state_every_rows": self.rng.choice((3, 20, 100)),
             }
             catalog = tap.select(tap.discover(config), *workload.FULL)

@@ -185,6 +185,10 @@ TEST_CASE("an invalid config names file, key and expected value") {
         ": \"port\" must be a whole number, but is \"5432,\"");
   CHECK(problem("{" + kServer + R"(, "port": 70000})") ==
         ": \"port\" must be a port, 1 to 65535, but is 70000");
+  CHECK(problem("{" + kServer + R"(, "parallel": 0})") ==
+        ": \"parallel\" must be a number of connections, 1 to 64, but is 0");
+  CHECK(problem("{" + kServer + R"(, "parallel": 65})") ==
+        ": \"parallel\" must be a number of connections, 1 to 64, but is 65");
   CHECK(problem("{" + kServer + R"(, "json_as_object": "perhaps"})") ==
         ": \"json_as_object\" must be true or false, but is \"perhaps\"");
   CHECK(problem("{" + kServer + R"(, "filter_dbs": 5})") ==

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <stdexcept>
 
 namespace tap {
@@ -41,6 +42,20 @@ enum class Readiness { readable, writable };
 bool wait_until_ready(int file, Readiness what, std::chrono::milliseconds timeout);
 /// Waits for `time`. Throws Interrupted if a stop is requested before or meanwhile.
 void sleep_for(std::chrono::milliseconds time);
+
+/// Blocks signals for the threads that are started during its lifetime: the main thread handles them.
+class SignalBlocker {
+ public:
+  SignalBlocker();
+  ~SignalBlocker();
+  SignalBlocker(const SignalBlocker&) = delete;
+  SignalBlocker& operator=(const SignalBlocker&) = delete;
+  SignalBlocker(SignalBlocker&&) = delete;
+  SignalBlocker& operator=(SignalBlocker&&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 /// While it exists, a signal that ends this process at once first kills (SIGKILL) the process group `group`.
 /// Does not end the group itself: code that gets Interrupted must do so.

@@ -59,6 +59,8 @@ struct Config {
   std::optional<singer::ReplicationMethod> default_replication_method;
   bool schema_in_stream_name = false;  ///< name streams <schema>_<table>
 
+  unsigned parallel = 1;  ///< connections that copy one table (14+)
+
   std::uint64_t limit = 0;              ///< maximum rows of an incremental run, without ties; 0: no limit
   double replication_key_lookback = 0;  ///< read again this far below the bookmark: seconds, or a number
   unsigned max_retries = 5;             ///< attempts since the bookmark advanced

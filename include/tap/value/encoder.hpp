@@ -36,6 +36,8 @@ class Encoder {
   /// `column` names the column in warnings and errors ("public.orders.placed_at"). Copies what it needs of
   /// `type` and `options`. Throws std::logic_error if `format` is binary and has_binary() is false.
   Encoder(const Type& type, Format format, const EncodingOptions& options, std::string column);
+  /// Returns an encoder of the same column for another thread. Both log a changed date only once.
+  [[nodiscard]] Encoder for_another_thread() const;
   Encoder(Encoder&& other) noexcept;
   Encoder& operator=(Encoder&& other) noexcept;
   ~Encoder();
@@ -47,6 +49,8 @@ class Encoder {
   void operator()(std::string_view value, Buffer& out) const { encode_(*column_, value, out); }
 
  private:
+  Encoder(EncodeFunction encode, std::unique_ptr<const ColumnContext> column);
+
   EncodeFunction encode_;
   std::unique_ptr<const ColumnContext> column_;
 };

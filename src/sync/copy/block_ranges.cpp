@@ -19,6 +19,10 @@ constexpr std::uint64_t kMostGrowth = 4;
 constexpr std::size_t kMostAtOnce = 16;
 constexpr double kSecondsAtOnce = 2;
 
+// Among several readers: parts of what is left, and the smallest part of the first size.
+constexpr std::uint64_t kSharesOfReader = 2;
+constexpr std::uint64_t kLeastShare = 8;
+
 std::uint64_t first_size(BlockRanges::File file, BlockRanges::Goal goal) {
   const std::uint64_t bytes_of_block =
       std::max<std::uint64_t>(file.bytes, 1) / std::max<std::uint64_t>(file.blocks, 1);
@@ -48,8 +52,13 @@ std::string range_condition(const BlockRange& range) {
 BlockRanges::Goal::Goal(Seconds state_every_time, std::uint64_t state_every_rows)
     : time(std::clamp(state_every_time, Seconds{0.01}, Seconds{0.25})), rows(state_every_rows) {}
 
-BlockRanges::BlockRanges(Ctid after, File file, Goal goal)
-    : file_(file), goal_(goal), after_(after), size_(first_size(file, goal)) {}
+BlockRanges::BlockRanges(Ctid after, File file, Goal goal, std::size_t readers)
+    : file_(file),
+      goal_(goal),
+      readers_(readers),
+      after_(after),
+      first_size_(first_size(file, goal)),
+      size_(first_size_) {}
 
 std::vector<BlockRange> BlockRanges::next(std::uint64_t first_rows) {
   choose_size();
@@ -58,6 +67,10 @@ std::vector<BlockRange> BlockRanges::next(std::uint64_t first_rows) {
     std::uint64_t size = size_;
     if (const std::uint64_t most = blocks_of(first_rows); ranges.empty() && most > 0) {
       size = std::min(size, most);
+    }
+    if (readers_ > 1) {
+      const std::uint64_t share = blocks_left() / (kSharesOfReader * readers_);
+      size = std::min(size, std::max({share, first_size_ / kLeastShare, std::uint64_t{1}}));
     }
     BlockRange& range = ranges.emplace_back(BlockRange{*after_});
     if (const std::uint64_t end = after_->block + size; end < file_.blocks) {
@@ -109,6 +122,9 @@ std::uint64_t BlockRanges::blocks_of(std::uint64_t rows) const {
 std::size_t BlockRanges::count_at_once() const {
   if (blocks_per_second_ <= 0) {
     return 1;
+  }
+  if (readers_ > 1) {  // few: the position moves when the reader of the first range has finished
+    return 2;
   }
   const double ranges = kSecondsAtOnce * blocks_per_second_ / static_cast<double>(size_);
   return static_cast<std::size_t>(std::clamp(ranges, 1.0, static_cast<double>(kMostAtOnce)));

@@ -54,8 +54,9 @@ class BlockRanges {
     std::uint64_t rows;
   };
 
-  /// For the rows after `after`.
-  BlockRanges(Ctid after, File file, Goal goal);
+  /// For the rows after `after`. If there are several readers, the last ranges are small, so that all of them
+  /// finish at about the same time.
+  BlockRanges(Ctid after, File file, Goal goal, std::size_t readers = 1);
 
   /// Returns the next ranges, to be sent to the server together: no round trip passes between them. The first
   /// one has about `first_rows` rows at most. Empty after the last range, which has no end.
@@ -64,8 +65,13 @@ class BlockRanges {
   void note_finished(const BlockRange& range, std::uint64_t rows, Seconds time);
   /// The position when all rows of the range have been read.
   [[nodiscard]] Ctid position_after(const BlockRange& range) const;
+  /// How many ranges of the first size the rest of the file has, at least.
+  [[nodiscard]] std::uint64_t count_of_first_size() const { return blocks_left() / first_size_; }
 
  private:
+  [[nodiscard]] std::uint64_t blocks_left() const {
+    return after_ && file_.blocks > after_->block ? file_.blocks - after_->block : 0;
+  }
   void choose_size();
   /// The number of blocks that have about this many rows; 0 if it is unknown.
   [[nodiscard]] std::uint64_t blocks_of(std::uint64_t rows) const;
@@ -73,7 +79,9 @@ class BlockRanges {
 
   File file_;
   Goal goal_;
+  std::size_t readers_;
   std::optional<Ctid> after_;  ///< of the next range; nothing after the last one
+  std::uint64_t first_size_;   ///< blocks of the first range
   std::uint64_t size_;         ///< blocks of the next range
   /// What was read since the sizes were last chosen.
   struct {

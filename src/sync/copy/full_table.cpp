@@ -2,13 +2,11 @@
 #include "full_table.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
-#include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 
 #include "sync/bookmark.hpp"
@@ -19,35 +17,11 @@ namespace tap::sync {
 
 namespace {
 
-/// Reads the ctid at the start of a row: tidsend() sends a 4-byte block and a 2-byte offset.
-Ctid read_ctid(Cursor& row) {
-  constexpr std::int32_t size = 6;
-  if (row.i32() != size) {
-    throw StreamError("the server sent a row without its ctid; please report this with the server's version");
-  }
-  Ctid ctid;
-  ctid.block = row.u32();
-  ctid.offset = row.u16();
-  return ctid;
-}
-
 /// The `xmin` that a Python tap left in the middle of a copy.
 std::optional<std::uint32_t> python_xmin(const Json& bookmark) {
   const auto xmin = bookmark.find("xmin");
   const bool is_set = xmin != bookmark.end() && xmin->is_number_unsigned() && !bookmark.contains("copy");
   return is_set ? std::optional(xmin->get<std::uint32_t>()) : std::nullopt;
-}
-
-/// Finished partitions first, then the one the copy stopped in. A position does not cover the changes of
-/// finished partitions, so that all of them must be sent before the position moves.
-std::vector<pg::Partition> order_for_resume(std::vector<pg::Partition> partitions,
-                                            const std::optional<CopyPosition>& position) {
-  if (position) {
-    std::ranges::stable_sort(partitions, {}, [&](const pg::Partition& partition) {
-      return position->is_done(partition.oid) ? 0 : partition.oid == position->partition ? 1 : 2;
-    });
-  }
-  return partitions;
 }
 
 }  // namespace
@@ -73,9 +47,7 @@ void FullTable::copy_table(pg::Connection& connection) {
   const auto version = output_.bookmark()["version"].get<std::int64_t>();
   const singer::RecordFrame frame(plan_.name, version, time_extracted_);
   if (relation.reads_each_partition) {
-    for (const pg::Partition& partition : order_for_resume(relation.partitions, resumed_from_)) {
-      read_partition(connection, partition, relation, projection, frame);
-    }
+    read_partitions(connection, relation, projection, frame);
   } else {
     const std::string name = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
     read_rows(connection, fmt::format("SELECT {} FROM {}", projection.select_list(), name), nullptr,
@@ -189,116 +161,6 @@ void FullTable::finish_stream(const pg::Relation& relation, std::int64_t version
   }
   has_position_ = false;
   output_.end();
-}
-
-void FullTable::read_partition(pg::Connection& connection, const pg::Partition& partition,
-                               const pg::Relation& relation, const RowProjection& projection,
-                               const singer::RecordFrame& frame) {
-  if (has_position_) {  // at the end of the previous partition
-    write_state_if_due();
-  }
-  // Child tables are partitions of their own here.
-  const bool is_only =
-      relation.kind == pg::RelationKind::table || relation.kind == pg::RelationKind::partitioned;
-  const auto select = [&](const char* ctid) {
-    return fmt::format("SELECT {}{} FROM {}{}", ctid, projection.select_list(), is_only ? "ONLY " : "",
-                       partition.name);
-  };
-  // Changed rows of a finished partition do not move the position. Neither does a copy that a Python tap
-  // began: it can only be resumed from its own xmin.
-  const bool is_done = position_.is_done(partition.oid);
-  const bool moves_position = partition.has_ctid && !is_done && since_python_xmin_.empty();
-  if (moves_position && files_.contains(partition.oid)) {
-    read_ranges(connection, select(""), partition, projection, frame);
-  } else {
-    std::string condition;
-    if (resumed_from_) {
-      condition = remaining_rows_condition(*resumed_from_, partition, connection.version());
-    } else if (partition.has_ctid) {
-      condition = since_python_xmin_;
-    }
-    read_rows(connection, with_condition(select(moves_position ? "ctid, " : ""), condition),
-              moves_position ? &partition : nullptr, projection, frame);
-  }
-  if (!is_done) {
-    position_.done.push_back(partition.oid);
-  }
-}
-
-void FullTable::read_ranges(pg::Connection& connection, const std::string& select,
-                            const pg::Partition& partition, const RowProjection& projection,
-                            const singer::RecordFrame& frame) {
-  Ctid after;
-  if (resumed_from_ && resumed_from_->partition == partition.oid) {
-    after = resumed_from_->ctid;
-    const std::string changed = changed_rows_condition(*resumed_from_, connection.version());
-    read_rows(connection, with_condition(select, changed), nullptr, projection, frame);
-  }
-  BlockRanges ranges(after, files_.at(partition.oid), {config_.state_every_time, config_.state_every_rows});
-  for (auto batch = ranges.next(output_.rows_until_state()); !batch.empty();
-       batch = ranges.next(output_.rows_until_state())) {
-    std::vector<std::string> queries;
-    for (const BlockRange& range : batch) {
-      queries.push_back(with_condition(select, range_condition(range)));
-    }
-    pg::CopyReader reader(connection, queries);
-    for (const BlockRange& range : batch) {
-      const auto started = std::chrono::steady_clock::now();
-      const std::uint64_t rows_before = output_.rows();
-      while (const auto bytes = reader.next()) {
-        Cursor row(*bytes);
-        projection.take_field_count(row);
-        output_.record(frame, [&](Buffer& out) { projection.append(row, out); });
-      }
-      ranges.note_finished(range, output_.rows() - rows_before, std::chrono::steady_clock::now() - started);
-      move_position(partition, ranges.position_after(range));
-      if (range.end) {
-        write_state_if_due();
-      }
-    }
-  }
-}
-
-void FullTable::read_rows(pg::Connection& connection, const std::string& query,
-                          const pg::Partition* partition, const RowProjection& projection,
-                          const singer::RecordFrame& frame) {
-  const Ctid after = partition != nullptr && resumed_from_ && resumed_from_->partition == partition->oid
-                         ? resumed_from_->ctid
-                         : Ctid();
-  pg::CopyReader reader(connection, query);
-  while (const auto bytes = reader.next()) {
-    Cursor row(*bytes);
-    projection.take_field_count(row, partition == nullptr ? 0 : 1);
-    const Ctid ctid = partition == nullptr ? Ctid() : read_ctid(row);
-    const bool state_is_due = output_.record(frame, [&](Buffer& out) { projection.append(row, out); });
-    if (ctid > after) {
-      move_position(*partition, ctid);
-    }
-    if (state_is_due) {
-      save_position();
-      output_.write_state();
-    }
-  }
-}
-
-void FullTable::move_position(const pg::Partition& partition, Ctid ctid) {
-  has_position_ = true;
-  position_.partition = partition.oid;
-  position_.relfilenode = partition.relfilenode;
-  position_.ctid = ctid;
-}
-
-void FullTable::write_state_if_due() {
-  if (output_.is_state_due()) {
-    save_position();
-    output_.write_state();
-  }
-}
-
-void FullTable::save_position() {
-  if (has_position_) {
-    output_.bookmark()["copy"] = to_json(position_);
-  }
 }
 
 }  // namespace tap::sync

@@ -55,13 +55,38 @@ class FullTable {
                                                       const RowProjection& projection);
   void begin_stream(const RowProjection& projection, bool is_resumed);
   void finish_stream(const pg::Relation& relation, std::int64_t version);
+  void read_partitions(pg::Connection& connection, const pg::Relation& relation,
+                       const RowProjection& projection, const singer::RecordFrame& frame);
   void read_partition(pg::Connection& connection, const pg::Partition& partition,
                       const pg::Relation& relation, const RowProjection& projection,
                       const singer::RecordFrame& frame);
+  /// A query for all rows of a partition.
+  static std::string select_from(const pg::Partition& partition, const pg::Relation& relation,
+                                 const RowProjection& projection, const char* ctid = "");
+  /// True if reading the partition brings the copy to new positions.
+  [[nodiscard]] bool moves_position(const pg::Partition& partition) const;
+  /// True if rows of it had been sent before this attempt.
+  [[nodiscard]] bool is_begun(Oid partition) const {
+    return resumed_from_ && (resumed_from_->is_done(partition) || resumed_from_->partition == partition);
+  }
+  /// Where the rows that remain to be sent begin.
+  [[nodiscard]] Ctid start_of(const pg::Partition& partition) const;
+  [[nodiscard]] BlockRanges ranges_of(const pg::Partition& partition, std::size_t readers = 1) const;
+
   /// Reads a partition, or what remains of it, in ranges that move the position. `select` is a query for all
   /// of its rows.
   void read_ranges(pg::Connection& connection, const std::string& select, const pg::Partition& partition,
                    const RowProjection& projection, const singer::RecordFrame& frame);
+  /// Reads the rows of an interrupted partition that were written since, among those that had been sent.
+  void read_changes_before_ranges(pg::Connection& connection, const std::string& select,
+                                  const pg::Partition& partition, const RowProjection& projection,
+                                  const singer::RecordFrame& frame);
+  void finish_range(const pg::Partition& partition, Ctid ctid);
+  /// Removes and returns the partitions to be read with several connections: none if they have few blocks.
+  std::vector<pg::Partition> take_for_parallel(std::vector<pg::Partition>& partitions) const;
+  void read_in_parallel(pg::Connection& connection, const std::vector<pg::Partition>& partitions,
+                        const pg::Relation& relation, const RowProjection& projection,
+                        const singer::RecordFrame& frame);
   /// Reads rows with one query. `partition` is null for rows without a ctid, which do not move the position.
   void read_rows(pg::Connection& connection, const std::string& query, const pg::Partition* partition,
                  const RowProjection& projection, const singer::RecordFrame& frame);

@@ -67,6 +67,16 @@ RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relatio
   }
 }
 
+RowProjection RowProjection::for_another_thread() const {
+  RowProjection other;
+  other.select_list_ = select_list_;
+  other.columns_ = columns_;
+  for (const Field& field : fields_) {
+    other.fields_.push_back({field.key, field.encode.for_another_thread()});
+  }
+  return other;
+}
+
 void RowProjection::append(Cursor& row, Buffer& out) const {
   for (const Field& field : fields_) {
     out.append(field.key);

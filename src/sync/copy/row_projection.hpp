@@ -30,6 +30,9 @@ class RowProjection {
   RowProjection(const StreamPlan& stream, const pg::Relation& relation,
                 const value::EncodingOptions& options);
 
+  /// Returns the same projection for the use in another thread.
+  [[nodiscard]] RowProjection for_another_thread() const;
+
   /// The SELECT list: `"id", "name"`.
   [[nodiscard]] const std::string& select_list() const { return select_list_; }
   /// The names of the columns, in order.
@@ -51,6 +54,7 @@ class RowProjection {
   void append_column(Cursor row, std::size_t position, Buffer& out) const;
 
  private:
+  RowProjection() = default;
   [[noreturn]] void throw_malformed_row() const;
 
   struct Field {

@@ -129,8 +129,7 @@ void write_out_of_range(const ColumnContext& column, std::string_view text, Buff
     case EncodingOptions::OutOfRange::clamp:
       break;
   }
-  if (!column.warned) {
-    column.warned = true;
+  if (!column.warned->test_and_set()) {
     log::warn(
         "{}: {} is outside the years 1 to 9999 and is written as {}; other such values of this column are "
         "changed without a warning (see `out_of_range_dates`)",

@@ -1,7 +1,5 @@
 """Large tables are copied over several connections at the same time."""
 
-import contextlib
-import itertools
 import json
 import os
 import random
@@ -214,23 +212,6 @@ class CopyTest(ParallelTest):
             "to lock timeout (SQLSTATE 55P03)\n",
             running.log,
         )
-
-    def test_memory(self):
-        self.sql(
-            "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, pad text);"
-            "INSERT INTO {s}.t SELECT i, 0, repeat('x', 100) FROM generate_series(1, 200000) i"
-        )
-        running = self.start(self.catalog("t"), parallel=4, state_every_rows=20000)
-        peak = 0
-        for _ in itertools.count():
-            if not running.output.read(1 << 20):
-                break
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                with open(f"/proc/{running.process.pid}/status", encoding="ascii") as status:
-                    found = re.search(r"VmHWM:\s+(\d+) kB", status.read())
-                    peak = int(found[1]) if found else peak
-        self.assertEqual(running.wait(), 0, running)
-        self.assertLess(peak, 32 * 1024)
 
 
 class StandbyTest(ParallelTest):

@@ -177,8 +177,10 @@ std::pair<std::vector<Connection::ResultColumn>, Result> Connection::lock_and_qu
   if (rows.size() != queries) {
     throw MalformedAnswer("the server's answer to a catalog query is malformed: it is missing");
   }
+  const int count = PQnfields(rows.front().get());
   std::vector<ResultColumn> columns;
-  for (int i = 0; i < PQnfields(rows.front().get()); ++i) {
+  columns.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
     columns.push_back({PQftype(rows.front().get(), i), PQftable(rows.front().get(), i)});
   }
   return {std::move(columns), to_result(std::move(rows.back()))};

@@ -107,6 +107,7 @@ void FullTable::read_ranges(pg::Connection& connection, const std::string& selec
   for (auto batch = ranges.next(output_.rows_until_state()); !batch.empty();
        batch = ranges.next(output_.rows_until_state())) {
     std::vector<std::string> queries;
+    queries.reserve(batch.size());
     for (const BlockRange& range : batch) {
       queries.push_back(with_condition(select, range_condition(range)));
     }

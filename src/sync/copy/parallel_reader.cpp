@@ -93,6 +93,7 @@ class Readers {
       Chunk chunk;
       for (auto items = take(); !items.empty(); items = take()) {
         std::vector<std::string> queries;
+        queries.reserve(items.size());
         for (const RangeQueue::Item& item : items) {
           queries.push_back(with_condition(copy_.selects[item.partition], range_condition(item.range)));
         }

@@ -124,6 +124,7 @@ std::optional<pg::Relation> TableTransactions::begin(pg::Connection& connection,
   forget();
   const std::vector<const StreamPlan*> batch = streams_to_look_up(stream);
   std::vector<pg::TableName> names;
+  names.reserve(batch.size());
   for (const StreamPlan* each : batch) {
     names.push_back(table_of(*each));
   }

@@ -5,7 +5,8 @@ group, and target.json. The pipeline keeps state.json there, so the folder must 
 outlives the worker. Log-based streams of one database share a slot: keep them in one folder.
 
 Airflow stops a task by sending SIGTERM to all of its processes. The target finishes what the tap
-has sent, unless it handles SIGTERM itself.
+has sent, unless it handles SIGTERM itself. A retry waits ten minutes for a target that
+still writes; then it fails, so that Airflow tries again.
 """
 
 import datetime

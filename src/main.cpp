@@ -17,6 +17,8 @@
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/singer/writer.hpp>
+#include <tap/sync/parts/merge.hpp>
+#include <tap/sync/parts/part.hpp>
 #include <tap/sync/run.hpp>
 #include <tap/sync/slots/commands.hpp>
 
@@ -46,13 +48,30 @@ ExitCode run_slot_command(const cli::Options& options) {
   return ExitCode::done;
 }
 
+ExitCode split(const cli::Options& options) {
+  signals::exit_on_signal();
+  const auto config = options.configs.empty() ? std::nullopt : std::optional(config::load(options.configs));
+  sync::split_catalog(*options.catalog, config ? &*config : nullptr, options.parts, options.folder);
+  return ExitCode::done;
+}
+
 ExitCode sync_streams(const cli::Options& options) {
   const config::Config config = config::load(options.configs);
   singer::State state = options.state ? singer::load_state(*options.state) : singer::State();
-  const std::vector<singer::Stream> catalog =
+  std::vector<singer::Stream> catalog =
       options.catalog ? singer::load_catalog(*options.catalog) : std::vector<singer::Stream>();
+  sync::FullRefresh refresh = options.refresh;
   singer::Writer writer(STDOUT_FILENO);
-  return sync::run(config, catalog, options.refresh, std::move(state), options.state, writer);
+  if (options.part) {
+    std::vector<singer::Stream> part = sync::streams_of_part(catalog, config, *options.part);
+    refresh = sync::refresh_of_part(refresh, catalog, part);
+    catalog = std::move(part);
+    if (catalog.empty()) {
+      writer.state(state.document());  // so that each part of a run has a state
+      return ExitCode::done;
+    }
+  }
+  return sync::run(config, catalog, refresh, std::move(state), options.state, writer);
 }
 
 ExitCode run(int argc, const char* const* argv) {
@@ -74,6 +93,11 @@ ExitCode run(int argc, const char* const* argv) {
       return discover(*options);
     case cli::Command::slot:
       return run_slot_command(*options);
+    case cli::Command::split:
+      return split(*options);
+    case cli::Command::merge_states:
+      write_stdout(sync::merge_state_files(options->states, options->base));
+      return ExitCode::done;
     case cli::Command::sync:
       return sync_streams(*options);
   }

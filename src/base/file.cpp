@@ -44,6 +44,20 @@ std::string read_file(const std::string& path, std::size_t max_size) {
   return text;
 }
 
+void write_file(const std::string& path, std::string_view text) {
+  const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
+  const auto fail = [&] {
+    const std::string why = std::strerror(errno);
+    std::remove(temporary.c_str());
+    throw Error(ExitCode::run_failed, fmt::format("{}: cannot write: {}", path, why));
+  };
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(temporary.c_str(), "wb"), std::fclose);
+  if (!file || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() ||
+      std::fclose(file.release()) != 0 || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    fail();
+  }
+}
+
 bool is_regular_file(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);

@@ -73,6 +73,12 @@ tap\-postgres \- Singer tap for PostgreSQL
 .br
 .B tap\-postgres
 check | slot ... \-\-config FILE [OPTIONS]
+.br
+.B tap\-postgres
+split \-\-catalog FILE \-\-parts N \-\-out FOLDER [\-\-config FILE]
+.br
+.B tap\-postgres
+state merge FILE ... [\-\-base FILE]
 .SH DESCRIPTION
 {}
 .BR "tap\-postgres \-\-about"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdlib>
 #include <iterator>
 #include <map>
@@ -72,6 +74,42 @@ std::optional<log::Format> requested_log_format(const std::vector<std::string>& 
   throw Error(ExitCode::usage, text);
 }
 
+/// Parses a number from 1 to sync::kMaxParts.
+std::optional<std::size_t> parse_count(std::string_view text) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_valid = error == std::errc() && end == text.data() + text.size() && number >= 1;
+  return is_valid && number <= sync::kMaxParts ? std::optional(number) : std::nullopt;
+}
+
+/// Parses `2/4`; `source` is the option or variable that has it.
+sync::Part parse_part(const std::string& source, std::string_view text) {
+  const auto slash = std::min(text.find('/'), text.size());
+  const auto number = parse_count(text.substr(0, slash));
+  const auto count = parse_count(text.substr(std::min(slash + 1, text.size())));
+  if (!number || !count || *number > *count) {
+    usage_error(fmt::format("{} {}: must be I/N, from 1/N to N/N, such as 2/4", source, text));
+  }
+  return {*number, *count};
+}
+
+/// The part of a pod of a Kubernetes Indexed Job.
+sync::Part part_of_pod(std::size_t count) {
+  const char* const index = std::getenv("JOB_COMPLETION_INDEX");
+  if (index == nullptr) {
+    usage_error(
+        "--parts requires split, or JOB_COMPLETION_INDEX in the environment; otherwise use --part I/N");
+  }
+  const std::string_view text = index;
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number >= count) {
+    usage_error(fmt::format("JOB_COMPLETION_INDEX {}: must be from 0 to {}, because --parts is {}", text,
+                            count - 1, count));
+  }
+  return {number + 1, count};
+}
+
 /// The CLI11 parser and the values that it writes.
 class Parser {
  public:
@@ -81,6 +119,7 @@ class Parser {
     add_log_options();
     add_reports();
     add_slot_commands();
+    add_part_commands();
   }
 
   std::optional<Options> parse(int argc, const char* const* argv) {
@@ -110,14 +149,13 @@ class Parser {
       return std::nullopt;
     }
     validate();
-    options_.command = about_          ? Command::about
-                       : check_        ? Command::check
-                       : options_.slot ? Command::slot
-                       : discover_     ? Command::discover
-                                       : Command::sync;
+    options_.command = command();
     options_.json = format_ == "json";
     if (properties_) {
       options_.catalog = properties_;
+    }
+    if (options_.command == Command::sync) {
+      options_.part = part();
     }
     return options_;
   }
@@ -220,8 +258,89 @@ class Parser {
         sync::SlotAction::acknowledge);
   }
 
+  void add_part_commands() {
+    const auto only_one = [](CLI::Option* option) { return option->allow_extra_args(false); };
+    part_options_ = {
+        only_one(app_.add_option("--part", part_, "Sync only part I of N of the streams (1/N to N/N)"))
+            ->type_name("I/N"),
+        app_.add_option_function<std::string>(
+                "--parts",
+                [this](const std::string& text) {
+                  if (const auto count = parse_count(text)) {
+                    options_.parts = *count;
+                  } else {
+                    usage_error(
+                        fmt::format("--parts {}: must be a number from 1 to {}", text, sync::kMaxParts));
+                  }
+                },
+                "Number of parts of split; without split: sync part JOB_COMPLETION_INDEX + 1 of them")
+            ->type_name("N"),
+        only_one(app_.add_option("--out", options_.folder, "With split: folder of the part files"))
+            ->type_name("FOLDER"),
+        only_one(
+            app_.add_option("--base", options_.base, "With state merge: the state that the runs were given"))
+            ->type_name("FILE")};
+    app_.add_subcommand("split", "Split --catalog into --parts catalogs of about the same size, in --out")
+        ->fallthrough()
+        ->callback([this] { split_ = true; });
+    auto* const state = app_.add_subcommand("state", "Work with state files");
+    state->fallthrough();
+    state->require_subcommand(1);
+    auto* const merge = state->add_subcommand(
+        "merge", "Join the state files FILE ... on stdout: the newest bookmark per stream");
+    merge->fallthrough();
+    merge->add_option("FILE", options_.states, "State files")->required();
+    merge->callback([this] { merge_ = true; });
+  }
+
+  [[nodiscard]] Command command() const {
+    return about_          ? Command::about
+           : check_        ? Command::check
+           : options_.slot ? Command::slot
+           : discover_     ? Command::discover
+           : split_        ? Command::split
+           : merge_        ? Command::merge_states
+                           : Command::sync;
+  }
+
+  /// The part that a sync run is limited to, by the command line or else by the environment.
+  [[nodiscard]] std::optional<sync::Part> part() const {
+    if (part_ && options_.parts > 0) {
+      usage_error("--part and --parts both choose the part; give only one");
+    }
+    if (part_) {
+      return parse_part("--part", *part_);
+    }
+    if (options_.parts > 0) {
+      return part_of_pod(options_.parts);
+    }
+    const char* const variable = std::getenv("TAP_POSTGRES_PART");
+    return variable == nullptr || *variable == '\0'
+               ? std::nullopt
+               : std::optional(parse_part("TAP_POSTGRES_PART", variable));
+  }
+
+  void validate_parts() const {
+    const Command command = this->command();
+    if (command == Command::split &&
+        (!(options_.catalog || properties_) || options_.parts == 0 || options_.folder.empty())) {
+      usage_error("split requires --catalog, --parts and --out");
+    }
+    const auto [part, parts, out, base] = part_options_;
+    const auto refuse = [](const CLI::Option* option, bool is_allowed, const char* wanted) {
+      if (option->count() > 0 && !is_allowed) {
+        usage_error(fmt::format("{} requires {}", option->get_name(), wanted));
+      }
+    };
+    refuse(part, command == Command::sync, "a sync run");
+    refuse(parts, command == Command::sync || command == Command::split, "split or a sync run");
+    refuse(out, command == Command::split, "split");
+    refuse(base, command == Command::merge_states, "state merge");
+  }
+
   void validate() const {
-    if (options_.configs.empty() && !about_) {
+    validate_parts();
+    if (options_.configs.empty() && !about_ && !split_ && !merge_) {
       usage_error("--config is required; see tap-postgres --help");
     }
     if (options_.catalog && properties_) {
@@ -249,12 +368,16 @@ class Parser {
   std::optional<std::string> properties_;
   bool discover_ = false;
   bool check_ = false;
+  bool split_ = false;
+  bool merge_ = false;
   bool about_ = false;
   bool wants_manual_ = false;
   bool wants_completion_ = false;
   std::string log_format_ = "text";
   std::string format_ = "text";
   const CLI::Option* format_option_ = nullptr;
+  std::optional<std::string> part_;
+  std::array<const CLI::Option*, 4> part_options_{};
   std::vector<const CLI::Option*> discovery_options_;
 };
 

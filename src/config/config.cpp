@@ -22,6 +22,7 @@ namespace {
 constexpr std::string_view kEnvironment = "ENV";
 constexpr std::string_view kPrefix = "TAP_POSTGRES_";
 constexpr std::string_view kTunnel = "ssh_tunnel";
+constexpr std::string_view kPart = "part";  // TAP_POSTGRES_PART is an option of the command line
 
 /// The TAP_POSTGRES_* variables as a config object.
 Json from_environment() {
@@ -35,7 +36,9 @@ Json from_environment() {
     std::string key(text.substr(kPrefix.size(), equals - kPrefix.size()));
     std::transform(key.begin(), key.end(), key.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    keys[key] = std::string(text.substr(equals + 1));
+    if (key != kPart) {
+      keys[key] = std::string(text.substr(equals + 1));
+    }
   }
   return keys;
 }

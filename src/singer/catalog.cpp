@@ -134,6 +134,10 @@ Stream read_stream(const Json& entry, const std::string& place) {
   const Json* view = first_of(about, {"is-view"});
   view = view == nullptr ? first_of(entry, {"is_view"}) : view;
   stream.is_view = view != nullptr && is_true(*view);
+  if (const Json* const rows = first_of(about, {"row-count"});
+      rows != nullptr && rows->is_number_unsigned()) {
+    stream.rows = rows->get<std::uint64_t>();
+  }
   const char* const keys = stream.is_view ? "view-key-properties" : "table-key-properties";
   const Json* key_properties = first_of(about, {keys});
   key_properties = key_properties == nullptr ? first_of(entry, {"key_properties"}) : key_properties;

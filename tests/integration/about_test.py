@@ -69,7 +69,10 @@ class ManualTest(unittest.TestCase):
             r"(?<![\w-])--?[a-z][a-z-]*", tap.run(None, "--help").stdout.decode()
         ):
             self.assertIn(name, text)
-        for command in ("check", "slot status", "slot create", "slot drop", "slot ack"):
+        for command in (
+            *("check", "slot status", "slot create", "slot drop", "slot ack", "split"),
+            "state merge",
+        ):
             self.assertRegex(text, rf"(?m)^ +{command}( |$)")
 
     def complete(self, *words):
@@ -90,6 +93,7 @@ class ManualTest(unittest.TestCase):
     def test_completion(self):
         self.assertEqual(self.complete("--dis"), ["--discover"])
         self.assertEqual(self.complete("che"), ["check"])
+        self.assertEqual(self.complete("state", ""), ["merge"])
         self.assertEqual(self.complete("slot", ""), ["status", "create", "drop", "ack"])
         self.assertEqual(self.complete("--log-format", "j"), ["json"])
         self.assertEqual(

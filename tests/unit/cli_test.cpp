@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdlib>
+
 #include <tap/base/error.hpp>
 #include <tap/cli/options.hpp>
 
@@ -46,6 +48,58 @@ TEST_CASE("check is a command or a flag") {
   CHECK(parse({"-c", "c", "check", "--format", "json"})->json);
   CHECK_FALSE(parse({"-c", "c", "check", "--format=text"})->json);
   CHECK(parse({"-c", "c"})->command == cli::Command::sync);
+}
+
+TEST_CASE("a run can be limited to a part") {
+  const auto part = [](const std::vector<const char*>& arguments) {
+    const auto options = parse(arguments);
+    CHECK(options->command == cli::Command::sync);
+    return options->part ? std::pair(options->part->number, options->part->count) : std::pair(0UL, 0UL);
+  };
+  using Pair = std::pair<std::size_t, std::size_t>;
+  CHECK(part({"-c", "c"}) == Pair(0, 0));
+  CHECK(part({"-c", "c", "--part", "2/4"}) == Pair(2, 4));
+  ::setenv("TAP_POSTGRES_PART", "3/5", 1);
+  CHECK(part({"-c", "c"}) == Pair(3, 5));
+  CHECK(part({"-c", "c", "--part", "2/4"}) == Pair(2, 4));
+  CHECK_FALSE(parse({"-c", "c", "-d"})->part);
+  ::setenv("JOB_COMPLETION_INDEX", "0", 1);
+  CHECK(part({"-c", "c", "--parts", "2"}) == Pair(1, 2));
+  ::setenv("JOB_COMPLETION_INDEX", "2", 1);
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "--parts", "2"}),
+                      "JOB_COMPLETION_INDEX 2: must be from 0 to 1, because --parts is 2");
+  ::unsetenv("JOB_COMPLETION_INDEX");
+  ::setenv("TAP_POSTGRES_PART", "5", 1);
+  REQUIRE_THROWS_WITH(parse({"-c", "c"}), "TAP_POSTGRES_PART 5: must be I/N, from 1/N to N/N, such as 2/4");
+  ::unsetenv("TAP_POSTGRES_PART");
+  for (const char* wrong : {"0/4", "5/4", "1", "1/", "/4", "1/x", "1/4x", "-1/4", "1/10001"}) {
+    REQUIRE_THROWS_WITH(parse({"-c", "c", "--part", wrong}),
+                        std::string("--part ") + wrong + ": must be I/N, from 1/N to N/N, such as 2/4");
+  }
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "--parts", "2", "--part", "1/2"}),
+                      "--part and --parts both choose the part; give only one");
+  REQUIRE_THROWS_WITH(
+      parse({"-c", "c", "--parts", "2"}),
+      "--parts requires split, or JOB_COMPLETION_INDEX in the environment; otherwise use --part I/N");
+}
+
+TEST_CASE("split and state merge are commands that need no config") {
+  const auto split = parse({"split", "--catalog", "c", "--parts", "4", "--out", "o"});
+  CHECK(split->command == cli::Command::split);
+  CHECK(split->parts == 4);
+  CHECK(split->folder == "o");
+  const auto merge = parse({"state", "merge", "a", "b", "--base", "c"});
+  CHECK(merge->command == cli::Command::merge_states);
+  CHECK(merge->states == std::vector<std::string>{"a", "b"});
+  CHECK(merge->base == "c");
+  REQUIRE_THROWS_WITH(parse({"split", "--catalog", "c", "--parts", "4"}),
+                      "split requires --catalog, --parts and --out");
+  REQUIRE_THROWS_WITH(parse({"split", "--parts", "0"}), "--parts 0: must be a number from 1 to 10000");
+  REQUIRE_THROWS_WITH(parse({"state", "merge"}), "FILE is required; see tap-postgres --help");
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "--out", "x"}), "--out requires split");
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "--base", "x"}), "--base requires state merge");
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "-d", "--part", "1/2"}), "--part requires a sync run");
+  REQUIRE_THROWS_WITH(parse({"-c", "c", "-d", "--parts", "2"}), "--parts requires split or a sync run");
 }
 
 TEST_CASE("an invalid command line is rejected") {

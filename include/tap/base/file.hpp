@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace tap {
 
@@ -14,6 +15,10 @@ constexpr std::size_t kMaxCatalogSize = std::size_t{1} << 30U;
 /// Returns the contents of a text file or pipe, as in `--config <(...)`. Throws Error (ExitCode::usage) if it
 /// cannot be read, is larger than `max_size` bytes (as endless devices are) or contains a NUL byte.
 std::string read_file(const std::string& path, std::size_t max_size = kMaxFileSize);
+
+/// Writes a file so that its readers see either the old contents or all of the new ones: to a temporary file
+/// next to it, which is then renamed. Throws Error (ExitCode::run_failed).
+void write_file(const std::string& path, std::string_view text);
 
 /// True for a regular file, which can be read more than once. Reading a pipe twice may wait forever.
 bool is_regular_file(const std::string& path);

@@ -7,13 +7,14 @@
 
 #include <tap/base/log.hpp>
 #include <tap/discovery/selection.hpp>
+#include <tap/sync/parts/part.hpp>
 #include <tap/sync/plan.hpp>
 #include <tap/sync/slots/commands.hpp>
 
 namespace tap::cli {
 
 /// What the process does.
-enum class Command { sync, discover, check, slot, about };
+enum class Command { sync, discover, check, slot, split, merge_states, about };
 
 /// The parsed command line.
 struct Options {
@@ -24,6 +25,11 @@ struct Options {
   sync::FullRefresh refresh;
   discovery::Selection selection;        ///< options of --discover
   std::optional<sync::SlotAction> slot;  ///< set for Command::slot
+  std::optional<sync::Part> part;        ///< Command::sync: sync only the streams of this part
+  std::size_t parts = 0;                 ///< Command::split: how many
+  std::string folder;                    ///< Command::split: where they are written
+  std::vector<std::string> states;       ///< Command::merge_states: files
+  std::optional<std::string> base;       ///< Command::merge_states: the state that the runs were given
   bool json = false;                     ///< format of check and --about
   log::Level log_level = log::Level::info;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ struct Stream {
   std::string database;  ///< empty: the one that the config connects to
   bool selected = false;
   bool is_view = false;
+  std::uint64_t rows = 0;  ///< estimate of `row-count`; 0 if it is unknown
   std::vector<std::string> key_properties;
   std::optional<std::string> replication_method;  ///< as the catalog has it: any text
   std::optional<std::string> replication_key;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bookmark_order.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <spdlog/fmt/fmt.h>
+
+#include "sync/bookmark.hpp"
+#include "sync/bookmark_lsn.hpp"
+#include "sync/copy/position.hpp"
+
+namespace tap::sync {
+
+namespace {
+
+using Order = std::partial_ordering;
+
+BookmarkOrder unordered(std::string reason) {
+  return {Order::unordered, std::move(reason)};
+}
+
+Json member(const Json& bookmark, const char* key) {
+  const auto found = bookmark.find(key);
+  return found == bookmark.end() ? Json() : *found;
+}
+
+/// True if nothing of the stream has been sent.
+bool is_empty(const Json& bookmark) {
+  return std::ranges::all_of(bookmark.items(), [](const auto& entry) {
+    return entry.value().is_null() || entry.key() == "last_replication_method" ||
+           entry.key() == "replication_key";
+  });
+}
+
+/// A number that grows with the version; a bookmark that was reset for a full refresh is newer than those of
+/// its last version. Nothing without a version.
+std::optional<double> generation(const Json& bookmark) {
+  constexpr double reset = 0.5;
+  const auto number = [&](const char* key) {
+    const Json value = member(bookmark, key);
+    return value.is_number_integer() ? std::optional(value.get<double>()) : std::nullopt;
+  };
+  const auto version = number("version");
+  const auto previous = number("previous_version");
+  return version ? version : previous ? std::optional(*previous + reset) : std::nullopt;
+}
+
+/// How far the copy of a table is.
+enum class Stage { begun, copying, complete };
+
+Stage stage_of(const Json& bookmark) {
+  const Json xmin = member(bookmark, "xmin");  // null after a copy; Python taps set it during one
+  if (bookmark.contains("copy") || !xmin.is_null()) {
+    return Stage::copying;
+  }
+  return bookmark.contains("xmin") || bookmark_lsn(bookmark) ? Stage::complete : Stage::begun;
+}
+
+BookmarkOrder compare_copies(const Json& a, const Json& b) {
+  const auto first = read_position(member(a, "copy"));
+  const auto second = read_position(member(b, "copy"));
+  if (!first || !second) {
+    return unordered("the position of an unfinished copy is not known");
+  }
+  if (!is_same_history(first->origin, second->origin) || first->columns != second->columns) {
+    return unordered("they are of unfinished copies of different servers or different columns");
+  }
+  const auto is_before = [](const CopyPosition& x, const CopyPosition& y) {
+    const bool has_done = std::ranges::all_of(x.done, [&](Oid oid) { return y.is_done(oid); });
+    return has_done && x.done.size() <= y.done.size() &&
+           (x.partition == y.partition || y.is_done(x.partition));
+  };
+  if (first->partition == second->partition && is_before(*first, *second) && is_before(*second, *first)) {
+    if (first->relfilenode != second->relfilenode) {
+      return unordered("the table was rewritten between the two copies");
+    }
+    const auto by_ctid = first->ctid <=> second->ctid;
+    return {by_ctid != 0 ? by_ctid : snapshot_xmax(first->origin) <=> snapshot_xmax(second->origin)};
+  }
+  if (is_before(*first, *second)) {
+    return {Order::less};
+  }
+  return is_before(*second, *first) ? BookmarkOrder{Order::greater}
+                                    : unordered("they are of unfinished copies of different partitions");
+}
+
+BookmarkOrder compare_lsns(const Json& a, const Json& b) {
+  const auto first = oldest_needed_lsn(a);
+  const auto second = oldest_needed_lsn(b);
+  return {first && second ? Order(*first <=> *second) : Order::equivalent};
+}
+
+BookmarkOrder compare_keys(const Json& a, const Json& b) {
+  if (member(a, "replication_key") != member(b, "replication_key")) {
+    return unordered(fmt::format("their replication keys are {} and {}",
+                                 to_text(member(a, "replication_key")),
+                                 to_text(member(b, "replication_key"))));
+  }
+  const Json first = member(a, "replication_key_value");
+  const Json second = member(b, "replication_key_value");
+  if (first.is_null() || second.is_null() || first == second) {
+    return {second.is_null() <=> first.is_null()};
+  }
+  const Order order = compare_key_values(first, second);
+  return {order, order == Order::unordered ? fmt::format("only the server knows the order of {} and {}",
+                                                         to_text(first), to_text(second))
+                                           : ""};
+}
+
+BookmarkOrder compare_generations(const Json& a, const Json& b, double first, double second) {
+  const auto lsn_a = oldest_needed_lsn(a);
+  const auto lsn_b = oldest_needed_lsn(b);
+  if (lsn_a && lsn_b && (first < second ? *lsn_a > *lsn_b : *lsn_b > *lsn_a)) {
+    return unordered("the one with the newer version is at an older position in WAL");
+  }
+  return {first <=> second};
+}
+
+}  // namespace
+
+BookmarkOrder compare_bookmarks(const Json& a, const Json& b) {
+  if (a == b) {
+    return {Order::equivalent};
+  }
+  const auto first = generation(a);
+  const auto second = generation(b);
+  if (is_empty(a) || is_empty(b)) {
+    return {is_empty(b) <=> is_empty(a)};
+  }
+  if (first.has_value() != second.has_value()) {
+    return unordered("only one has a version");
+  }
+  if (first && *first != *second) {
+    return compare_generations(a, b, *first, *second);
+  }
+  const Json method = member(a, "last_replication_method");
+  if (const Json other = member(b, "last_replication_method"); method != other) {
+    return unordered(fmt::format("their replication methods are {} and {}", to_text(method), to_text(other)));
+  }
+  if (a.contains("replication_key_value") || b.contains("replication_key_value")) {
+    return compare_keys(a, b);
+  }
+  const Stage stage_a = stage_of(a);
+  const Stage stage_b = stage_of(b);
+  if (stage_a != stage_b) {
+    return {stage_a <=> stage_b};
+  }
+  return stage_a == Stage::copying ? compare_copies(a, b) : compare_lsns(a, b);
+}
+
+}  // namespace tap::sync

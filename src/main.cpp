@@ -21,6 +21,7 @@
 #include <tap/sync/parts/part.hpp>
 #include <tap/sync/run.hpp>
 #include <tap/sync/slots/commands.hpp>
+#include <tap/sync/summary.hpp>
 
 namespace {
 
@@ -55,7 +56,7 @@ ExitCode split(const cli::Options& options) {
   return ExitCode::done;
 }
 
-ExitCode sync_streams(const cli::Options& options) {
+ExitCode sync_streams(const cli::Options& options, sync::RunReport& report) {
   const config::Config config = config::load(options.configs);
   singer::State state = options.state ? singer::load_state(*options.state) : singer::State();
   std::vector<singer::Stream> catalog =
@@ -71,7 +72,7 @@ ExitCode sync_streams(const cli::Options& options) {
       return ExitCode::done;
     }
   }
-  return sync::run(config, catalog, refresh, std::move(state), options.state, writer);
+  return sync::run(config, catalog, refresh, std::move(state), options.state, writer, report);
 }
 
 ExitCode run(int argc, const char* const* argv) {
@@ -99,7 +100,9 @@ ExitCode run(int argc, const char* const* argv) {
       write_stdout(sync::merge_state_files(options->states, options->base));
       return ExitCode::done;
     case cli::Command::sync:
-      return sync_streams(*options);
+      return sync::SummaryFile(options->summary, options->part).cover([&](sync::RunReport& report) {
+        return sync_streams(*options, report);
+      });
   }
   return ExitCode::done;
 }

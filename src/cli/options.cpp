@@ -228,6 +228,11 @@ class Parser {
   }
 
   void add_reports() {
+    summary_option_ =
+        app_.add_option("--summary", options_.summary,
+                        "File for a JSON summary of the sync run, written at its end even if it fails")
+            ->type_name("FILE")
+            ->allow_extra_args(false);
     app_.add_flag("--about", about_, "Write capabilities and settings to stdout");
     app_.add_flag("--man", wants_manual_)->group("");  // for the build, which installs both
     app_.add_flag("--bash-completion", wants_completion_)->group("");
@@ -333,6 +338,7 @@ class Parser {
       }
     };
     refuse(part, command == Command::sync, "a sync run");
+    refuse(summary_option_, command == Command::sync, "a sync run");
     refuse(parts, command == Command::sync || command == Command::split, "split or a sync run");
     refuse(out, command == Command::split, "split");
     refuse(base, command == Command::merge_states, "state merge");
@@ -376,6 +382,7 @@ class Parser {
   std::string log_format_ = "text";
   std::string format_ = "text";
   const CLI::Option* format_option_ = nullptr;
+  const CLI::Option* summary_option_ = nullptr;
   std::optional<std::string> part_;
   std::array<const CLI::Option*, 4> part_options_{};
   std::vector<const CLI::Option*> discovery_options_;

@@ -38,13 +38,6 @@ class Progress {
   std::uint64_t reported_rows_ = 0;
 };
 
-/// Streams finished and output written by a run.
-struct Totals {
-  std::size_t streams = 0;
-  std::uint64_t rows = 0;
-  std::uint64_t bytes = 0;
-};
-
 /// `12.3 MB`, in powers of 1000.
 std::string readable_size(std::uint64_t bytes);
 

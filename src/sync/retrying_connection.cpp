@@ -33,6 +33,7 @@ pg::Connection& RetryingConnection::connect(const std::string& name) {
       log::info("connected to {}: {}", connection_->description(), connection_->protection());
     }
     name_ = name;
+    server_version_ = connection_->version().text();
     has_connected_ = true;
   }
   return *connection_;

@@ -43,6 +43,9 @@ class RetryingConnection {
   /// The same, but only if libpq keeps the memory of a large row for it.
   void drop_if_large();
 
+  /// The version of the server, such as `15.20`; empty before the first connection.
+  [[nodiscard]] const std::string& server_version() const { return server_version_; }
+
  private:
   pg::Connection& connect(const std::string& name);
   /// Call in a catch block: rethrows the exception if no retry is left or the run has not connected yet.
@@ -52,6 +55,7 @@ class RetryingConnection {
   pg::ConnectionSettings server_;
   std::string name_;
   std::optional<pg::Connection> connection_;
+  std::string server_version_;
   bool has_connected_ = false;
   unsigned retries_ = 0;  ///< since the bookmark last advanced
 };

@@ -59,26 +59,32 @@ void copy_stream(RetryingConnection& database, const StreamPlan& stream, const c
 
 void sync_stream(RetryingConnection& database, const StreamPlan& stream, const config::Config& config,
                  TableTransactions& transactions, WalReplication& logs, StateWriter& states,
-                 singer::Writer& writer, Totals& totals) {
+                 singer::Writer& writer, StreamReport& report) {
   StreamOutput output(stream, config, states, writer);
+  const auto note_end = [&](StreamReport::Status status) {
+    report.status = status;
+    report.rows = output.rows();
+    report.bytes = output.bytes();
+    report.took = output.elapsed();
+  };
   try {
     copy_stream(database, stream, config, transactions, logs, output);
   } catch (const singer::OutputError&) {
+    note_end(StreamReport::Status::incomplete);
     throw;  // the last output was not received
   } catch (...) {
     output.report_end(false);
+    note_end(StreamReport::Status::incomplete);
     throw;
   }
   output.report_end(true);
-  ++totals.streams;
-  totals.rows += output.rows();
-  totals.bytes += output.bytes();
+  note_end(StreamReport::Status::succeeded);
 }
 
 /// Copies the streams that are not read from WAL. Returns the IDs of those that failed.
 std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, RetryingConnection& database,
                                       const config::Config& config, WalReplication& logs, StateWriter& states,
-                                      singer::Writer& writer, Totals& totals) {
+                                      singer::Writer& writer, RunReport& report) {
   std::vector<const StreamPlan*> to_copy;
   for (const StreamPlan& stream : streams) {
     if (!logs.has_initial_snapshot(stream)) {
@@ -93,10 +99,12 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
     const auto fail = [&](const Error& error) {
       log::error("stream {}: {}", stream.stream.id, message_with_hint(error));
       failed.push_back(stream.stream.id);
+      report.fail(stream.stream.id, error.what());
       database.drop();
     };
     try {
-      sync_stream(database, stream, config, transactions, logs, states, writer, totals);
+      sync_stream(database, stream, config, transactions, logs, states, writer,
+                  report.stream(stream.stream.id));
       is_complete = true;
     } catch (const StreamError& error) {
       fail(error);
@@ -114,12 +122,13 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
 
 ExitCode run(const config::Config& config, const std::vector<singer::Stream>& catalog,
              const FullRefresh& refresh, singer::State state, const std::optional<std::string>& state_file,
-             singer::Writer& writer) {
+             singer::Writer& writer, RunReport& report) {
   const std::vector<StreamPlan> streams = plan(config, catalog, refresh, state);
   if (streams.empty()) {
     log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
     return ExitCode::done;
   }
+  report.begin(streams, state);
   const bool any_log_based = std::ranges::any_of(streams, [](const StreamPlan& stream) {
     return stream.method == singer::ReplicationMethod::log_based;
   });
@@ -128,24 +137,29 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   if (config.secondary.used) {
     secondary.emplace(config, config.copy_server());
   }
+  RetryingConnection& copies = secondary ? *secondary : primary;
   WalReplication logs(config, streams, state, state_file);
   logs.prepare(primary);
   std::vector<std::string> failed;
   const Progress progress("");
-  Totals totals;
   StateWriter states(config, state, writer);
   try {
-    failed = copy_streams(streams, secondary ? *secondary : primary, config, logs, states, writer, totals);
-    std::ranges::copy(logs.read_wal(primary, states, writer, totals), std::back_inserter(failed));
+    failed = copy_streams(streams, copies, config, logs, states, writer, report);
+    report.server_version = copies.server_version();
+    std::ranges::copy(logs.read_wal(primary, states, writer, report), std::back_inserter(failed));
   } catch (const singer::OutputError&) {
+    report.forget_bookmarks();
     throw;
   } catch (...) {
+    report.server_version = copies.server_version();
+    report.note_bookmarks(state);
     states.write_postponed();
     throw;
   }
+  report.note_bookmarks(state);
   states.write_postponed();
-  log::info("{} of {} streams, {} rows, {} in {:.1f} s", totals.streams, streams.size(), totals.rows,
-            readable_size(totals.bytes), progress.elapsed().count());
+  log::info("{} of {} streams, {} rows, {} in {:.1f} s", report.count(StreamReport::Status::succeeded),
+            streams.size(), report.rows(), readable_size(report.bytes()), progress.elapsed().count());
   if (!failed.empty()) {
     log::critical("these streams failed, the others are done: {}", fmt::join(failed, ", "));
     return ExitCode::run_failed;

@@ -94,6 +94,7 @@ class StreamOutput {
 
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  [[nodiscard]] std::chrono::duration<double> elapsed() const { return progress_.elapsed(); }
 
  private:
   using Clock = Progress::Clock;

@@ -58,7 +58,7 @@ class LoggingTest(SchemaTest):
         result = self.sync(self.catalog("v"), expect=1)
         self.assertIn('"metric":"record_count","value":2,"tags":{"stream":"v"}', result.stderr)
         self.assertIn('"tags":{"stream":"v","status":"failed"}', result.stderr)
-        self.assertIn("INFO 0 of 1 streams, 0 rows, ", result.stderr)
+        self.assertIn("INFO 0 of 1 streams, 2 rows, ", result.stderr)
 
     def test_levels(self):
         catalog = self.catalog("t")

@@ -26,6 +26,7 @@ struct Options {
   discovery::Selection selection;        ///< options of --discover
   std::optional<sync::SlotAction> slot;  ///< set for Command::slot
   std::optional<sync::Part> part;        ///< Command::sync: sync only the streams of this part
+  std::optional<std::string> summary;    ///< Command::sync: file of the summary
   std::size_t parts = 0;                 ///< Command::split: how many
   std::string folder;                    ///< Command::split: where they are written
   std::vector<std::string> states;       ///< Command::merge_states: files

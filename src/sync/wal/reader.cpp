@@ -84,12 +84,20 @@ WalReader::WalReader(const config::Config& config, const WalSource& source,
       plugin_(config, source),
       records_(config, writer, visibility_, time_extracted_,
                [this](WalStream& stream, const Error& error) { streams_.fail(stream, error); }),
+      end_of_wal_(source.end),
       limits_(config.log, source.end, Clock::now()),
       reconnections_(Clock::now()),
       progress_(fmt::format("WAL of database {}", source.database)) {
   for (const StreamPlan* plan : streams) {
     records_.raise_sequence(sequence_of(states_.state().bookmark(plan->stream.id)));
   }
+}
+
+WalReport WalReader::report() const {
+  const Lsn here = std::max(positions_.written_lsn(), first_lsn_.value_or(Lsn()));
+  const auto between = [](Lsn from, Lsn to) { return to > from ? to.value - from.value : 0; };
+  return {source_.database, source_.slot, here, between(first_lsn_.value_or(here), here),
+          between(here, end_of_wal_)};
 }
 
 void WalReader::attempt(pg::Connection& connection) {
@@ -163,6 +171,7 @@ std::unique_ptr<pg::ReplicationStream> WalReader::start(pg::Connection& connecti
   positions_ = WalPositions(
       start, limits_.has_end_lsn() ? std::nullopt : std::optional(pg::current_wal_lsn(connection)));
   const std::string tables = only_known_tables_ ? router_->known_tables() : router_->tables_to_send();
+  first_lsn_ = first_lsn_.value_or(start);
   plugin_.set_binary(reads_binary(connection));
   auto replication =
       start_replication(config_, source_, connection, start, plugin_, tables, streams_.positions());
@@ -277,6 +286,7 @@ void WalReader::next(pg::Connection& connection, pg::ReplicationStream& replicat
     case Event::keepalive:
       connection.require_open();
       messages_until_clock_ = 0;
+      end_of_wal_ = std::max(end_of_wal_, replication.sent_up_to());
       positions_.receive_keepalive(replication.sent_up_to());
       update_written_lsn();
       break;

@@ -11,6 +11,7 @@
 
 #include <tap/change/decoder.hpp>
 #include <tap/pg/replication_stream.hpp>
+#include <tap/sync/report.hpp>
 
 #include "flush_tracker.hpp"
 #include "memory_reconnections.hpp"
@@ -45,9 +46,10 @@ class WalReader {
   /// True if the last attempt returned before the end of the run, to free the memory of large messages or to
   /// request other tables or another format: call attempt() again with a new connection.
   [[nodiscard]] bool wants_new_connections() const { return wants_new_connections_; }
-  /// The IDs of the streams that failed.
-  [[nodiscard]] const std::vector<std::string>& failed() const { return streams_.failed(); }
+  [[nodiscard]] const std::vector<WalStreams::Failure>& failed() const { return streams_.failed(); }
   [[nodiscard]] const std::deque<WalStream>& streams() const { return streams_.all(); }
+  /// How far WAL has been read in all attempts.
+  [[nodiscard]] WalReport report() const;
   /// See WalPositions::has_caught_up(); of the last attempt.
   [[nodiscard]] bool has_caught_up() const { return positions_.has_caught_up(); }
 
@@ -101,6 +103,8 @@ class WalReader {
   RecordWriter records_;
 
   WalPositions positions_;
+  std::optional<Lsn> first_lsn_;  ///< where the first attempt began
+  Lsn end_of_wal_;                ///< as the server last reported it
   RunLimits limits_;
   MemoryReconnections reconnections_;
   Progress progress_;

@@ -31,22 +31,31 @@ std::uint64_t count_records(const WalReader& reader) {
   return records;
 }
 
-/// Logs what was read and adds it to `totals`. `copied` are streams that `totals` has counted already.
-void report(const WalReader& reader, const WalSource& source, const std::set<const StreamPlan*>& copied,
-            std::chrono::duration<double> took, bool is_complete, Totals& totals) {
+/// Logs what was read.
+void log_end(const WalReader& reader, const WalSource& source, std::chrono::duration<double> took,
+             bool is_complete) {
   for (const WalStream& stream : reader.streams()) {
     log_metrics(stream.plan.name, stream.records, stream.bytes, took, is_complete && !stream.failed);
-    totals.bytes += stream.bytes;
-    if (!copied.contains(&stream.plan)) {
-      totals.streams += stream.failed ? 0 : 1;
-    } else if (stream.failed) {
-      --totals.streams;
-    }
   }
-  const std::uint64_t records = count_records(reader);
-  totals.rows += records;
-  log::info("{}: {} records up to {} in {:.2f} s", subject_of(source.database), records, to_text(source.end),
-            took.count());
+  log::info("{}: {} records up to {} in {:.2f} s", subject_of(source.database), count_records(reader),
+            to_text(source.end), took.count());
+}
+
+/// Adds what was read to `report`, where a stream that was copied in this run has its copy.
+void note_end(const WalReader& reader, std::chrono::duration<double> took, bool is_complete,
+              RunReport& report) {
+  using Status = StreamReport::Status;
+  for (const WalStream& stream : reader.streams()) {
+    StreamReport& all = report.stream(stream.plan.stream.id);
+    all.rows += stream.records;
+    all.bytes += stream.bytes;
+    all.took += took;
+    all.status = is_complete ? Status::succeeded : Status::incomplete;
+  }
+  for (const auto& [stream, error] : reader.failed()) {
+    report.fail(stream, error);
+  }
+  report.wal.push_back(reader.report());
 }
 
 /// Creates a slot of wal2json for a role that may not create publications, as earlier releases did; nothing
@@ -177,7 +186,6 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
   }
   if (is_complete && !config_.log.stop_at_end && bookmark_lsn(bookmark)) {
     group.to_read.push_back(&stream);
-    group.copied.insert(&stream);
   }
   if (--group.to_copy == 0) {
     group.snapshot.release();
@@ -185,7 +193,7 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
 }
 
 std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, StateWriter& states,
-                                                  singer::Writer& writer, Totals& totals) {
+                                                  singer::Writer& writer, RunReport& report) {
   const bool is_endless = !config_.log.stop_at_end && !config_.log.max_run && !config_.log.max_idle;
   const auto is_read = [](const auto& entry) { return !entry.second.to_read.empty(); };
   if (is_endless && std::ranges::count_if(groups_, is_read) > 1) {
@@ -197,7 +205,7 @@ std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, 
   for (auto& entry : groups_) {
     if (is_read(entry)) {
       Group& group = entry.second;
-      std::ranges::copy(read_group(database, group, *group.flush_tracker, states, writer, totals),
+      std::ranges::copy(read_group(database, group, *group.flush_tracker, states, writer, report),
                         std::back_inserter(failed));
     }
   }
@@ -206,7 +214,7 @@ std::vector<std::string> WalReplication::read_wal(RetryingConnection& database, 
 
 std::vector<std::string> WalReplication::read_group(RetryingConnection& database, const Group& group,
                                                     FlushTracker& flush_tracker, StateWriter& states,
-                                                    singer::Writer& writer, Totals& totals) {
+                                                    singer::Writer& writer, RunReport& report) {
   const std::string subject = subject_of(group.source.database);
   const Progress progress(subject);
   WalReader reader(config_, group.source, group.to_read, flush_tracker, states, writer);
@@ -226,12 +234,16 @@ std::vector<std::string> WalReplication::read_group(RetryingConnection& database
     } while (reader.wants_new_connections());
   } catch (...) {
     if (count_records(reader) > 0) {
-      report(reader, group.source, group.copied, progress.elapsed(), false, totals);
+      log_end(reader, group.source, progress.elapsed(), false);
     }
+    note_end(reader, progress.elapsed(), false, report);
     throw;
   }
-  report(reader, group.source, group.copied, progress.elapsed(), true, totals);
-  return reader.failed();
+  log_end(reader, group.source, progress.elapsed(), true);
+  note_end(reader, progress.elapsed(), true, report);
+  std::vector<std::string> failed;
+  std::ranges::transform(reader.failed(), std::back_inserter(failed), &WalStreams::Failure::stream);
+  return failed;
 }
 
 }  // namespace tap::sync

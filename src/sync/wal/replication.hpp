@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include <tap/singer/state.hpp>
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
+#include <tap/sync/report.hpp>
 
 #include "flush_tracker.hpp"
 #include "initial_snapshot.hpp"
@@ -46,16 +46,16 @@ class WalReplication {
   /// complete.
   void note_copy(const StreamPlan& stream, bool is_complete);
 
-  /// Reads WAL for the streams with a complete initial snapshot. Returns the IDs of those that failed.
+  /// Reads WAL for the streams with a complete initial snapshot. Returns the IDs of those that failed. Adds
+  /// to `report`, which has the streams.
   std::vector<std::string> read_wal(RetryingConnection& database, StateWriter& states, singer::Writer& writer,
-                                    Totals& totals);
+                                    RunReport& report);
 
  private:
   /// The streams of one database.
   struct Group {
     std::vector<const StreamPlan*> streams;
     std::vector<const StreamPlan*> to_read;  ///< those with a complete initial snapshot
-    std::set<const StreamPlan*> copied;      ///< those of `to_read` that were copied in this run
     std::size_t to_copy = 0;                 ///< how many are to be copied in this run
     SharedSnapshot snapshot;                 ///< for these
     WalSource source;
@@ -73,7 +73,7 @@ class WalReplication {
   /// Returns the IDs of the streams that failed.
   std::vector<std::string> read_group(RetryingConnection& database, const Group& group,
                                       FlushTracker& flush_tracker, StateWriter& states,
-                                      singer::Writer& writer, Totals& totals);
+                                      singer::Writer& writer, RunReport& report);
 
   const config::Config& config_;
   singer::State& state_;

@@ -58,7 +58,7 @@ void WalStreams::fail(WalStream& stream, const Error& error) {
 
 void WalStreams::fail(const StreamPlan& plan, const Error& error) {
   log::error("stream {}: {}", plan.stream.id, message_with_hint(error));
-  failed_.push_back(plan.stream.id);
+  failed_.push_back({plan.stream.id, error.what()});
 }
 
 bool WalStreams::have_all_failed() const {

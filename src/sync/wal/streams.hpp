@@ -30,8 +30,12 @@ class WalStreams {
   /// Logs the error, and reports the stream as failed. Its bookmark stays.
   void fail(WalStream& stream, const Error& error);
   [[nodiscard]] bool have_all_failed() const;
-  /// The IDs of the streams that failed.
-  [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
+  /// A stream that failed, by its ID.
+  struct Failure {
+    std::string stream;
+    std::string error;
+  };
+  [[nodiscard]] const std::vector<Failure>& failed() const { return failed_; }
 
   /// Where reading starts: the minimum over the bookmarks of the streams that have not failed. A failed
   /// stream would fail at the same place again. There must be a stream that has not failed.
@@ -56,7 +60,7 @@ class WalStreams {
   std::vector<const StreamPlan*> plans_;
   singer::State& state_;
   std::deque<WalStream> streams_;  ///< those whose table was found; they do not move
-  std::vector<std::string> failed_;
+  std::vector<Failure> failed_;
 };
 
 }  // namespace tap::sync

@@ -184,7 +184,7 @@ ReplicationStream::Event ReplicationStream::next(milliseconds timeout) {
   if (kind == kData) {
     lsn_ = {message.u64()};
     message.u64();  // the end of WAL; a logical stream has the same LSN here
-    message.u64();  // the server's clock
+    server_clock_ = message.i64();
     payload_ = message.rest();
     progress_.written = std::max(progress_.written, lsn_);
     return Event::message;
@@ -195,7 +195,7 @@ ReplicationStream::Event ReplicationStream::next(milliseconds timeout) {
   }
   sent_up_to_ = {message.u64()};
   progress_.written = std::max(progress_.written, sent_up_to_);  // else the server keeps requesting answers
-  message.u64();                                                 // the server's clock
+  server_clock_ = message.i64();
   if (message.u8() != 0) {
     send_status(false);
   }

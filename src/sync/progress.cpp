@@ -54,6 +54,21 @@ std::string readable_size(std::uint64_t bytes) {
   return fmt::format("{:.{}f} {}", size, unit == 0 ? 0 : 1, units.at(unit));
 }
 
+std::string readable_time(std::chrono::duration<double> time) {
+  constexpr double minute = 60;
+  constexpr double hour = 60 * minute;
+  constexpr double day = 24 * hour;
+  const double seconds = time.count();
+  return seconds < 2 * minute ? fmt::format("{:.0f} s", seconds)
+         : seconds < 2 * hour ? fmt::format("{:.0f} min", seconds / minute)
+         : seconds < 2 * day  ? fmt::format("{:.1f} h", seconds / hour)
+                              : fmt::format("{:.1f} days", seconds / day);
+}
+
+std::string time_left(double done, double left, std::chrono::duration<double> elapsed) {
+  return done > 0 ? readable_time(elapsed * (left / done)) : "";
+}
+
 void log_record_count(const std::string& stream, std::uint64_t count) {
   log_metric("counter", "record_count", fmt::to_string(count), stream);
 }

@@ -38,6 +38,10 @@ class Progress {
   std::uint64_t reported_rows_ = 0;
 };
 
+/// `45 s`, `12 min`, `3.5 h` or `2.0 days`.
+std::string readable_time(std::chrono::duration<double> time);
+/// The readable time that `left` takes at the speed at which `done` took `elapsed`; empty if nothing is done.
+std::string time_left(double done, double left, std::chrono::duration<double> elapsed);
 /// `12.3 MB`, in powers of 1000.
 std::string readable_size(std::uint64_t bytes);
 

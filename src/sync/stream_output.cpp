@@ -61,12 +61,15 @@ void StreamOutput::end() {
 }
 
 std::string StreamOutput::rest() const {
-  if (expected_ == 0 || rows_ > expected_) {
+  const auto done = static_cast<double>(covered_ + static_cast<std::int64_t>(rows_));
+  const auto all = static_cast<double>(expected_);
+  if (expected_ == 0 || done > all) {
     return "";
   }
   constexpr double percent = 100;
-  return fmt::format("{:.0f} % of about {}",
-                     percent * static_cast<double>(rows_) / static_cast<double>(expected_), expected_);
+  const std::string time = time_left(static_cast<double>(rows_), all - done, progress_.elapsed());
+  return fmt::format("{:.0f} % of about {}{}", percent * done / all, expected_,
+                     time.empty() ? "" : fmt::format(", about {} left", time));
 }
 
 void StreamOutput::report_metrics(Clock::time_point now) {

@@ -87,8 +87,12 @@ class StreamOutput {
   /// Writes a STATE without currently_syncing.
   void end();
 
-  /// Sets the expected number of rows, for the progress line; 0 if it is unknown.
-  void expect(std::uint64_t rows) { expected_ = rows; }
+  /// For the progress line: the table's number of rows, 0 if it is unknown, and how many of them the position
+  /// that the attempt begins at covers.
+  void expect(std::uint64_t rows, std::uint64_t covered) {
+    expected_ = rows;
+    covered_ = static_cast<std::int64_t>(covered) - static_cast<std::int64_t>(rows_);
+  }
   /// Logs the metrics and a summary, unless begin() has not been called.
   void report_end(bool succeeded) const;
 
@@ -125,6 +129,7 @@ class StreamOutput {
   std::uint64_t rows_ = 0;
   std::uint64_t bytes_ = 0;
   std::uint64_t expected_ = 0;
+  std::int64_t covered_ = 0;         ///< rows sent by earlier runs, less those of this run that do not count
   std::uint64_t reported_rows_ = 0;  ///< in METRIC lines
   Clock::time_point last_metric_ = Clock::now();
   std::size_t bytes_since_check_ = 0;

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import signal
 import tempfile
 import time
 import unittest
@@ -11,6 +12,7 @@ import unittest
 from support import tap
 from support.case import SchemaTest
 from support.pipeline import Tap, until
+from support.plugins import create_slot
 
 
 def normalize(text):
@@ -166,20 +168,59 @@ class LoggingTest(SchemaTest):
             )
 
     def test_progress_in_a_pipe(self):
+        """A resumed copy counts what earlier runs have sent; its speed is that of this run."""
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")
-        with Tap(self.config, catalog=self.catalog("t")) as running:
+        catalog = self.catalog("t")
+        first = self.start(catalog, state_every_rows=1000)
+        first.read_until(lambda m: m.get("record", {}).get("id") == 200000)
+        first.signal(signal.SIGTERM)
+        state = [m["value"] for m in first.read_rest() if m["type"] == "STATE"][-1]
+        with Tap(self.config, catalog=catalog, state=state) as running:
             # A slow target.
             until(lambda: running.read(1) and "rows/s" in running.log, running)
-            self.assertRegex(
-                running.log, r"(?m)^INFO \S+-t: \d+ rows, \d+ rows/s, \d+ % of about 500000$"
+            found = re.search(
+                r"(?m)^INFO \S+-t: (\d+) rows, \d+ rows/s, (\d+) % of about 500000, "
+                r"about \d+ \S+ left$",
+                running.log,
             )
-            running.read_rest()
+            self.assertIsNotNone(found, running.log)
+            rest = running.read_rest()
             self.assertEqual(running.wait(), 0, running)
+            covered = 500000 - int(re.search(r"-t: (\d+) rows, \S+ MB in", running.log)[1])
+        rows, percent = map(int, found.groups())
+        self.assertGreater(covered, 190000)
+        self.assertAlmostEqual(percent, 100 * (covered + rows) / 500000, delta=2)
+        self.assertEqual(rest[-1]["type"], "STATE")
 
     def test_progress_on_a_terminal(self):
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(4, 500000) i; ANALYZE {s}.t")
+        self.check_terminal(
+            rb"-t: \d+ rows, \d+ rows/s, \d+ % of about 500000, about \d+ \S+ left",
+            catalog=self.catalog("t"),
+        )
+
+    def test_progress_of_wal_on_a_terminal(self):
+        self.sql("CREATE TABLE {s}.w (id int PRIMARY KEY)")
+        create_slot(self, self.schema, "wal2json")
+        self.addCleanup(self.sql, f"SELECT pg_drop_replication_slot('{self.schema}')")
+        self.config["replication_slot"] = self.schema
+        catalog = self.catalog("w", method="LOG_BASED")
+        state = self.sync(catalog).last_state
+        self.sql(
+            "DO $$BEGIN FOR i IN 1..30 LOOP INSERT INTO {s}.w "
+            "SELECT i * 10000 + j FROM generate_series(1, 5000) j; COMMIT; END LOOP; END$$"
+        )
+        self.check_terminal(
+            rb"WAL of database logging: \d+ rows, \d+ rows/s, \S+ MB of WAL read, \S+ MB left, "
+            rb"about \d+ \S+; bookmark \S+ MB and \d+ s behind",
+            catalog=catalog,
+            state=state,
+        )
+
+    def check_terminal(self, progress, **files):
+        """Fails unless a run with a slow target shows the progress on a terminal."""
         with tempfile.TemporaryDirectory(prefix="tap-postgres-run-") as folder:
-            command = tap.prepare(folder, self.config, catalog=self.catalog("t"))
+            command = tap.prepare(folder, self.config, **files)
             reading, writing = os.pipe()
             screen, terminal = pty.openpty()
             pid = os.fork()
@@ -201,9 +242,7 @@ class LoggingTest(SchemaTest):
                     seen += os.read(screen, 4096)
                 except BlockingIOError:
                     pass
-                return re.search(
-                    rb"\r\x1b\[K.*-t: \d+ rows, \d+ rows/s, \d+ % of about 500000", seen
-                )
+                return re.search(rb"\r\x1b\[K.*" + progress, seen)
 
             until(see_progress, lambda: seen)
             with open(reading, "rb") as rest:

@@ -132,7 +132,7 @@ class ContinuousTest(SlotTest):
         self.assertRegex(
             running.log,
             r"(?m)^INFO WAL of database wal_continuous: \d+ rows, \d+ rows/s, \d+\.\d [kM]B of "
-            r"WAL left$",
+            r"WAL read, \d+\.\d [kM]B left, about \d+ s; bookmark \d+\.\d [kM]B and \d+ s behind$",
         )
         running.read_rest()
         self.assertEqual(running.wait(), 0, running)

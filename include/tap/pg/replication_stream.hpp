@@ -49,6 +49,9 @@ class ReplicationStream {
   /// The last keepalive: the server has sent what was committed up to here.
   [[nodiscard]] Lsn sent_up_to() const { return sent_up_to_; }
 
+  /// The server's clock in microseconds since 2000-01-01 UTC, when it sent the last message or keepalive.
+  [[nodiscard]] std::int64_t server_clock() const { return server_clock_; }
+
   /// See Connection::retained_memory().
   [[nodiscard]] std::size_t retained_memory() const { return connection_.retained_memory(); }
 
@@ -82,6 +85,7 @@ class ReplicationStream {
   std::size_t size_ = 0;
   Lsn lsn_;
   Lsn sent_up_to_;
+  std::int64_t server_clock_ = 0;
   Lsn confirmed_;
   Progress progress_;
   Clock::time_point last_status_;

@@ -72,7 +72,7 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   if (!follow_from_) {
     follow_from_ = transactions_.initial_lsn();
   }
-  output_.expect(relation.rows);
+  output_.expect(relation.rows, 0);
   transactions_.configure(connection, settings_for_scans(connection.version()));
   files_ = files_to_read_in_ranges(relation, connection.version());
   return relation;
@@ -95,6 +95,9 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
   }
   if (reason.empty()) {
     position_.done = resumed_from_ ? resumed_from_->done : std::vector<Oid>();
+    output_.expect(
+        relation.rows,
+        resumed_from_ ? estimate_covered_rows(*resumed_from_, relation.partitions, relation.rows) : 0);
     return true;
   }
   log::warn("{}: cannot resume the interrupted copy: {}; restarting it", plan_.stream.id, reason);

@@ -159,6 +159,22 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
   return after->xmax - before->xmin >= comparable ? kTooManyTransactions : "";
 }
 
+std::uint64_t estimate_covered_rows(const CopyPosition& position,
+                                    const std::vector<pg::Partition>& partitions, std::uint64_t rows) {
+  std::uint64_t all = 0;
+  std::uint64_t covered = 0;
+  for (const pg::Partition& partition : partitions) {
+    all += partition.blocks;
+    covered += position.is_done(partition.oid) ? partition.blocks
+               : partition.oid == position.partition
+                   ? std::min<std::uint64_t>(position.ctid.block, partition.blocks)
+                   : 0;
+  }
+  return all == 0 ? 0
+                  : static_cast<std::uint64_t>(static_cast<double>(rows) * static_cast<double>(covered) /
+                                               static_cast<double>(all));
+}
+
 bool has_wrapped_around(pg::Connection& connection, std::uint32_t xmin) {
   const pg::Result result =
       connection.query("SELECT pg_catalog.age($1::pg_catalog.xid) AS age", {fmt::to_string(xmin)});

@@ -41,6 +41,10 @@ std::optional<CopyPosition> read_position(const Json& copy);
 std::string reason_to_restart(const CopyPosition& position, const pg::Relation& relation,
                               const SnapshotOrigin& now, const std::map<std::string, int>& columns);
 
+/// About how many of the `rows` rows in `partitions` the position covers, by the blocks of their files.
+std::uint64_t estimate_covered_rows(const CopyPosition& position,
+                                    const std::vector<pg::Partition>& partitions, std::uint64_t rows);
+
 /// The reason that reason_to_restart() gives if transaction IDs can no longer be compared.
 inline constexpr const char* kTooManyTransactions = "it was started too many transactions ago";
 

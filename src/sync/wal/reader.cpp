@@ -100,6 +100,15 @@ WalReport WalReader::report() const {
           between(here, end_of_wal_)};
 }
 
+WalProgress WalReader::progress(const pg::ReplicationStream& replication) const {
+  const WalReport bookmarks = report();
+  const Lsn here = std::max({bookmarks.lsn, positions_.received_lsn(), replication.lsn()});
+  const Lsn end = std::max(end_of_wal_, here);
+  return {here.value - first_lsn_.value_or(here).value, end.value - here.value,
+          end.value - bookmarks.lsn.value, age_of(commit_time_, replication.server_clock()),
+          progress_.elapsed()};
+}
+
 void WalReader::attempt(pg::Connection& connection) {
   try {
     read(connection);
@@ -265,11 +274,7 @@ void WalReader::look_at_clock(const pg::ReplicationStream& replication) {
   if (std::exchange(has_new_messages_, false)) {
     limits_.note_messages(Clock::now());
   }
-  progress_.report_if_due(Clock::now(), records_.count(), [&] {
-    const Lsn end = std::max(source_.end, replication.sent_up_to());
-    const Lsn here = std::max(positions_.received_lsn(), replication.lsn());
-    return here < end ? fmt::format("{} of WAL left", readable_size(end.value - here.value)) : "";
-  });
+  progress_.report_if_due(Clock::now(), records_.count(), [&] { return to_text(progress(replication)); });
   reconnections_.note_sent(Clock::now(), std::max(replication.sent_up_to(), replication.lsn()));
 }
 
@@ -307,6 +312,7 @@ void WalReader::on_change(TableLookup& lookup, const Change& change, Lsn lsn) {
   switch (change.kind) {
     case Change::Kind::begin:
       positions_.begin_transaction(change.commit_end, limits_.includes(change.commit_end));
+      commit_time_ = change.commit_time;
       visibility_.begin(change.xid);
       break;
     case Change::Kind::commit:

@@ -24,6 +24,7 @@
 #include "sync/state_writer.hpp"
 #include "sync/wal/records/record_writer.hpp"
 #include "sync/wal/records/router.hpp"
+#include "wal_progress.hpp"
 
 namespace tap::sync {
 
@@ -68,6 +69,7 @@ class WalReader {
   void restrict_tables(const pg::Connection& connection, const ReplicationError& error);
 
   void read_to_end(pg::Connection& connection, pg::ReplicationStream& replication);
+  [[nodiscard]] WalProgress progress(const pg::ReplicationStream& replication) const;
   /// Everything that depends on the time. Not called for every message, because reading the clock is slow.
   void look_at_clock(const pg::ReplicationStream& replication);
   void next(pg::Connection& connection, pg::ReplicationStream& replication,
@@ -104,6 +106,7 @@ class WalReader {
 
   WalPositions positions_;
   std::optional<Lsn> first_lsn_;  ///< where the first attempt began
+  std::string commit_time_;       ///< of the last transaction that began
   Lsn end_of_wal_;                ///< as the server last reported it
   RunLimits limits_;
   MemoryReconnections reconnections_;

@@ -27,6 +27,8 @@ namespace {
 
 using namespace tap;
 
+constexpr int kOfSignals = 128;  // exit codes of processes that a signal has ended
+
 ExitCode run_check(const cli::Options& options) {
   signals::exit_on_signal();  // a check has no state to save
   const std::vector<check::Finding> findings =
@@ -119,7 +121,10 @@ int main(int argc, char** argv) {
     code = run(argc, argv);
   } catch (const Interrupted& interrupted) {
     log::warn("{}: the next run resumes from the last STATE", interrupted.what());
-    return 128 + interrupted.signal();
+    return kOfSignals + interrupted.signal();
+  } catch (const OutputStalled& stalled) {
+    log::warn("{}: the next run resumes from the last STATE", stalled.what());
+    return kOfSignals + stalled.signal();
   } catch (const singer::OutputClosed& closed) {
     log::debug("{}", closed.what());
     code = closed.code();

@@ -10,6 +10,10 @@
 
 namespace tap {
 
+OutputStalled::OutputStalled(int signal)
+    : OutputError(fmt::format("stopped by signal {}; the target did not read the output", signal)),
+      signal_(signal) {}
+
 void throw_output_error(int error) {
   if (error == EPIPE) {
     throw OutputClosed();

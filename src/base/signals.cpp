@@ -21,16 +21,19 @@ namespace signals {
 
 namespace {
 
-constexpr unsigned kGraceSeconds = 10;
+// Less than five seconds together, after which Airflow sends SIGKILL.
+constexpr unsigned kGraceSeconds = 3;
+constexpr unsigned kLastSeconds = 1;  // to end after the grace period
 constexpr int kSignals[] = {SIGTERM, SIGINT};
 
 // Lock-free because a signal handler writes it; all threads read it.
 std::atomic<int> g_signal{0};
+std::atomic<bool> g_grace_is_over{false};
 
 // Lock-free because signal handlers read it. Few threads connect at a time, so few groups exist.
 constexpr std::size_t kMaxGroups = 64;
 std::array<std::atomic<int>, kMaxGroups> g_groups{};
-static_assert(std::atomic<int>::is_always_lock_free);
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
 void kill_groups() {
   for (const std::atomic<int>& group : g_groups) {
@@ -41,8 +44,10 @@ void kill_groups() {
 }
 
 void request_stop(int signal) {
+  if (g_signal == 0) {  // another signal does not prolong the grace period
+    alarm(kGraceSeconds);
+  }
   g_signal = signal;
-  alarm(kGraceSeconds);
 }
 
 void exit_now(int signal) {
@@ -51,7 +56,12 @@ void exit_now(int signal) {
   _exit(128 + signal);
 }
 
-void exit_after_grace_period(int /*signal*/) {
+void end_grace_period(int /*signal*/) {
+  if (!g_grace_is_over) {
+    g_grace_is_over = true;
+    alarm(kLastSeconds);
+    return;
+  }
   kill_groups();
   _exit(128 + g_signal);
 }
@@ -96,7 +106,7 @@ void install_handlers() {
   for (const int signal : kSignals) {
     set_handler(signal, request_stop);
   }
-  set_handler(SIGALRM, exit_after_grace_period);
+  set_handler(SIGALRM, end_grace_period);
 }
 
 void exit_on_signal() {
@@ -109,6 +119,10 @@ void exit_on_signal() {
 
 bool is_stop_requested() {
   return g_signal != 0;
+}
+
+std::optional<int> signal_without_grace() {
+  return g_grace_is_over ? std::optional(g_signal.load()) : std::nullopt;
 }
 
 void throw_if_stop_requested() {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <tap/base/signals.hpp>
 #include <tap/singer/writer.hpp>
 
 namespace tap::singer {
@@ -110,6 +111,9 @@ void Writer::flush() {
 
 void Writer::write(std::string_view left) {
   while (!left.empty()) {
+    if (const auto signal = signals::signal_without_grace()) {
+      throw OutputStalled(*signal);
+    }
     const ssize_t written =
         ::write(file_, left.data(), meanwhile_ ? wait_for_room(left.size()) : left.size());
     if (written >= 0) {

@@ -136,6 +136,8 @@ void SummaryFile::write_failure(const RunReport& report, const std::exception_pt
       std::rethrow_exception(failure);
     } catch (const Interrupted& interrupted) {
       write_document(report, of_signals + interrupted.signal(), error_of("signal", interrupted.what()));
+    } catch (const OutputStalled& stalled) {
+      write_document(report, of_signals + stalled.signal(), error_of("signal", stalled.what()));
     } catch (const OutputError& error) {
       write_document(report, failed, error_of("output", error.what()));
     } catch (const Error& error) {

@@ -1,25 +1,15 @@
 """Closed, full, blocked and non-blocking outputs."""
 
-import array
-import fcntl
 import json
 import os
-import select
-import termios
 import unittest
 
 from support.interruption import ROWS, TABLE, InterruptionTest
-from support.pipeline import until
+from support.pipeline import is_full, until
 
 
 def without_info_lines(log):
     return [line for line in log.splitlines() if not line.startswith("INFO")]
-
-
-def is_full(pipe):
-    """True if a pipe has no room for another page."""
-    [waiting] = array.array("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
-    return waiting > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF
 
 
 class OutputErrorsTest(InterruptionTest):

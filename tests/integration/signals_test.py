@@ -15,12 +15,31 @@ import unittest
 
 from support import tap
 from support.interruption import BACKENDS, ROWS, TABLE, InterruptionTest
-from support.pipeline import until
+from support.pipeline import is_full, until
+from support.plugins import create_slot
 from support.proxy import Proxy
+
+
+MOST = 5  # seconds until the tap has ended: Airflow sends SIGKILL then
 
 
 class SignalTest(InterruptionTest):
     """Output ends with the STATE of the last row; the exit code is 128 + the signal's number."""
+
+    def stop_blocked(self, running, *more):
+        """Sends SIGTERM, and then more signals, to a tap whose target has stopped reading."""
+        sent = time.monotonic()
+        running.signal(signal.SIGTERM)
+        for number in more:
+            time.sleep(1)
+            running.signal(number)
+        self.assertEqual(running.wait(patience=30), 143, running)
+        self.assertLess(time.monotonic() - sent, MOST)
+        self.assertIn(
+            "WARNING stopped by signal 15; the target did not read the output: the next run "
+            "resumes from the last STATE\n",
+            running.log,
+        )
 
     def stop(self, running, number):
         """Sends the signal; returns the remaining messages."""
@@ -250,15 +269,99 @@ class SignalTest(InterruptionTest):
 
     def test_target_that_never_reads_again(self):
         self.sql(TABLE)
-        running = self.start(self.only_catalog())
+        for catalog in self.catalogs():
+            with tempfile.TemporaryDirectory() as folder:
+                summary = pathlib.Path(folder, "summary.json")
+                running = self.start(catalog, None, "--summary", str(summary))
+                running.read(10)
+                self.wait_until_blocked(running)
+                # More signals do not prolong the wait.
+                self.stop_blocked(running, signal.SIGTERM, signal.SIGTERM)
+                written = json.loads(summary.read_text())
+            self.assertEqual((written["exit_code"], written["error"]["class"]), (143, "signal"))
+            self.assertIsNone(written["streams"][0]["bookmark"])
+
+    def test_target_that_never_reads_again_in_parallel(self):
+        self.sql(TABLE)
+        running = self.start(
+            self.only_catalog(), parallel=2, state_every_rows=10**6, state_every_seconds=10**6
+        )
         running.read(10)
         self.wait_until_blocked(running)
-        running.signal(signal.SIGTERM)
-        self.assertEqual(running.wait(patience=30), 143)
+        self.stop_blocked(running)
 
-    def wait_until_blocked(self, running):
-        stack = pathlib.Path(f"/proc/{running.process.pid}/wchan")
-        until(lambda: "pipe" in stack.read_text(), "the tap does not wait for its output")
+    def test_target_that_never_reads_again_while_reading_wal(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, pad text)")
+        create_slot(self, self.schema, "wal2json")
+        self.addCleanup(self.drop_slot)
+        self.config.update(user="tap", replication_slot=self.schema)
+        catalog = self.catalog("t", method="LOG_BASED")
+        state = self.sync(catalog).last_state
+        self.sql("INSERT INTO {s}.t SELECT i, repeat('x', 2000) FROM generate_series(1, 6000) i")
+        running = self.start(catalog, state)
+        running.read(10)
+        self.wait_until_blocked(running)
+        self.stop_blocked(running)
+
+    def test_silent_ssh_server(self):
+        self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")
+        catalog = self.only_catalog()
+        for command in ((), ("slot", "status"), ("check",), ("--discover",)):
+            with socket.create_server(("127.0.0.1", 0)) as silent:
+                tunnel = {
+                    "host": "127.0.0.1",
+                    "port": silent.getsockname()[1],
+                    "username": "tap",
+                    "password": "hidden",
+                    "host_key": "any",
+                }
+                running = self.start(catalog, None, *command, host="db", ssh_tunnel=tunnel)
+                with silent.accept()[0]:
+                    sent = time.monotonic()
+                    running.signal(signal.SIGTERM)
+                    self.assertEqual(running.wait(), 143, running)
+                    self.assertLess(time.monotonic() - sent, MOST)
+
+    def test_waiting_for_transactions_older_than_the_publication(self):
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY)")
+        self.config.update(
+            user="tap",
+            replication_slot=self.schema,
+            publication_name=self.schema,
+            create_replication_slot=True,
+        )
+        catalog = self.catalog("t", method="LOG_BASED")
+        self.addCleanup(self.drop_slot)
+        with self.session() as holder, holder.cursor() as cursor:
+            cursor.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (1)")
+            running = self.start(catalog)
+            until(
+                lambda: self.sql(
+                    "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND (wait_event "
+                    "IN ('transactionid', 'virtualxid') OR query LIKE '%txid_snapshot_xmin%')"
+                ),
+                running,
+            )
+            sent = time.monotonic()
+            running.signal(signal.SIGTERM)
+            self.assertEqual(running.wait(), 143, running)
+            self.assertLess(time.monotonic() - sent, MOST)
+            cursor.execute("ROLLBACK")
+
+    def drop_slot(self):
+        """Drops the test's slot, if there is one, once the server has released it."""
+        until(
+            lambda: not self.sql("SELECT 1 FROM pg_replication_slots WHERE active"),
+            "the slot is in use",
+        )
+        self.sql(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name "
+            f"= '{self.schema}'"
+        )
+
+    @staticmethod
+    def wait_until_blocked(running):
+        until(lambda: is_full(running.output), "the tap does not wait for its output")
 
 
 if __name__ == "__main__":

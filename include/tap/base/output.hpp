@@ -20,6 +20,18 @@ class OutputClosed : public OutputError {
   OutputClosed() : OutputError("stdout was closed by the reading process") {}
 };
 
+/// The target did not read stdout while the process was to stop, see signals::signal_without_grace(). The
+/// last line may be incomplete.
+class OutputStalled : public OutputError {
+ public:
+  explicit OutputStalled(int signal);
+
+  [[nodiscard]] int signal() const noexcept { return signal_; }
+
+ private:
+  int signal_;
+};
+
 /// Throws the exception for a write to stdout that failed with the errno value `error`: OutputClosed for
 /// EPIPE, else OutputError.
 [[noreturn]] void throw_output_error(int error);

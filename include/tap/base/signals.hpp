@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <optional>
 #include <stdexcept>
 
 namespace tap {
@@ -21,8 +22,8 @@ class Interrupted : public std::runtime_error {
 namespace signals {
 
 /// Makes SIGTERM and SIGINT request a stop: the functions below throw at the next row or wait, so that a run
-/// can write its last STATE. If the process has not ended ten seconds later, for example because the target
-/// has stopped reading, it exits at once.
+/// can write its last STATE. Three seconds later the grace period is over: blocked writes end. If the process
+/// still runs one second after that, it exits at once.
 void install_handlers();
 
 /// Makes SIGTERM and SIGINT end the process at once, with one line on stderr: for work that leaves nothing to
@@ -31,6 +32,10 @@ void exit_on_signal();
 
 /// True once a signal has requested a stop.
 bool is_stop_requested();
+
+/// The signal that requested a stop, once the grace period is over. The end of that period interrupts system
+/// calls of the main thread (EINTR).
+std::optional<int> signal_without_grace();
 
 /// Throws Interrupted once a signal has requested a stop.
 void throw_if_stop_requested();

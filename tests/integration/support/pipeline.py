@@ -1,15 +1,19 @@
 """Runs the tap, alone or with a target, and stops it at a given point."""
 
+import array
 import collections
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
 import re
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 from support import tap
@@ -28,6 +32,12 @@ def until(condition, what, patience=PATIENCE):
             )
         time.sleep(0.005)
     return found
+
+
+def is_full(pipe):
+    """True if a pipe has no room for another page."""
+    [waiting] = array.array("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return waiting > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF
 
 
 class Process:

@@ -7,7 +7,7 @@ python=/usr/bin/python3
 build_packages=(build-essential cmake ninja-build pkg-config
   libpq-dev libpqxx-dev libssh-dev libsimdjson-dev nlohmann-json3-dev libcli11-dev libspdlog-dev)
 server_packages=(postgresql python3 python3-psycopg2)
-test_packages=(catch2 python3-jsonschema openssh-server openssl pgbouncer iproute2 groff-base)
+test_packages=(catch2 python3-jsonschema python3-yaml openssh-server openssl pgbouncer iproute2 groff-base)
 # Formats and checks depend on the version of these tools. The versions of Debian 12 decide.
 clang_packages=(clang-format-14 clang-tidy-14)
 fuzz_packages=(clang-14 libclang-rt-14-dev llvm-14)

@@ -1,9 +1,12 @@
 """Output about the tap itself: --about, the manual page and bash completion."""
 
 import json
+import os
 import re
 import subprocess
 import unittest
+
+import yaml
 
 from support import tap
 from support.tap import ROOT
@@ -52,6 +55,45 @@ class AboutTest(unittest.TestCase):
         self.assertIn("\n  dbname, database (text)\n      Database to connect to\n", text)
         self.assertIn("\n  ssh_tunnel.password (text, secret)\n      SSH password\n", text)
         self.assertIn("\n  max_retries (integer, default 5)\n", text)
+
+
+class HubTest(unittest.TestCase):
+    def test_file_equals_about(self):
+        """Run scripts/hub > hub/tap-postgres.yml after a change of the settings."""
+        printed = subprocess.run(
+            [ROOT / "scripts/hub"],
+            env={**os.environ, "TAP_POSTGRES": tap.BINARY},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+        self.assertEqual((ROOT / "hub/tap-postgres.yml").read_text(), printed)
+
+    def test_definition(self):
+        definition = yaml.safe_load((ROOT / "hub/tap-postgres.yml").read_text())
+        settings = {setting["name"]: setting for setting in definition["settings"]}
+        self.assertEqual(definition["capabilities"], about()["capabilities"])
+        self.assertEqual(
+            definition["settings_group_validation"],
+            [["host", "user", "dbname"], ["sqlalchemy_url"]],
+        )
+        for group in definition["settings_group_validation"]:
+            self.assertLessEqual(set(group), set(settings))
+        self.assertEqual(
+            settings["max_run_seconds"],
+            {
+                "name": "max_run_seconds",
+                "label": "Max Run Seconds",
+                "kind": "decimal",
+                "description": "Log-based: stop at the first commit after this many seconds; "
+                "0: no limit",
+                "value": 0,
+                "aliases": ["replication_max_run_seconds"],
+            },
+        )
+        self.assertEqual(settings["filter_dbs"]["kind"], "array")
+        self.assertEqual(settings["ssh_tunnel.password"]["sensitive"], True)
+        self.assertEqual(settings["non_finite_numbers"]["value"], "null")
 
 
 class ManualTest(unittest.TestCase):

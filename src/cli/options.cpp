@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdlib>
 #include <iterator>
 #include <map>
@@ -18,6 +17,7 @@
 #include <tap/cli/options.hpp>
 
 #include "manual.hpp"
+#include "part.hpp"
 #include "sdk_log.hpp"
 
 namespace tap::cli {
@@ -74,42 +74,6 @@ std::optional<log::Format> requested_log_format(const std::vector<std::string>& 
   throw Error(ExitCode::usage, text);
 }
 
-/// Parses a number from 1 to sync::kMaxParts.
-std::optional<std::size_t> parse_count(std::string_view text) {
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool is_valid = error == std::errc() && end == text.data() + text.size() && number >= 1;
-  return is_valid && number <= sync::kMaxParts ? std::optional(number) : std::nullopt;
-}
-
-/// Parses `2/4`; `source` is the option or variable that has it.
-sync::Part parse_part(const std::string& source, std::string_view text) {
-  const auto slash = std::min(text.find('/'), text.size());
-  const auto number = parse_count(text.substr(0, slash));
-  const auto count = parse_count(text.substr(std::min(slash + 1, text.size())));
-  if (!number || !count || *number > *count) {
-    usage_error(fmt::format("{} {}: must be I/N, from 1/N to N/N, such as 2/4", source, text));
-  }
-  return {*number, *count};
-}
-
-/// The part of a pod of a Kubernetes Indexed Job.
-sync::Part part_of_pod(std::size_t count) {
-  const char* const index = std::getenv("JOB_COMPLETION_INDEX");
-  if (index == nullptr) {
-    usage_error(
-        "--parts requires split, or JOB_COMPLETION_INDEX in the environment; otherwise use --part I/N");
-  }
-  const std::string_view text = index;
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number >= count) {
-    usage_error(fmt::format("JOB_COMPLETION_INDEX {}: must be from 0 to {}, because --parts is {}", text,
-                            count - 1, count));
-  }
-  return {number + 1, count};
-}
-
 /// The CLI11 parser and the values that it writes.
 class Parser {
  public:
@@ -155,7 +119,7 @@ class Parser {
       options_.catalog = properties_;
     }
     if (options_.command == Command::sync) {
-      options_.part = part();
+      options_.part = part_of_run(part_, options_.parts);
     }
     return options_;
   }
@@ -269,15 +233,7 @@ class Parser {
         only_one(app_.add_option("--part", part_, "Sync only part I of N of the streams (1/N to N/N)"))
             ->type_name("I/N"),
         app_.add_option_function<std::string>(
-                "--parts",
-                [this](const std::string& text) {
-                  if (const auto count = parse_count(text)) {
-                    options_.parts = *count;
-                  } else {
-                    usage_error(
-                        fmt::format("--parts {}: must be a number from 1 to {}", text, sync::kMaxParts));
-                  }
-                },
+                "--parts", [this](const std::string& text) { options_.parts = parse_parts("--parts", text); },
                 "Number of parts of split; without split: sync part JOB_COMPLETION_INDEX + 1 of them")
             ->type_name("N"),
         only_one(app_.add_option("--out", options_.folder, "With split: folder of the part files"))
@@ -306,23 +262,6 @@ class Parser {
            : split_        ? Command::split
            : merge_        ? Command::merge_states
                            : Command::sync;
-  }
-
-  /// The part that a sync run is limited to, by the command line or else by the environment.
-  [[nodiscard]] std::optional<sync::Part> part() const {
-    if (part_ && options_.parts > 0) {
-      usage_error("--part and --parts both choose the part; give only one");
-    }
-    if (part_) {
-      return parse_part("--part", *part_);
-    }
-    if (options_.parts > 0) {
-      return part_of_pod(options_.parts);
-    }
-    const char* const variable = std::getenv("TAP_POSTGRES_PART");
-    return variable == nullptr || *variable == '\0'
-               ? std::nullopt
-               : std::optional(parse_part("TAP_POSTGRES_PART", variable));
   }
 
   void validate_parts() const {

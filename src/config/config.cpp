@@ -22,7 +22,10 @@ namespace {
 constexpr std::string_view kEnvironment = "ENV";
 constexpr std::string_view kPrefix = "TAP_POSTGRES_";
 constexpr std::string_view kTunnel = "ssh_tunnel";
-constexpr std::string_view kPart = "part";  // TAP_POSTGRES_PART is an option of the command line
+/// TAP_POSTGRES_PART and TAP_POSTGRES_PARTS are options of the command line.
+bool is_option(std::string_view key) {
+  return key == "part" || key == "parts";
+}
 
 /// The TAP_POSTGRES_* variables as a config object.
 Json from_environment() {
@@ -36,7 +39,7 @@ Json from_environment() {
     std::string key(text.substr(kPrefix.size(), equals - kPrefix.size()));
     std::transform(key.begin(), key.end(), key.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (key != kPart) {
+    if (!is_option(key)) {
       keys[key] = std::string(text.substr(equals + 1));
     }
   }

@@ -65,6 +65,14 @@ TEST_CASE("a run can be limited to a part") {
   CHECK_FALSE(parse({"-c", "c", "-d"})->part);
   ::setenv("JOB_COMPLETION_INDEX", "0", 1);
   CHECK(part({"-c", "c", "--parts", "2"}) == Pair(1, 2));
+  ::unsetenv("TAP_POSTGRES_PART");
+  ::setenv("TAP_POSTGRES_PARTS", "4", 1);
+  CHECK(part({"-c", "c"}) == Pair(1, 4));
+  ::unsetenv("JOB_COMPLETION_INDEX");
+  REQUIRE_THROWS_WITH(parse({"-c", "c"}),
+                      "TAP_POSTGRES_PARTS requires split, or JOB_COMPLETION_INDEX in the environment; "
+                      "otherwise use --part I/N");
+  ::unsetenv("TAP_POSTGRES_PARTS");
   ::setenv("JOB_COMPLETION_INDEX", "2", 1);
   REQUIRE_THROWS_WITH(parse({"-c", "c", "--parts", "2"}),
                       "JOB_COMPLETION_INDEX 2: must be from 0 to 1, because --parts is 2");

@@ -1,0 +1,144 @@
+"""examples/kubernetes: the containers' commands run here, with folders for volumes.
+
+What only a cluster does (schedule, retries, fsGroup, podFailurePolicy) is not run.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import yaml
+
+from support import tap
+from support.case import SchemaTest
+from support.interruption import TABLE
+from support.pipeline import TARGET, Process, until
+from support.tap import ROOT
+
+EXAMPLES = ROOT / "examples/kubernetes"
+
+
+def job_spec(name):
+    """The spec of the job in a file of the examples."""
+    document = yaml.safe_load((EXAMPLES / name).read_text())
+    spec = document["spec"]
+    return spec["jobTemplate"]["spec"] if document["kind"] == "CronJob" else spec
+
+
+class KubernetesTest(SchemaTest):
+    database = "kubernetes"
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory(prefix="tap-postgres-volume-")
+        self.addCleanup(folder.cleanup)
+        self.volume = pathlib.Path(folder.name)
+        # The programs of the image.
+        self.programs = self.volume / "bin"
+        self.programs.mkdir()
+        (self.programs / "tap-postgres").symlink_to(tap.BINARY)
+        target = self.programs / "target-jsonl"
+        target.write_text(
+            f"#!/bin/sh\nexec {sys.executable} {TARGET} --dsn '{self.dsn}' --schema {self.schema}\n"
+        )
+        target.chmod(0o755)
+
+    def start(self, job, **more):
+        """Starts the command of the job's container in the volume."""
+        [container] = job["template"]["spec"]["containers"]
+        [mount] = container["volumeMounts"]
+        volumes = {volume["name"]: volume for volume in job["template"]["spec"]["volumes"]}
+        self.assertIn("persistentVolumeClaim", volumes[mount["name"]])
+        [secret] = [source["secretRef"]["name"] for source in container["envFrom"]]
+        self.assertEqual(secret, "shop")
+        values = {f"TAP_POSTGRES_{key.upper()}": str(self.config[key]) for key in self.config}
+        values |= {variable["name"]: variable["value"] for variable in container.get("env", [])}
+        command = [
+            re.sub(
+                r"(?<![\w.])/data\b",
+                str(self.volume),
+                part.replace("/usr/share/tap-postgres", str(ROOT / "examples")),
+            )
+            for part in container["command"] + container.get("args", [])
+        ]
+        path = f"{self.programs}:{os.environ['PATH']}"
+        running = Process(
+            command,
+            tempfile.TemporaryDirectory(prefix="tap-postgres-run-"),
+            tap.clean_environment({**values, **more, "PATH": path}),
+            stdin=subprocess.DEVNULL,
+        )
+        self.addCleanup(running.close)
+        return running
+
+    def run_pod(self, job, **more):
+        running = self.start(job, **more)
+        self.assertEqual(running.wait(), 0, running)
+        return running.log
+
+    def store_catalog(self, catalog):
+        (self.volume / "catalog.json").write_text(json.dumps(catalog))
+
+    def test_cron_job(self):
+        self.sql(TABLE)
+        self.store_catalog(self.catalog("t", method="INCREMENTAL", key="k"))
+        job = job_spec("cronjob.yaml")
+        running = self.start(job)
+        until(lambda: (self.volume / "state.json").exists(), running)
+        running.signal(signal.SIGTERM)  # the pod is deleted
+        running.wait()
+        self.run_pod(job)
+        self.check_equal("t")
+        self.sql("INSERT INTO {s}.t VALUES (7000, 7000, 1, 'new')")
+        self.assertIn("INFO 1 of 1 streams, 2 rows", self.run_pod(job))
+        self.check_equal("t")
+
+    def test_exit_codes_that_fail_the_job(self):
+        job = job_spec("cronjob.yaml")
+        [rule] = job["podFailurePolicy"]["rules"]
+        self.assertEqual(rule["action"], "FailJob")
+        running = self.start(job)  # there is no catalog
+        self.assertIn(running.wait(), rule["onExitCodes"]["values"], running)
+
+    def test_indexed_job(self):
+        tables = [f"t{number}" for number in range(8)]
+        self.sql(
+            "".join(
+                f"CREATE TABLE {{s}}.{table} AS SELECT i AS id FROM generate_series(1, {rows}) i;"
+                for rows, table in enumerate(tables, 10)
+            )
+        )
+        self.store_catalog(self.catalog(method="INCREMENTAL", key="id"))
+        job = job_spec("indexed-job.yaml")
+        self.assertEqual(job["completionMode"], "Indexed")
+        parts = job["completions"]
+        [container] = job["template"]["spec"]["containers"]
+        self.assertEqual(container["env"], [{"name": "TAP_POSTGRES_PARTS", "value": str(parts)}])
+        for wanted in (sum(range(10, 18)), len(tables)):  # then only the rows at the bookmarks
+            pods = [self.start(job, JOB_COMPLETION_INDEX=str(i)) for i in range(parts)]
+            logs = []
+            for pod in pods:
+                self.assertEqual(pod.wait(), 0, pod)
+                logs.append(pod.log)
+            found = [int(rows) for rows in re.findall(r"streams, (\d+) rows", "".join(logs))]
+            self.assertEqual(sum(found), wanted, logs)
+            for number, log in enumerate(logs, 1):
+                self.assertRegex(log, rf"INFO part {number} of {parts}: \d+ of 8 selected streams")
+        for table in tables:
+            self.check_equal(table, keys=["id"])
+        # A table that moves to another part keeps its bookmark.
+        states = [json.loads(f.read_text()) for f in self.volume.glob("part-*/state.json")]
+        self.assertEqual(len(states), parts)
+        self.assertEqual(
+            set().union(*(s["bookmarks"] for s in states)), set(map(self.id_of, tables))
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

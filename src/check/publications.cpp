@@ -27,7 +27,7 @@ void check_publications(pg::Connection& connection, const config::Config& config
     const std::vector<sync::PublicationFinding> findings =
         sync::publication_findings(connection, config, database, sync::streams_to_publish(streams, state),
                                    slot == slots.end() ? std::nullopt : std::optional(slot->name));
-    for (const auto& [severity, about, problem] : findings) {
+    for (const auto& [severity, about, problem, failing] : findings) {
       using Severity = sync::PublicationFinding::Severity;
       switch (severity) {
         case Severity::note:
@@ -38,7 +38,8 @@ void check_publications(pg::Connection& connection, const config::Config& config
           break;
         case Severity::breaks_source:
         case Severity::error:
-          report.error(about, problem, ExitCode::log_based_unprepared);
+          report.error(about, problem,
+                       failing.empty() ? ExitCode::log_based_unprepared : ExitCode::run_failed);
           break;
       }
     }

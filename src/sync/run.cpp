@@ -87,7 +87,7 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
                                       singer::Writer& writer, RunReport& report) {
   std::vector<const StreamPlan*> to_copy;
   for (const StreamPlan& stream : streams) {
-    if (!logs.has_initial_snapshot(stream)) {
+    if (!logs.has_initial_snapshot(stream) && !logs.has_failed(stream)) {
       to_copy.push_back(&stream);
     }
   }
@@ -139,12 +139,13 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   }
   RetryingConnection& copies = secondary ? *secondary : primary;
   WalReplication logs(config, streams, state, state_file);
-  logs.prepare(primary);
-  std::vector<std::string> failed;
+  logs.prepare(primary, report);
+  std::vector<std::string> failed = logs.failed();
   const Progress progress("");
   StateWriter states(config, state, writer);
   try {
-    failed = copy_streams(streams, copies, config, logs, states, writer, report);
+    std::ranges::copy(copy_streams(streams, copies, config, logs, states, writer, report),
+                      std::back_inserter(failed));
     report.server_version = copies.server_version();
     std::ranges::copy(logs.read_wal(primary, states, writer, report), std::back_inserter(failed));
   } catch (const singer::OutputError&) {

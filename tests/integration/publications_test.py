@@ -325,45 +325,21 @@ class LaterTableTest(PublicationTest):
         )
 
     def test_open_transactions_are_waited_for(self):
+        """pgoutput does not send changes made before their table was published."""
+        state = self.sync(self.catalog("t")).last_state
         session = self.session()
         session.autocommit = False
         with session.cursor() as cursor:
             cursor.execute(f"INSERT INTO {self.schema}.u VALUES (1)")
-            cursor.execute("SELECT pg_backend_pid()")
-            [(pid,)] = cursor.fetchall()
-        with tempfile.TemporaryDirectory() as folder:
-            command = tap.prepare(
-                folder,
-                self.config,
-                "slot",
-                "create",
-                catalog=self.both,
-                state={"bookmarks": self.position("t")},
-            )
-            with subprocess.Popen(
-                command,
-                cwd=folder,
-                env=tap.clean_environment(),
-                stderr=subprocess.PIPE,
-            ) as process:
-                until(lambda: self.members() == ["t", "u"], "u is not published")
-                # Changes made now are published, so that no later writer is waited for.
-                self.sql("INSERT INTO {s}.u VALUES (2)")
-                log = b""
-                while b"waiting" not in log:
-                    log += process.stderr.readline()
-                self.assertIn(
-                    "INFO waiting for transactions that changed the tables before they were "
-                    f"published (PID {pid})\n",
-                    log.decode(),
-                )
-                self.assertIsNone(process.poll())
-                session.commit()
-                rest = process.communicate(timeout=60)[1].decode()
-        self.assertEqual(process.returncode, 0, rest)
-        self.assertEqual(
-            rest, f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n"
-        )
+        running = self.start(self.both, state, create_replication_slot=True)
+        until(lambda: self.members() == ["t", "u"], "u is not published")
+        self.sql("INSERT INTO {s}.u VALUES (2)")
+        self.assertIsNone(running.process.poll())
+        session.commit()
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        ids = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
+        self.assertEqual(ids, {1, 2})
 
     def test_insert_only_publication_is_younger(self):
         """WAL older than the publication could not be read any more."""
@@ -821,6 +797,185 @@ class FindingsTest(PublicationTest):
             self.catalog("t"), subject, expect=4, logical_decoding_plugin="pgoutput"
         )
         self.assertIn(f"error no publication {self.publication} in ", found)
+
+
+class StreamErrorTest(PublicationTest):
+    """A fault in what is published of one table fails its stream only."""
+
+    def setUp(self):
+        super().setUp()
+        self.in_schema(
+            "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY KEY, v int)"
+        )
+        self.t, self.u = self.table("t"), self.table("u")
+        self.both = self.catalog("t", "u")
+
+    def publish(self, rest):
+        self.in_schema(f"CREATE PUBLICATION {self.publication} {rest}")
+
+    def copy(self, catalog=None):
+        """Makes the slot and the initial snapshots; returns the state."""
+        self.create(catalog or self.both)
+        return self.sync(catalog or self.both).last_state
+
+    def check_only_u_fails(self, state, text, catalog=None):
+        """Both tables get a row, and the run reads that of t. Returns the new state."""
+        self.sql("INSERT INTO {s}.t SELECT max(id) + 1 FROM {s}.t")
+        self.sql("INSERT INTO {s}.u (v) SELECT 1" if catalog else "INSERT INTO {s}.u VALUES (1)")
+        result = self.sync(catalog or self.both, state, expect=1)
+        self.assertIn(f"ERROR stream {self.id_of('u')}: {text}{ADVICE}\n", result.stderr)
+        self.assertTrue(
+            result.stderr.endswith(
+                f"CRITICAL these streams failed, the others are done: {self.id_of('u')}\n"
+            ),
+            result.stderr,
+        )
+        self.assertEqual([record["_sdc_deleted_at"] for record in result.records("t")], [None])
+        self.assertEqual(result.records("u"), [])
+        self.assertEqual(self.bookmark(result.last_state, "u"), self.bookmark(state, "u"))
+        self.assertGreater(self.lsn(result.last_state, "t"), self.lsn(state, "t"))
+        # The slot keeps the WAL that the stream needs, however often the others are read.
+        for _ in range(2):
+            result = self.sync(catalog or self.both, result.last_state, expect=1)
+            self.assertLessEqual(self.confirmed(), self.lsn(state, "u"))
+        return result.last_state
+
+    def test_table_that_is_no_longer_published(self):
+        self.sql("INSERT INTO {s}.t VALUES (1)")
+        state = self.copy()
+        fix = f'ALTER PUBLICATION "{self.publication}" ADD TABLE {self.u}'
+        self.sql(f"ALTER PUBLICATION {self.publication} DROP TABLE {self.u}")
+        state = self.check_only_u_fails(
+            state,
+            f"publication {self.publication} does not publish {self.u}: changes that its streams "
+            f"need are missing; publish it, then run with --full-refresh {self.id_of('u')}: {fix}",
+        )
+        self.assertEqual(
+            self.findings(self.both, f"publication {self.publication}", state, expect=1),
+            [
+                f"error publication {self.publication} does not publish {self.u}; changes that its "
+                f"streams need are missing; publish it, then run with --full-refresh "
+                f"{self.id_of('u')}: {fix}"
+            ],
+        )
+        self.sql(fix)
+        result = self.sync(self.both, state, "--full-refresh", self.id_of("u"))
+        self.assertEqual(len(result.records("u")), 1)
+
+    def test_row_filter(self):
+        if self.server.version < (15,):
+            self.skipTest("row filters exist since version 15")
+        self.publish("FOR TABLE t, u WHERE (id > 10)")
+        self.make_slot()
+        state = self.sync(self.catalog("t")).last_state
+        result = self.sync(self.both, state, expect=1)
+        self.assertIn(
+            f"ERROR stream {self.id_of('u')}: publication {self.publication} publishes only the "
+            f"rows of {self.u} with (id > 10): publish all rows: ",
+            result.stderr,
+        )
+        self.assertNotIn("lsn", self.bookmark(result.last_state, "u"))
+
+    def test_new_table_of_another_owner(self):
+        """The role cannot add it to the publication."""
+        state = self.copy(self.catalog("t"))
+        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN REPLICATION")
+        self.addCleanup(self.sql, "DROP OWNED BY reader; DROP ROLE reader")
+        self.sql("GRANT USAGE ON SCHEMA {s} TO reader; GRANT SELECT ON {s}.t, {s}.u TO reader")
+        self.sql("INSERT INTO {s}.t VALUES (1)")
+        result = self.sync(self.both, state, expect=1, user="reader", create_replication_slot=True)
+        self.assertIn(
+            f"ERROR stream {self.id_of('u')}: cannot create or extend publications", result.stderr
+        )
+        self.assertIn(
+            f'must run: ALTER PUBLICATION "{self.publication}" ADD TABLE {self.u}{ADVICE}\n',
+            result.stderr,
+        )
+        self.assertEqual(len(result.records("t")), 1)
+
+    def test_no_stream_is_left(self):
+        state = self.copy(self.catalog("u"))
+        self.sql(f"ALTER PUBLICATION {self.publication} DROP TABLE {self.u}")
+        result = self.sync(self.catalog("u"), state, expect=1)
+        self.assertEqual(result.stdout, b"")
+
+    def check_key(self, problem, catalog=None, expect=1):
+        """A run fails the stream of u, and `check`, with the exit code `expect`, reports it."""
+        self.make_slot()
+        state = self.sync(self.catalog("t")).last_state
+        self.sql("INSERT INTO {s}.u (v) VALUES (1)")
+        result = self.sync(catalog or self.both, state, expect=1)
+        self.assertIn(
+            f"ERROR stream {self.id_of('u')}: {': '.join(problem)}{ADVICE}\n", result.stderr
+        )
+        self.assertEqual(result.records(), [])
+        self.assertEqual(
+            self.findings(catalog or self.both, f"stream {self.id_of('u')}", state, expect)[-1],
+            f"error {'; '.join(problem)}",
+        )
+
+    def test_generated_key(self):
+        if self.server.version < (12,):
+            self.skipTest("generated columns exist since version 12")
+        self.in_schema(
+            "DROP TABLE u; CREATE TABLE u (v int, id int GENERATED ALWAYS AS (v) STORED PRIMARY KEY)"
+        )
+        self.publish("FOR TABLE t, u")
+        found = (
+            f"publication {self.publication} does not publish key column id of {self.u}, so that "
+            "records would have no key"
+        )
+        if self.server.version >= (18,):
+            fix = f'publish it: ALTER PUBLICATION "{self.publication}" SET ('
+            self.check_key(
+                (found, fix + "publish_generated_columns = stored)"), self.catalog("t", "u")
+            )
+        else:
+            self.check_key(
+                (
+                    found,
+                    "it is a generated column: set the stream's replication-method to FULL_TABLE, "
+                    "or set logical_decoding_plugin to wal2json, if the server has it",
+                ),
+                self.catalog("t", "u"),
+            )
+
+    def test_key_outside_the_column_list(self):
+        if self.server.version < (15,):
+            self.skipTest("column lists exist since version 15")
+        self.in_schema("ALTER TABLE u ALTER id SET DEFAULT 1")
+        self.publish("FOR TABLE t, u (v)")
+        self.check_key(
+            (
+                f"publication {self.publication} does not publish key column id of {self.u}, so "
+                "that records would have no key",
+                f'publish all columns: BEGIN; ALTER PUBLICATION "{self.publication}" DROP TABLE '
+                f'{self.u}; ALTER PUBLICATION "{self.publication}" ADD TABLE {self.u}; COMMIT',
+            ),
+            expect=4,  # the server also refuses UPDATE of u
+        )
+
+    def test_key_outside_an_earlier_column_list(self):
+        """WAL is decoded with the column list as of each change."""
+        if self.server.version < (15,):
+            self.skipTest("column lists exist since version 15")
+        state = self.copy()
+        swap = (
+            f"BEGIN; ALTER PUBLICATION {self.publication} DROP TABLE {{s}}.u; ALTER PUBLICATION "
+            f"{self.publication} ADD TABLE {{s}}.u"
+        )
+        self.sql(f"{swap} (v); COMMIT")
+        self.sql("INSERT INTO {s}.u VALUES (1, 1)")
+        self.sql(f"{swap}; COMMIT")
+        result = self.sync(self.both, state, expect=1)
+        self.assertEqual(result.records(), [])
+        self.assertIn(
+            f"ERROR stream {self.id_of('u')}: a change in WAL does not have key column id: it was "
+            "not published, or not part of the table, when the change was made; once it is "
+            f"published, run with --full-refresh {self.id_of('u')}{ADVICE}\n",
+            result.stderr,
+        )
+        self.assertEqual(self.bookmark(result.last_state, "u"), self.bookmark(state, "u"))
 
 
 class Version18Test(PublicationTest):

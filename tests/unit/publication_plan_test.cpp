@@ -34,7 +34,7 @@ pg::PublishedTable partition(const std::string& name, const Texts& identity = {"
 }
 
 sync::PublishedStream stream(const std::vector<pg::PublishedTable>& tables, bool has_position = false) {
-  return {"db-s-" + tables.front().name.table, has_position, {"id", "v"}, tables};
+  return {"db-s-" + tables.front().name.table, has_position, {"id", "v"}, {"id"}, tables};
 }
 
 PublicationFacts facts(const std::vector<sync::PublishedStream>& streams, int version = 150018) {
@@ -56,7 +56,7 @@ pg::Publication publication(const std::string& name, bool updates = true) {
 
 Texts statements(const PublicationFacts& facts, bool losing = false) {
   const sync::PublicationPlan plan = sync::plan_publications(facts, losing);
-  CHECK_FALSE(plan.obstacle);
+  CHECK(plan.obstacles.empty());
   return plan.statements;
 }
 
@@ -127,8 +127,8 @@ TEST_CASE("a publication that is younger than the slot is not created") {
   known.existing = {publication("p")};
   known.slot = "slot";
   const auto plan = sync::plan_publications(known, false);
-  REQUIRE(plan.obstacle);
-  CHECK(to_text(*plan.obstacle) ==
+  REQUIRE(plan.obstacles.size() == 1);
+  CHECK(to_text(plan.obstacles.front().problem) ==
         R"("s"."log" has no replica identity, and publication p_inserts, which would publish its inserts, )"
         "must be older than replication slot slot: give the table a replica identity: ALTER TABLE "
         R"("s"."log" REPLICA IDENTITY FULL)");
@@ -164,6 +164,7 @@ TEST_CASE("an error names the streams whose changes are missing") {
   REQUIRE(found.size() == 1);
   CHECK(found.front().severity == Severity::error);
   CHECK(found.front().subject == "publication p");
+  CHECK(found.front().streams == Texts{"db-s-a", "db-s-b"});
   CHECK(
       to_text(found.front().problem) ==
       R"(publication p does not publish "s"."a", "s"."b": changes that its streams need are missing; publish )"
@@ -181,4 +182,82 @@ TEST_CASE("REPLICA IDENTITY FULL is not advised if the publication leaves out a 
   CHECK(sync::publish_with_updates(known, log, {&log}) ==
         R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY FULL; ALTER PUBLICATION "p" ADD TABLE "s"."log"; )"
         R"(ALTER PUBLICATION "p_inserts" DROP TABLE "s"."log"; COMMIT)");
+}
+
+TEST_CASE("a table that cannot be published does not keep others from being published") {
+  PublicationFacts known = facts({stream({table("a")}), stream({table("log", {})})});
+  known.existing = {publication("p")};
+  known.slot = "slot";
+  const auto plan = sync::plan_publications(known, false);
+  CHECK(plan.statements == Texts{R"(ALTER PUBLICATION "p" ADD TABLE "s"."a")"});
+  REQUIRE(plan.obstacles.size() == 1);
+  CHECK(plan.obstacles.front().units.front().streams == std::set<std::string>{"db-s-log"});
+  const auto found = sync::publication_problems(known);
+  REQUIRE(found.size() == 2);
+  CHECK(found.front().severity == Severity::error);
+  CHECK(found.front().streams == Texts{"db-s-log"});
+  CHECK(found.back().severity == Severity::note);
+}
+
+TEST_CASE("the streams of partitions fail with the stream of their root") {
+  PublicationFacts known = facts({stream({partitioned("r"), partition("r1")}, true),
+                                  stream({partition("r1")}, true), stream({table("a")}, true)});
+  known.streams.back().tables.front() = published(table("a"), "p");
+  known.existing = {publication("p")};
+  known.slot = "slot";
+  const auto found = sync::publication_problems(known);
+  REQUIRE(found.size() == 1);
+  CHECK(found.front().streams == Texts{"db-s-r", "db-s-r1"});
+  CHECK(
+      to_text(found.front().problem) ==
+      R"(publication p does not publish "s"."r": changes that its streams need are missing; publish it, )"
+      R"(then run with --full-refresh db-s-r --full-refresh db-s-r1: ALTER PUBLICATION "p" ADD TABLE "s"."r")");
+}
+
+TEST_CASE("an obstacle does not hide that changes are missing") {
+  PublicationFacts known = facts({stream({table("a")}, true)});
+  known.existing = {publication("p", false)};
+  known.slot = "slot";
+  const auto found = sync::publication_problems(known);
+  REQUIRE(found.size() == 1);
+  CHECK(to_text(found.front().problem) ==
+        R"(publication p does not publish "s"."a": publication p does not publish inserts, updates and )"
+        "deletes of tables that are added to it: publish them, then run with --full-refresh db-s-a: ALTER "
+        R"(PUBLICATION "p" SET (publish = 'insert, update, delete, truncate'))");
+}
+
+TEST_CASE("a key column that is not published is an error of the stream") {
+  pg::PublishedTable t = published(table("t"), "p");
+  const auto problem = [&](int version, bool has_position) {
+    PublicationFacts known = facts({stream({t}, has_position)}, version);
+    known.existing = {publication("p")};
+    known.slot = "slot";
+    const auto found = sync::publication_problems(known);
+    REQUIRE(found.size() == 1);
+    CHECK(found.front().severity == Severity::error);
+    CHECK(found.front().streams == Texts{"db-s-t"});
+    return to_text(found.front().problem);
+  };
+  t.published.front().columns = {"v"};
+  t.published.front().has_column_list = true;
+  const std::string lacks =
+      R"(publication p does not publish key column id of "s"."t", so that records would have no key: )";
+  CHECK(problem(150018, true) ==
+        lacks +
+            R"(publish all columns, then run with --full-refresh db-s-t: BEGIN; ALTER PUBLICATION "p" DROP )"
+            R"(TABLE "s"."t"; ALTER PUBLICATION "p" ADD TABLE "s"."t"; COMMIT)");
+  t.generated = {"id"};
+  CHECK(problem(180000, false) ==
+        lacks +
+            R"(publish all columns: BEGIN; ALTER PUBLICATION "p" SET (publish_generated_columns = stored); )"
+            R"(ALTER PUBLICATION "p" DROP TABLE "s"."t"; ALTER PUBLICATION "p" ADD TABLE "s"."t"; COMMIT)");
+  t.published.front().has_column_list = false;
+  CHECK(problem(170010, true) ==
+        lacks +
+            "it is a generated column: set the stream's replication-method to FULL_TABLE, or set "
+            "logical_decoding_plugin to wal2json, if the server has it");
+  CHECK(problem(180000, true) ==
+        lacks +
+            "publish it, then run with --full-refresh db-s-t: ALTER PUBLICATION \"p\" SET "
+            "(publish_generated_columns = stored)");
 }

@@ -65,7 +65,7 @@ Problem describe(const PublicationFacts& facts, const pg::PublishedTable& table,
   }
   if (as.has_column_list) {
     return problem("its replica identity is not in the column list", "publish all columns",
-                   republish(as, table));
+                   republish(facts, as, table));
   }
   return problem("its replica identity contains a generated column that is not published", "publish it",
                  pg::set_option(as.publication, "publish_generated_columns", "stored"));

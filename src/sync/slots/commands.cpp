@@ -106,8 +106,11 @@ void prepare_publications(pg::Connection& connection, const config::Config& conf
   for (StreamToPublish& stream : streams) {
     stream.has_position = stream.has_position || !files.state;  // it may have one
   }
-  require_publications(connection, config, config.server.database(), streams,
-                       slot ? std::optional(slot->name) : std::nullopt);
+  const PublicationsToRead found = require_publications(connection, config, config.server.database(), streams,
+                                                        slot ? std::optional(slot->name) : std::nullopt);
+  if (!found.stream_errors.empty()) {
+    throw Error(ExitCode::log_based_unprepared, found.stream_errors.front().problem);
+  }
 }
 
 /// Moves the slot forward to `position`.

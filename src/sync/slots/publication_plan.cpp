@@ -93,11 +93,24 @@ class Planner {
 
   PublicationPlan plan() {
     choose_units();
-    std::vector<const PublishedUnit*> with_updates;
-    std::vector<const PublishedUnit*> inserts_only;
-    for (const PublishedUnit& unit : plan_.units) {
+    distribute();
+    for (const PublishedUnit& unit : chosen_) {
+      if (std::ranges::find(accepted_, &unit) != accepted_.end()) {
+        plan_.units.push_back(unit);
+        caution_of(unit);
+      }
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  using Units = std::vector<const PublishedUnit*>;
+
+  void distribute() {
+    Units with_updates;
+    Units inserts_only;
+    for (const PublishedUnit& unit : chosen_) {
       (unit.needs_updates ? with_updates : inserts_only).push_back(&unit);
-      caution_of(unit);
     }
     const std::string& first = facts_.names.front();
     const std::string second = inserts_publication(first);
@@ -105,23 +118,19 @@ class Planner {
       create(first, with_updates, false);
       if (facts_.find(second) == nullptr) {  // later it could not be read through an existing slot
         create(second, inserts_only, true);
-        return std::move(plan_);
+        return;
       }
     } else if (!with_updates.empty()) {
       if (const pg::Publication* target = find_target(facts_.names, true)) {
         add(*target, with_updates);
       } else {
-        obstruct(no_target(first));
+        obstruct(no_target(first), with_updates);
       }
     }
     if (!inserts_only.empty()) {
       plan_inserts(second, inserts_only);
     }
-    return std::move(plan_);
   }
-
- private:
-  using Units = std::vector<const PublishedUnit*>;
 
   void choose_units() {
     std::vector<PublishedUnit> all = published_units(facts_);
@@ -135,9 +144,17 @@ class Planner {
                above.needs_updates == unit.needs_updates;
       });
       const bool is_known = std::ranges::any_of(
-          plan_.units, [&](const PublishedUnit& known) { return known.root->name == unit.root->name; });
+          chosen_, [&](const PublishedUnit& known) { return known.root->name == unit.root->name; });
       if (!is_included && !is_known) {
-        plan_.units.push_back(unit);
+        chosen_.push_back(unit);
+      }
+    }
+    for (PublishedUnit& chosen : chosen_) {
+      for (const PublishedUnit& unit : all) {
+        if (unit.root->name == chosen.root->name ||
+            (is_tree(chosen) && is_below(*unit.stream, *chosen.stream))) {
+          chosen.streams.insert(unit.stream->id);
+        }
       }
     }
   }
@@ -186,13 +203,15 @@ class Planner {
     } else if (facts_.find(name) != nullptr) {
       obstruct({fmt::format("publication {} publishes updates or deletes, but {} has no replica identity",
                             name, quoted(units.front()->root->name)),
-                "", pg::set_option(name, "publish", "'insert, truncate'")});
+                "", pg::set_option(name, "publish", "'insert, truncate'")},
+               units);
     } else if (facts_.refuses_new_publications()) {
       obstruct(
           {fmt::format("{} has no replica identity, and publication {}, which would publish its inserts, "
                        "must be older than replication slot {}",
                        quoted(units.front()->root->name), name, *facts_.slot),
-           "give the table a replica identity", replica_identity_full(*units.front())});
+           "give the table a replica identity", replica_identity_full(*units.front())},
+          units);
     } else {
       create(name, units, true);
     }
@@ -211,31 +230,46 @@ class Planner {
   void create(const std::string& name, const Units& units, bool inserts_only) {
     plan_.statements.push_back(
         pg::create_publication({name, members(units), inserts_only, may_use_root_names()}, facts_.version));
+    accept(units);
   }
 
   void add(const pg::Publication& target, const Units& units) {
+    Units added;
     for (const PublishedUnit* unit : units) {
-      for (const PublishedStream& stream : facts_.streams) {
-        if (target.via_root && is_tree(*unit) && is_below(stream, *unit->stream)) {
-          obstruct(changes_under_root(facts_, target.name, stream, unit->root->name));
-        }
-      }
-      const bool may = unit->needs_updates
-                           ? std::ranges::all_of(unit->tables,
-                                                 [&](const pg::PublishedTable* table) {
-                                                   return pg::may_publish_updates(*table, facts_.version,
-                                                                                  target.generated_columns);
-                                                 })
-                           : true;
-      if (!may) {
-        obstruct({fmt::format("the replica identity of {} contains a generated column, which publication {} "
-                              "does not publish",
-                              quoted(unit->root->name), target.name),
-                  "", pg::set_option(target.name, "publish_generated_columns", "stored")});
+      if (const auto problem = problem_of_adding(target, *unit)) {
+        obstruct(*problem, {unit});
+      } else {
+        added.push_back(unit);
       }
     }
-    plan_.statements.push_back(pg::add_tables(target.name, members(units)));
+    if (!added.empty()) {
+      plan_.statements.push_back(pg::add_tables(target.name, members(added)));
+      accept(added);
+    }
   }
+
+  [[nodiscard]] std::optional<Problem> problem_of_adding(const pg::Publication& target,
+                                                         const PublishedUnit& unit) const {
+    for (const PublishedStream& stream : facts_.streams) {
+      if (target.via_root && is_tree(unit) && is_below(stream, *unit.stream)) {
+        return changes_under_root(facts_, target.name, stream, unit.root->name);
+      }
+    }
+    const auto may = [&](const pg::PublishedTable* table) {
+      return pg::may_publish_updates(*table, facts_.version, target.generated_columns);
+    };
+    if (unit.needs_updates && !std::ranges::all_of(unit.tables, may)) {
+      return Problem{
+          fmt::format("the replica identity of {} contains a generated column, which publication {} "
+                      "does not publish",
+                      quoted(unit.root->name), target.name),
+          "", pg::set_option(target.name, "publish_generated_columns", "stored")};
+    }
+    return std::nullopt;
+  }
+
+  /// The statements publish the units.
+  void accept(const Units& units) { accepted_.insert(accepted_.end(), units.begin(), units.end()); }
 
   static std::vector<pg::Member> members(const Units& units) {
     std::vector<pg::Member> members;
@@ -256,7 +290,7 @@ class Planner {
                                     return is_below(stream, above);
                                   });
                                 }) &&
-           std::ranges::none_of(plan_.units, [](const PublishedUnit& unit) {
+           std::ranges::none_of(chosen_, [](const PublishedUnit& unit) {
              return unit.needs_updates && uneven_partition(unit) != nullptr;
            });
   }
@@ -273,14 +307,17 @@ class Planner {
     }
   }
 
-  void obstruct(const Problem& problem) {
-    if (!plan_.obstacle) {
-      plan_.obstacle = problem;
+  void obstruct(const Problem& problem, const Units& units) {
+    PublicationPlan::Obstacle& obstacle = plan_.obstacles.emplace_back(problem);
+    for (const PublishedUnit* unit : units) {
+      obstacle.units.push_back(*unit);
     }
   }
 
   const PublicationFacts& facts_;
   bool losing_;
+  std::vector<PublishedUnit> chosen_;
+  Units accepted_;  // of `chosen_`
   PublicationPlan plan_;
 };
 
@@ -308,10 +345,21 @@ std::string shortened(const std::vector<std::string>& names) {
                      names.size() - most);
 }
 
-std::string republish(const pg::PublishedAs& as, const pg::PublishedTable& table) {
+std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
+                      const pg::PublishedTable& table) {
   const pg::Member member{as.table, table.has_children && as.table == table.name};
-  return join_statements({"BEGIN", pg::drop_tables(as.publication, {member}),
-                          pg::add_tables(as.publication, {member}), "COMMIT"});
+  std::vector<std::string> statements = {"BEGIN", pg::drop_tables(as.publication, {member}),
+                                         pg::add_tables(as.publication, {member}), "COMMIT"};
+  const pg::Publication* const publication = facts.find(as.publication);
+  const bool has_generated_identity = std::ranges::any_of(table.identity, [&](const std::string& column) {
+    return std::ranges::find(table.generated, column) != table.generated.end();
+  });
+  if (has_generated_identity && facts.version.publishes_generated_columns() && publication != nullptr &&
+      !publication->generated_columns) {  // only a column list could contain it
+    statements.insert(statements.begin() + 1,
+                      pg::set_option(as.publication, "publish_generated_columns", "stored"));
+  }
+  return join_statements(statements);
 }
 
 std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct PublishedStream {
   std::string id;
   bool has_position = false;               ///< see StreamToPublish
   std::vector<std::string> columns;        ///< the synced ones
+  std::vector<std::string> keys;           ///< the key columns of the records
   std::vector<pg::PublishedTable> tables;  ///< the stream's own table first; empty if it is missing
 };
 
@@ -59,16 +61,24 @@ struct PublishedUnit {
     actions,      ///< inserts, updates or deletes are not published
     rows          ///< a row filter leaves rows out
   } gap = Gap::none;
+
+  /// Of a plan: the IDs of all streams that need the unit.
+  std::set<std::string> streams{};
 };
 std::vector<PublishedUnit> published_units(const PublicationFacts& facts);
 
 /// SQL that closes gaps.
 struct PublicationPlan {
+  /// Units that cannot be published like this.
+  struct Obstacle {
+    Problem problem;
+    std::vector<PublishedUnit> units;
+  };
+
   std::vector<std::string> statements;
-  std::vector<PublishedUnit> units;
+  std::vector<PublishedUnit> units;   ///< which the statements publish
   std::vector<std::string> cautions;  ///< to be logged when it is carried out
-  /// Why the gaps cannot be closed like this; the statements are then incomplete.
-  std::optional<Problem> obstacle;
+  std::vector<Obstacle> obstacles;
 };
 /// Plans to publish the units with the gap `unpublished` or `actions`. `losing`: those of streams that lose
 /// changes by it, see loses_changes(), otherwise the others.
@@ -80,7 +90,8 @@ Problem changes_under_root(const PublicationFacts& facts, const std::string& pub
 
 /// SQL that publishes all rows and columns of a table that a publication has a row filter or a column list
 /// of.
-std::string republish(const pg::PublishedAs& as, const pg::PublishedTable& table);
+std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
+                      const pg::PublishedTable& table);
 
 /// SQL that gives tables a replica identity and publishes updates, too, of `table`: their own or their root.
 /// One transaction, so that no update is missing. Empty if that would not do.

@@ -55,8 +55,9 @@ class Problems {
   }
 
  private:
-  void add(Severity severity, const std::string& subject, const Problem& problem) {
-    findings_.push_back({severity, subject, problem});
+  /// `streams`: see PublicationFinding.
+  void add(Severity severity, const std::string& subject, const Problem& problem, const Names& streams = {}) {
+    findings_.push_back({severity, subject, problem, streams});
   }
   static std::string subject_of(const PublishedStream& stream) { return "stream " + stream.id; }
   [[nodiscard]] std::string first_subject() const { return "publication " + facts_.names.front(); }
@@ -121,37 +122,61 @@ class Problems {
   void find_unpublished() {
     for (const bool losing : {true, false}) {
       const PublicationPlan plan = plan_publications(facts_, losing);
-      if (plan.units.empty()) {
-        continue;
+      for (const PublicationPlan::Obstacle& obstacle : plan.obstacles) {
+        add_unpublished(obstacle.units, [&](Problem& problem, const std::set<std::string>& streams) {
+          problem = {problem.found + ": " + obstacle.problem.found, obstacle.problem.needed,
+                     obstacle.problem.fix};
+          if (losing) {
+            problem.needed += fmt::format("{}then run with {}",
+                                          problem.needed.empty() ? "repair that, " : ", ", refresh(streams));
+          }
+        });
       }
-      Names tables;
-      std::set<std::string> streams;
-      bool any_unpublished = false;
-      for (const PublishedUnit& unit : plan.units) {
-        tables.push_back(quoted(unit.root->name));
-        streams.insert(unit.stream->id);
-        any_unpublished = any_unpublished || unit.gap == Gap::unpublished;
-      }
-      Problem problem{fmt::format("publication {} does not publish {}{}", fmt::join(facts_.names, ", "),
-                                  any_unpublished ? "" : "all inserts, updates and deletes of ",
-                                  shortened(tables))};
-      if (plan.obstacle) {
-        problem = {problem.found + ": " + plan.obstacle->found, plan.obstacle->needed, plan.obstacle->fix};
-      } else if (losing) {
-        problem.needed = fmt::format(
-            "changes that its streams need are missing; publish it, then run with {}", refresh(streams));
-        problem.fix = join_statements(plan.statements);
-      } else if (facts_.may_create) {
+      if (!losing && facts_.may_create && !plan.units.empty()) {
         add(Severity::note, first_subject(),
-            {fmt::format("the run adds {} to it", shortened(tables)),
+            {fmt::format("the run adds {} to it", shortened(tables_of(plan.units))),
              fmt::format("{}", fmt::join(plan.cautions, "; "))});
         continue;
-      } else {
-        problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
-        problem.fix = join_statements(plan.statements) + facts_.alternative();
       }
-      add(Severity::error, first_subject(), problem);
+      add_unpublished(plan.units, [&](Problem& problem, const std::set<std::string>& streams) {
+        if (losing) {
+          problem.needed = fmt::format(
+              "changes that its streams need are missing; publish it, then run with {}", refresh(streams));
+          problem.fix = join_statements(plan.statements);
+        } else {
+          problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
+          problem.fix = join_statements(plan.statements) + facts_.alternative();
+        }
+      });
     }
+  }
+
+  static Names tables_of(const std::vector<PublishedUnit>& units) {
+    Names tables;
+    for (const PublishedUnit& unit : units) {
+      tables.push_back(quoted(unit.root->name));
+    }
+    return tables;
+  }
+
+  /// Adds the error that units are not published. `complete` gets it with the IDs of their streams, and adds
+  /// what to do.
+  template <class Complete>
+  void add_unpublished(const std::vector<PublishedUnit>& units, Complete complete) {
+    if (units.empty()) {
+      return;
+    }
+    std::set<std::string> streams;
+    for (const PublishedUnit& unit : units) {
+      streams.insert(unit.streams.begin(), unit.streams.end());
+    }
+    const bool any_unpublished =
+        std::ranges::find(units, Gap::unpublished, &PublishedUnit::gap) != units.end();
+    Problem problem{fmt::format("publication {} does not publish {}{}", fmt::join(facts_.names, ", "),
+                                any_unpublished ? "" : "all inserts, updates and deletes of ",
+                                shortened(tables_of(units)))};
+    complete(problem, streams);
+    add(Severity::error, first_subject(), problem, {streams.begin(), streams.end()});
   }
 
   void check_rows(const PublishedUnit& unit) {
@@ -167,7 +192,8 @@ class Problems {
                facts_.loses_changes(*unit.stream)
                    ? fmt::format("publish all rows, then run with --full-refresh {}", unit.stream->id)
                    : "publish all rows",
-               republish(as, *table)});
+               republish(facts_, as, *table)},
+              {unit.stream->id});
           return;
         }
       }
@@ -254,6 +280,9 @@ class Problems {
       if (const auto problem = blocked_updates(facts_, table)) {
         add(Severity::breaks_source, subject_of(stream), *problem);
       }
+      if (!check_keys(stream, table)) {
+        return;
+      }
       const pg::PublishedAs& as = table.published.front();
       for (const std::string& column : stream.columns) {
         if (incomplete != nullptr && incomplete != &table) {
@@ -274,7 +303,7 @@ class Problems {
                "columns {} are not in the column list of publication {}: they are read from the table "
                "after each change",
                fmt::join(listed_out, ", "), as.publication),
-           "publish all columns", republish(as, *incomplete)});
+           "publish all columns", republish(facts_, as, *incomplete)});
     }
     if (!generated.empty()) {
       const pg::PublishedAs& as = incomplete->published.front();
@@ -293,12 +322,44 @@ class Problems {
   bool check_name(const PublishedStream& stream, const pg::PublishedTable& table) {
     for (const pg::PublishedAs& as : table.published) {
       if (std::ranges::find(stream.tables, as.table, &pg::PublishedTable::name) == stream.tables.end()) {
-        add(Severity::error, subject_of(stream),
-            changes_under_root(facts_, as.publication, stream, as.table));
+        add(Severity::error, subject_of(stream), changes_under_root(facts_, as.publication, stream, as.table),
+            {stream.id});
         return false;
       }
     }
     return true;
+  }
+
+  /// Changes must have the key columns of the records.
+  bool check_keys(const PublishedStream& stream, const pg::PublishedTable& table) {
+    const pg::PublishedAs& as = table.published.front();
+    const auto key = std::ranges::find_if(stream.keys, [&](const std::string& column) {
+      return contains(table.columns, column) && !contains(as.columns, column);
+    });
+    if (key == stream.keys.end()) {
+      return true;
+    }
+    const std::string then =
+        facts_.loses_changes(stream) ? fmt::format(", then run with --full-refresh {}", stream.id) : "";
+    Problem problem{
+        fmt::format("publication {} does not publish key column {} of {}, so that records would "
+                    "have no key",
+                    as.publication, *key, quoted(table.name))};
+    const bool is_generated = contains(table.generated, *key);
+    if (as.has_column_list) {
+      problem.needed = "publish all columns" + then;
+      problem.fix = republish(facts_, as, table);
+    } else if (is_generated && facts_.version.publishes_generated_columns()) {
+      problem.needed = "publish it" + then;
+      problem.fix = pg::set_option(as.publication, "publish_generated_columns", "stored");
+    } else {
+      problem.needed = fmt::format("it is a {}generated column", is_generated ? "" : "virtual ");
+      problem.fix =
+          "set the stream's replication-method to FULL_TABLE, or set logical_decoding_plugin to wal2json, if "
+          "the server has it";
+    }
+    add(Severity::error, subject_of(stream), problem, {stream.id});
+    return false;
   }
 
   bool check_equal_columns(const PublishedStream& stream, const pg::PublishedTable& table) {
@@ -316,7 +377,7 @@ class Problems {
                      publications_of(table), quoted(table.name)),
          "publish the same columns in both",
          smaller.has_column_list
-             ? republish(smaller, table)
+             ? republish(facts_, smaller, table)
              : pg::set_option(smaller.publication, "publish_generated_columns", "stored")});
     return false;
   }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <set>
 
 #include <spdlog/fmt/fmt.h>
@@ -25,17 +24,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 using Severity = PublicationFinding::Severity;
-
-// $1: a JSON list of [schema, table].
-constexpr const char* kWriters = R"sql(
-SELECT DISTINCT l.virtualtransaction AS transaction, l.pid AS pid
-  FROM pg_catalog.json_array_elements($1::json) wanted(name)
-  JOIN pg_catalog.pg_namespace n ON n.nspname = wanted.name ->> 0
-  JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.name ->> 1
-  JOIN pg_catalog.pg_locks l ON l.relation = c.oid
-  JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
- WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
-)sql";
 
 /// `names` and the publications without updates that belong to them.
 Names with_inserts_publications(const Names& names) {
@@ -62,7 +50,7 @@ PublicationFacts look_up(pg::Connection& connection, const config::Config& confi
   std::vector<pg::TableName> tables;
   for (const StreamToPublish& stream : streams) {
     const singer::Stream& table = stream.plan->stream;
-    facts.streams.push_back({table.id, stream.has_position, stream.plan->columns, {}});
+    facts.streams.push_back({table.id, stream.has_position, stream.plan->columns, table.key_properties, {}});
     tables.push_back({table.schema_name, table.table});
   }
   const Names names = with_inserts_publications(facts.names);
@@ -117,68 +105,41 @@ void run_statements(pg::Connection& connection, const Names& statements) {
   }
 }
 
-[[noreturn]] void throw_refused(pg::Connection& connection, const config::Config& config,
-                                const std::string& database, const pg::ServerError& error,
-                                const PublicationPlan& plan) {
+/// The role may not run the statements of the plan.
+Problem refusal(pg::Connection& connection, const config::Config& config, const std::string& database,
+                const pg::ServerError& error, const PublicationPlan& plan) {
   std::string fix = join_statements(plan.statements);
   if (const auto slot = find_wal2json_slot(connection, config, database)) {
     fix += fmt::format("; or set logical_decoding_plugin to wal2json, since slot {} needs no publication",
                        *slot);
   }
-  throw Error(
-      ExitCode::log_based_unprepared,
-      Problem{fmt::format("cannot create or extend publications ({}): {}", connection.description(),
-                          error.what()),
-              "a superuser, or the owner of the tables with the right to create publications, must run",
-              fix});
+  return {
+      fmt::format("cannot create or extend publications ({}): {}", connection.description(), error.what()),
+      "a superuser, or the owner of the tables with the right to create publications, must run", fix};
 }
 
-/// Changes made before a table was published are not sent, even if their transaction commits later: waits for
-/// the transactions that may have made some, as the snapshot of a new slot does.
-void wait_for_writers(pg::Connection& connection, const std::vector<PublishedUnit>& units) {
-  constexpr std::chrono::milliseconds poll{100};
-  Json tables = Json::array();
-  for (const PublishedUnit& unit : units) {
-    tables.push_back(Json::array({unit.root->name.schema, unit.root->name.table}));
-    for (const pg::PublishedTable* table : unit.tables) {
-      tables.push_back(Json::array({table->name.schema, table->name.table}));
-    }
-  }
-  const std::string names = to_text(tables);
-  const auto writers = [&] {
-    std::set<std::pair<std::string, std::string>> transactions;
-    for (const pg::Row row : connection.query(kWriters, {names})) {
-      transactions.emplace(row.text("transaction"), row.text("pid"));
-    }
-    return transactions;
-  };
-  auto waited_for = writers();
-  if (!waited_for.empty()) {
-    Names pids;
-    std::ranges::transform(waited_for, std::back_inserter(pids),
-                           [](const auto& each) { return each.second; });
-    log::info("waiting for transactions that changed the tables before they were published (PID {})",
-              fmt::join(pids, ", "));
-  }
-  while (!waited_for.empty()) {
-    signals::sleep_for(poll);
-    const auto now = writers();
-    std::erase_if(waited_for, [&](const auto& each) { return !now.contains(each); });
+bool ends_run(const PublicationFinding& finding) {
+  return finding.severity == Severity::error && finding.streams.empty();
+}
+
+/// Throws the first error that ends the run.
+void require_readable_streams(const std::vector<PublicationFinding>& findings) {
+  if (const auto error = std::ranges::find_if(findings, ends_run); error != findings.end()) {
+    throw Error(ExitCode::log_based_unprepared, error->problem);
   }
 }
 
-/// Throws the first error. Logs warnings if there is none.
-void require_no_error(const std::vector<PublicationFinding>& findings) {
+/// Logs warnings. Returns the errors of streams.
+std::vector<PublicationFinding> report(const std::vector<PublicationFinding>& findings) {
+  std::vector<PublicationFinding> errors;
   for (const PublicationFinding& finding : findings) {
     if (finding.severity == Severity::error) {
-      throw Error(ExitCode::log_based_unprepared, finding.problem);
-    }
-  }
-  for (const PublicationFinding& finding : findings) {
-    if (finding.severity != Severity::note) {
+      errors.push_back(finding);
+    } else if (finding.severity != Severity::note) {
       log::warn("{}: {}", finding.subject, to_text(finding.problem));
     }
   }
+  return errors;
 }
 
 }  // namespace
@@ -204,10 +165,10 @@ std::string inserts_publication(const std::string& publication) {
   return publication.substr(0, length) + std::string(suffix);
 }
 
-std::vector<std::string> require_publications(pg::Connection& connection, const config::Config& config,
-                                              const std::string& database,
-                                              const std::vector<StreamToPublish>& streams,
-                                              const std::optional<std::string>& slot) {
+PublicationsToRead require_publications(pg::Connection& connection, const config::Config& config,
+                                        const std::string& database,
+                                        const std::vector<StreamToPublish>& streams,
+                                        const std::optional<std::string>& slot) {
   constexpr int most_attempts = 5;
   for (int attempt = 1;; ++attempt) {
     PublicationFacts facts = look_up(connection, config, database, streams, slot, false);
@@ -216,14 +177,10 @@ std::vector<std::string> require_publications(pg::Connection& connection, const 
       facts = look_up(connection, config, database, streams, slot, true);  // for the advice
       findings = publication_problems(facts);
     }
+    require_readable_streams(findings);
     const PublicationPlan plan = facts.may_create ? plan_publications(facts, false) : PublicationPlan();
     if (plan.statements.empty() || attempt == most_attempts) {
-      require_no_error(findings);
-      return publications_to_read(facts);
-    }
-    if (const auto error = std::ranges::find(findings, Severity::error, &PublicationFinding::severity);
-        error != findings.end()) {
-      throw Error(ExitCode::log_based_unprepared, error->problem);
+      return {publications_to_read(facts), report(findings)};
     }
     try {
       run_statements(connection, plan.statements);
@@ -232,19 +189,25 @@ std::vector<std::string> require_publications(pg::Connection& connection, const 
       if (exists) {  // another run was faster
         continue;
       }
-      if (error.sqlstate() == "42501") {
-        throw_refused(connection, config, database, error, plan);
+      if (error.sqlstate() != "42501") {
+        throw;
       }
-      throw;
+      const Problem problem = refusal(connection, config, database, error, plan);
+      if (!slot) {
+        throw Error(ExitCode::log_based_unprepared, problem);
+      }
+      std::set<std::string> refused;  // new streams: the others can be read
+      for (const PublishedUnit& unit : plan.units) {
+        refused.insert(unit.streams.begin(), unit.streams.end());
+      }
+      findings.push_back({Severity::error, "", problem, {refused.begin(), refused.end()}});
+      return {publications_to_read(facts), report(findings)};
     }
     for (const std::string& statement : plan.statements) {
       log::info("changed publications: {}", statement);
     }
     for (const std::string& caution : plan.cautions) {
       log::warn("{}", caution);
-    }
-    if (slot) {  // otherwise creating the slot waits
-      wait_for_writers(connection, plan.units);
     }
   }
 }

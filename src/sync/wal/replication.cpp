@@ -6,9 +6,9 @@
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <tap/base/log.hpp>
-#include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
@@ -21,6 +21,16 @@ namespace {
 
 std::string subject_of(const std::string& database) {
   return fmt::format("WAL of database {}", database);
+}
+
+std::string subject_of(const std::vector<std::string>& streams) {
+  return fmt::format("{} {}", streams.size() == 1 ? "stream" : "streams", fmt::join(streams, ", "));
+}
+
+bool fails(const std::vector<PublicationFinding>& errors, const StreamPlan& stream) {
+  return std::ranges::any_of(errors, [&](const PublicationFinding& error) {
+    return std::ranges::find(error.streams, stream.stream.id) != error.streams.end();
+  });
 }
 
 std::uint64_t count_records(const WalReader& reader) {
@@ -88,27 +98,54 @@ WalReplication::WalReplication(const config::Config& config, const std::vector<S
     : config_(config), state_(state) {
   for (const StreamPlan& stream : streams) {
     if (stream.method == singer::ReplicationMethod::log_based) {
-      Group& group = groups_[stream.database];
-      group.streams.push_back(&stream);
-      if (bookmark_lsn(state_.bookmark(stream.stream.id))) {
-        group.to_read.push_back(&stream);
-      }
+      groups_[stream.database].streams.push_back(&stream);
     }
   }
   for (auto& [database, group] : groups_) {
     group.source.database = database;
-    group.to_copy = group.streams.size() - group.to_read.size();
+    divide(group);
     group.flush_tracker.emplace(group.streams, state_, state_file);
   }
 }
 
-void WalReplication::prepare(RetryingConnection& database) {
+void WalReplication::divide(Group& group) {
+  group.to_read.clear();
+  group.to_copy = 0;
+  for (const StreamPlan* stream : group.streams) {
+    if (fails(group.errors, *stream)) {
+      continue;
+    }
+    if (bookmark_lsn(state_.bookmark(stream->stream.id))) {
+      group.to_read.push_back(stream);
+    } else {
+      ++group.to_copy;
+    }
+  }
+}
+
+void WalReplication::prepare(RetryingConnection& database, RunReport& report) {
   for (auto& [name, group] : groups_) {
     database.attempt_until_done(
         name, subject_of(name),
         [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); },
         [] { return false; });
+    for (const PublicationFinding& error : group.errors) {
+      const StreamError text(error.problem);
+      log::error("{}: {}", subject_of(error.streams), message_with_hint(text));
+      for (const std::string& stream : error.streams) {
+        report.fail(stream, text.what());
+      }
+    }
+    for (const StreamPlan* stream : group.streams) {
+      if (fails(group.errors, *stream)) {
+        failed_.push_back(stream->stream.id);
+      }
+    }
   }
+}
+
+bool WalReplication::has_failed(const StreamPlan& stream) const {
+  return std::ranges::find(failed_, stream.stream.id) != failed_.end();
 }
 
 void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
@@ -121,17 +158,31 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   const SlotChoice choice = choose_slot(connection, config_, database, known);
   const std::optional<pg::Slot>& existing = choice.slot;
   std::optional<pg::Slot> created;
+  group.errors.clear();
   if ((existing ? existing->plugin : plugin_to_create(config_.log)) == kPgoutput) {
     try {
-      group.source.publications =
+      PublicationsToRead found =
           require_publications(connection, config_, database, streams_to_publish(group.streams, state_),
                                existing ? std::optional(existing->name) : std::nullopt);
+      group.source.publications = std::move(found.names);
+      group.errors = std::move(found.stream_errors);
+      if (!existing && !group.errors.empty()) {
+        created = create_wal2json_slot(connection, config_, database,
+                                       Error(ExitCode::log_based_unprepared, group.errors.front().problem));
+      }
     } catch (const Error& error) {
       created = existing ? std::nullopt : create_wal2json_slot(connection, config_, database, error);
       if (!created) {
         throw;
       }
     }
+  }
+  if (created) {
+    group.errors.clear();
+  }
+  divide(group);
+  if (group.to_read.empty() && group.to_copy == 0) {
+    return;  // all streams fail
   }
   const pg::Slot slot = created ? *created : require_slot(connection, config_, database, choice, known);
   group.source.slot = slot.name;

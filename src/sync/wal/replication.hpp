@@ -11,6 +11,7 @@
 #include <tap/singer/writer.hpp>
 #include <tap/sync/plan.hpp>
 #include <tap/sync/report.hpp>
+#include <tap/sync/slots/publications.hpp>
 
 #include "flush_tracker.hpp"
 #include "initial_snapshot.hpp"
@@ -31,9 +32,15 @@ class WalReplication {
                  const std::optional<std::string>& state_file);
 
   /// Checks that the WAL of each database can be read from the bookmarks on. Call it before anything is
-  /// written, and before the initial snapshots, whose changes the slots keep. Throws Error
-  /// (log_based_unprepared) with the remedy.
-  void prepare(RetryingConnection& database);
+  /// written, and before the initial snapshots, whose changes the slots keep. Logs why streams fail whose
+  /// changes are not published, and notes it in `report`. Throws Error (log_based_unprepared) with the remedy
+  /// if no stream can be read.
+  void prepare(RetryingConnection& database, RunReport& report);
+
+  /// The IDs of the streams that failed in prepare(): they are neither copied nor read from WAL, and their
+  /// bookmarks stay.
+  [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
+  [[nodiscard]] bool has_failed(const StreamPlan& stream) const;
 
   /// True if the stream is log-based and its initial snapshot is complete: read_wal() reads its changes.
   [[nodiscard]] bool has_initial_snapshot(const StreamPlan& stream) const;
@@ -55,6 +62,7 @@ class WalReplication {
   /// The streams of one database.
   struct Group {
     std::vector<const StreamPlan*> streams;
+    std::vector<PublicationFinding> errors;  ///< of streams that fail
     std::vector<const StreamPlan*> to_read;  ///< those with a complete initial snapshot
     std::size_t to_copy = 0;                 ///< how many are to be copied in this run
     SharedSnapshot snapshot;                 ///< for these
@@ -67,6 +75,8 @@ class WalReplication {
   };
 
   void prepare_group(pg::Connection& connection, Group& group);
+  /// Sets `to_read` and `to_copy`, without the streams that fail.
+  void divide(Group& group);
   /// Makes sure that copies contain what pgoutput does not send of open transactions. `connection` is to the
   /// server whose WAL is read.
   static void wait_for_unpublished_changes(pg::Connection& connection, Group& group);
@@ -78,6 +88,7 @@ class WalReplication {
   const config::Config& config_;
   singer::State& state_;
   std::map<std::string, Group> groups_;  ///< by database
+  std::vector<std::string> failed_;
 };
 
 }  // namespace tap::sync

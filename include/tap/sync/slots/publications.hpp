@@ -33,33 +33,40 @@ std::vector<StreamToPublish> streams_to_publish(const std::vector<const StreamPl
 /// The name of the publication without updates and deletes that belongs to `publication`.
 std::string inserts_publication(const std::string& publication);
 
-/// Creates the publications and adds the streams' tables to them, as far as the config allows it and no
-/// change gets lost; waits for transactions that changed a table before it was published. `slot` is the
-/// pgoutput slot to be read, or std::nullopt if it will be created afterwards. Logs warnings. Throws Error
-/// (ExitCode::log_based_unprepared) with the SQL if a publication is missing or does not publish all changes
-/// of a stream's table. Returns the publications to read: those of the config, and their publications without
-/// updates.
-std::vector<std::string> require_publications(pg::Connection& connection, const config::Config& config,
-                                              const std::string& database,
-                                              const std::vector<StreamToPublish>& streams,
-                                              const std::optional<std::string>& slot);
-
-/// Waits for all transactions that are open now. pgoutput does not send changes that were made before their
-/// table was published, even if their transaction commits later: a copy must contain them, so that it must
-/// not begin before, unless a new slot or an exported snapshot has waited already. Works on a standby, too.
-void wait_for_open_transactions(pg::Connection& connection);
-
 /// What is wrong with the publications.
 struct PublicationFinding {
   enum class Severity {
     note,
     warning,
     breaks_source,  ///< the application's own statements fail; a run warns
-    error           ///< ends a run
+    error
   } severity = Severity::error;
   std::string subject;  ///< "publication tap_postgres", "stream shop-public-orders"
   Problem problem;
+  /// The IDs of the streams that an error concerns: they fail. Empty: it ends the run.
+  std::vector<std::string> streams{};
 };
+
+/// The publications that a run reads.
+struct PublicationsToRead {
+  std::vector<std::string> names;  ///< those of the config, and their publications without updates
+  std::vector<PublicationFinding> stream_errors;  ///< why some streams cannot be read
+};
+
+/// Creates the publications and adds the streams' tables to them, as far as the config allows it and no
+/// change gets lost. Transactions that are open then may have changed a table before it was published, see
+/// wait_for_open_transactions(). `slot` is the pgoutput slot to be read, or std::nullopt if it will be
+/// created afterwards. Logs warnings. Throws Error (ExitCode::log_based_unprepared) with the SQL if a
+/// publication is missing, or if the server cannot read the publications together.
+PublicationsToRead require_publications(pg::Connection& connection, const config::Config& config,
+                                        const std::string& database,
+                                        const std::vector<StreamToPublish>& streams,
+                                        const std::optional<std::string>& slot);
+
+/// Waits for all transactions that are open now. pgoutput does not send changes that were made before their
+/// table was published, even if their transaction commits later: a copy must contain them, so that it must
+/// not begin before, unless a new slot or an exported snapshot has waited already. Works on a standby, too.
+void wait_for_open_transactions(pg::Connection& connection);
 
 /// The findings of `tap-postgres check` on the publications. Changes nothing.
 std::vector<PublicationFinding> publication_findings(pg::Connection& connection, const config::Config& config,

@@ -37,6 +37,19 @@ bool changes_key(const WalStream& stream, const Change& change) {
   });
 }
 
+/// A record without its key would be lost in the target, or spoil another row.
+void require_key(const WalStream& stream, const std::vector<ChangeColumn*>& missing) {
+  for (const ChangeColumn* const column : missing) {
+    if (stream.plan.stream.is_key(column->name)) {
+      throw StreamError(Problem{
+          fmt::format("a change in WAL does not have key column {}", column->name),
+          "it was not published, or not part of the table, when the change was made; once it is published, "
+          "run with --full-refresh " +
+              stream.plan.stream.id});
+    }
+  }
+}
+
 /// Records get the column's value from the change.
 bool is_written(const ChangeColumn* column) {
   return column != nullptr && column->is_synced && column->is_in_wal;
@@ -163,6 +176,7 @@ void RecordWriter::write_new_row(WalStream& stream, const Change& change, Lsn ls
   if (!row.columns.empty()) {
     row.key = config_.log.fetch_unchanged_toast ? stream.row_key(change.columns, change.identity) : RowKey();
     if (row.key.empty()) {
+      require_key(stream, row.columns);
       stream.warn_of_left_out(row.columns, change);
     }
   }

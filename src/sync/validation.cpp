@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
@@ -82,13 +83,14 @@ void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::Repli
             fmt::format("ALTER TABLE {} SET LOGGED", name)});
     } else if (table.identity.empty()) {
       warn({fmt::format("updates and deletes of {} are not in WAL, because it has no replica identity", name),
-            "", "give it a primary key, or " + identity_full});
+            "", table.refuses_full ? "give it a primary key" : "give it a primary key, or " + identity_full});
     } else if (!table.identifies_by(plan.stream.key_properties)) {
       warn({fmt::format(
                 "deletes of {} lack a key column of the stream, and updates that change it leave the old "
                 "row, because it is not in the replica identity",
                 name),
-            "", identity_full});
+            table.refuses_full ? "set the stream's table-key-properties to its replica identity" : "",
+            table.refuses_full ? fmt::format("{}", fmt::join(table.identity, ", ")) : identity_full});
     }
   }
 }

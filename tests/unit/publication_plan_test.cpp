@@ -2,6 +2,7 @@
 #include "sync/slots/publication_plan.hpp"
 
 #include "catch.hpp"
+#include "sync/slots/publication_advice.hpp"
 #include "sync/slots/publication_problems.hpp"
 
 using namespace tap;
@@ -24,6 +25,7 @@ pg::PublishedTable table(const std::string& name, const Texts& identity = {"id"}
 pg::PublishedTable partitioned(const std::string& name, const Texts& identity = {"id"}) {
   pg::PublishedTable root = table(name, identity);
   root.is_partitioned = true;
+  root.has_primary_key = !identity.empty();
   return root;
 }
 
@@ -260,4 +262,41 @@ TEST_CASE("a key column that is not published is an error of the stream") {
         lacks +
             "publish it, then run with --full-refresh db-s-t: ALTER PUBLICATION \"p\" SET "
             "(publish_generated_columns = stored)");
+}
+
+TEST_CASE("a root whose replica identity new partitions do not inherit is published without updates") {
+  pg::PublishedTable root = partitioned("r");
+  root.has_primary_key = false;  // REPLICA IDENTITY USING INDEX, which its partitions have, too
+  for (const auto& tables : {std::vector{root}, std::vector{root, partition("r1")}}) {
+    CHECK(statements(facts({stream(tables)})) ==
+          Texts{R"(CREATE PUBLICATION "p")" + kRoot,
+                R"(CREATE PUBLICATION "p_inserts" FOR TABLE "s"."r")" + kInserts});
+  }
+  PublicationFacts known =
+      facts({stream({published(root, "p_inserts"), published(partition("r1"), "p_inserts")})});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  const auto found = sync::publication_problems(known);
+  REQUIRE(found.size() == 1);
+  CHECK(found.front().severity == Severity::warning);
+  CHECK(
+      to_text(found.front().problem) ==
+      R"(updates and deletes of "s"."r" are not published, because partitions that are created later do not )"
+      "inherit a replica identity, so that the server would refuse their UPDATE and DELETE: give it a "
+      "primary key");
+}
+
+TEST_CASE("REPLICA IDENTITY FULL is advised only if all columns are published") {
+  pg::PublishedTable log = published(table("log", {}), "p");
+  PublicationFacts known = facts({stream({log})});
+  known.existing = {publication("p")};
+  CHECK(sync::may_be_full(known, log));
+  log.published.front().columns = {"id"};
+  CHECK(sync::may_be_full(known, log));  // generated columns are not checked before version 18
+  known.version = ServerVersion(180000);
+  CHECK_FALSE(sync::may_be_full(known, log));
+  known.version = ServerVersion(150018);
+  log.published.front().has_column_list = true;
+  CHECK_FALSE(sync::may_be_full(known, log));
+  known.existing = {publication("p", false)};
+  CHECK(sync::may_be_full(known, log));
 }

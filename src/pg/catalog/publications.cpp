@@ -72,6 +72,9 @@ SELECT tree.position AS position, c.oid AS oid, n.nspname AS schema_name, c.reln
          AS has_children,
        c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.oid >= 16384 AS is_publishable,
        c.relreplident = 'f' AS is_full,
+       EXISTS (SELECT 1
+                 FROM pg_catalog.pg_index x
+                WHERE x.indrelid = c.oid AND x.indisprimary AND x.indimmediate) AS has_primary_key,
        pg_catalog.to_json(ARRAY(
          SELECT a.attname::text
            FROM pg_catalog.pg_attribute a
@@ -192,6 +195,7 @@ std::vector<Found> find_tables(Connection& connection, const std::string& tree, 
     table.has_children = row.flag("has_children");
     table.is_publishable = row.flag("is_publishable");
     table.is_full = row.flag("is_full");
+    table.has_primary_key = row.flag("has_primary_key");
     table.identity = row.text_list("identity");
     table.columns = row.text_list("columns");
     table.generated = row.text_list("generated");

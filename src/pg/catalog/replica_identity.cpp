@@ -12,8 +12,9 @@ namespace tap::pg {
 
 namespace {
 
-// To be formatted with kInheritance. $1: a JSON list of [schema, table]. Without its index, REPLICA IDENTITY
-// USING INDEX has no columns; a deferrable primary key is not used as replica identity.
+// To be formatted with kInheritance and one of the conditions below. $1: a JSON list of [schema, table].
+// Without its index, REPLICA IDENTITY USING INDEX has no columns; a deferrable primary key is not used as
+// replica identity.
 constexpr const char* kTrees = R"sql(
 WITH RECURSIVE tree(position, root, oid) AS (
   SELECT wanted.position, c.oid, c.oid
@@ -27,7 +28,7 @@ WITH RECURSIVE tree(position, root, oid) AS (
 )
 SELECT tree.position AS position,
        n.nspname AS schema_name, c.relname AS table_name, c.relkind = 'p' AS is_partitioned,
-       c.relpersistence = 'p' AS is_logged, c.relreplident = 'f' AS is_full,
+       c.relpersistence = 'p' AS is_logged, c.relreplident = 'f' AS is_full, {} AS refuses_full,
        EXISTS (SELECT 1
                  FROM pg_catalog.pg_index x
                 WHERE x.indrelid = c.oid AND x.indisunique AND NOT x.indimmediate) AS defers_keys,
@@ -48,6 +49,37 @@ SELECT tree.position AS position,
  ORDER BY tree.position, (tree.oid = tree.root) DESC, schema_name, table_name
 )sql";
 
+// True if a publication has a column list of the table c or of a partitioned table above it.
+constexpr const char* kHasColumnList = R"sql(
+       EXISTS (SELECT 1
+                 FROM pg_catalog.pg_publication_rel r
+                 JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid AND (p.pubupdate OR p.pubdelete)
+                WHERE r.prattrs IS NOT NULL
+                  AND (r.prrelid = c.oid
+                       OR r.prrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors(c.oid))))
+)sql";
+
+// True if a publication also leaves out generated columns of the table. To be formatted with kHasColumnList.
+constexpr const char* kLeavesOutColumns = R"sql(
+       ({} OR EXISTS (
+         SELECT 1
+           FROM pg_catalog.pg_attribute a
+           JOIN pg_catalog.pg_publication p ON p.pubupdate OR p.pubdelete
+          WHERE a.attrelid = c.oid AND NOT a.attisdropped
+            AND (a.attgenerated = 'v' OR a.attgenerated = 's' AND p.pubgencols <> 's')
+            AND (p.puballtables
+                 OR EXISTS (SELECT 1
+                              FROM pg_catalog.pg_class above
+                              LEFT JOIN pg_catalog.pg_publication_rel r
+                                     ON r.prpubid = p.oid AND r.prrelid = above.oid
+                              LEFT JOIN pg_catalog.pg_publication_namespace s
+                                     ON s.pnpubid = p.oid AND s.pnnspid = above.relnamespace
+                             WHERE (above.oid = c.oid
+                                    OR above.oid IN (SELECT relid
+                                                       FROM pg_catalog.pg_partition_ancestors(c.oid)))
+                               AND (r.oid IS NOT NULL OR s.oid IS NOT NULL)))))
+)sql";
+
 // $1 schema, $2 table. To be formatted with kInheritance.
 constexpr const char* kAncestors = R"sql(
 WITH RECURSIVE tree(oid) AS (
@@ -64,6 +96,12 @@ SELECT n.nspname AS schema_name, c.relname AS table_name
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 )sql";
 
+std::string refuses_full(ServerVersion version) {
+  return version.publishes_generated_columns() ? fmt::format(kLeavesOutColumns, kHasColumnList)
+         : version.has_publication_filters()   ? kHasColumnList
+                                               : "false";
+}
+
 }  // namespace
 
 bool ReplicaIdentity::identifies_by(const std::vector<std::string>& columns) const {
@@ -79,12 +117,14 @@ std::vector<std::vector<ReplicaIdentity>> replica_identities(Connection& connect
     names.push_back(Json::array({table.schema, table.table}));
   }
   std::vector<std::vector<ReplicaIdentity>> trees(tables.size());
-  for (const Row row : connection.query(fmt::format(kTrees, kInheritance), {to_text(names)})) {
+  const std::string sql = fmt::format(kTrees, kInheritance, refuses_full(connection.version()));
+  for (const Row row : connection.query(sql, {to_text(names)})) {
     ReplicaIdentity& table = trees[row.index("position", trees.size())].emplace_back();
     table.name = {row.text("schema_name"), row.text("table_name")};
     table.is_partitioned = row.flag("is_partitioned");
     table.is_logged = row.flag("is_logged");
     table.is_full = row.flag("is_full");
+    table.refuses_full = row.flag("refuses_full");
     table.defers_keys = row.flag("defers_keys");
     table.identity = row.text_list("identity");
   }

@@ -7,6 +7,8 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include "publication_advice.hpp"
+
 namespace tap::sync {
 
 namespace {
@@ -60,8 +62,8 @@ Problem describe(const PublicationFacts& facts, const pg::PublishedTable& table,
       return problem(cause, "give it a primary key, then run",
                      fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT", quoted(table.name)));
     }
-    return table.virtuals.empty() ? problem(cause, "", identity_full(table))
-                                  : problem(cause, "give it a primary key", "");
+    return may_be_full(facts, table) ? problem(cause, "", identity_full(table))
+                                     : problem(cause, "give it a primary key", "");
   }
   if (as.has_column_list) {
     return problem("its replica identity is not in the column list", "publish all columns",
@@ -97,7 +99,7 @@ std::vector<PublicationFinding> blocked_other_tables(const PublicationFacts& fac
         continue;
       }
       tables.push_back(quoted(table.name));
-      if (table.identity.empty() && table.virtuals.empty()) {
+      if (table.identity.empty() && may_be_full(facts, table)) {
         statements.push_back(identity_full(table));
       }
     }

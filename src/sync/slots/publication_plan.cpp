@@ -4,9 +4,8 @@
 #include <algorithm>
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/fmt/ranges.h>
 
-#include <tap/pg/quote.hpp>
+#include "publication_advice.hpp"
 
 namespace tap::sync {
 
@@ -65,9 +64,9 @@ void assess(PublishedUnit& unit, const PublicationFacts& facts) {
   const auto may = [&](const pg::PublishedTable* table) {
     return pg::may_publish_updates(*table, facts.version, true);
   };
-  // Partitions inherit primary keys, but not REPLICA IDENTITY FULL.
+  // Partitions that are created later inherit a primary key, but not REPLICA IDENTITY FULL or USING INDEX.
   unit.needs_updates =
-      unit.tables.empty() ? !unit.root->is_full && may(unit.root) : std::ranges::all_of(unit.tables, may);
+      (!unit.root->is_partitioned || unit.root->has_primary_key) && std::ranges::all_of(unit.tables, may);
   for (const pg::PublishedTable* table : unit.tables) {
     unit.gap = std::max(unit.gap, gap_of(*table, unit.needs_updates, facts));
   }
@@ -97,7 +96,6 @@ class Planner {
     for (const PublishedUnit& unit : chosen_) {
       if (std::ranges::find(accepted_, &unit) != accepted_.end()) {
         plan_.units.push_back(unit);
-        caution_of(unit);
       }
     }
     return std::move(plan_);
@@ -210,15 +208,30 @@ class Planner {
           {fmt::format("{} has no replica identity, and publication {}, which would publish its inserts, "
                        "must be older than replication slot {}",
                        quoted(units.front()->root->name), name, *facts_.slot),
-           "give the table a replica identity", replica_identity_full(*units.front())},
+           is_full_publishable(*units.front()) ? "give the table a replica identity"
+                                               : "give it a primary key",
+           replica_identity_full(*units.front())},
           units);
     } else {
       create(name, units, true);
     }
   }
 
-  static std::string replica_identity_full(const PublishedUnit& unit) {
+  /// The first publication can publish updates of the unit's tables with REPLICA IDENTITY FULL.
+  [[nodiscard]] bool is_full_publishable(const PublishedUnit& unit) const {
+    const pg::Publication* const target = facts_.find(facts_.names.front());
+    const bool with_generated = target == nullptr || target->generated_columns;
+    return std::ranges::all_of(unit.tables, [&](const pg::PublishedTable* table) {
+      return !facts_.version.publishes_generated_columns() ||
+             (table->virtuals.empty() && (with_generated || table->generated.empty()));
+    });
+  }
+
+  [[nodiscard]] std::string replica_identity_full(const PublishedUnit& unit) const {
     std::vector<std::string> statements;
+    if (!is_full_publishable(unit)) {
+      return "";
+    }
     for (const pg::PublishedTable* table : unit.tables) {
       if (table->identity.empty()) {
         statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(table->name)));
@@ -295,18 +308,6 @@ class Planner {
            });
   }
 
-  void caution_of(const PublishedUnit& unit) {
-    if (!is_tree(unit)) {
-      return;
-    }
-    if (unit.needs_updates && (unit.root->identity.empty() || unit.root->is_full)) {
-      plan_.cautions.push_back(
-          fmt::format("partitions of {} do not inherit a primary key: give each new one a replica identity, "
-                      "because the server refuses UPDATE and DELETE of a published table without one",
-                      quoted(unit.root->name)));
-    }
-  }
-
   void obstruct(const Problem& problem, const Units& units) {
     PublicationPlan::Obstacle& obstacle = plan_.obstacles.emplace_back(problem);
     for (const PublishedUnit* unit : units) {
@@ -326,75 +327,6 @@ class Planner {
 const pg::Publication* PublicationFacts::find(const std::string& name) const {
   const auto found = std::ranges::find(existing, name, &pg::Publication::name);
   return found == existing.end() ? nullptr : &*found;
-}
-
-std::string quoted(const pg::TableName& table) {
-  return pg::quote_qualified(table.schema, table.table);
-}
-
-std::string join_statements(const std::vector<std::string>& statements) {
-  return fmt::format("{}", fmt::join(statements, "; "));
-}
-
-std::string shortened(const std::vector<std::string>& names) {
-  constexpr std::size_t most = 5;
-  if (names.size() <= most) {
-    return fmt::format("{}", fmt::join(names, ", "));
-  }
-  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + most, ", "),
-                     names.size() - most);
-}
-
-std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
-                      const pg::PublishedTable& table) {
-  const pg::Member member{as.table, table.has_children && as.table == table.name};
-  std::vector<std::string> statements = {"BEGIN", pg::drop_tables(as.publication, {member}),
-                                         pg::add_tables(as.publication, {member}), "COMMIT"};
-  const pg::Publication* const publication = facts.find(as.publication);
-  const bool has_generated_identity = std::ranges::any_of(table.identity, [&](const std::string& column) {
-    return std::ranges::find(table.generated, column) != table.generated.end();
-  });
-  if (has_generated_identity && facts.version.publishes_generated_columns() && publication != nullptr &&
-      !publication->generated_columns) {  // only a column list could contain it
-    statements.insert(statements.begin() + 1,
-                      pg::set_option(as.publication, "publish_generated_columns", "stored"));
-  }
-  return join_statements(statements);
-}
-
-std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
-                                 const std::vector<const pg::PublishedTable*>& unidentified) {
-  const std::string& first = facts.names.front();
-  const std::string inserts = inserts_publication(first);
-  const pg::Publication* const publication = facts.find(first);
-  const bool lacks_generated = facts.version.publishes_generated_columns() && publication != nullptr &&
-                               !publication->generated_columns;
-  std::vector<std::string> statements = {"BEGIN"};
-  for (const pg::PublishedTable* each : unidentified) {
-    if (!each->virtuals.empty() || (lacks_generated && !each->generated.empty())) {
-      return "";  // the server would still refuse UPDATE and DELETE
-    }
-    statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(each->name)));
-  }
-  const pg::Member member{table.name, table.has_children};
-  statements.push_back(pg::add_tables(first, {member}));
-  const auto old = std::ranges::find(table.published, inserts, &pg::PublishedAs::publication);
-  if (old != table.published.end() && old->member == table.name) {
-    statements.push_back(pg::drop_tables(inserts, {member}));
-  }
-  statements.emplace_back("COMMIT");
-  return join_statements(statements);
-}
-
-Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
-                           const PublishedStream& stream, const pg::TableName& root) {
-  return {
-      fmt::format("publication {} sends changes of {} under the name of {}, so that stream {} receives none",
-                  publication, quoted(stream.tables.front().name), quoted(root), stream.id),
-      fmt::format(
-          "deselect the stream, or publish partitions under their own names{}",
-          facts.loses_changes(stream) ? fmt::format(", and run with --full-refresh {}", stream.id) : ""),
-      pg::set_option(publication, "publish_via_partition_root", "false")};
 }
 
 std::vector<PublishedUnit> published_units(const PublicationFacts& facts) {

@@ -53,7 +53,8 @@ struct PublishedUnit {
   const PublishedStream* stream = nullptr;
   const pg::PublishedTable* root = nullptr;
   std::vector<const pg::PublishedTable*> tables;  ///< those with rows
-  bool needs_updates = false;  ///< updates and deletes can be published: all tables have a replica identity
+  /// Updates and deletes can be published: all tables have a replica identity, and so will new partitions.
+  bool needs_updates = false;
 
   enum class Gap {
     none,
@@ -76,33 +77,11 @@ struct PublicationPlan {
   };
 
   std::vector<std::string> statements;
-  std::vector<PublishedUnit> units;   ///< which the statements publish
-  std::vector<std::string> cautions;  ///< to be logged when it is carried out
+  std::vector<PublishedUnit> units;  ///< which the statements publish
   std::vector<Obstacle> obstacles;
 };
 /// Plans to publish the units with the gap `unpublished` or `actions`. `losing`: those of streams that lose
 /// changes by it, see loses_changes(), otherwise the others.
 PublicationPlan plan_publications(const PublicationFacts& facts, bool losing);
-
-/// The problem of a partition whose changes have the name of a table above that of its stream.
-Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
-                           const PublishedStream& stream, const pg::TableName& root);
-
-/// SQL that publishes all rows and columns of a table that a publication has a row filter or a column list
-/// of.
-std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
-                      const pg::PublishedTable& table);
-
-/// SQL that gives tables a replica identity and publishes updates, too, of `table`: their own or their root.
-/// One transaction, so that no update is missing. Empty if that would not do.
-std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
-                                 const std::vector<const pg::PublishedTable*>& unidentified);
-
-/// The SQL of a plan, or other statements, as one text.
-std::string join_statements(const std::vector<std::string>& statements);
-/// The first names and how many more there are: `a, b, c, d, e and 2 more`.
-std::string shortened(const std::vector<std::string>& names);
-/// `"schema"."table"`.
-std::string quoted(const pg::TableName& table);
 
 }  // namespace tap::sync

@@ -11,6 +11,8 @@
 #include <tap/pg/quote.hpp>
 
 #include "blocked_updates.hpp"
+#include "publication_advice.hpp"
+#include "published_columns.hpp"
 
 namespace tap::sync {
 
@@ -19,19 +21,6 @@ namespace {
 using Gap = PublishedUnit::Gap;
 using Names = std::vector<std::string>;
 using Severity = PublicationFinding::Severity;
-
-bool contains(const Names& names, const std::string& name) {
-  return std::ranges::find(names, name) != names.end();
-}
-
-/// `p`, or `p, q`.
-std::string publications_of(const pg::PublishedTable& table) {
-  Names names;
-  for (const pg::PublishedAs& as : table.published) {
-    names.push_back(as.publication);
-  }
-  return fmt::format("{}", fmt::join(names, ", "));
-}
 
 class Problems {
  public:
@@ -111,7 +100,6 @@ class Problems {
     } else if (facts_.may_create) {
       add(Severity::note, first_subject(), {"it does not exist; the run creates it"});
     } else {
-      problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
       problem.fix =
           fmt::format("create it with {}{}", join_statements(plan.statements), facts_.alternative());
       add(Severity::error, first_subject(), problem);
@@ -134,8 +122,7 @@ class Problems {
       }
       if (!losing && facts_.may_create && !plan.units.empty()) {
         add(Severity::note, first_subject(),
-            {fmt::format("the run adds {} to it", shortened(tables_of(plan.units))),
-             fmt::format("{}", fmt::join(plan.cautions, "; "))});
+            {fmt::format("the run adds {} to it", shortened(tables_of(plan.units)))});
         continue;
       }
       add_unpublished(plan.units, [&](Problem& problem, const std::set<std::string>& streams) {
@@ -144,7 +131,6 @@ class Problems {
               "changes that its streams need are missing; publish it, then run with {}", refresh(streams));
           problem.fix = join_statements(plan.statements);
         } else {
-          problem.needed = fmt::format("{}", fmt::join(plan.cautions, "; "));
           problem.fix = join_statements(plan.statements) + facts_.alternative();
         }
       });
@@ -207,7 +193,16 @@ class Problems {
         return facts_.find(as.publication)->needs_identity();
       });
     });
-    if (unit.gap != Gap::none || unit.needs_updates || publishes_updates || unit.tables.empty()) {
+    if (unit.gap != Gap::none || unit.needs_updates || publishes_updates) {
+      return;
+    }
+    if (unit.root->is_partitioned && !unit.root->has_primary_key) {
+      add(Severity::warning, subject_of(*unit.stream),
+          {fmt::format(
+               "updates and deletes of {} are not published, because partitions that are created later "
+               "do not inherit a replica identity, so that the server would refuse their UPDATE and DELETE",
+               quoted(unit.root->name)),
+           "give it a primary key"});
       return;
     }
     std::vector<const pg::PublishedTable*> lacking;
@@ -234,13 +229,16 @@ class Problems {
     }
     const std::string subject = subject_of(*unit.stream);
     const std::string root = quoted(unit.root->name);
-    if (unit.needs_updates && (unit.root->identity.empty() || unit.root->is_full)) {
+    const auto publishes_updates = [&](const pg::PublishedAs& as) {
+      return facts_.find(as.publication)->needs_identity();
+    };
+    if (!unit.root->has_primary_key && std::ranges::any_of(unit.root->published, publishes_updates)) {
       add(Severity::note, subject,
           {fmt::format(
-               "partitions of {} do not inherit a primary key, and the server refuses UPDATE and DELETE "
-               "of a published table without a replica identity",
+               "partitions of {} do not inherit a replica identity, and the server refuses UPDATE and DELETE "
+               "of a published table without one",
                root),
-           "give each new partition a replica identity"});
+           "give it a primary key, or each new partition a replica identity when it is created"});
     }
     if (unit.root->published.empty()) {
       const pg::PublishedAs& as = unit.tables.front()->published.front();
@@ -251,7 +249,7 @@ class Problems {
     for (const pg::PublishedTable* table : unit.tables) {
       for (const pg::PublishedAs& as : table->published) {
         const auto listed = std::ranges::find(unit.stream->tables, as.table, &pg::PublishedTable::name);
-        if (unit.needs_updates && listed != unit.stream->tables.end() &&
+        if (publishes_updates(as) && listed != unit.stream->tables.end() &&
             (listed->identity != table->identity || listed->is_full != table->is_full)) {
           add(Severity::warning, subject,
               {fmt::format(
@@ -267,55 +265,26 @@ class Problems {
   }
 
   void check_stream(const PublishedStream& stream) {
-    Names listed_out;
-    Names generated;
-    const pg::PublishedTable* incomplete = nullptr;
     for (const pg::PublishedTable& table : stream.tables) {
       if (table.is_partitioned || table.published.empty()) {
         continue;
       }
-      if (!check_name(stream, table) || !check_equal_columns(stream, table)) {
+      if (!check_name(stream, table)) {
+        return;
+      }
+      if (const auto unequal = unequal_columns(facts_, stream, table)) {
+        findings_.push_back(*unequal);
         return;
       }
       if (const auto problem = blocked_updates(facts_, table)) {
         add(Severity::breaks_source, subject_of(stream), *problem);
       }
-      if (!check_keys(stream, table)) {
+      if (const auto unpublished = unpublished_key(facts_, stream, table)) {
+        findings_.push_back(*unpublished);
         return;
       }
-      const pg::PublishedAs& as = table.published.front();
-      for (const std::string& column : stream.columns) {
-        if (incomplete != nullptr && incomplete != &table) {
-          break;
-        }
-        if (!contains(table.columns, column) || contains(as.columns, column) ||
-            contains(table.virtuals, column)) {
-          continue;
-        }
-        (contains(table.generated, column) ? generated : listed_out).push_back(column);
-        incomplete = &table;
-      }
     }
-    if (!listed_out.empty()) {
-      const pg::PublishedAs& as = incomplete->published.front();
-      add(Severity::warning, subject_of(stream),
-          {fmt::format(
-               "columns {} are not in the column list of publication {}: they are read from the table "
-               "after each change",
-               fmt::join(listed_out, ", "), as.publication),
-           "publish all columns", republish(facts_, as, *incomplete)});
-    }
-    if (!generated.empty()) {
-      const pg::PublishedAs& as = incomplete->published.front();
-      add(Severity::note, subject_of(stream),
-          {fmt::format(
-               "generated columns {} are not published: they are read from the table after each change",
-               fmt::join(generated, ", ")),
-           facts_.version.publishes_generated_columns() ? "publish them" : "",
-           facts_.version.publishes_generated_columns()
-               ? pg::set_option(as.publication, "publish_generated_columns", "stored")
-               : ""});
-    }
+    std::ranges::move(columns_to_read(facts_, stream), std::back_inserter(findings_));
   }
 
   /// Changes must have the name of a table of the stream.
@@ -328,58 +297,6 @@ class Problems {
       }
     }
     return true;
-  }
-
-  /// Changes must have the key columns of the records.
-  bool check_keys(const PublishedStream& stream, const pg::PublishedTable& table) {
-    const pg::PublishedAs& as = table.published.front();
-    const auto key = std::ranges::find_if(stream.keys, [&](const std::string& column) {
-      return contains(table.columns, column) && !contains(as.columns, column);
-    });
-    if (key == stream.keys.end()) {
-      return true;
-    }
-    const std::string then =
-        facts_.loses_changes(stream) ? fmt::format(", then run with --full-refresh {}", stream.id) : "";
-    Problem problem{
-        fmt::format("publication {} does not publish key column {} of {}, so that records would "
-                    "have no key",
-                    as.publication, *key, quoted(table.name))};
-    const bool is_generated = contains(table.generated, *key);
-    if (as.has_column_list) {
-      problem.needed = "publish all columns" + then;
-      problem.fix = republish(facts_, as, table);
-    } else if (is_generated && facts_.version.publishes_generated_columns()) {
-      problem.needed = "publish it" + then;
-      problem.fix = pg::set_option(as.publication, "publish_generated_columns", "stored");
-    } else {
-      problem.needed = fmt::format("it is a {}generated column", is_generated ? "" : "virtual ");
-      problem.fix =
-          "set the stream's replication-method to FULL_TABLE, or set logical_decoding_plugin to wal2json, if "
-          "the server has it";
-    }
-    add(Severity::error, subject_of(stream), problem, {stream.id});
-    return false;
-  }
-
-  bool check_equal_columns(const PublishedStream& stream, const pg::PublishedTable& table) {
-    const auto& published = table.published;
-    const auto other = std::ranges::find_if(
-        published, [&](const pg::PublishedAs& as) { return as.columns != published.front().columns; });
-    if (other == published.end()) {
-      return true;
-    }
-    const bool is_first = published.front().has_column_list && !other->has_column_list;
-    const pg::PublishedAs& smaller =
-        is_first || other->columns.size() > published.front().columns.size() ? published.front() : *other;
-    add(Severity::error, subject_of(stream),
-        {fmt::format("publications {} publish different columns of {}, which the server refuses",
-                     publications_of(table), quoted(table.name)),
-         "publish the same columns in both",
-         smaller.has_column_list
-             ? republish(facts_, smaller, table)
-             : pg::set_option(smaller.publication, "publish_generated_columns", "stored")});
-    return false;
   }
 
   void check_truncates() {

@@ -14,6 +14,7 @@
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
+#include "publication_advice.hpp"
 #include "publication_plan.hpp"
 #include "publication_problems.hpp"
 #include "sync/bookmark_lsn.hpp"
@@ -205,9 +206,6 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
     }
     for (const std::string& statement : plan.statements) {
       log::info("changed publications: {}", statement);
-    }
-    for (const std::string& caution : plan.cautions) {
-      log::warn("{}", caution);
     }
   }
 }

@@ -52,6 +52,7 @@ struct PublishedTable {
   bool has_children = false;    ///< by table inheritance, not as partitions
   bool is_publishable = false;  ///< false for unlogged, temporary and foreign tables
 
+  bool has_primary_key = false;        ///< not a deferrable one; new partitions inherit only that
   bool is_full = false;                ///< REPLICA IDENTITY FULL
   std::vector<std::string> identity;   ///< the columns of the replica identity; all for FULL
   std::vector<std::string> columns;    ///< all columns

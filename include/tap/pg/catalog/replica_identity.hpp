@@ -19,7 +19,10 @@ struct ReplicaIdentity {
   bool is_logged = true;              ///< false for UNLOGGED
   std::vector<std::string> identity;  ///< the columns that a DELETE in WAL has
   bool is_full = false;               ///< REPLICA IDENTITY FULL: `identity` is every column
-  bool defers_keys = false;           ///< two rows may have the same key within a transaction
+  /// With REPLICA IDENTITY FULL the server would refuse UPDATE and DELETE, because a publication leaves out
+  /// columns of the table: by a column list (15+), or generated ones (18+).
+  bool refuses_full = false;
+  bool defers_keys = false;  ///< two rows may have the same key within a transaction
 };
 
 /// Returns for each table the table itself, first, and all its partitions and child tables; nothing for a

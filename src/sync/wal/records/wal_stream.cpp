@@ -138,10 +138,16 @@ void WalStream::warn_of_left_out(const std::vector<ChangeColumn*>& left_out, con
   }
   if (const ChangeColumn* const column = find_first(true);
       column != nullptr && !std::exchange(has_warned_of_unchanged, true)) {
+    const auto table = std::ranges::find_if(tables, [&](const pg::ReplicaIdentity& known) {
+      return known.name.schema == change.schema && known.name.table == change.table;
+    });
+    const bool refuses_full = table == tables.end() ? tables.front().refuses_full : table->refuses_full;
     log::warn(
-        "{}: column {} is left out of records of updates that do not change it, since WAL does not have it; "
-        "run ALTER TABLE {} REPLICA IDENTITY FULL",
-        plan.stream.id, column->name, pg::quote_qualified(change.schema, change.table));
+        "{}: column {} is left out of records of updates that do not change it, since WAL does not have it{}",
+        plan.stream.id, column->name,
+        refuses_full ? ""
+                     : fmt::format("; run ALTER TABLE {} REPLICA IDENTITY FULL",
+                                   pg::quote_qualified(change.schema, change.table)));
   }
 }
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "publication_advice.hpp"
+
+#include <algorithm>
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include <tap/pg/quote.hpp>
+
+namespace tap::sync {
+
+std::string quoted(const pg::TableName& table) {
+  return pg::quote_qualified(table.schema, table.table);
+}
+
+std::string join_statements(const std::vector<std::string>& statements) {
+  return fmt::format("{}", fmt::join(statements, "; "));
+}
+
+std::string shortened(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 5;
+  if (names.size() <= most) {
+    return fmt::format("{}", fmt::join(names, ", "));
+  }
+  return fmt::format("{} and {} more", fmt::join(names.begin(), names.begin() + most, ", "),
+                     names.size() - most);
+}
+
+bool may_be_full(const PublicationFacts& facts, const pg::PublishedTable& table) {
+  return std::ranges::all_of(table.published, [&](const pg::PublishedAs& as) {
+    const pg::Publication* const publication = facts.find(as.publication);
+    const bool is_checked = as.has_column_list || facts.version.publishes_generated_columns();
+    return !is_checked || publication == nullptr || !publication->needs_identity() ||
+           as.columns.size() == table.columns.size();
+  });
+}
+
+std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
+                      const pg::PublishedTable& table) {
+  const pg::Member member{as.table, table.has_children && as.table == table.name};
+  std::vector<std::string> statements = {"BEGIN", pg::drop_tables(as.publication, {member}),
+                                         pg::add_tables(as.publication, {member}), "COMMIT"};
+  const pg::Publication* const publication = facts.find(as.publication);
+  const bool has_generated_identity = std::ranges::any_of(table.identity, [&](const std::string& column) {
+    return std::ranges::find(table.generated, column) != table.generated.end();
+  });
+  if (has_generated_identity && facts.version.publishes_generated_columns() && publication != nullptr &&
+      !publication->generated_columns) {  // only a column list could contain it
+    statements.insert(statements.begin() + 1,
+                      pg::set_option(as.publication, "publish_generated_columns", "stored"));
+  }
+  return join_statements(statements);
+}
+
+std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
+                                 const std::vector<const pg::PublishedTable*>& unidentified) {
+  const std::string& first = facts.names.front();
+  const std::string inserts = inserts_publication(first);
+  const pg::Publication* const publication = facts.find(first);
+  const bool lacks_generated = facts.version.publishes_generated_columns() && publication != nullptr &&
+                               !publication->generated_columns;
+  std::vector<std::string> statements = {"BEGIN"};
+  for (const pg::PublishedTable* each : unidentified) {
+    if (!each->virtuals.empty() || (lacks_generated && !each->generated.empty())) {
+      return "";  // the server would still refuse UPDATE and DELETE
+    }
+    statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(each->name)));
+  }
+  const pg::Member member{table.name, table.has_children};
+  statements.push_back(pg::add_tables(first, {member}));
+  const auto old = std::ranges::find(table.published, inserts, &pg::PublishedAs::publication);
+  if (old != table.published.end() && old->member == table.name) {
+    statements.push_back(pg::drop_tables(inserts, {member}));
+  }
+  statements.emplace_back("COMMIT");
+  return join_statements(statements);
+}
+
+Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
+                           const PublishedStream& stream, const pg::TableName& root) {
+  return {
+      fmt::format("publication {} sends changes of {} under the name of {}, so that stream {} receives none",
+                  publication, quoted(stream.tables.front().name), quoted(root), stream.id),
+      fmt::format(
+          "deselect the stream, or publish partitions under their own names{}",
+          facts.loses_changes(stream) ? fmt::format(", and run with --full-refresh {}", stream.id) : ""),
+      pg::set_option(publication, "publish_via_partition_root", "false")};
+}
+
+}  // namespace tap::sync

@@ -843,6 +843,31 @@ class FindingsTest(PublicationTest):
             ],
         )
 
+    def test_empty_publication_that_is_younger_than_the_slot(self):
+        """Dropping it loses nothing, unlike skipping the changes before it."""
+        self.publish("FOR TABLE t")
+        self.make_slot()
+        catalog = self.catalog("t")
+        state = self.sync(catalog).last_state
+        self.sql("INSERT INTO {s}.t VALUES (1)")
+        self.publish("WITH (publish = 'insert, truncate')", self.inserts)
+        drop = f'drop it, since it publishes no table: DROP PUBLICATION "{self.inserts}"'
+        self.assertEqual(
+            self.findings(catalog, f"publication {self.inserts}", state),
+            [
+                f"warning it may have been created after replication slot {self.slot}, which then "
+                f"lacks older changes; unless it was only altered, {drop}"
+            ],
+        )
+        if self.server.version < (18,):  # 18 ignores a missing publication
+            result = self.sync(catalog, state, expect=4)
+            self.assertIn(
+                f"in replication slot {self.slot}, which cannot be read without it; {drop}",
+                result.stderr,
+            )
+        self.sql(drop.partition(": ")[2])
+        self.assertEqual(len(self.sync(catalog, state).records()), 1)
+
     def test_publications_do_not_matter_to_wal2json(self):
         self.make_slot(plugin="wal2json")
         subject = f"publication {self.publication}"

@@ -148,15 +148,6 @@ constexpr const char* kWithFilters = R"sql(
        END AS column_list
 )sql";
 
-// $1: publications, $2: slot. age() is larger for older transactions.
-constexpr const char* kNewer = R"sql(
-SELECT p.pubname AS name
-  FROM pg_catalog.pg_publication p
-  JOIN pg_catalog.pg_replication_slots s ON s.slot_name = $2
- WHERE p.pubname = ANY ($1::text[]) AND pg_catalog.age(p.xmin) <= pg_catalog.age(s.catalog_xmin)
- ORDER BY p.pubname
-)sql";
-
 bool contains(const Names& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -366,16 +357,6 @@ std::vector<PublishedTable> unidentified_tables(Connection& connection,
     }
   }
   return tables;
-}
-
-std::vector<std::string> publications_newer_than_slot(Connection& connection,
-                                                      const std::vector<std::string>& publications,
-                                                      const std::string& slot) {
-  std::vector<std::string> names;
-  for (const Row row : connection.query(kNewer, {array_text(publications), slot})) {
-    names.push_back(row.text("name"));
-  }
-  return names;
 }
 
 }  // namespace tap::pg

@@ -8,8 +8,10 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
+#include <tap/pg/catalog/publication_age.hpp>
 #include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/catalog/slots.hpp>
+#include <tap/pg/quote.hpp>
 #include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
@@ -210,6 +212,18 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
   }
 }
 
+std::optional<std::string> drop_advice(pg::Connection& connection,
+                                       const std::vector<std::string>& publications,
+                                       const std::string& newer) {
+  const bool is_inserts = std::ranges::any_of(
+      publications, [&](const std::string& name) { return inserts_publication(name) == newer; });
+  if (!is_inserts || pg::empty_publications(connection, {newer}).empty()) {
+    return std::nullopt;
+  }
+  return fmt::format("drop it, since it publishes no table: DROP PUBLICATION {}",
+                     pg::quote_identifier(newer));
+}
+
 void wait_for_open_transactions(pg::Connection& connection) {
   constexpr std::chrono::milliseconds poll{100};
   const pg::Result now = connection.query(
@@ -237,14 +251,16 @@ std::vector<PublicationFinding> publication_findings(pg::Connection& connection,
   const PublicationFacts facts = look_up(connection, config, database, streams, slot, true);
   std::vector<PublicationFinding> findings = publication_problems(facts);
   if (slot) {
-    for (const std::string& name :
-         pg::publications_newer_than_slot(connection, with_inserts_publications(facts.names), *slot)) {
+    const Names names = with_inserts_publications(facts.names);
+    for (const std::string& name : pg::publications_newer_than_slot(connection, names, *slot)) {
+      const auto drop = drop_advice(connection, names, name);
       findings.push_back(
           {Severity::warning,
            "publication " + name,
            {fmt::format("it may have been created after replication slot {}, which then lacks older changes",
                         *slot),
-            "unless it was only altered, create the slot again and run with --full-refresh"}});
+            "unless it was only altered, " +
+                drop.value_or("create the slot again and run with --full-refresh")}});
     }
   }
   return findings;

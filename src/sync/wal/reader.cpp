@@ -9,6 +9,7 @@
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "sync/bookmark.hpp"
@@ -201,14 +202,21 @@ void WalReader::switch_to_text(const char* reason) {
   wants_new_connections_ = true;
 }
 
-void WalReader::refuse_publication(const pg::Connection& connection, const ReplicationError& error) const {
+void WalReader::refuse_publication(pg::Connection& connection, const ReplicationError& error) const {
+  std::string remedy =
+      fmt::format("to skip them, {}, then run with --full-refresh for the streams of database {}",
+                  skip_remedy(source_, connection.version()), source_.database);
+  for (const std::string& name : source_.publications) {
+    const bool is_it = std::string_view(error.what()).find('"' + name + '"') != std::string_view::npos;
+    if (const auto drop = is_it ? drop_advice(connection, source_.publications, name) : std::nullopt) {
+      remedy = *drop;
+    }
+  }
   throw Error(
       ExitCode::log_based_unprepared,
       fmt::format("{}: the publication is newer than the changes after {} in replication slot {}, which "
-                  "cannot be read without it; to skip them, {}, then run with --full-refresh for the streams "
-                  "of database {}",
-                  error.what(), to_text(positions_.received_lsn()), source_.slot,
-                  skip_remedy(source_, connection.version()), source_.database));
+                  "cannot be read without it; {}",
+                  error.what(), to_text(positions_.received_lsn()), source_.slot, remedy));
 }
 
 /// The change may be of a table that is not selected. The server leaves such tables out if it is told which

@@ -80,11 +80,4 @@ bool may_publish_updates(const PublishedTable& table, ServerVersion version, boo
 std::vector<PublishedTable> unidentified_tables(Connection& connection,
                                                 const std::vector<Publication>& publications);
 
-/// The publications that may have been created or altered after the position of the slot, whose older changes
-/// cannot be read with them. Adding a table to a publication does not count. Throws as Connection::query()
-/// does.
-std::vector<std::string> publications_newer_than_slot(Connection& connection,
-                                                      const std::vector<std::string>& publications,
-                                                      const std::string& slot);
-
 }  // namespace tap::pg

@@ -63,6 +63,12 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
                                         const std::vector<StreamToPublish>& streams,
                                         const std::optional<std::string>& slot);
 
+/// Advice to drop one of these publications, which is newer than the slot; nothing unless it is a publication
+/// without updates that publishes no table. Throws what Connection::query() does.
+std::optional<std::string> drop_advice(pg::Connection& connection,
+                                       const std::vector<std::string>& publications,
+                                       const std::string& newer);
+
 /// Waits for all transactions that are open now. pgoutput does not send changes that were made before their
 /// table was published, even if their transaction commits later: a copy must contain them, so that it must
 /// not begin before, unless a new slot or an exported snapshot has waited already. Works on a standby, too.

@@ -66,7 +66,7 @@ class PipelineTest(SchemaTest):
         self.check_equal("t")
         self.assertEqual(
             sorted(file.name for file in self.path.iterdir()),
-            ["catalog.json", "config.json", "lock", "state.json"],
+            ["catalog.json", "config.json", "lock", "state.json", "summary.json"],
         )
 
     def test_runs_do_not_overlap(self):

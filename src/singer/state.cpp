@@ -36,6 +36,7 @@ constexpr BookmarkKey kBookmarkKeys[] = {
     {"lsn", is_whole_number, "a whole number"},
     {"last_replication_method", is_text, "text"},
     {"replication_key", is_text, "text"},
+    {"replication_key_set_at", is_whole_number, "a whole number"},
     {"replication_key_value", is_scalar, "a number, text, true or false"},
 };
 

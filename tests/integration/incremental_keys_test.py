@@ -173,7 +173,7 @@ class KeyTypesTest(IncrementalTest):
                     f'"{self.id_of(table)}":{{"last_replication_method":"INCREMENTAL",'
                     f'"replication_key":"k","version":{version},'
                     f'"replication_key_value":{bookmark}}}',
-                    first.last_state,
+                    re.sub(r',"replication_key_set_at":\d+', "", first.last_state),
                 )
                 self.assertCountEqual(
                     self.ids(second, table), [1, 6] if high is None else [1, 6, 4]

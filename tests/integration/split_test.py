@@ -237,6 +237,37 @@ class MergeTest(unittest.TestCase):
             self.assertEqual((stdout, stderr), ("", f"CRITICAL {text}\n"))
 
 
+class TextKeyTest(SchemaTest):
+    database = "split_text_key"
+
+    def test_states_with_a_text_key_can_be_merged(self):
+        """Only the server knows its collation; each part keeps the old bookmark of the other."""
+        self.sql(
+            "CREATE TABLE {s}.a (id text PRIMARY KEY); CREATE TABLE {s}.b (id text PRIMARY KEY);"
+            "INSERT INTO {s}.a VALUES ('b'); INSERT INTO {s}.b VALUES ('b')"
+        )
+        catalog = self.catalog(method="INCREMENTAL", key="id")
+        state = self.sync(catalog).last_state
+        for new in ("B1", "a2", "c3"):
+            self.sql(f"DELETE FROM {{s}}.a; INSERT INTO {{s}}.a VALUES ('c{new}')")
+            states = [
+                self.sync(
+                    tap.select(self.deselected(catalog), table, method="INCREMENTAL", key="id"),
+                    state,
+                ).last_state
+                for table in "ab"
+            ]
+            state = merge(states)
+            self.assertEqual(self.bookmark(state, "a")["replication_key_value"], f"c{new}")
+
+    @staticmethod
+    def deselected(catalog):
+        catalog = json.loads(json.dumps(catalog))
+        for entry in catalog["streams"]:
+            tap.metadata(entry)["selected"] = False
+        return catalog
+
+
 class InterruptedPartsTest(unittest.TestCase):
     """The destination equals the source after interrupted runs of the parts."""
 

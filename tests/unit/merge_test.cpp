@@ -108,6 +108,15 @@ TEST_CASE("bookmarks of one version with different methods cannot be compared") 
         R"(their replication methods are "INCREMENTAL" and "FULL_TABLE")");
 }
 
+TEST_CASE("a bookmark of another tap is older than what our run has made of it") {
+  CHECK(compare(
+            R"({"replication_key":"k","replication_key_value":5})",
+            R"({"replication_key":"k","replication_key_value":6,"last_replication_method":"INCREMENTAL"})") ==
+        '<');
+  CHECK(compare(R"({"replication_key":"_sdc_lsn","replication_key_value":5})",
+                R"({"lsn":6,"last_replication_method":"LOG_BASED"})") == '<');
+}
+
 TEST_CASE("bookmarks of log-based streams are compared by LSN") {
   CHECK(compare(R"({"version":1,"lsn":9})", R"({"version":1,"lsn":10})") == '<');
   CHECK(compare(R"({"version":1,"lsn":9,"sequence":2})", R"({"version":1,"lsn":9,"sequence":1})") == '=');
@@ -148,6 +157,7 @@ TEST_CASE("bookmarks of incremental streams are compared by the key's value") {
   CHECK(compare_keys(R"("08:15:30")", R"("12:00:00.5")") == '<');
   CHECK(compare_keys(R"("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")",
                      R"("b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")") == '<');
+  CHECK(compare_keys(R"("12:00:00+02:00")", R"("12:00:00+01:00")") == '?');
   CHECK(compare_keys(R"("10")", R"("9")") == '?');
   CHECK(compare_keys(R"("infinity")", R"("2026-01-31T08:15:30+00:00")") == '?');
   CHECK(compare_keys(R"("0044-03-15 BC")", R"("0044-03-15T00:00:00+00:00")") == '?');
@@ -157,6 +167,21 @@ TEST_CASE("bookmarks of incremental streams are compared by the key's value") {
   CHECK(reason(R"({"version":1,"replication_key":"k","replication_key_value":5})",
                R"({"version":1,"replication_key":"l","replication_key_value":5})") ==
         R"(their replication keys are "k" and "l")");
+}
+
+TEST_CASE("bookmarks whose order only the server knows have a time") {
+  Json bookmark = parse_json(R"({"version":1,"replication_key":"k"})", "b");
+  sync::set_key_value(bookmark, 5);
+  CHECK(to_text(bookmark) == R"({"version":1,"replication_key":"k","replication_key_value":5})");
+  sync::set_key_value(bookmark, "a");
+  const Json first = bookmark;
+  const auto set_at = [](const Json& of) { return of.at("replication_key_set_at").get<std::int64_t>(); };
+  CHECK(set_at(first) > 1'700'000'000'000);
+  sync::set_key_value(bookmark, "a");
+  CHECK(bookmark == first);
+  sync::set_key_value(bookmark, "B");
+  CHECK(set_at(bookmark) > set_at(first));
+  CHECK(compare(to_text(first), to_text(bookmark)) == '<');
 }
 
 TEST_CASE("of three states the one that is newer than both others counts") {

@@ -15,6 +15,7 @@
 #include <tap/sync/validation.hpp>
 
 #include "sync/bookmark.hpp"
+#include "sync/parts/bookmark_order.hpp"
 
 namespace tap::sync {
 
@@ -221,7 +222,7 @@ void Incremental::save_key() {
   }
   Buffer json;
   (*bookmark_encoder_)(last_key_, json);
-  output_.bookmark()["replication_key_value"] = bookmark_value(json.view());
+  set_key_value(output_.bookmark(), bookmark_value(json.view()));
   has_key_ = false;  // the next attempt may have another encoder
 }
 

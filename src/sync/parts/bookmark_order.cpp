@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -15,6 +16,8 @@ namespace tap::sync {
 namespace {
 
 using Order = std::partial_ordering;
+
+constexpr const char* kKeySetAt = "replication_key_set_at";  // in milliseconds since 1970; never decreases
 
 BookmarkOrder unordered(std::string reason) {
   return {Order::unordered, std::move(reason)};
@@ -102,7 +105,12 @@ BookmarkOrder compare_keys(const Json& a, const Json& b) {
   if (first.is_null() || second.is_null() || first == second) {
     return {second.is_null() <=> first.is_null()};
   }
-  const Order order = compare_key_values(first, second);
+  Order order = compare_key_values(first, second);
+  const Json time_a = member(a, kKeySetAt);
+  const Json time_b = member(b, kKeySetAt);
+  if (order == Order::unordered && time_a.is_number_integer() && time_b.is_number_integer()) {
+    order = time_a.get<std::int64_t>() <=> time_b.get<std::int64_t>();
+  }
   return {order, order == Order::unordered ? fmt::format("only the server knows the order of {} and {}",
                                                          to_text(first), to_text(second))
                                            : ""};
@@ -119,10 +127,30 @@ BookmarkOrder compare_generations(const Json& a, const Json& b, double first, do
 
 }  // namespace
 
-BookmarkOrder compare_bookmarks(const Json& a, const Json& b) {
-  if (a == b) {
-    return {Order::equivalent};
+void set_key_value(Json& bookmark, Json value) {
+  const bool has_order = compare_key_values(value, value) != Order::unordered;
+  const bool is_new = member(bookmark, "replication_key_value") != value;
+  bookmark["replication_key_value"] = std::move(value);
+  if (!has_order && is_new) {
+    const Json before = member(bookmark, kKeySetAt);
+    bookmark[kKeySetAt] = next_version(before.is_number_integer() ? before.get<std::int64_t>() : 0);
   }
+}
+
+namespace {
+
+/// A bookmark that may be of another tap, in our form.
+Json normalized(const Json& bookmark) {
+  Json ours = bookmark;
+  if (member(ours, "replication_key") == "_sdc_lsn" && !ours.contains("lsn")) {  // of the SDK
+    ours["lsn"] = member(ours, "replication_key_value");
+    ours.erase("replication_key");
+    ours.erase("replication_key_value");
+  }
+  return ours;
+}
+
+BookmarkOrder compare_normalized(const Json& a, const Json& b) {
   const auto first = generation(a);
   const auto second = generation(b);
   if (is_empty(a) || is_empty(b)) {
@@ -135,7 +163,8 @@ BookmarkOrder compare_bookmarks(const Json& a, const Json& b) {
     return compare_generations(a, b, *first, *second);
   }
   const Json method = member(a, "last_replication_method");
-  if (const Json other = member(b, "last_replication_method"); method != other) {
+  const Json other = member(b, "last_replication_method");
+  if (!method.is_null() && !other.is_null() && method != other) {
     return unordered(fmt::format("their replication methods are {} and {}", to_text(method), to_text(other)));
   }
   if (a.contains("replication_key_value") || b.contains("replication_key_value")) {
@@ -147,6 +176,12 @@ BookmarkOrder compare_bookmarks(const Json& a, const Json& b) {
     return {stage_a <=> stage_b};
   }
   return stage_a == Stage::copying ? compare_copies(a, b) : compare_lsns(a, b);
+}
+
+}  // namespace
+
+BookmarkOrder compare_bookmarks(const Json& a, const Json& b) {
+  return a == b ? BookmarkOrder{Order::equivalent} : compare_normalized(normalized(a), normalized(b));
 }
 
 }  // namespace tap::sync

@@ -18,6 +18,10 @@ struct BookmarkOrder {
 /// differ in nothing that matters are equivalent.
 BookmarkOrder compare_bookmarks(const Json& a, const Json& b);
 
+/// Stores a new value of the replication key in a bookmark. If only the server knows the order of such
+/// values, stores the time, too, so that bookmarks can be compared.
+void set_key_value(Json& bookmark, Json value);
+
 /// Compares two values of a replication key. Unordered if only the server knows their order, as that of text
 /// in a collation.
 std::partial_ordering compare_key_values(const Json& a, const Json& b);

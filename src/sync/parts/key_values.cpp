@@ -85,10 +85,7 @@ bool has_order_of_bytes(std::string_view text) {
   if (is_hexadecimal && text.size() == uuid && std::ranges::count(text, '-') == 4) {
     return true;
   }
-  std::string shape = shape_of(text);
-  if (shape.ends_with("+00:00")) {
-    shape.resize(shape.size() - utc.size());
-  }
+  const std::string shape = shape_of(text.ends_with(utc) ? text.substr(0, text.size() - utc.size()) : text);
   const std::string_view start = shape.starts_with(timestamp) ? timestamp : time;
   if (!shape.starts_with(start)) {
     return false;

@@ -313,8 +313,8 @@ const auto kSettings = std::to_array<Setting>({
 });
 
 constexpr auto kWithoutEffect = std::to_array<std::string_view>(
-    {"itersize", "frequency_in_minutes", "stream_maps", "stream_map_config", "faker_config",
-     "flattening_enabled", "flattening_max_depth", "batch_config", "dates_as_string", "ssl_storage_directory",
+    {"itersize", "frequency_in_minutes", "stream_map_config", "faker_config", "flattening_enabled",
+     "flattening_max_depth", "batch_config", "dates_as_string", "ssl_storage_directory",
      "log_based_single_connection", "auto_bootstrap_log_based", "emit_activate_version_messages"});
 
 /// True if the value requests the feature: the other taps ignore false and empty values, too.
@@ -323,7 +323,20 @@ bool is_filled(const Json& value) {
   return !value.empty() && !blank && value != false;
 }
 
+/// True if a stream map changes something: it may remove or hide values, so that a run must not ignore it.
+bool is_mapping(const Json& value) {
+  const Json maps =
+      value.is_string() ? Json::parse(value.get_ref<const std::string&>(), nullptr, false) : value;
+  if (!maps.is_object()) {
+    return is_filled(value);
+  }
+  return std::ranges::any_of(maps, [](const Json& map) { return !map.is_object() || !map.empty(); });
+}
+
 constexpr auto kMissing = std::to_array<MissingSetting>({
+    {"stream_maps", is_mapping,
+     "remove the key and put a mapper such as meltano-map-transformer between tap and target, which has the "
+     "same setting"},
     {"stream_options", is_filled, ""},
 });
 

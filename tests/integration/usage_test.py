@@ -396,6 +396,17 @@ class WarningsTest(unittest.TestCase):
             'WARNING config.json: "stream_options" is not supported and is ignored',
         )
 
+    def test_stream_maps(self):
+        """They may hide values, so that a run without them could send too much."""
+        for stream_maps in ({"a": {"email": "md5(email)"}}, {"a": None}, '{"a": {"b": null}}'):
+            result = tap.run({**CONFIG, "stream_maps": stream_maps}, catalog=EMPTY_CATALOG, expect=2)
+            self.assertEqual(
+                result.stderr,
+                'CRITICAL config.json: "stream_maps" is not supported; remove the key and put a '
+                "mapper such as meltano-map-transformer between tap and target, which has the same "
+                "setting\n",
+            )
+
     def test_unsupported_settings_that_are_off(self):
         off = {
             "ssh_tunnel": {"enable": False, "host": "h"},
@@ -405,7 +416,7 @@ class WarningsTest(unittest.TestCase):
             "sqlalchemy_url": "",
             "use_secondary": "false",
             "stream_options": {},
-            "stream_maps": {"a": {}},
+            "stream_maps": '{"a": {}}',
         }
         result = tap.run({**CONFIG, **off}, catalog=EMPTY_CATALOG)
         self.assertNotIn("WARNING", result.stderr)

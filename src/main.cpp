@@ -19,6 +19,7 @@
 #include <tap/singer/writer.hpp>
 #include <tap/sync/parts/merge.hpp>
 #include <tap/sync/parts/part.hpp>
+#include <tap/sync/row_filter.hpp>
 #include <tap/sync/run.hpp>
 #include <tap/sync/slots/commands.hpp>
 #include <tap/sync/summary.hpp>
@@ -63,6 +64,9 @@ ExitCode sync_streams(const cli::Options& options, sync::RunReport& report) {
   singer::State state = options.state ? singer::load_state(*options.state) : singer::State();
   std::vector<singer::Stream> catalog =
       options.catalog ? singer::load_catalog(*options.catalog) : std::vector<singer::Stream>();
+  for (const Problem& problem : sync::unused_row_filters(config, catalog)) {
+    log::warn("{}", to_text(problem));
+  }
   sync::FullRefresh refresh = options.refresh;
   singer::Writer writer(STDOUT_FILENO);
   if (options.part) {

@@ -64,7 +64,13 @@ class Checker {
     if (!request_.catalog) {
       return;
     }
-    report_.attempt("catalog", [&] { plan(singer::load_catalog(*request_.catalog)); });
+    report_.attempt("catalog", [&] {
+      const std::vector<singer::Stream> catalog = singer::load_catalog(*request_.catalog);
+      plan(catalog);
+      for (const Problem& problem : sync::unused_row_filters(config_, catalog)) {
+        report_.warning("catalog", problem);
+      }
+    });
     for (const sync::StreamPlan& stream : plan_) {
       by_database_[stream.database].push_back(&stream);
     }

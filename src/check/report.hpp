@@ -43,8 +43,10 @@ class Report {
                          "SET LOCAL statement_timeout = '60s'");
       try {
         step();
-      } catch (const pg::ServerError&) {
-        connection.execute("ROLLBACK");
+      } catch (const Error&) {
+        if (connection.is_in_transaction()) {
+          connection.execute("ROLLBACK");
+        }
         throw;
       }
       connection.execute("ROLLBACK");

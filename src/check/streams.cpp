@@ -33,13 +33,13 @@ class StreamCheck {
         subject_("stream " + stream_.id),
         name_(pg::quote_qualified(stream_.schema_name, stream_.table)) {}
 
-  void run(const pg::Connection& connection) {
+  void run(pg::Connection& connection) {
     const std::size_t before = report_.findings().size();
     report_.attempt(subject_, [&] {
       if (table_.oid == 0) {
         pg::refuse_missing_table(connection, {stream_.schema_name, stream_.table});
       }
-      check_privileges();
+      const bool may_read = check_privileges();
       sync::synced_columns(plan_, table_.columns, warn());
       if (plan_.method == ReplicationMethod::incremental) {
         check_replication_key();
@@ -49,6 +49,9 @@ class StreamCheck {
         sync::warn_of_missing_changes(plan_, table_.logged, warn());
       }
       check_key();
+      if (may_read && !plan_.where.empty()) {
+        check_row_filter(connection);
+      }
     });
     if (report_.findings().size() == before) {
       const auto& key = stream_.key_properties;
@@ -67,7 +70,8 @@ class StreamCheck {
     return plan_.method == ReplicationMethod::incremental ? name + " by " + *stream_.replication_key : name;
   }
 
-  void check_privileges() {
+  /// False if the role may not read the stream's columns.
+  bool check_privileges() {
     if (!table_.may_use_schema) {
       const std::string schema = pg::quote_identifier(stream_.schema_name);
       report_.error(subject_,
@@ -99,6 +103,7 @@ class StreamCheck {
                       {fmt::format("row-level security of {} hides rows from {}", name_, table_.role),
                        "unless this is intended", fmt::format("ALTER ROLE {} BYPASSRLS", table_.role)});
     }
+    return table_.may_use_schema && denied.empty();
   }
 
   void check_replication_key() {
@@ -115,6 +120,19 @@ class StreamCheck {
                        key.name),
            "", fmt::format("CREATE INDEX {}ON {} ({})", how, name_, pg::quote_identifier(key.name))});
     }
+  }
+
+  /// Planning a query takes a lock on the table, for which a check does not wait.
+  void check_row_filter(pg::Connection& connection) {
+    report_.read(connection, subject_, [&] {
+      connection.execute("SET LOCAL lock_timeout = '10ms'");
+      try {
+        sync::require_valid_row_filter(connection, plan_);
+      } catch (const pg::ServerError& error) {
+        report_.warning(
+            subject_, {fmt::format("cannot check the row filter: {}", error.what()), "run the check again"});
+      }
+    });
   }
 
   void check_key() {

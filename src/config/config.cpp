@@ -91,17 +91,14 @@ const Setting* find_setting(const std::string& key) {
   return found == all.end() ? nullptr : &*found;
 }
 
-/// True if the key belongs to a feature that this version does not have. Throws Error (ExitCode::usage) if a
-/// run without that feature would be wrong.
+/// True if the key belongs to a feature that this version does not have. Throws Error (ExitCode::usage) if
+/// the value uses the feature.
 bool is_unsupported(const std::string& source, const std::string& key, const Json& value) {
   const auto all = missing_settings();
   const auto missing = std::ranges::find(all, key, &MissingSetting::name);
   if (missing != all.end() && missing->is_used(value)) {
-    if (!missing->instead.empty()) {
-      throw Error(ExitCode::usage,
-                  fmt::format("{}: \"{}\" is not supported; {}", source, key, missing->instead));
-    }
-    log::warn("{}: \"{}\" is not supported and is ignored", source, key);
+    throw Error(ExitCode::usage,
+                fmt::format("{}: \"{}\" is not supported; {}", source, key, missing->instead));
   }
   return missing != all.end();
 }

@@ -27,9 +27,13 @@ bool read_whole(std::string_view text, Number& number) {
 
 }  // namespace
 
+std::string Reader::place() const {
+  return fmt::format("{}: \"{}\"", source_, key_);
+}
+
 void Reader::fail(const std::string& wanted) const {
   const std::string found = secret_ ? "something else" : to_text(value_);
-  throw Error(ExitCode::usage, fmt::format("{}: \"{}\" must be {}, but is {}", source_, key_, wanted, found));
+  throw Error(ExitCode::usage, fmt::format("{} must be {}, but is {}", place(), wanted, found));
 }
 
 std::string Reader::text() const {
@@ -106,6 +110,18 @@ std::vector<std::string> Reader::list() const {
     }
   }
   return names;
+}
+
+Json Reader::object() const {
+  Json object = value_;
+  if (value_.is_string()) {
+    const std::string_view text = trim(value_.get_ref<const std::string&>());
+    object = text.empty() ? Json::object() : parse_json(text, place());
+  }
+  if (!object.is_object()) {
+    fail("an object");
+  }
+  return object;
 }
 
 }  // namespace tap::config

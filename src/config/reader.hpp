@@ -28,6 +28,9 @@ class Reader {
   /// A JSON array of strings or comma-separated text; surrounding blanks and empty names are dropped.
   [[nodiscard]] std::vector<std::string> list() const;
 
+  /// An object or the JSON text of one; empty for blank text.
+  [[nodiscard]] Json object() const;
+
   /// The value that belongs to the word in `choices`.
   template <class Choice>
   Choice one_of(const std::vector<std::pair<std::string_view, Choice>>& choices) const {
@@ -42,6 +45,8 @@ class Reader {
     fail("one of " + names);
   }
 
+  /// File and key, for messages.
+  [[nodiscard]] std::string place() const;
   /// Throws the Error that says the value must be `wanted`.
   [[noreturn]] void fail(const std::string& wanted) const;
 

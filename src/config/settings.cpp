@@ -7,6 +7,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "row_filters.hpp"
+
 namespace tap::config {
 
 namespace {
@@ -203,6 +205,13 @@ const auto kSettings = std::to_array<Setting>({
      "Replication method of streams without `replication-method` metadata", set_default_method},
     {"include_schemas_in_destination_stream_name", "", "boolean", "false", "Name streams `<schema>_<table>`",
      [](Config& c, const Reader& v) { c.schema_in_stream_name = v.flag(); }},
+    {"where", "custom_where_clauses", "object", "",
+     "Row filters: `{\"schema.table\": \"SQL condition\"}`, or a list of conditions, all of which must be "
+     "true",
+     add_row_filters},
+    {"stream_options", "", "object", "",
+     "Row filters in another form: `{\"schema-table\": {\"custom_where_clauses\": [\"SQL condition\"]}}`",
+     add_stream_options},
     {"schema_dialect", "", "text", "portable",
      "JSON schema form: `portable` (valid in every draft) or `singer-io` (identical to the Python tap)",
      [](Config& c, const Reader& v) {
@@ -337,7 +346,6 @@ constexpr auto kMissing = std::to_array<MissingSetting>({
     {"stream_maps", is_mapping,
      "remove the key and put a mapper such as meltano-map-transformer between tap and target, which has the "
      "same setting"},
-    {"stream_options", is_filled, ""},
 });
 
 }  // namespace

@@ -24,11 +24,11 @@ struct Setting {
 /// The settings table: every key that has an effect.
 std::span<const Setting> settings();
 
-/// A key of the Python taps for a feature that this version does not have.
+/// A key of the Python taps for a feature that this version does not have and a run must not ignore.
 struct MissingSetting {
   std::string_view name;
   bool (*is_used)(const Json& value);  ///< true if the value uses the feature
-  std::string_view instead;            ///< what to do; empty: the run continues without the feature
+  std::string_view instead;            ///< what to do
 };
 std::span<const MissingSetting> missing_settings();
 

@@ -150,6 +150,13 @@ Stream read_stream(const Json& entry, const std::string& place) {
   key = key == nullptr ? first_of(entry, {"replication_key"}) : key;
   stream.replication_key = text(key, where, "replication-key");
 
+  if (const Json* const conditions = first_of(about, {"where"})) {
+    stream.where = read_conditions(*conditions);
+    if (!stream.where) {
+      fail(where, "\"where\" must be an SQL condition or a list of them");
+    }
+  }
+
   const Json* const schema = first_of(entry, {"schema"});
   if (schema == nullptr || !schema->is_object() || !schema->contains("properties") ||
       !(*schema)["properties"].is_object()) {
@@ -163,6 +170,19 @@ Stream read_stream(const Json& entry, const std::string& place) {
 }
 
 }  // namespace
+
+std::optional<std::vector<std::string>> read_conditions(const Json& value) {
+  std::vector<std::string> conditions;
+  for (const Json& condition : value.is_array() ? value : Json::array({value})) {
+    if (!condition.is_string()) {
+      return std::nullopt;
+    }
+    if (condition.get_ref<const std::string&>().find_first_not_of(" \t\r\n") != std::string::npos) {
+      conditions.push_back(condition.get<std::string>());
+    }
+  }
+  return conditions;
+}
 
 const Column* Stream::find_column(std::string_view name) const {
   const auto column = std::ranges::find(columns, name, &Column::name);

@@ -51,6 +51,15 @@ void require_replication_key(const singer::Stream& stream) {
   }
 }
 
+/// Throws the Error of a row filter on a stream that is read from WAL.
+[[noreturn]] void refuse_filter_of_changes(const StreamPlan& planned) {
+  throw Error(ExitCode::usage,
+              Problem{fmt::format("stream {} is LOG_BASED, and changes in WAL cannot be filtered by a row "
+                                  "filter ({})",
+                                  planned.stream.id, planned.where.front().place),
+                      "remove the row filter, or use FULL_TABLE or INCREMENTAL"});
+}
+
 /// Renames a bookmark with another form of the stream's id. Taps that sync one database write ids without the
 /// database. That database is the config's, `home`: such a tap has not synced the streams of others.
 void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home) {
@@ -174,6 +183,10 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
     }
   }
   std::sort(planned.columns.begin(), planned.columns.end());
+  planned.where = row_filter(config, stream);
+  if (planned.method == ReplicationMethod::log_based && !planned.where.empty()) {
+    refuse_filter_of_changes(planned);
+  }
   return planned;
 }
 

@@ -88,9 +88,9 @@ class StreamOutput {
   void end();
 
   /// For the progress line: the table's number of rows, 0 if it is unknown, and how many of them the position
-  /// that the attempt begins at covers.
+  /// that the attempt begins at covers. How many rows a row filter lets pass is unknown.
   void expect(std::uint64_t rows, std::uint64_t covered) {
-    expected_ = rows;
+    expected_ = plan_.where.empty() ? rows : 0;
     covered_ = static_cast<std::int64_t>(covered) - static_cast<std::int64_t>(rows_);
   }
   /// Logs the metrics and a summary, unless begin() has not been called.

@@ -120,7 +120,7 @@ class ScansTest(RangesTest):
         self.assertEqual(running.wait(), 0, running)
         self.assertEqual(records, list(range(1, 9001)))
 
-    def plans(self, *statements):
+    def plans(self, *statements, ids=range(1, 9001), **config):
         """Copies as a role for which the server reports the plan of each query."""
         self.sql(BIG + "ANALYZE {s}.t")
         self.sql(
@@ -134,8 +134,10 @@ class ScansTest(RangesTest):
         self.addCleanup(self.sql, "DROP OWNED BY planner; DROP ROLE planner")
         for statement in statements:
             self.sql(statement)
-        result = self.sync(self.catalog("t"), None, "-v", user="planner", state_every_rows=500)
-        self.assertEqual(self.ids(result), list(range(1, 9001)))
+        result = self.sync(
+            self.catalog("t"), None, "-v", user="planner", state_every_rows=500, **config
+        )
+        self.assertEqual(self.ids(result), list(ids))
         copies = self.copies(result)
         self.assertGreater(len(copies), 10)
         plans = [
@@ -148,6 +150,10 @@ class ScansTest(RangesTest):
 
     def test_plans(self):
         self.plans()
+
+    def test_plans_with_a_row_filter(self):
+        condition = "t.id % 2 = 0 OR t.n > 5 -- even"
+        self.plans(ids=range(2, 9001, 2), where={f"{self.schema}.t": condition})
 
     def test_plans_with_row_security(self):
         self.plans(

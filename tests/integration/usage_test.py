@@ -389,17 +389,19 @@ class WarningsTest(unittest.TestCase):
             ],
         )
 
-    def test_unsupported_optional_settings(self):
-        result = tap.run({**CONFIG, "stream_options": {"a": {}}}, catalog=EMPTY_CATALOG)
+    def test_unknown_stream_option(self):
+        result = tap.run({**CONFIG, "stream_options": {"a": {"b": 1}}}, catalog=EMPTY_CATALOG)
         self.assertEqual(
             result.stderr.splitlines()[0],
-            'WARNING config.json: "stream_options" is not supported and is ignored',
+            'WARNING config.json: "stream_options": unknown key "b" of "a" is ignored',
         )
 
     def test_stream_maps(self):
         """They may hide values, so that a run without them could send too much."""
         for stream_maps in ({"a": {"email": "md5(email)"}}, {"a": None}, '{"a": {"b": null}}'):
-            result = tap.run({**CONFIG, "stream_maps": stream_maps}, catalog=EMPTY_CATALOG, expect=2)
+            result = tap.run(
+                {**CONFIG, "stream_maps": stream_maps}, catalog=EMPTY_CATALOG, expect=2
+            )
             self.assertEqual(
                 result.stderr,
                 'CRITICAL config.json: "stream_maps" is not supported; remove the key and put a '

@@ -237,3 +237,52 @@ TEST_CASE("keys of other taps that affect no connection are ignored") {
     CHECK(problem("{" + kServer + ", \"" + key + "\": 1}").empty());
   }
 }
+
+TEST_CASE("row filters are conditions by stream") {
+  const auto filters = [](const std::string& setting) {
+    std::string all;
+    for (const config::RowFilter& filter : load(", " + setting).where) {
+      all += filter.stream + ":";
+      for (const std::string& condition : filter.conditions) {
+        all += " " + condition + ";";
+      }
+    }
+    return all;
+  };
+  for (const char* key : {"where", "custom_where_clauses"}) {
+    const std::string name = std::string("\"") + key + "\": ";
+    CHECK(filters(name + R"({"public.a": "id > 5", "public-b": ["x", " ", "y"]})") ==
+          "public.a: id > 5;public-b: x; y;");
+    CHECK(filters(name + R"("{\"public.a\": \"id > 5\"}")") == "public.a: id > 5;");
+    for (const char* none : {"{}", "\"\"", "null", R"({"public.a": null})"}) {
+      CHECK(filters(name + none).empty());
+    }
+    CHECK(filters(name + R"({"public.a": ""})") == "public.a:");
+  }
+  CHECK(filters(R"("stream_options": {"public-a": {"custom_where_clauses": ["x", "y"]}, "public-b": {}})") ==
+        "public-a: x; y;");
+  CHECK(filters(R"("where": {"a.b": "x"}, "stream_options": {"a-b": {"custom_where_clauses": ["y"]}})") ==
+        "a.b: x;a-b: y;");
+}
+
+TEST_CASE("a row filter knows where it was given") {
+  const ConfigFile file("{" + kServer + R"(, "where": {"public.a": "x"},
+    "stream_options": {"public-a": {"custom_where_clauses": ["y"]}}})");
+  const auto where = config::load({file.path()}).where;
+  REQUIRE(where.size() == 2);
+  CHECK(where[0].place == file.path() + R"(: "where" of "public.a")");
+  CHECK(where[1].place == file.path() + R"(: "stream_options" of "public-a")");
+}
+
+TEST_CASE("a malformed row filter is an error") {
+  const auto said = [](const std::string& setting) { return problem("{" + kServer + ", " + setting + "}"); };
+  CHECK(said(R"("where": ["id > 5"])") == R"(: "where" must be an object, but is ["id > 5"])");
+  CHECK(said(R"("where": "id > 5")") == R"(: "where": not valid JSON at line 1, column 1)");
+  CHECK(said(R"("where": {"public.a": 5})") ==
+        R"(: "where" must be an object of SQL conditions, like {"public.orders": "id > 5"} or )"
+        R"({"public.orders": ["id > 5"]}, but is {"public.a":5})");
+  CHECK(
+      said(R"("stream_options": {"public-a": ["x"]})") ==
+      R"(: "stream_options" must be an object like {"public-orders": {"custom_where_clauses": ["id > 5"]}}, )"
+      R"(but is {"public-a":["x"]})");
+}

@@ -82,7 +82,7 @@ TEST_CASE("rows are compared by transaction IDs without epoch") {
 
 TEST_CASE("a copy resumes only in the same file and the same history") {
   const auto reason = [](const CopyPosition& from, const pg::Relation& to, const SnapshotOrigin& now) {
-    return reason_to_restart(from, to, now, from.columns);
+    return reason_to_restart(from, to, now, from.columns, from.where);
   };
   const auto at = [](const std::string& snapshot) {
     return SnapshotOrigin{.snapshot = snapshot, .lsn = std::nullopt, .system = "77", .timeline = 3};
@@ -116,18 +116,34 @@ TEST_CASE("a copy resumes only in the same file and the same history") {
 TEST_CASE("a copy restarts when the newest transaction ID is too far away") {
   const SnapshotOrigin now{
       .snapshot = "5000:2000005000:5003", .lsn = std::nullopt, .system = "", .timeline = 0};
-  CHECK(reason_to_restart(position(), relation(), now, position().columns) ==
+  CHECK(reason_to_restart(position(), relation(), now, position().columns, "") ==
         "it was started too many transactions ago");
 }
 
 TEST_CASE("a copy resumes only with the same columns") {
   const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0};
   const auto reason = [&](const std::map<std::string, int>& columns) {
-    return reason_to_restart(position(), relation(), now, columns);
+    return reason_to_restart(position(), relation(), now, columns, "");
   };
   CHECK(reason({{"id", 1}, {"a", 2}}).empty());
   CHECK(reason({{"id", 1}, {"a", 2}, {"b", 3}, {"c", 4}}) == "it was started without some columns (b, c)");
   CHECK(reason({{"id", 1}}) == "it was started with more columns (a)");
   CHECK(reason({{"id", 1}, {"a", 3}}) ==
         "it was started without some columns (a)");  // dropped and added again
+}
+
+TEST_CASE("a copy resumes only with the same row filter") {
+  const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0};
+  const auto reason = [&](const std::string& before, const std::string& after) {
+    CopyPosition position = ::position();
+    position.where = before;
+    const CopyPosition read = *read_position(to_json(position));
+    return reason_to_restart(read, relation(), now, read.columns, after);
+  };
+  CHECK(reason("(n > 5\n)", "(n > 5\n)").empty());
+  CHECK(reason("", "").empty());
+  for (const auto& [before, after] :
+       {std::pair("", "(n > 5\n)"), std::pair("(n > 5\n)", ""), std::pair("(n > 5\n)", "(n > 6\n)")}) {
+    CHECK(reason(before, after) == "it was started with another row filter (where)");
+  }
 }

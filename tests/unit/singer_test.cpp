@@ -191,3 +191,18 @@ TEST_CASE("each message is one complete line, in order") {
       R"({"type":"STATE","value":{"bookmarks":{}}})"
       "\n");
 }
+
+TEST_CASE("the metadata of a stream may have conditions for its rows") {
+  using Conditions = std::vector<std::string>;
+  const auto where = [](const std::string& value) {
+    return with_metadata(own("{\"where\": " + value + "}"))[0].where;
+  };
+  CHECK_FALSE(with_metadata("")[0].where);
+  CHECK_FALSE(where("null"));
+  CHECK(where("\"a > 5\"") == Conditions{"a > 5"});
+  CHECK(where(R"(["a > 5", "\n", "b"])") == Conditions{"a > 5", "b"});
+  CHECK(where("\"\"") == Conditions());
+  REQUIRE_THROWS_WITH(where("5"),
+                      "c: streams[0] (db-public-t): \"where\" must be an SQL condition or a list of "
+                      "them");
+}

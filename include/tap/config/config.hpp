@@ -45,6 +45,13 @@ struct Secondary {
   std::string port;  ///< empty: the primary's
 };
 
+/// The conditions that the rows of one stream must meet.
+struct RowFilter {
+  std::string stream;  ///< as the user wrote it: schema.table, schema-table or a tap_stream_id
+  std::vector<std::string> conditions;  ///< SQL
+  std::string place;                    ///< file and key, for messages
+};
+
 /// The settings as plain values with their defaults.
 struct Config {
   pg::ConnectionSettings server;
@@ -58,6 +65,8 @@ struct Config {
 
   std::optional<singer::ReplicationMethod> default_replication_method;
   bool schema_in_stream_name = false;  ///< name streams <schema>_<table>
+
+  std::vector<RowFilter> where;
 
   unsigned parallel = 1;  ///< connections that copy one table (14+)
 

@@ -37,9 +37,15 @@ struct Stream {
   std::vector<std::string> key_properties;
   std::optional<std::string> replication_method;  ///< as the catalog has it: any text
   std::optional<std::string> replication_key;
+  /// SQL conditions for its rows; nothing if the metadata has no `where`.
+  std::optional<std::vector<std::string>> where;
   std::vector<Column> columns;  ///< in the order of the schema's properties
   Json schema;
 };
+
+/// The SQL conditions of a `where`, which is text or a list of texts, without those that are blank. Nothing
+/// if it is something else.
+std::optional<std::vector<std::string>> read_conditions(const Json& value);
 
 /// Reads a catalog of this tap or of one of the three Python taps. A stream is selected by a true
 /// `selected` in its own metadata. A column is synced if its inclusion is `automatic`, never if it is

@@ -8,6 +8,7 @@
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/replication_method.hpp>
 #include <tap/singer/state.hpp>
+#include <tap/sync/row_filter.hpp>
 
 namespace tap::sync {
 
@@ -18,6 +19,7 @@ struct StreamPlan {
   std::string database;  ///< the database of its table
   singer::ReplicationMethod method = singer::ReplicationMethod::full_table;
   std::vector<std::string> columns;  ///< the synced ones, by name: their order in a record
+  std::vector<Condition> where;      ///< all of which the rows to be synced must meet
 };
 
 /// The streams to restart from scratch, without their bookmarks.

@@ -258,8 +258,8 @@ std::string query_for_changes(const Relation& relation) {
 
 }  // namespace
 
-bool lock_relation(Connection& connection, Relation& relation, const std::string& name,
-                   const std::vector<std::string>& columns, bool waits) {
+bool lock_relation(Connection& connection, Relation& relation, const std::string& from,
+                   const std::vector<std::string>& columns, bool waits, const std::string& condition) {
   std::string list;
   std::vector<Oid> types;
   for (const TableColumn& column : relation.columns) {
@@ -268,9 +268,10 @@ bool lock_relation(Connection& connection, Relation& relation, const std::string
       types.push_back(base_type(relation.types, column.type));  // a query reports only these
     }
   }
-  const bool has_oid = is_one_table(relation) && !list.empty();
+  const std::string where = condition.empty() ? "" : " WHERE " + condition;
+  const bool has_oid = is_one_table(relation) && !list.empty() && where.empty();
   const auto [found, files] =
-      connection.lock_and_query(fmt::format("SELECT {} FROM {} LIMIT 0", list, name), waits,
+      connection.lock_and_query(fmt::format("SELECT {} FROM {}{} LIMIT 0", list, from, where), waits,
                                 has_oid ? query_for_changed_file(relation) : query_for_changes(relation));
   const bool has_same_types = std::ranges::equal(found, types, {}, &Connection::ResultColumn::type);
   const bool has_same_oid = !has_oid || std::ranges::all_of(found, [&](const auto& column) {

@@ -11,7 +11,6 @@
 
 #include "sync/bookmark.hpp"
 #include "sync/bookmark_lsn.hpp"
-#include "table_scan.hpp"
 
 namespace tap::sync {
 
@@ -50,8 +49,8 @@ void FullTable::copy_table(pg::Connection& connection) {
     read_partitions(connection, relation, projection, frame);
   } else {
     const std::string name = pg::quote_qualified(plan_.stream.schema_name, plan_.stream.table);
-    read_rows(connection, fmt::format("SELECT {} FROM {}", projection.select_list(), name), nullptr,
-              projection, frame);
+    read_rows(connection, TableQuery(plan_, projection.select_list(), name).sql(), nullptr, projection,
+              frame);
   }
   transactions_.finish(connection);
   finish_stream(relation, version);
@@ -74,7 +73,10 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   }
   output_.expect(relation.rows, 0);
   transactions_.configure(connection, settings_for_scans(connection.version()));
-  files_ = files_to_read_in_ranges(relation, connection.version());
+  files_.clear();
+  if (!has_subquery(plan_.where)) {  // each range would run it again
+    files_ = files_to_read_in_ranges(relation, connection.version());
+  }
   return relation;
 }
 
@@ -83,14 +85,16 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
   position_ = {};
   position_.origin = transactions_.origin(connection);
   position_.columns = attribute_numbers(relation, projection);
+  position_.where = to_sql(plan_.where);
   position_.lsn = follow_from_;
   std::string reason;
   if (resumed_from_) {
     SnapshotOrigin now = position_.origin;
     now.lsn = replay_lsn_;
-    reason = reason_to_restart(*resumed_from_, relation, now, position_.columns);
-  } else if (const auto xmin = python_xmin(output_.bookmark());
-             xmin && has_wrapped_around(connection, *xmin)) {
+    reason = reason_to_restart(*resumed_from_, relation, now, position_.columns, position_.where);
+  } else if (const auto xmin = python_xmin(output_.bookmark()); xmin && !position_.where.empty()) {
+    reason = kOtherRowFilter;
+  } else if (xmin && has_wrapped_around(connection, *xmin)) {
     reason = kTooManyTransactions;
   }
   if (reason.empty()) {

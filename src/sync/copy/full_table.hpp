@@ -13,6 +13,7 @@
 #include "row_projection.hpp"
 #include "sync/initial_snapshot.hpp"
 #include "sync/stream_output.hpp"
+#include "table_scan.hpp"
 #include "table_transactions.hpp"
 
 namespace tap::sync {
@@ -60,9 +61,9 @@ class FullTable {
   void read_partition(pg::Connection& connection, const pg::Partition& partition,
                       const pg::Relation& relation, const RowProjection& projection,
                       const singer::RecordFrame& frame);
-  /// A query for all rows of a partition.
-  static std::string select_from(const pg::Partition& partition, const pg::Relation& relation,
-                                 const RowProjection& projection, const char* ctid = "");
+  /// A query for the partition's rows; `with_ctid`, each begins with its ctid, and they are in this order.
+  [[nodiscard]] TableQuery query_for(const pg::Partition& partition, const pg::Relation& relation,
+                                     const RowProjection& projection, bool with_ctid = false) const;
   /// True if reading the partition brings the copy to new positions.
   [[nodiscard]] bool moves_position(const pg::Partition& partition) const;
   /// True if rows of it had been sent before this attempt.
@@ -73,12 +74,11 @@ class FullTable {
   [[nodiscard]] Ctid start_of(const pg::Partition& partition) const;
   [[nodiscard]] BlockRanges ranges_of(const pg::Partition& partition, std::size_t readers = 1) const;
 
-  /// Reads a partition, or what remains of it, in ranges that move the position. `select` is a query for all
-  /// of its rows.
-  void read_ranges(pg::Connection& connection, const std::string& select, const pg::Partition& partition,
+  /// Reads a partition, or what remains of it, in ranges that move the position.
+  void read_ranges(pg::Connection& connection, const TableQuery& query, const pg::Partition& partition,
                    const RowProjection& projection, const singer::RecordFrame& frame);
   /// Reads the rows of an interrupted partition that were written since, among those that had been sent.
-  void read_changes_before_ranges(pg::Connection& connection, const std::string& select,
+  void read_changes_before_ranges(pg::Connection& connection, const TableQuery& query,
                                   const pg::Partition& partition, const RowProjection& projection,
                                   const singer::RecordFrame& frame);
   void finish_range(const pg::Partition& partition, Ctid ctid);

@@ -9,7 +9,6 @@
 
 #include "full_table.hpp"
 #include "parallel_reader.hpp"
-#include "table_scan.hpp"
 
 namespace tap::sync {
 
@@ -58,13 +57,14 @@ void FullTable::read_partitions(pg::Connection& connection, const pg::Relation& 
   }
 }
 
-std::string FullTable::select_from(const pg::Partition& partition, const pg::Relation& relation,
-                                   const RowProjection& projection, const char* ctid) {
+TableQuery FullTable::query_for(const pg::Partition& partition, const pg::Relation& relation,
+                                const RowProjection& projection, bool with_ctid) const {
   // Child tables are partitions of their own here.
   const bool is_only =
       relation.kind == pg::RelationKind::table || relation.kind == pg::RelationKind::partitioned;
-  return fmt::format("SELECT {}{} FROM {}{}", ctid, projection.select_list(), is_only ? "ONLY " : "",
-                     partition.name);
+  return {plan_, (with_ctid ? "ctid, " : "") + projection.select_list(),
+          (is_only ? "ONLY " : "") + partition.name,
+          with_ctid ? TableQuery::Order::file : TableQuery::Order::any};
 }
 
 bool FullTable::moves_position(const pg::Partition& partition) const {
@@ -82,7 +82,7 @@ void FullTable::read_partition(pg::Connection& connection, const pg::Partition& 
   const bool is_done = position_.is_done(partition.oid);
   const bool moves_position = this->moves_position(partition);
   if (moves_position && files_.contains(partition.oid)) {
-    read_ranges(connection, select_from(partition, relation, projection), partition, projection, frame);
+    read_ranges(connection, query_for(partition, relation, projection), partition, projection, frame);
   } else {
     std::string condition;
     if (resumed_from_) {
@@ -90,26 +90,25 @@ void FullTable::read_partition(pg::Connection& connection, const pg::Partition& 
     } else if (partition.has_ctid) {
       condition = since_python_xmin_;
     }
-    const std::string select = select_from(partition, relation, projection, moves_position ? "ctid, " : "");
-    read_rows(connection, with_condition(select, condition), moves_position ? &partition : nullptr,
-              projection, frame);
+    const TableQuery query = query_for(partition, relation, projection, moves_position);
+    read_rows(connection, query.sql(condition), moves_position ? &partition : nullptr, projection, frame);
   }
   if (!is_done) {
     position_.done.push_back(partition.oid);
   }
 }
 
-void FullTable::read_ranges(pg::Connection& connection, const std::string& select,
+void FullTable::read_ranges(pg::Connection& connection, const TableQuery& query,
                             const pg::Partition& partition, const RowProjection& projection,
                             const singer::RecordFrame& frame) {
-  read_changes_before_ranges(connection, select, partition, projection, frame);
+  read_changes_before_ranges(connection, query, partition, projection, frame);
   BlockRanges ranges = ranges_of(partition);
   for (auto batch = ranges.next(output_.rows_until_state()); !batch.empty();
        batch = ranges.next(output_.rows_until_state())) {
     std::vector<std::string> queries;
     queries.reserve(batch.size());
     for (const BlockRange& range : batch) {
-      queries.push_back(with_condition(select, range_condition(range)));
+      queries.push_back(query.sql(range_condition(range)));
     }
     pg::CopyReader reader(connection, queries);
     for (const BlockRange& range : batch) {
@@ -129,12 +128,12 @@ void FullTable::read_ranges(pg::Connection& connection, const std::string& selec
   }
 }
 
-void FullTable::read_changes_before_ranges(pg::Connection& connection, const std::string& select,
+void FullTable::read_changes_before_ranges(pg::Connection& connection, const TableQuery& query,
                                            const pg::Partition& partition, const RowProjection& projection,
                                            const singer::RecordFrame& frame) {
   if (resumed_from_ && resumed_from_->partition == partition.oid) {
     const std::string changed = changed_rows_condition(*resumed_from_, connection.version());
-    read_rows(connection, with_condition(select, changed), nullptr, projection, frame);
+    read_rows(connection, query.sql(changed), nullptr, projection, frame);
   }
 }
 
@@ -170,21 +169,21 @@ std::vector<pg::Partition> FullTable::take_for_parallel(std::vector<pg::Partitio
 void FullTable::read_in_parallel(pg::Connection& connection, const std::vector<pg::Partition>& partitions,
                                  const pg::Relation& relation, const RowProjection& projection,
                                  const singer::RecordFrame& frame) {
-  std::vector<std::string> selects;
+  std::vector<TableQuery> queries;
   std::vector<BlockRanges> ranges;
   for (const pg::Partition& partition : partitions) {
-    selects.push_back(select_from(partition, relation, projection));
+    queries.push_back(query_for(partition, relation, projection));
     ranges.push_back(ranges_of(partition, config_.parallel));
-    read_changes_before_ranges(connection, selects.back(), partition, projection, frame);
+    read_changes_before_ranges(connection, queries.back(), partition, projection, frame);
   }
   const auto readers =
-      open_readers(connection, plan_.database, selects, config_.parallel - 1, plan_.stream.id);
+      open_readers(connection, plan_.database, queries, config_.parallel - 1, plan_.stream.id);
   std::vector<pg::Connection*> connections = {&connection};
   for (const auto& reader : readers) {
     connections.push_back(reader.get());
   }
   sync::read_in_parallel(
-      {RangeQueue(std::move(ranges), connections.size()), std::move(selects), projection, frame}, connections,
+      {RangeQueue(std::move(ranges), connections.size()), std::move(queries), projection, frame}, connections,
       [&](std::string_view lines, std::uint64_t rows) { output_.records(lines, rows); },
       [&](const RangeQueue::Position& position) {
         const pg::Partition& partition = partitions[position.partition];

@@ -16,6 +16,7 @@
 
 #include "sync/bookmark.hpp"
 #include "sync/parts/bookmark_order.hpp"
+#include "table_scan.hpp"
 
 namespace tap::sync {
 
@@ -151,9 +152,9 @@ std::string Incremental::limit_condition(pg::Connection& connection, const std::
     return "";
   }
   if (!greatest_key_) {
-    const pg::Result last = connection.read_table(fmt::format(
-        "SELECT pg_catalog.format('%s', {0}) AS key FROM {1} WHERE {2} ORDER BY {0} OFFSET {3} LIMIT 1", key_,
-        table_, above, config_.limit - 1));
+    const TableQuery keys(plan_, fmt::format("pg_catalog.format('%s', {}) AS key", key_), table_);
+    const pg::Result last = connection.read_table(
+        fmt::format("{} ORDER BY {} OFFSET {} LIMIT 1", keys.sql(above), key_, config_.limit - 1));
     if (last.is_empty()) {
       return "";
     }
@@ -165,8 +166,7 @@ std::string Incremental::limit_condition(pg::Connection& connection, const std::
 void Incremental::read_part(pg::Connection& connection, const Part& part, const RowProjection& projection,
                             const singer::RecordFrame& frame) {
   const auto key_position = projection.position(*plan_.stream.replication_key);
-  std::string query =
-      fmt::format("SELECT {} FROM {} WHERE {}", projection.select_list(), table_, part.condition);
+  std::string query = TableQuery(plan_, projection.select_list(), table_).sql(part.condition);
   if (part.moves_bookmark) {
     query += " ORDER BY " + key_;
   }

@@ -17,8 +17,6 @@
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 
-#include "table_scan.hpp"
-
 namespace tap::sync {
 
 namespace {
@@ -95,7 +93,7 @@ class Readers {
         std::vector<std::string> queries;
         queries.reserve(items.size());
         for (const RangeQueue::Item& item : items) {
-          queries.push_back(with_condition(copy_.selects[item.partition], range_condition(item.range)));
+          queries.push_back(copy_.queries[item.partition].sql(range_condition(item.range)));
         }
         pg::CopyReader reader(connection, queries);
         for (const RangeQueue::Item& item : items) {
@@ -195,7 +193,7 @@ class Readers {
 
 std::unique_ptr<pg::Connection> open_reader(const pg::Connection& connection, const std::string& database,
                                             const std::string& snapshot,
-                                            const std::vector<std::string>& selects) {
+                                            const std::vector<TableQuery>& queries) {
   auto reader = std::make_unique<pg::Connection>(connection.working_settings(), database);
   reader->pin_settings(true, fmt::format("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
                                          "SET TRANSACTION SNAPSHOT {}; ",
@@ -206,8 +204,8 @@ std::unique_ptr<pg::Connection> open_reader(const pg::Connection& connection, co
   // The first connection has these locks already. A session that waits for a stronger one, until the copy
   // ends, would let this one wait, too.
   reader->execute("SET LOCAL lock_timeout = '100ms'");
-  for (const std::string& select : selects) {
-    reader->read_table(select + " LIMIT 0");
+  for (const TableQuery& query : queries) {
+    reader->read_table(query.sql() + " LIMIT 0");
   }
   reader->execute("SET LOCAL lock_timeout = " + pg::quote_literal(settings.first().text("lock_timeout")));
   return reader;
@@ -234,14 +232,14 @@ void read_in_parallel(ParallelCopy copy, const std::vector<pg::Connection*>& con
 
 std::vector<std::unique_ptr<pg::Connection>> open_readers(pg::Connection& connection,
                                                           const std::string& database,
-                                                          const std::vector<std::string>& selects,
+                                                          const std::vector<TableQuery>& queries,
                                                           std::size_t count, const std::string& stream) {
   const pg::Result exported = connection.query("SELECT pg_catalog.pg_export_snapshot() AS snapshot");
   const std::string snapshot = exported.first().text("snapshot");
   std::vector<std::unique_ptr<pg::Connection>> readers;
   try {
     while (readers.size() < count) {
-      readers.push_back(open_reader(connection, database, snapshot, selects));
+      readers.push_back(open_reader(connection, database, snapshot, queries));
     }
   } catch (const Error& error) {
     log::warn("{}: reading with {} of {} connections: {}", stream, readers.size() + 1, count + 1,

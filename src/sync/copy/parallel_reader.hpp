@@ -13,13 +13,14 @@
 
 #include "range_queue.hpp"
 #include "row_projection.hpp"
+#include "table_scan.hpp"
 
 namespace tap::sync {
 
 /// What several connections read at the same time.
 struct ParallelCopy {
   RangeQueue queue;
-  std::vector<std::string> selects;  ///< queries for all rows of each partition in the queue
+  std::vector<TableQuery> queries;  ///< of each partition in the queue
   const RowProjection& projection;
   const singer::RecordFrame& frame;
 };
@@ -35,11 +36,11 @@ void read_in_parallel(ParallelCopy copy, const std::vector<pg::Connection*>& con
                       const std::function<void(const RangeQueue::Position&)>& reached);
 
 /// Opens up to `count` connections to the server of `connection`, which must be in a transaction: they use
-/// its snapshot, and hold the locks that `selects` need. If the server refuses one, logs why, with `stream`,
+/// its snapshot, and hold the locks that `queries` need. If the server refuses one, logs why, with `stream`,
 /// and returns fewer. Throws Interrupted.
 std::vector<std::unique_ptr<pg::Connection>> open_readers(pg::Connection& connection,
                                                           const std::string& database,
-                                                          const std::vector<std::string>& selects,
+                                                          const std::vector<TableQuery>& queries,
                                                           std::size_t count, const std::string& stream);
 
 }  // namespace tap::sync

@@ -82,6 +82,9 @@ Json to_json(const CopyPosition& position) {
     copy["timeline"] = position.origin.timeline;
   }
   copy["columns"] = position.columns;
+  if (!position.where.empty()) {
+    copy["where"] = position.where;
+  }
   copy["leaf"] = position.partition;
   copy["relfilenode"] = position.relfilenode;
   copy["position"] = fmt::format("({},{})", position.ctid.block, position.ctid.offset);
@@ -115,6 +118,9 @@ std::optional<CopyPosition> read_position(const Json& copy) {
     position.origin.system = system->get<std::string>();
   }
   position.origin.timeline = read_oid(copy, "timeline").value_or(0);
+  if (const auto where = copy.find("where"); where != copy.end() && where->is_string()) {
+    position.where = where->get<std::string>();
+  }
   position.partition = *partition;
   position.relfilenode = *relfilenode;
   position.ctid = *ctid;
@@ -130,7 +136,8 @@ std::optional<CopyPosition> read_position(const Json& copy) {
 }
 
 std::string reason_to_restart(const CopyPosition& position, const pg::Relation& relation,
-                              const SnapshotOrigin& now, const std::map<std::string, int>& columns) {
+                              const SnapshotOrigin& now, const std::map<std::string, int>& columns,
+                              const std::string& where) {
   const auto partition = std::ranges::find(relation.partitions, position.partition, &pg::Partition::oid);
   if (!relation.reads_each_partition || partition == relation.partitions.end() || !partition->has_ctid) {
     return "the table or partition where it stopped is gone";
@@ -147,6 +154,9 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
   }
   if (columns != position.columns) {
     return describe_column_change(position.columns, columns);
+  }
+  if (where != position.where) {
+    return kOtherRowFilter;
   }
   const auto before = parse_snapshot(origin.snapshot);
   const auto after = parse_snapshot(now.snapshot);

@@ -23,6 +23,7 @@ namespace tap::sync {
 struct CopyPosition {
   SnapshotOrigin origin;
   std::map<std::string, int> columns;  ///< of the rows sent: attribute numbers by name
+  std::string where;                   ///< the row filter of the rows sent, see to_sql()
   Oid partition = 0;
   Oid relfilenode = 0;  ///< of `partition`: a ctid is valid in this file only
   Ctid ctid;
@@ -37,16 +38,20 @@ Json to_json(const CopyPosition& position);
 std::optional<CopyPosition> read_position(const Json& copy);
 
 /// Why a copy cannot resume from `position`, for a log message; empty if it can. `now` is the origin of the
-/// current snapshot, `columns` the attribute numbers of the columns to be read, by name.
+/// current snapshot, `columns` the attribute numbers of the columns to be read, by name, `where` the row
+/// filter to be used.
 std::string reason_to_restart(const CopyPosition& position, const pg::Relation& relation,
-                              const SnapshotOrigin& now, const std::map<std::string, int>& columns);
+                              const SnapshotOrigin& now, const std::map<std::string, int>& columns,
+                              const std::string& where);
 
 /// About how many of the `rows` rows in `partitions` the position covers, by the blocks of their files.
 std::uint64_t estimate_covered_rows(const CopyPosition& position,
                                     const std::vector<pg::Partition>& partitions, std::uint64_t rows);
 
-/// The reason that reason_to_restart() gives if transaction IDs can no longer be compared.
+/// The reasons that reason_to_restart() gives if transaction IDs can no longer be compared, and if the row
+/// filter is another one.
 inline constexpr const char* kTooManyTransactions = "it was started too many transactions ago";
+inline constexpr const char* kOtherRowFilter = "it was started with another row filter (where)";
 
 /// The SQL condition for the rows of `partition` that remain to be sent; empty for all of them.
 std::string remaining_rows_condition(const CopyPosition& position, const pg::Partition& partition,

@@ -36,8 +36,22 @@ std::map<Oid, BlockRanges::File> files_to_read_in_ranges(const pg::Relation& rel
   return files;
 }
 
-std::string with_condition(const std::string& query, const std::string& condition) {
-  return condition.empty() ? query : query + " WHERE " + condition;
+TableQuery::TableQuery(const StreamPlan& stream, std::string_view columns, const std::string& table,
+                       Order order)
+    : select_(fmt::format("SELECT {} FROM {}", columns, from_item(stream, table))),
+      filter_(to_sql(stream.where)) {
+  if (order == Order::file && !filter_.empty()) {
+    // The planner does not use an index or a join for what is inside of CASE.
+    filter_ = fmt::format("CASE WHEN {} THEN true END", filter_);
+  }
+}
+
+std::string TableQuery::sql(const std::string& condition) const {
+  if (filter_.empty() || condition.empty()) {
+    const std::string& only = filter_.empty() ? condition : filter_;
+    return only.empty() ? select_ : fmt::format("{} WHERE {}", select_, only);
+  }
+  return fmt::format("{} WHERE {} AND ({})", select_, filter_, condition);
 }
 
 }  // namespace tap::sync

@@ -3,9 +3,11 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/server_version.hpp>
+#include <tap/sync/plan.hpp>
 
 #include "block_ranges.hpp"
 
@@ -19,7 +21,22 @@ std::string settings_for_scans(pg::ServerVersion version);
 std::map<Oid, BlockRanges::File> files_to_read_in_ranges(const pg::Relation& relation,
                                                          pg::ServerVersion version);
 
-/// Adds a WHERE clause to `query`, unless `condition` is empty.
-std::string with_condition(const std::string& query, const std::string& condition);
+/// A query for the rows of a stream's table, or of a partition, that pass the stream's row filter.
+class TableQuery {
+ public:
+  /// `file` is the order that the rows have in the table's file, also if an index would find them sooner.
+  enum class Order { any, file };
+
+  /// `columns` is a SELECT list, `table` the SQL name of the table, perhaps with ONLY.
+  TableQuery(const StreamPlan& stream, std::string_view columns, const std::string& table,
+             Order order = Order::any);
+
+  /// Returns the query for the rows that meet `condition` as well, unless it is empty.
+  [[nodiscard]] std::string sql(const std::string& condition = "") const;
+
+ private:
+  std::string select_;
+  std::string filter_;
+};
 
 }  // namespace tap::sync

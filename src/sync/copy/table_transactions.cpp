@@ -42,6 +42,17 @@ std::string quoted_name(const StreamPlan& stream) {
   return pg::quote_qualified(stream.stream.schema_name, stream.stream.table);
 }
 
+/// Locks everything that the stream's rows are read from, see pg::lock_relation(), and checks its row filter.
+bool lock(pg::Connection& connection, pg::Relation& relation, const StreamPlan& stream) {
+  const std::string table = quoted_name(stream);
+  if (!pg::lock_relation(connection, relation, table, stream.columns, true)) {
+    return false;
+  }
+  require_valid_row_filter(connection, stream);
+  return stream.where.empty() || pg::lock_relation(connection, relation, from_item(stream, table),
+                                                   stream.columns, true, to_sql(stream.where));
+}
+
 /// Begins a transaction in an exported snapshot. False if the session that keeps the snapshot was lost.
 bool import_snapshot(pg::Connection& connection, const std::string& begin, const std::string& name) {
   // invalid_parameter_value and undefined_object (before and since 17), and object_not_in_prerequisite_state.
@@ -64,7 +75,7 @@ bool exists_now(pg::Connection& connection, const pg::TableName& table) {
   return pg::find_relations(connection, {table}).front().has_value();
 }
 
-/// A view or a policy may call functions that change settings.
+/// A view or a policy may call functions that change settings. So may a row filter.
 bool keeps_settings(const pg::Relation& relation) {
   using enum pg::RelationKind;
   return (relation.kind == table || relation.kind == partitioned || relation.kind == materialized_view) &&
@@ -84,7 +95,8 @@ pg::Relation TableTransactions::open(pg::Connection& connection, const StreamPla
                                      const OpenInitialSnapshot& open_snapshot, bool is_alone) {
   if (is_open_) {
     const bool is_current = connection.is_in_transaction();  // else a new connection has replaced it
-    if (auto relation = is_current && !is_alone
+    // A row filter may read other tables, and so wait for other locks.
+    if (auto relation = is_current && !is_alone && stream.where.empty()
                             ? open_in_current(connection, stream, open_snapshot != nullptr)
                             : std::nullopt) {
       return *std::move(relation);
@@ -99,7 +111,7 @@ pg::Relation TableTransactions::open(pg::Connection& connection, const StreamPla
   for (int i = 0; i <= kImmediateAttempts || Clock::now() < deadline; ++i) {
     try {
       auto relation = begin(connection, stream, open_snapshot, i > 0);
-      if (relation && pg::lock_relation(connection, *relation, quoted_name(stream), stream.columns, true)) {
+      if (relation && lock(connection, *relation, stream)) {
         note_opened(stream, *relation);
         return *std::move(relation);
       }
@@ -200,7 +212,8 @@ void TableTransactions::note_opened(const StreamPlan& stream, const pg::Relation
               ? nullptr
               : streams_[position->second + 1];
   ++opened_;
-  may_be_shared_ = pg::total_bytes(relation) <= kSmallTable && keeps_settings(relation);
+  may_be_shared_ =
+      pg::total_bytes(relation) <= kSmallTable && keeps_settings(relation) && stream.where.empty();
 }
 
 void TableTransactions::finish(pg::Connection& connection) {

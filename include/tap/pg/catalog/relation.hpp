@@ -61,13 +61,13 @@ struct Relation {
 /// Throws the StreamError of a missing table.
 [[noreturn]] void refuse_missing_table(const Connection& connection, const TableName& table);
 
-/// Locks everything that a query for these columns of the table `name` (quoted and qualified) reads, until
-/// the transaction ends. Missing columns are ignored. `relation` must be of the transaction's snapshot.
-/// Returns false if a locked table differs from the snapshot: a table that was created or rewritten later
-/// looks empty to the snapshot. Unless it `waits`, it fails if a lock is not granted at once. Throws
-/// ServerError, TransientError.
-bool lock_relation(Connection& connection, Relation& relation, const std::string& name,
-                   const std::vector<std::string>& columns, bool waits);
+/// Locks everything that a query for these columns of `from` reads, until the transaction ends. `from` is the
+/// table's name, quoted and qualified, perhaps with an alias; `condition` is for its rows, empty for all.
+/// Missing columns are ignored. `relation` must be of the transaction's snapshot. Returns false if a locked
+/// table differs from the snapshot: a table that was created or rewritten later looks empty to the snapshot.
+/// Unless it `waits`, it fails if a lock is not granted at once. Throws ServerError, TransientError.
+bool lock_relation(Connection& connection, Relation& relation, const std::string& from,
+                   const std::vector<std::string>& columns, bool waits, const std::string& condition = "");
 /// The size of the files of all partitions of a locked relation, with TOAST.
 std::uint64_t total_bytes(const Relation& relation);
 /// True if a name does not exist: it was dropped or renamed, or a view is broken.

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <tap/base/error.hpp>
+#include <tap/sync/plan.hpp>
+#include <tap/sync/row_filter.hpp>
+
+#include "catch.hpp"
+#include "sync/copy/table_scan.hpp"
+
+using namespace tap;
+using sync::Condition;
+
+namespace {
+
+singer::Stream orders() {
+  singer::Stream stream;
+  stream.id = "shop-public-orders";
+  stream.name = stream.table = "orders";
+  stream.schema_name = "public";
+  stream.selected = true;
+  stream.replication_method = "FULL_TABLE";
+  stream.columns = {{"id", true, ""}};
+  return stream;
+}
+
+config::Config filtered(const std::string& name, const std::vector<std::string>& conditions) {
+  config::Config config;
+  config.where = {{name, conditions, "c: \"where\" of \"" + name + "\""}};
+  return config;
+}
+
+sync::StreamPlan planned(const std::vector<Condition>& where) {
+  sync::StreamPlan plan;
+  plan.stream = orders();
+  plan.where = where;
+  return plan;
+}
+
+}  // namespace
+
+TEST_CASE("a row filter names a stream by its table or its id") {
+  for (const char* name : {"public.orders", "public-orders", "shop-public-orders"}) {
+    CAPTURE(name);
+    const config::Config config = filtered(name, {"id > 5", "id < 9"});
+    const std::string place = std::string("c: \"where\" of \"") + name + "\"";
+    CHECK(sync::row_filter(config, orders()) == std::vector<Condition>{{"id > 5", place}, {"id < 9", place}});
+    CHECK(sync::unused_row_filters(config, {orders()}).empty());
+  }
+  for (const char* name : {"orders", "Public.orders", "public.orders2", "public_orders", ""}) {
+    CAPTURE(name);
+    const config::Config config = filtered(name, {"id > 5"});
+    CHECK(sync::row_filter(config, orders()).empty());
+    const auto problems = sync::unused_row_filters(config, {orders()});
+    REQUIRE(problems.size() == 1);
+    CHECK(to_text(problems[0]) == std::string("c: \"where\" of \"") + name +
+                                      "\" names no stream of the catalog: give it as schema.table, or as the "
+                                      "stream's tap_stream_id");
+  }
+}
+
+TEST_CASE("all row filters of the config that name a stream apply") {
+  config::Config config = filtered("public.orders", {"id > 5"});
+  config.where.push_back({"public-orders", {"id < 9"}, "other"});
+  CHECK(sync::to_sql(sync::row_filter(config, orders())) == "(id > 5\n) AND (id < 9\n)");
+}
+
+TEST_CASE("a row filter of the metadata replaces that of the config") {
+  const config::Config config = filtered("public.orders", {"id > 5"});
+  auto stream = orders();
+  stream.where = {"id = 1"};
+  CHECK(sync::row_filter(config, stream) ==
+        std::vector<Condition>{{"id = 1", "\"where\" in the stream's metadata"}});
+  stream.where = std::vector<std::string>();
+  CHECK(sync::row_filter(config, stream).empty());
+}
+
+TEST_CASE("a log-based stream cannot have a row filter") {
+  auto stream = orders();
+  stream.replication_method = "LOG_BASED";
+  singer::State state;
+  try {
+    sync::plan(filtered("public.orders", {"id > 5"}), {stream}, {}, state);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.code() == ExitCode::usage);
+    CHECK_THAT(error.what(), Catch::Matchers::StartsWith("stream shop-public-orders is LOG_BASED, "));
+  }
+  stream.selected = false;
+  CHECK(sync::plan(filtered("public.orders", {"id > 5"}), {stream}, {}, state).empty());
+}
+
+TEST_CASE("a query without a row filter is plain") {
+  const sync::TableQuery query(planned({}), "\"id\"", "ONLY \"public\".\"orders\"");
+  CHECK(query.sql() == R"(SELECT "id" FROM ONLY "public"."orders")");
+  CHECK(query.sql("a OR b") == R"(SELECT "id" FROM ONLY "public"."orders" WHERE a OR b)");
+}
+
+TEST_CASE("a row filter has parentheses, a line of its own, and the table's name") {
+  const sync::TableQuery query(planned({{"n = 1 OR n = 2 -- both", ""}}), "\"id\"", R"(ONLY "s"."part 1")");
+  CHECK(query.sql() ==
+        "SELECT \"id\" FROM ONLY \"s\".\"part 1\" AS \"orders\" WHERE "
+        "(n = 1 OR n = 2 -- both\n)");
+  CHECK(query.sql("a OR b") ==
+        "SELECT \"id\" FROM ONLY \"s\".\"part 1\" AS \"orders\" WHERE "
+        "(n = 1 OR n = 2 -- both\n) AND (a OR b)");
+}
+
+TEST_CASE("a row filter does not change the order of a table's file") {
+  const sync::TableQuery query(planned({{"n = 1", ""}, {"m = 2", ""}}), "ctid, n", "t",
+                               sync::TableQuery::Order::file);
+  CHECK(query.sql("a") ==
+        "SELECT ctid, n FROM t AS \"orders\" WHERE "
+        "CASE WHEN (n = 1\n) AND (m = 2\n) THEN true END AND (a)");
+  CHECK(sync::TableQuery(planned({}), "ctid, n", "t", sync::TableQuery::Order::file).sql() ==
+        "SELECT ctid, n FROM t");
+}
+
+TEST_CASE("subqueries are recognized") {
+  const auto has_subquery = [](const std::string& condition) {
+    return sync::has_subquery({{"n = 1", ""}, {condition, ""}});
+  };
+  for (const char* condition : {"n IN (SELECT 1)", "n in(select 1)", "n = ANY (TABLE t)", "n IN (VALUES (1))",
+                                "(WITH a AS (\nSelect\n1) TABLE a) = n"}) {
+    CAPTURE(condition);
+    CHECK(has_subquery(condition));
+  }
+  for (const char* condition :
+       {"selected", "n > 5", "table_name = 'x'", "is_select", "preselect", "", "valuesx"}) {
+    CAPTURE(condition);
+    CHECK_FALSE(has_subquery(condition));
+  }
+}

@@ -90,6 +90,9 @@ SshSession::SshSession(const TunnelOptions& options, std::chrono::seconds timeou
       timeout_(timeout),
       key_(options.private_key.empty() ? SshKey(nullptr, ssh_key_free) : read_private_key(options)),
       session_(nullptr, ssh_free) {
+  if (user_.empty()) {
+    throw_tunnel_error("this process has no user name: set ssh_tunnel.username", false);
+  }
   if (timeout.count() > 0) {
     deadline_ = Clock::now() + timeout;
   }
@@ -115,6 +118,8 @@ void SshSession::configure(const std::string& host_key_algorithms) const {
   const unsigned port = options_.port;
   ssh_options_set(session, SSH_OPTIONS_PORT, &port);
   ssh_options_set(session, SSH_OPTIONS_USER, user_.c_str());
+  // Without it, libssh refuses to work for a user without an account, as in many containers.
+  ssh_options_set(session, SSH_OPTIONS_SSH_DIR, expand_home("~/.ssh").c_str());
   ssh_options_set(session, SSH_OPTIONS_CIPHERS_C_S, kCiphers);
   ssh_options_set(session, SSH_OPTIONS_CIPHERS_S_C, kCiphers);
   if (!options_.known_hosts.empty()) {

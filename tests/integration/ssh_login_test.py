@@ -1,6 +1,7 @@
 """Authentication at the SSH server, and verification of its host key."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -17,6 +18,33 @@ class LoginTest(TunnelTest):
     def setUp(self):
         super().setUp()
         self.sql("CREATE TABLE {s}.t (id int)")  # discovery must find a table
+
+
+class AccountTest(LoginTest):
+    """Containers often run as a user that is not in /etc/passwd and has no home."""
+
+    def discover_without_account(self, expect=0, **tunnel):
+        tunnel = {**self.config["ssh_tunnel"], "private_key": self.key.read_text(), **tunnel}
+        settings = {**self.config, "ssh_tunnel": json.dumps(tunnel)}
+        done = subprocess.run(
+            ["setpriv", "--reuid=54321", "--clear-groups", tap.BINARY, "--config=ENV", "-d"],
+            env={f"TAP_POSTGRES_{name.upper()}": str(settings[name]) for name in settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stderr
+
+    @unittest.skipIf(os.geteuid() != 0, "root only: it runs the tap as another user")
+    def test_user_without_account(self):
+        self.discover_without_account(username=self.sshd.user, host_key="any")
+        self.assertEqual(
+            self.discover_without_account(expect=3, username="", host_key="any"),
+            "CRITICAL cannot open the SSH tunnel "
+            f"(127.0.0.1:{self.sshd.port}, user ): this process "
+            "has no user name: set ssh_tunnel.username; run: tap-postgres check\n",
+        )
 
 
 class KeyTest(LoginTest):

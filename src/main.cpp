@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <tap/base/allocator.hpp>
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 #include <tap/base/output.hpp>
+#include <tap/base/platform.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/check/check.hpp>
 #include <tap/cli/options.hpp>
@@ -117,6 +117,7 @@ ExitCode run(int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
   tap::configure_allocator();
+  tap::find_certificate_authorities();
   tap::log::initialize();
   std::signal(SIGPIPE, SIG_IGN);  // write() reports a closed stdout instead
   signals::install_handlers();

@@ -14,6 +14,7 @@
 
 #include <tap/base/error.hpp>
 #include <tap/base/output.hpp>
+#include <tap/base/platform.hpp>
 #include <tap/cli/options.hpp>
 
 #include "manual.hpp"
@@ -126,7 +127,7 @@ class Parser {
 
  private:
   void add_files() {
-    app_.set_version_flag("--version", "tap-postgres " TAP_VERSION);
+    app_.set_version_flag("--version", fmt::format("tap-postgres {}{}", TAP_VERSION, build_note()));
     app_.add_option("-c,--config", options_.configs,
                     "Config file (JSON), or ENV for TAP_POSTGRES_* variables; repeatable, the last wins")
         ->type_name("FILE")

@@ -424,7 +424,10 @@ class WarningsTest(unittest.TestCase):
         self.assertNotIn("WARNING", result.stderr)
 
     def test_version(self):
-        self.assertRegex(tap.run(None, "--version").stdout, rb"^tap-postgres \d+\.\d+\.\d+\n$")
+        self.assertRegex(
+            tap.run(None, "--version").stdout,
+            rb"^tap-postgres \d+\.\d+\.\d+( \(portable build, .*\))?\n$",
+        )
 
     def test_help(self):
         result = tap.run(None, "--help")

@@ -28,12 +28,18 @@ bool is_sqlstate(std::string_view code) {
 constexpr auto kRemedies = std::to_array<std::pair<std::string_view, std::string_view>>({
     {"certificate verify failed",
      "the server's certificate has expired or is not signed by an authority in sslrootcert"},
+    {"GSSAPI support is not compiled in", "the portable build has no GSSAPI: use the Debian package"},
+    {"GSSAPI authentication not supported", "the portable build has no GSSAPI: use the Debian package"},
+#ifdef TAP_PORTABLE
+    {"syntax error in service file", "the portable build has no LDAP: ldap:// lines need the Debian package"},
+#endif
     {"server does not support SSL", "enable ssl there, or set sslmode to disable or prefer"},
 });
 
 /// Messages of errors that another attempt would not change.
 constexpr auto kPermanent = std::to_array<std::string_view>(
-    {"certificate", "private key", "server does not support SSL", "root.crt", "does not match host name"});
+    {"certificate", "private key", "server does not support SSL", "root.crt", "does not match host name",
+     "GSSAPI support is not compiled in", "GSSAPI authentication not supported", "service file"});
 
 /// The server may accept the login a moment later.
 bool is_transient_sqlstate(std::string_view sqlstate) {

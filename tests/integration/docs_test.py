@@ -122,6 +122,24 @@ class DocsTest(unittest.TestCase):
         missing = [f"{file}: {text}" for file, text in patterns if not known.search(text)]
         self.assertEqual(missing, [])
 
+    def test_every_example_has_a_test(self):
+        """The table in docs/scheduling.md names it, and the test names the file or its folder."""
+        rows = docs.tables(docs.read("docs/scheduling.md"), "| scheduler | file | test |")
+        rows.append("| | [](../examples/from-) | `migration_test` |")
+        for path in sorted(path for path in ROOT.glob("examples/**/*") if path.is_file()):
+            example = str(path.relative_to(ROOT))
+            if "__pycache__" in example:
+                continue
+            found = [row for row in rows if f"({'../' + example}" in row]
+            found = found or [
+                row for row in rows if "examples/from-" in row and "/from-" in example
+            ]
+            self.assertEqual(len(found), 1, example)
+            for module in re.findall(r"`(\w+_test)`", found[0]):
+                text = (ROOT / f"tests/integration/{module}.py").read_text()
+                part = example.split("/")[1]
+                self.assertTrue("examples" in text and part.partition("-")[0] in text, example)
+
     def test_readme_is_short(self):
         self.assertLessEqual(len(docs.read("README.md").splitlines()), 150)
 

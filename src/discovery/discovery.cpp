@@ -84,15 +84,15 @@ Json column_metadata(const pg::TableColumn& column, const value::Type& type, con
 std::size_t discover_database(const config::Config& config, pg::CatalogSession& session,
                               const std::string& database,
                               const std::function<void(DiscoveredStream&)>& found) {
-  session.query("SET LOCAL work_mem = '64MB'");  // so that sorting many columns stays in memory
   const TypeRows types = pg::column_types(session);
-  const std::vector<pg::Table> tables = pg::tables(session, config.filter_schemas, types);
-  for (const pg::Table& table : tables) {
+  std::size_t tables = 0;
+  pg::for_each_table(session, config.filter_schemas, types, [&](const pg::Table& table) {
     DiscoveredStream stream{catalog_entry(database, table, types, config.values), table.kind};
     found(stream);
-  }
-  log::info("discovered {} tables in database {}", tables.size(), database);
-  return tables.size();
+    ++tables;
+  });
+  log::info("discovered {} tables in database {}", tables, database);
+  return tables;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <utility>
 
 #include <poll.h>
 #include <spdlog/fmt/fmt.h>
@@ -51,8 +52,11 @@ std::size_t Writer::state(const Json& state) {
 }
 
 void Writer::catalog_entry(const Json& entry) {
-  buffer_.append(buffer_.size() == 0 ? "{\n  \"streams\": [\n    " : ",\n    ");
+  buffer_.append(std::exchange(has_catalog_, true) ? ",\n    " : "{\n  \"streams\": [\n    ");
   append_json(buffer_, entry, 2, 2);
+  if (buffer_.size() >= kKeptCapacity) {
+    flush();
+  }
 }
 
 void Writer::finish_catalog() {

@@ -2,15 +2,19 @@
 
 import contextlib
 import json
+import pathlib
+import re
 import unittest
 
-from support import tap
+from support import pipeline, tap
 from support.server import shared
 
 DB = "discovery"
 
 INTEGER = {"type": ["null", "integer"], "minimum": -2147483648, "maximum": 2147483647}
 STRING = {"type": ["null", "string"]}
+# Sanitizers need additional memory.
+IS_SANITIZED = b"__asan_init" in pathlib.Path(tap.BINARY).read_bytes()
 
 
 def setUpModule():
@@ -376,6 +380,28 @@ class SelectTest(Schema):
         self.assertIn("added", properties(orders))
         for name in ("fresh", "people", "report", "added"):
             self.assertIn(name, result.stderr)
+
+
+class ManyTablesTest(Schema):
+    def test_memory_does_not_grow_with_the_number_of_tables(self):
+        columns = ", ".join(f"column_{i} text" for i in range(200))
+        self.sql(
+            f"""DO $$ BEGIN FOR i IN 1000..1299 LOOP
+            EXECUTE 'CREATE TABLE {{s}}.t' || i || ' ({columns})';
+            END LOOP; END $$"""
+        )
+        with pipeline.Tap(self.config, "--discover") as running:
+            catalog = running.output.read(8_000_000)  # the rest does not fit into the pipe
+            self.assertEqual(len(catalog), 8_000_000, running)
+            status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
+            catalog += running.output.read()
+            self.assertEqual(running.wait(), 0, running)
+        self.assertEqual(
+            names(json.loads(catalog)),
+            [f"{DB}-{self.schema}-t{i}" for i in range(1000, 1300)],
+        )
+        most = 256 if IS_SANITIZED else 32
+        self.assertLess(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]), most * 1024)
 
 
 if __name__ == "__main__":

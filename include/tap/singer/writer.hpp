@@ -38,8 +38,8 @@ class Writer {
   void activate_version(std::string_view stream, std::int64_t version);
   /// Returns the size of the line.
   std::size_t state(const Json& state);
-  /// Adds a stream to the catalog, one member per line for people who edit it. Nothing is written before
-  /// finish_catalog(), so a failed run leaves stdout empty.
+  /// Adds a stream to the catalog, one member per line for people who edit it. The first megabytes are
+  /// written together, so that a failed run mostly leaves stdout empty.
   void catalog_entry(const Json& entry);
   void finish_catalog();
 
@@ -95,6 +95,7 @@ class Writer {
 
   int file_;
   Buffer buffer_;
+  bool has_catalog_ = false;  ///< it has been begun
   std::uint64_t record_bytes_ = 0;
   std::function<void()> meanwhile_;
   bool may_block_ = false;  ///< it is a pipe, a socket or a terminal

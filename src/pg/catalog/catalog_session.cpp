@@ -131,4 +131,15 @@ Result CatalogSession::query(const std::string& sql, const std::vector<std::stri
   }
 }
 
+void CatalogSession::query_in_parts(const std::string& sql, const std::vector<std::string>& parameters,
+                                    const std::function<void(const Result&)>& read) {
+  constexpr int most_rows = 5000;  // of one answer
+  query("DECLARE tap_rows NO SCROLL CURSOR FOR " + sql, parameters);
+  const std::string fetch = fmt::format("FETCH {} FROM tap_rows", most_rows);
+  for (Result rows = query(fetch); !rows.is_empty(); rows = query(fetch)) {
+    read(rows);
+  }
+  query("CLOSE tap_rows");
+}
+
 }  // namespace tap::pg

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
+
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
@@ -11,25 +13,29 @@ namespace tap::pg {
 
 namespace {
 
-// $1: the schemas; an empty array means all.
+// $1: the schemas; an empty array means all. The tables are sorted, and the columns of each are read by an
+// index: the first rows arrive long before the last ones are read, while sorting the columns takes memory.
 constexpr const char* kColumns = R"sql(
-SELECT n.nspname AS schema_name, c.relname AS table_name, c.relkind AS kind,
-       greatest(c.reltuples, 0)::bigint AS row_count,
+SELECT t.schema_name AS schema_name, t.table_name AS table_name, t.kind AS kind, t.row_count AS row_count,
        a.attname AS column_name, a.atttypid AS type, a.atttypmod AS modifier,
-       CASE WHEN a.attnum = ANY (k.conkey)
-            THEN (SELECT at FROM pg_catalog.generate_subscripts(k.conkey, 1) at WHERE k.conkey[at] = a.attnum)
+       CASE WHEN a.attnum = ANY (t.key)
+            THEN (SELECT at FROM pg_catalog.generate_subscripts(t.key, 1) at WHERE t.key[at] = a.attnum)
        END AS key_position
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-  LEFT JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
- WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
-   AND c.relpersistence <> 't'
-   AND n.nspname NOT IN ('pg_toast', 'pg_catalog', 'information_schema')
-   AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
-   AND a.attnum > 0 AND NOT a.attisdropped
-   AND pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
- ORDER BY n.nspname, c.relname, a.attnum
+  FROM (SELECT c.oid AS oid, n.nspname AS schema_name, c.relname AS table_name, c.relkind AS kind,
+               greatest(c.reltuples, 0)::bigint AS row_count, k.conkey AS key
+          FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          LEFT JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+         WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f')
+           AND c.relpersistence <> 't'
+           AND n.nspname NOT IN ('pg_toast', 'pg_catalog', 'information_schema')
+           AND ($1::text[] = '{}' OR n.nspname = ANY ($1::text[]))
+         ORDER BY n.nspname, c.relname) t
+ CROSS JOIN LATERAL (SELECT attname, atttypid, atttypmod, attnum
+                       FROM pg_catalog.pg_attribute
+                      WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped
+                        AND pg_catalog.has_column_privilege(t.oid, attnum, 'SELECT')
+                      ORDER BY attnum) a
 )sql";
 
 constexpr const char* kDatabases = R"sql(
@@ -50,27 +56,35 @@ std::vector<std::string> databases(CatalogSession& session, const std::vector<st
   return names;
 }
 
-std::vector<Table> tables(CatalogSession& session, const std::vector<std::string>& schemas,
-                          const TypeRows& types) {
-  std::vector<Table> tables;
-  for (const Row row : session.query(kColumns, {array_text(schemas)})) {
-    const auto schema = row.view("schema_name");
-    const auto name = row.view("table_name");
-    if (tables.empty() || tables.back().name != name || tables.back().schema != schema) {
-      Table& table = tables.emplace_back();
-      table.schema = schema;
-      table.name = name;
-      table.kind = static_cast<RelationKind>(row.character("kind"));
-      table.row_count = row.number("row_count");
+void for_each_table(CatalogSession& session, const std::vector<std::string>& schemas, const TypeRows& types,
+                    const std::function<void(const Table&)>& read) {
+  std::optional<Table> table;
+  const auto finish = [&] {
+    if (table) {
+      read(*table);
     }
-    TableColumn& column = tables.back().columns.emplace_back();
-    column.name = row.text("column_name");
-    column.type = row.oid("type");
-    column.modifier = static_cast<std::int32_t>(row.number("modifier"));
-    column.type_name = display_name(types, column.type);
-    column.key_position = static_cast<int>(row.number("key_position"));
-  }
-  return tables;
+  };
+  session.query_in_parts(kColumns, {array_text(schemas)}, [&](const Result& rows) {
+    for (const Row row : rows) {
+      const auto schema = row.view("schema_name");
+      const auto name = row.view("table_name");
+      if (!table || table->name != name || table->schema != schema) {
+        finish();
+        table.emplace();
+        table->schema = schema;
+        table->name = name;
+        table->kind = static_cast<RelationKind>(row.character("kind"));
+        table->row_count = row.number("row_count");
+      }
+      TableColumn& column = table->columns.emplace_back();
+      column.name = row.text("column_name");
+      column.type = row.oid("type");
+      column.modifier = static_cast<std::int32_t>(row.number("modifier"));
+      column.type_name = display_name(types, column.type);
+      column.key_position = static_cast<int>(row.number("key_position"));
+    }
+  });
+  finish();
 }
 
 TypeRows column_types(CatalogSession& session) {

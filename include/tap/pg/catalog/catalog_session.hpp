@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,11 @@ class CatalogSession {
 
   /// Runs one statement; `parameters` are bound to $1, $2, ... as text. Throws Error (ExitCode::run_failed).
   Result query(const std::string& sql, const std::vector<std::string>& parameters = {});
+
+  /// Runs one query like query(), and calls `read` with some thousand rows at a time, so that memory does not
+  /// grow with their number. `read` must not use the session.
+  void query_in_parts(const std::string& sql, const std::vector<std::string>& parameters,
+                      const std::function<void(const Result&)>& read);
 
  private:
   struct Parts;

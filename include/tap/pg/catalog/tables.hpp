@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,12 @@ struct Table {
 /// non-empty `only` limits them to these names.
 std::vector<std::string> databases(CatalogSession& session, const std::vector<std::string>& only);
 
-/// Returns the tables, views and foreign tables of a database with the columns that the role may read, by
-/// schema and name, without temporary and system tables. A non-empty `schemas` limits them to these schemas.
-/// `types` are the database's column_types().
-std::vector<Table> tables(CatalogSession& session, const std::vector<std::string>& schemas,
-                          const TypeRows& types);
+/// Calls `read` for each table, view and foreign table of a database, with the columns that the role may
+/// read, by schema and name, without temporary and system tables. They come one by one because the catalog of
+/// a large database does not fit into memory. A non-empty `schemas` limits them to these schemas. `types` are
+/// the database's column_types().
+void for_each_table(CatalogSession& session, const std::vector<std::string>& schemas, const TypeRows& types,
+                    const std::function<void(const Table&)>& read);
 
 /// Returns the types of all columns in the database, with their base types, element types and subtypes.
 TypeRows column_types(CatalogSession& session);

@@ -17,6 +17,7 @@
 #include <tap/base/platform.hpp>
 #include <tap/cli/options.hpp>
 
+#include "log_level.hpp"
 #include "manual.hpp"
 #include "part.hpp"
 #include "sdk_log.hpp"
@@ -95,7 +96,6 @@ class Parser {
     SdkLog sdk_log;
     if (const char* const path = std::getenv("SINGER_SDK_LOG_CONFIG")) {
       sdk_log = read_sdk_log(path);
-      options_.log_level = sdk_log.level.value_or(options_.log_level);
     }
     log::set_format(requested_log_format(arguments).value_or(sdk_log.is_structured ? log::Format::singer_sdk
                                                                                    : log::Format::text));
@@ -114,6 +114,10 @@ class Parser {
       return std::nullopt;
     }
     validate();
+    if (!log_level_) {
+      log_level_ = log_level_from_environment();
+    }
+    options_.log_level = log_level_.value_or(sdk_log.level.value_or(options_.log_level));
     options_.command = command();
     options_.json = format_ == "json";
     if (properties_) {
@@ -175,18 +179,15 @@ class Parser {
   }
 
   void add_log_options() {
-    const std::map<std::string, log::Level> levels = {{"debug", log::Level::debug},
-                                                      {"info", log::Level::info},
-                                                      {"warning", log::Level::warning},
-                                                      {"error", log::Level::error}};
-    app_.add_option("--log-level", options_.log_level, "Minimum log level")
-        ->transform(
-            CLI::CheckedTransformer(levels, CLI::ignore_case).description("{debug,info,warning,error}"))
+    app_.add_option("--log-level", log_level_,
+                    "Minimum log level; default: TAP_POSTGRES_LOGLEVEL, LOGLEVEL, or info")
+        ->transform(CLI::CheckedTransformer(kLogLevels, CLI::ignore_case)
+                        .description("{debug,info,warning,error,critical}"))
         ->type_name("LEVEL");
     app_.add_flag_callback(
-        "-v,--verbose", [this] { options_.log_level = log::Level::debug; }, "Same as --log-level debug");
+        "-v,--verbose", [this] { log_level_ = log::Level::debug; }, "Same as --log-level debug");
     app_.add_flag_callback(
-        "-q,--quiet", [this] { options_.log_level = log::Level::warning; }, "Same as --log-level warning");
+        "-q,--quiet", [this] { log_level_ = log::Level::warning; }, "Same as --log-level warning");
     app_.add_option("--log-format", log_format_, "Format of log lines")
         ->check(CLI::IsMember({"text", "json", "singer-sdk"}))
         ->type_name("FORMAT");
@@ -319,6 +320,7 @@ class Parser {
   bool about_ = false;
   bool wants_manual_ = false;
   bool wants_completion_ = false;
+  std::optional<log::Level> log_level_;
   std::string log_format_ = "text";
   std::string format_ = "text";
   const CLI::Option* format_option_ = nullptr;

@@ -22,9 +22,9 @@ namespace {
 constexpr std::string_view kEnvironment = "ENV";
 constexpr std::string_view kPrefix = "TAP_POSTGRES_";
 constexpr std::string_view kTunnel = "ssh_tunnel";
-/// TAP_POSTGRES_PART and TAP_POSTGRES_PARTS are options of the command line.
+/// TAP_POSTGRES_LOGLEVEL, TAP_POSTGRES_PART and TAP_POSTGRES_PARTS are options of the command line.
 bool is_option(std::string_view key) {
-  return key == "part" || key == "parts";
+  return key == "loglevel" || key == "part" || key == "parts";
 }
 
 /// The TAP_POSTGRES_* variables as a config object.

@@ -76,6 +76,34 @@ class LoggingTest(SchemaTest):
         result = self.sync(catalog, None, "--log-level", "loud", expect=2)
         self.assertRegex(result.stderr, r"^CRITICAL --log-level: .*; see tap-postgres --help\n$")
 
+    def test_level_from_the_environment(self):
+        catalog = self.catalog("t")
+
+        def level(*args, expect=0, **variables):
+            log = tap.run(self.config, *args, catalog=catalog, env=variables, expect=expect).stderr
+            return "debug" if "DEBUG " in log else "info" if "INFO " in log else log
+
+        for name in ("TAP_POSTGRES_LOGLEVEL", "LOGLEVEL"):
+            self.assertEqual(level(**{name: "debug"}), "debug")
+            for value in ("WARNING", "Error", "critical"):
+                self.assertEqual(level(**{name: value}), "")
+            self.assertEqual(level(**{name: ""}), "info")
+        self.assertEqual(level(TAP_POSTGRES_LOGLEVEL="error", LOGLEVEL="debug"), "")
+        self.assertEqual(level(TAP_POSTGRES_LOGLEVEL="error", LOGLEVEL="loud"), "")
+        self.assertEqual(level("--log-level", "critical", LOGLEVEL="debug"), "")
+        self.assertEqual(level("-v", TAP_POSTGRES_LOGLEVEL="loud"), "debug")
+
+    def test_wrong_level_in_the_environment(self):
+        """LOGLEVEL may be meant for another program."""
+        catalog = self.catalog("t")
+        names = "must be debug, info, warning, error or critical"
+        result = tap.run(self.config, catalog=catalog, env={"LOGLEVEL": "20"})
+        [first, *_] = result.stderr.splitlines()
+        self.assertEqual(first, f'WARNING LOGLEVEL {names}, but is "20": it is ignored')
+        self.assertIn("INFO 1 of 1 streams", result.stderr)
+        own = tap.run(self.config, catalog=catalog, env={"TAP_POSTGRES_LOGLEVEL": "20"}, expect=2)
+        self.assertEqual(own.stderr, f'CRITICAL TAP_POSTGRES_LOGLEVEL {names}, but is "20"\n')
+
     def test_sql_is_logged_without_values(self):
         catalog = self.catalog("t", method="INCREMENTAL", key="id")
         state = self.sync(catalog).last_state

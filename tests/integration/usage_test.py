@@ -436,6 +436,7 @@ class WarningsTest(unittest.TestCase):
 
     def test_config_from_environment(self):
         env = {f"TAP_POSTGRES_{key.upper()}": value for key, value in CONFIG.items()}
+        env["TAP_POSTGRES_LOGLEVEL"] = "warning"  # not a setting
         result = tap.run(None, "--config", "ENV", env=env, catalog=EMPTY_CATALOG)
         self.assertEqual(result.stdout, b"")
 

@@ -148,7 +148,7 @@ def clean_environment(extra=None):
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PG", "TAP_POSTGRES_"))
+        if not name.startswith(("PG", "TAP_POSTGRES_")) and name != "LOGLEVEL"
     }
     return {**clean, **(extra or {})}
 

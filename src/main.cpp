@@ -30,11 +30,24 @@ using namespace tap;
 
 constexpr int kOfSignals = 128;  // exit codes of processes that a signal has ended
 
+std::string about_text(cli::Format format) {
+  switch (format) {
+    case cli::Format::json:
+      return config::about_json();
+    case cli::Format::markdown:
+      return config::about_markdown();
+    case cli::Format::text:
+      break;
+  }
+  return config::about_text();
+}
+
 ExitCode run_check(const cli::Options& options) {
   signals::exit_on_signal();  // a check has no state to save
   const std::vector<check::Finding> findings =
       check::check({options.configs, options.catalog, options.state, options.refresh});
-  write_stdout(options.json ? check::to_json_text(findings) : check::to_text(findings));
+  write_stdout(options.format == cli::Format::json ? check::to_json_text(findings)
+                                                   : check::to_text(findings));
   return check::exit_code(findings);
 }
 
@@ -92,7 +105,7 @@ ExitCode run(int argc, const char* const* argv) {
   log::set_level(options->log_level);
   switch (options->command) {
     case cli::Command::about:
-      write_stdout(options->json ? config::about_json() : config::about_text());
+      write_stdout(about_text(options->format));
       return ExitCode::done;
     case cli::Command::check:
       return run_check(*options);

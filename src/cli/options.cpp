@@ -119,7 +119,6 @@ class Parser {
     }
     options_.log_level = log_level_.value_or(sdk_log.level.value_or(options_.log_level));
     options_.command = command();
-    options_.json = format_ == "json";
     if (properties_) {
       options_.catalog = properties_;
     }
@@ -203,8 +202,10 @@ class Parser {
     app_.add_flag("--man", wants_manual_)->group("");  // for the build, which installs both
     app_.add_flag("--bash-completion", wants_completion_)->group("");
     app_.add_flag("--test", check_, "Same as the check command");
-    format_option_ = app_.add_option("--format", format_, "Output format of check and --about")
-                         ->check(CLI::IsMember({"text", "json"}))
+    const std::map<std::string, Format> formats = {
+        {"text", Format::text}, {"json", Format::json}, {"markdown", Format::markdown}};
+    format_option_ = app_.add_option("--format", options_.format, "Output format of check and --about")
+                         ->transform(CLI::CheckedTransformer(formats).description("{text,json,markdown}"))
                          ->type_name("FORMAT");
     app_.add_subcommand("check", "Check every precondition of a run and suggest fixes")
         ->fallthrough()
@@ -296,6 +297,9 @@ class Parser {
     if (!check_ && !about_ && format_option_->count() > 0) {
       usage_error("--format requires check or --about");
     }
+    if (options_.format == Format::markdown && !about_) {
+      usage_error("--format markdown requires --about");
+    }
     if (check_ && (discover_ || options_.slot)) {
       usage_error("check cannot be combined with --discover or slot");
     }
@@ -322,7 +326,6 @@ class Parser {
   bool wants_completion_ = false;
   std::optional<log::Level> log_level_;
   std::string log_format_ = "text";
-  std::string format_ = "text";
   const CLI::Option* format_option_ = nullptr;
   const CLI::Option* summary_option_ = nullptr;
   std::optional<std::string> part_;

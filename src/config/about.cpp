@@ -79,4 +79,25 @@ std::string about_json() {
   return to_text(about, 2) + "\n";
 }
 
+std::string about_markdown() {
+  std::string text = fmt::format("# `tap-postgres`\n\n{}\n\n## Capabilities\n\n", kDescription);
+  for (const char* const capability : kCapabilities) {
+    text += fmt::format("* `{}`\n", capability);
+  }
+  text +=
+      "\n## Settings\n\n"
+      "| Setting | Required | Default | Description |\n"
+      "|:--------|:--------:|:-------:|:------------|\n";
+  for (const Setting& setting : settings()) {
+    const std::string_view value = setting.default_value.empty() ? "None" : setting.default_value;
+    text += fmt::format("| {} | False | {} | {} |\n", setting.name, value, setting.description);
+    if (!setting.alias.empty()) {
+      text += fmt::format("| {} | False | {} | Alias of {} |\n", setting.alias, value, setting.name);
+    }
+  }
+  return text +
+         "\nA full list of supported settings and capabilities is available by running: "
+         "`tap-postgres --about`\n";
+}
+
 }  // namespace tap::config

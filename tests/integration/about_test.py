@@ -95,6 +95,38 @@ class HubTest(unittest.TestCase):
         self.assertEqual(settings["ssh_tunnel.password"]["sensitive"], True)
         self.assertEqual(settings["non_finite_numbers"]["value"], "null")
 
+    def test_as_markdown(self):
+        text = tap.run(None, "--about", "--format", "markdown").stdout.decode()
+        lines = text.splitlines()
+        self.assertEqual(
+            lines[:6],
+            [
+                "# `tap-postgres`",
+                "",
+                "Singer tap for PostgreSQL: full-table, incremental and log-based replication",
+                "",
+                "## Capabilities",
+                "",
+            ],
+        )
+        capabilities = [line[3:-1] for line in lines if line.startswith("* `")]
+        self.assertEqual(capabilities, about()["capabilities"])
+        table = [line for line in lines if line.startswith("|")]
+        self.assertEqual(
+            table[:2],
+            [
+                "| Setting | Required | Default | Description |",
+                "|:--------|:--------:|:-------:|:------------|",
+            ],
+        )
+        self.assertIn(
+            "| port | False | 5432 | Port, or one port per host, comma-separated |", table
+        )
+        self.assertIn("| database | False | None | Alias of dbname |", table)
+        self.assertEqual({line.count(" | ") for line in table[2:]}, {3})
+        result = tap.run({}, "check", "--format", "markdown", expect=2)
+        self.assertEqual(result.stderr, "CRITICAL --format markdown requires --about\n")
+
 
 class ManualTest(unittest.TestCase):
     def test_every_option_is_documented(self):

@@ -45,8 +45,9 @@ TEST_CASE("check is a command or a flag") {
   CHECK(parse({"check", "-c", "c", "--catalog", "x", "-s", "y"})->command == cli::Command::check);
   CHECK(parse({"-c", "c", "check"})->command == cli::Command::check);
   CHECK(parse({"-c", "c", "--test"})->command == cli::Command::check);
-  CHECK(parse({"-c", "c", "check", "--format", "json"})->json);
-  CHECK_FALSE(parse({"-c", "c", "check", "--format=text"})->json);
+  CHECK(parse({"-c", "c", "check", "--format", "json"})->format == cli::Format::json);
+  CHECK(parse({"-c", "c", "check", "--format=text"})->format == cli::Format::text);
+  CHECK(parse({"--about", "--format", "markdown"})->format == cli::Format::markdown);
   CHECK(parse({"-c", "c"})->command == cli::Command::sync);
 }
 

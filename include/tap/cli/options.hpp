@@ -16,6 +16,9 @@ namespace tap::cli {
 /// What the process does.
 enum class Command { sync, discover, check, slot, split, merge_states, about };
 
+/// The format of what check and --about write.
+enum class Format { text, json, markdown };
+
 /// The parsed command line.
 struct Options {
   Command command = Command::sync;
@@ -31,7 +34,7 @@ struct Options {
   std::string folder;                    ///< Command::split: where they are written
   std::vector<std::string> states;       ///< Command::merge_states: files
   std::optional<std::string> base;       ///< Command::merge_states: the state that the runs were given
-  bool json = false;                     ///< format of check and --about
+  Format format = Format::text;          ///< of check and --about
   log::Level log_level = log::Level::info;
 };
 

@@ -11,6 +11,7 @@
 #include <tap/base/log.hpp>
 #include <tap/config/config.hpp>
 
+#include "dotenv.hpp"
 #include "nearest.hpp"
 #include "protection.hpp"
 #include "settings.hpp"
@@ -27,8 +28,9 @@ bool is_option(std::string_view key) {
   return key == "loglevel" || key == "part" || key == "parts";
 }
 
-/// The TAP_POSTGRES_* variables as a config object.
+/// The TAP_POSTGRES_* variables of the environment and of `.env` as a config object.
 Json from_environment() {
+  load_dotenv();
   Json keys = Json::object();
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;

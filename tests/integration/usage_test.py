@@ -438,7 +438,43 @@ class WarningsTest(unittest.TestCase):
         env = {f"TAP_POSTGRES_{key.upper()}": value for key, value in CONFIG.items()}
         env["TAP_POSTGRES_LOGLEVEL"] = "warning"  # not a setting
         result = tap.run(None, "--config", "ENV", env=env, catalog=EMPTY_CATALOG)
-        self.assertEqual(result.stdout, b"")
+        self.assertEqual((result.stdout, result.stderr), (b"", ""))
+
+    def test_env_file(self):
+        """Variables of .env are used unless the environment has them; values are not logged."""
+        lines = [
+            "# for the tap",
+            "export TAP_POSTGRES_HOST='localhost'",
+            "TAP_POSTGRES_USER=file",
+            'TAP_POSTGRES_PASSWORD="secret\\"s # value"  # a comment',
+            "TAP_POSTGRES_USR=misspelled",
+            "PGDATABASE=shop",
+            "OTHER_PASSWORD=unused",
+            "a secret line",
+            "",
+        ]
+        result = tap.run(
+            None,
+            "--config",
+            "ENV",
+            env={"TAP_POSTGRES_USER": "environment"},
+            files={".env": "\n".join(lines)},
+            catalog=EMPTY_CATALOG,
+        )
+        self.assertEqual(
+            result.stderr.splitlines()[:3],
+            [
+                "WARNING .env: line 8 is ignored, it is not NAME=value",
+                "INFO variables from .env: TAP_POSTGRES_HOST, TAP_POSTGRES_PASSWORD, "
+                "TAP_POSTGRES_USR, PGDATABASE",
+                'WARNING ENV: unknown key "usr" is ignored; did you mean "user"?',
+            ],
+        )
+        self.assertNotIn("secret", result.stderr)
+
+    def test_env_file_needs_config_env(self):
+        result = tap.run(CONFIG, files={".env": "TAP_POSTGRES_HOST=\n?"}, catalog=EMPTY_CATALOG)
+        self.assertNotIn(".env", result.stderr)
 
 
 if __name__ == "__main__":

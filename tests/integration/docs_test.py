@@ -115,6 +115,14 @@ class DocsTest(unittest.TestCase):
         text = docs.read("docs/configuration.md")
         self.assertEqual(docs.tables(text, "| key | default | meaning |"), setting_rows())
 
+    def test_meltano_example_has_every_setting(self):
+        about = json.loads(tap.run(None, "--about", "--format", "json").stdout)
+        project = (ROOT / "examples/meltano/meltano.yml").read_text(encoding="utf-8")
+        self.assertEqual(
+            re.findall(r"(?m)^    - name: (\S+)$", project),
+            [name for name, _ in settings(about["settings"]["properties"])],
+        )
+
     def test_every_message_is_documented(self):
         """An error or a warning comes with a row in docs/troubleshooting.md."""
         known = re.compile("|".join(docs.known_messages()))

@@ -120,7 +120,7 @@ WITH RECURSIVE up(oid, above, depth) AS (
     JOIN {} i ON i.inhrelid = up.above
 )
 SELECT up.oid AS oid, p.pubname AS publication, n.nspname AS schema_name, c.relname AS table_name,
-       r.prrelid IS NOT NULL AS is_member, {}
+       p.oid AS publication_oid, coalesce(r.oid, 0) AS member_oid, {}
   FROM up
   JOIN pg_catalog.pg_class c ON c.oid = up.above
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -131,13 +131,13 @@ SELECT up.oid AS oid, p.pubname AS publication, n.nspname AS schema_name, c.reln
 )sql";
 
 constexpr const char* kWithoutFilters = R"sql(
-  false AS is_in_schema, NULL AS row_filter, NULL AS column_list
+  0 AS schema_oid, NULL AS row_filter, NULL AS column_list
 )sql";
 
 constexpr const char* kWithFilters = R"sql(
-       EXISTS (SELECT 1
-                 FROM pg_catalog.pg_publication_namespace s
-                WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace) AS is_in_schema,
+       coalesce((SELECT s.oid
+                   FROM pg_catalog.pg_publication_namespace s
+                  WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace), 0) AS schema_oid,
        pg_catalog.pg_get_expr(r.prqual, r.prrelid) AS row_filter,
        CASE WHEN r.prattrs IS NOT NULL
             THEN pg_catalog.to_json(ARRAY(SELECT a.attname::text
@@ -181,6 +181,7 @@ std::vector<Found> find_tables(Connection& connection, const std::string& tree, 
     found.position = row.index("position", positions);
     found.oid = row.oid("oid");
     table.name = {row.text("schema_name"), row.text("table_name")};
+    table.oid = found.oid;
     table.is_partitioned = row.flag("is_partitioned");
     table.is_partition = row.flag("is_partition");
     table.has_children = row.flag("has_children");
@@ -202,8 +203,11 @@ class Coverage {
   void add(const Row& row) {
     Level& level = levels_.emplace_back();
     level.name = {row.text("schema_name"), row.text("table_name")};
-    level.is_member = row.flag("is_member");
-    level.is_in_schema = row.flag("is_in_schema");
+    publication_oid_ = row.oid("publication_oid");
+    level.member_oid = row.oid("member_oid");
+    level.schema_oid = row.oid("schema_oid");
+    level.is_member = level.member_oid != 0;
+    level.is_in_schema = level.schema_oid != 0;
     level.row_filter = row.text("row_filter");
     if (!row.is_null("column_list")) {
       level.column_list = row.text_list("column_list");
@@ -229,6 +233,17 @@ class Coverage {
     PublishedAs as;
     as.publication = publication.name;
     as.table = listed->name;
+    if (publication.all_tables) {
+      as.entries = {publication_oid_};
+    } else {
+      for (const Level& level : levels_) {
+        for (const Oid entry : {level.member_oid, level.schema_oid}) {
+          if (entry != 0) {
+            as.entries.push_back(entry);
+          }
+        }
+      }
+    }
     const bool by_name = !publication.all_tables && !in_schema;
     if (by_name) {
       as.member = std::find_if(levels_.rbegin(), levels_.rend(), [](const Level& level) {
@@ -252,6 +267,8 @@ class Coverage {
  private:
   struct Level {
     TableName name;
+    Oid member_oid = 0;
+    Oid schema_oid = 0;
     bool is_member = false;
     bool is_in_schema = false;
     std::string row_filter;
@@ -264,6 +281,7 @@ class Coverage {
   }
 
   std::vector<Level> levels_;
+  Oid publication_oid_ = 0;
 };
 
 /// Fills `published` of the tables.

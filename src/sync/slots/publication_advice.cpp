@@ -56,7 +56,6 @@ std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
 std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
                                  const std::vector<const pg::PublishedTable*>& unidentified) {
   const std::string& first = facts.names.front();
-  const std::string inserts = inserts_publication(first);
   const pg::Publication* const publication = facts.find(first);
   const bool lacks_generated = facts.version.publishes_generated_columns() && publication != nullptr &&
                                !publication->generated_columns;
@@ -68,11 +67,7 @@ std::string publish_with_updates(const PublicationFacts& facts, const pg::Publis
     statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(each->name)));
   }
   const pg::Member member{table.name, table.has_children};
-  statements.push_back(pg::add_tables(first, {member}));
-  const auto old = std::ranges::find(table.published, inserts, &pg::PublishedAs::publication);
-  if (old != table.published.end() && old->member == table.name) {
-    statements.push_back(pg::drop_tables(inserts, {member}));
-  }
+  statements.push_back(pg::add_tables(first, {member}));  // it stays in the other one, see recorded_gap()
   statements.emplace_back("COMMIT");
   return join_statements(statements);
 }

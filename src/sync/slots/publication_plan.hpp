@@ -20,6 +20,7 @@ struct PublishedStream {
   std::vector<std::string> columns;        ///< the synced ones
   std::vector<std::string> keys;           ///< the key columns of the records
   std::vector<pg::PublishedTable> tables;  ///< the stream's own table first; empty if it is missing
+  Json recorded{};                         ///< see StreamToPublish
 };
 
 /// All that decisions on the publications of a database depend on.

@@ -12,6 +12,7 @@
 
 #include "blocked_updates.hpp"
 #include "publication_advice.hpp"
+#include "publication_record.hpp"
 #include "published_columns.hpp"
 
 namespace tap::sync {
@@ -36,6 +37,7 @@ class Problems {
       }
       for (const PublishedStream& stream : facts_.streams) {
         check_stream(stream);
+        check_record(stream);
       }
       check_truncates();
       std::ranges::move(blocked_other_tables(facts_), std::back_inserter(findings_));
@@ -285,6 +287,16 @@ class Problems {
       }
     }
     std::ranges::move(columns_to_read(facts_, stream), std::back_inserter(findings_));
+  }
+
+  /// Unless another error says that changes of the stream are missing.
+  void check_record(const PublishedStream& stream) {
+    const bool has_error = std::ranges::any_of(findings_, [&](const PublicationFinding& finding) {
+      return std::ranges::find(finding.streams, stream.id) != finding.streams.end();
+    });
+    if (const auto gap = recorded_gap(facts_, stream); gap && !has_error) {
+      findings_.push_back(*gap);
+    }
   }
 
   /// Changes must have the name of a table of the stream.

@@ -19,6 +19,7 @@
 #include "publication_advice.hpp"
 #include "publication_plan.hpp"
 #include "publication_problems.hpp"
+#include "publication_record.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
@@ -53,7 +54,8 @@ PublicationFacts look_up(pg::Connection& connection, const config::Config& confi
   std::vector<pg::TableName> tables;
   for (const StreamToPublish& stream : streams) {
     const singer::Stream& table = stream.plan->stream;
-    facts.streams.push_back({table.id, stream.has_position, stream.plan->columns, table.key_properties, {}});
+    facts.streams.push_back(
+        {table.id, stream.has_position, stream.plan->columns, table.key_properties, {}, stream.recorded});
     tables.push_back({table.schema_name, table.table});
   }
   const Names names = with_inserts_publications(facts.names);
@@ -121,6 +123,22 @@ Problem refusal(pg::Connection& connection, const config::Config& config, const 
       "a superuser, or the owner of the tables with the right to create publications, must run", fix};
 }
 
+std::map<std::string, Json> records_of(const PublicationFacts& facts,
+                                       const std::vector<PublicationFinding>& findings) {
+  std::map<std::string, Json> records;
+  for (const PublishedStream& stream : facts.streams) {
+    const bool fails = std::ranges::any_of(findings, [&](const PublicationFinding& finding) {
+      return std::ranges::find(finding.streams, stream.id) != finding.streams.end();
+    });
+    if (!fails) {
+      records[stream.id] = record_of(facts, stream);
+    } else if (facts.loses_changes(stream)) {
+      records[stream.id] = record_of_gap();
+    }
+  }
+  return records;
+}
+
 bool ends_run(const PublicationFinding& finding) {
   return finding.severity == Severity::error && finding.streams.empty();
 }
@@ -152,7 +170,10 @@ std::vector<StreamToPublish> streams_to_publish(const std::vector<const StreamPl
   std::vector<StreamToPublish> all;
   all.reserve(streams.size());
   for (const StreamPlan* stream : streams) {
-    all.push_back({stream, oldest_needed_lsn(state.bookmark(stream->stream.id)).has_value()});
+    const Json& bookmark = state.bookmark(stream->stream.id);
+    const auto recorded = bookmark.find(kPublicationsKey);
+    all.push_back(
+        {stream, oldest_needed_lsn(bookmark).has_value(), recorded == bookmark.end() ? Json() : *recorded});
   }
   return all;
 }
@@ -183,7 +204,7 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
     require_readable_streams(findings);
     const PublicationPlan plan = facts.may_create ? plan_publications(facts, false) : PublicationPlan();
     if (plan.statements.empty() || attempt == most_attempts) {
-      return {publications_to_read(facts), report(findings)};
+      return {publications_to_read(facts), report(findings), records_of(facts, findings)};
     }
     try {
       run_statements(connection, plan.statements);
@@ -204,7 +225,7 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
         refused.insert(unit.streams.begin(), unit.streams.end());
       }
       findings.push_back({Severity::error, "", problem, {refused.begin(), refused.end()}});
-      return {publications_to_read(facts), report(findings)};
+      return {publications_to_read(facts), report(findings), records_of(facts, findings)};
     }
     for (const std::string& statement : plan.statements) {
       log::info("changed publications: {}", statement);
@@ -222,6 +243,24 @@ std::optional<std::string> drop_advice(pg::Connection& connection,
   }
   return fmt::format("drop it, since it publishes no table: DROP PUBLICATION {}",
                      pg::quote_identifier(newer));
+}
+
+std::map<std::string, Json> record_publications(pg::Connection& connection, const config::Config& config,
+                                                const std::string& database,
+                                                const std::vector<StreamToPublish>& streams) {
+  const PublicationFacts facts = look_up(connection, config, database, streams, std::nullopt, false);
+  std::map<std::string, Json> records;
+  bool any_new = false;
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    Json record = record_of(facts, facts.streams[i]);
+    record = record.empty() ? record_of_gap() : record;
+    any_new = any_new || record != streams[i].recorded;
+    records[facts.streams[i].id] = std::move(record);
+  }
+  if (any_new) {
+    wait_for_open_transactions(connection);
+  }
+  return records;
 }
 
 void wait_for_open_transactions(pg::Connection& connection) {

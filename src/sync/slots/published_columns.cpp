@@ -33,6 +33,10 @@ std::string publish_generated(const pg::PublishedAs& as) {
   return pg::set_option(as.publication, "publish_generated_columns", "stored");
 }
 
+std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStream& stream) {
+  return facts.loses_changes(stream) ? fmt::format(", then run with --full-refresh {}", stream.id) : "";
+}
+
 }  // namespace
 
 std::optional<PublicationFinding> unequal_columns(const PublicationFacts& facts,
@@ -65,8 +69,7 @@ std::optional<PublicationFinding> unpublished_key(const PublicationFacts& facts,
   if (key == stream.keys.end()) {
     return std::nullopt;
   }
-  const std::string then =
-      facts.loses_changes(stream) ? fmt::format(", then run with --full-refresh {}", stream.id) : "";
+  const std::string then = refresh_if_losing(facts, stream);
   Problem problem{
       fmt::format("publication {} does not publish key column {} of {}, so that records would have "
                   "no key",
@@ -107,6 +110,7 @@ std::vector<PublicationFinding> columns_to_read(const PublicationFacts& facts,
   }
   std::vector<PublicationFinding> findings;
   const std::string subject = "stream " + stream.id;
+  const std::string then = refresh_if_losing(facts, stream);
   if (!listed_out.empty()) {
     const pg::PublishedAs& as = incomplete->published.front();
     findings.push_back(
@@ -115,7 +119,7 @@ std::vector<PublicationFinding> columns_to_read(const PublicationFacts& facts,
              fmt::format("columns {} are not in the column list of publication {}: they are read from the "
                          "table after each change",
                          fmt::join(listed_out, ", "), as.publication),
-             "publish all columns", republish(facts, as, *incomplete)}});
+             "publish all columns" + then, republish(facts, as, *incomplete)}});
   }
   if (!generated.empty()) {
     const bool may_publish = facts.version.publishes_generated_columns();

@@ -35,6 +35,17 @@ std::string to_slot_name(std::string text) {
   return text;
 }
 
+/// As the server does with names that are too long.
+std::string cut(std::string name, std::size_t longest = 63) {
+  name.resize(std::min(name.size(), longest));
+  return name;
+}
+
+/// The slot of pgoutput that replaces the slot `name` of wal2json.
+std::string migration_name(const std::string& name) {
+  return cut(name, 63 - kMigrationSuffix.size()) + std::string(kMigrationSuffix);
+}
+
 std::string create_statement(const std::string& slot, std::string_view plugin) {
   return fmt::format("SELECT pg_create_logical_replication_slot({}, '{}')", pg::quote_literal(slot), plugin);
 }
@@ -52,7 +63,7 @@ std::vector<std::string> all_slot_names(const config::Config& config, const std:
   std::vector<std::string> names;
   for (const std::string& name : slot_names(config, database)) {
     names.push_back(name);
-    names.push_back(name + std::string(kMigrationSuffix));
+    names.push_back(migration_name(name));
   }
   return names;
 }
@@ -171,13 +182,13 @@ void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& p
 
 std::vector<std::string> slot_names(const config::Config& config, const std::string& database) {
   if (!config.log.slot.empty()) {
-    return {config.log.slot};
+    return {cut(config.log.slot)};
   }
   const std::string name = to_slot_name(database);
   if (!config.log.tap_id.empty()) {  // pipelinewise
-    return {"pipelinewise_" + name, "pipelinewise_" + name + "_" + to_slot_name(config.log.tap_id)};
+    return {cut("pipelinewise_" + name), cut("pipelinewise_" + name + "_" + to_slot_name(config.log.tap_id))};
   }
-  return {"stitch_" + name, "stitch"};
+  return {cut("stitch_" + name), "stitch"};
 }
 
 std::vector<pg::Slot> usable_slots(pg::Connection& connection, const config::Config& config,
@@ -238,7 +249,7 @@ std::string slot_to_create(pg::Connection& connection, const config::Config& con
   std::string name = slot_names(config, database).front();
   const auto slot = pg::find_slot(connection, name);
   const bool is_taken = slot && is_replaceable(*slot, config.log);
-  return is_taken ? name + std::string(kMigrationSuffix) : name;
+  return is_taken ? migration_name(name) : name;
 }
 
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database,

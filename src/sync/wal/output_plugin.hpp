@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include <tap/base/json.hpp>
 #include <tap/change/decoder.hpp>
 #include <tap/config/config.hpp>
 #include <tap/pg/replication_stream.hpp>
@@ -22,6 +24,8 @@ struct WalSource {
   std::string server_encoding;
   bool is_standby = false;  ///< the server was a standby when the run began
   Lsn end;                  ///< where WAL ended when the run began
+  /// By stream, for bookmarks that reach `end`: see record_publications().
+  std::map<std::string, Json> records{};
 };
 
 /// The output plugin of a slot: the options that a replication stream gives to it, and its decoder.

@@ -382,6 +382,7 @@ void WalReader::write_state(pg::Connection& connection) {
       positions_.written_lsn(),
       streams_.need_next_transaction_id() ? std::optional(next_transaction_id(connection)) : std::nullopt,
       records_.sequence());
+  streams_.record_publications(source_.records, source_.end);
   states_.write();
 }
 

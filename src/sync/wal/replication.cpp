@@ -129,6 +129,9 @@ void WalReplication::prepare(RetryingConnection& database, RunReport& report) {
         name, subject_of(name),
         [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); },
         [] { return false; });
+    for (const auto& [stream, record] : group.records) {
+      state_.bookmark(stream)[kPublicationsKey] = record;
+    }
     for (const PublicationFinding& error : group.errors) {
       const StreamError text(error.problem);
       log::error("{}: {}", subject_of(error.streams), message_with_hint(text));
@@ -159,6 +162,8 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   const std::optional<pg::Slot>& existing = choice.slot;
   std::optional<pg::Slot> created;
   group.errors.clear();
+  group.records.clear();
+  group.source.records.clear();
   if ((existing ? existing->plugin : plugin_to_create(config_.log)) == kPgoutput) {
     try {
       PublicationsToRead found =
@@ -166,6 +171,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
                                existing ? std::optional(existing->name) : std::nullopt);
       group.source.publications = std::move(found.names);
       group.errors = std::move(found.stream_errors);
+      group.records = std::move(found.records);
       if (!existing && !group.errors.empty()) {
         created = create_wal2json_slot(connection, config_, database,
                                        Error(ExitCode::log_based_unprepared, group.errors.front().problem));
@@ -179,6 +185,9 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   }
   if (created) {
     group.errors.clear();
+    group.records.clear();
+  } else if (existing && existing->plugin == kWal2json && !choice.migration.empty()) {
+    record_for_migration(connection, group);
   }
   divide(group);
   if (group.to_read.empty() && group.to_copy == 0) {
@@ -194,6 +203,17 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   require_readable(connection, slot, group.source.end, known);
   if (group.to_copy > 0 && (config_.secondary.used || status.in_recovery)) {
     wait_for_unpublished_changes(connection, group);
+  }
+}
+
+/// The slot of pgoutput must send all changes after the bookmarks that this run writes.
+void WalReplication::record_for_migration(pg::Connection& connection, Group& group) {
+  const auto streams = streams_to_publish(group.streams, state_);
+  auto records = record_publications(connection, config_, group.source.database, streams);
+  group.source.end = std::max(group.source.end, pg::current_wal_lsn(connection));
+  for (const StreamToPublish& stream : streams) {
+    const std::string& id = stream.plan->stream.id;
+    (stream.has_position ? group.source.records : group.records)[id] = std::move(records[id]);
   }
 }
 

@@ -63,6 +63,7 @@ class WalReplication {
   struct Group {
     std::vector<const StreamPlan*> streams;
     std::vector<PublicationFinding> errors;  ///< of streams that fail
+    std::map<std::string, Json> records;     ///< for the bookmarks, see PublicationsToRead
     std::vector<const StreamPlan*> to_read;  ///< those with a complete initial snapshot
     std::size_t to_copy = 0;                 ///< how many are to be copied in this run
     SharedSnapshot snapshot;                 ///< for these
@@ -77,6 +78,7 @@ class WalReplication {
   void prepare_group(pg::Connection& connection, Group& group);
   /// Sets `to_read` and `to_copy`, without the streams that fail.
   void divide(Group& group);
+  void record_for_migration(pg::Connection& connection, Group& group);
   /// Makes sure that copies contain what pgoutput does not send of open transactions. `connection` is to the
   /// server whose WAL is read.
   static void wait_for_unpublished_changes(pg::Connection& connection, Group& group);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <tap/base/log.hpp>
+#include <tap/sync/slots/publications.hpp>
 #include <tap/sync/validation.hpp>
 
 #include "sync/stream_errors.hpp"
@@ -108,6 +109,15 @@ void WalStreams::update_bookmarks(Lsn written, std::optional<std::uint64_t> next
     }
     if (config_.log.sequence && sequence > 0) {
       bookmark["sequence"] = sequence;
+    }
+  }
+}
+
+void WalStreams::record_publications(const std::map<std::string, Json>& records, Lsn end) {
+  for (const WalStream& stream : streams_) {
+    const auto record = records.find(stream.plan.stream.id);
+    if (record != records.end() && !stream.failed && stream.bookmark >= end) {
+      state_.bookmark(stream.plan.stream.id)[kPublicationsKey] = record->second;
     }
   }
 }

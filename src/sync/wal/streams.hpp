@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,9 @@ class WalStreams {
   /// Brings the state up to date. `written` is WalPositions::written_lsn(); `next_transaction_id` was taken
   /// after that, see record_partitions(); `sequence` is the last one that a record had, 0 if none.
   void update_bookmarks(Lsn written, std::optional<std::uint64_t> next_transaction_id, std::int64_t sequence);
+
+  /// Stores `records`, by stream, in the bookmarks that have reached `end`.
+  void record_publications(const std::map<std::string, Json>& records, Lsn end);
 
   [[nodiscard]] std::deque<WalStream>& all() { return streams_; }
   [[nodiscard]] const std::deque<WalStream>& all() const { return streams_; }

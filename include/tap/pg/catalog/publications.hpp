@@ -34,9 +34,13 @@ std::vector<Publication> find_publications(Connection& connection, const std::ve
 /// How one publication publishes the changes of a table.
 struct PublishedAs {
   std::string publication;
-  TableName table;                   ///< the name in the changes: the table's, or that of a partition root
-  std::optional<TableName> member;   ///< what was added by name; nothing: its schema, or FOR ALL TABLES
-  std::string row_filter;            ///< an SQL condition; empty: all rows (15+)
+  TableName table;                  ///< the name in the changes: the table's, or that of a partition root
+  std::optional<TableName> member;  ///< what was added by name; nothing: its schema, or FOR ALL TABLES
+  std::string row_filter;           ///< an SQL condition; empty: all rows (15+)
+  /// The catalog's rows (OIDs) that include the table: of its name or schema in the publication, or of those
+  /// of a partitioned table above it, or the publication FOR ALL TABLES. Removing a table from a publication
+  /// and adding it again makes another row.
+  std::vector<Oid> entries{};
   bool has_column_list = false;      ///< publishes only some columns (15+)
   std::vector<std::string> columns;  ///< the columns that the changes contain
   /// The publication publishes no updates and deletes, or the server still allows them: it refuses UPDATE and
@@ -47,6 +51,7 @@ struct PublishedAs {
 /// A table of a stream: the selected table itself, a partition or a child table.
 struct PublishedTable {
   TableName name;
+  Oid oid = 0;
   bool is_partitioned = false;  ///< has no rows of its own
   bool is_partition = false;
   bool has_children = false;    ///< by table inheritance, not as partitions

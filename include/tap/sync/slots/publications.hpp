@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <tap/base/error.hpp>
+#include <tap/base/json.hpp>
 #include <tap/config/config.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/singer/state.hpp>
@@ -20,11 +22,15 @@ namespace tap::sync {
 // identity are published in `<name>_inserts`, without updates and deletes: the server would refuse UPDATE and
 // DELETE of them otherwise.
 
+/// The key in a bookmark of what publication_record.hpp is about.
+inline constexpr const char* kPublicationsKey = "publications";
+
 /// A log-based stream whose table must be published.
 struct StreamToPublish {
   const StreamPlan* plan = nullptr;
   /// The stream needs changes that have been made already, so its table must have been published since.
   bool has_position = false;
+  Json recorded{};  ///< see publication_record.hpp; null if nothing was recorded
 };
 /// The streams, with a position if their bookmark in `state` has one.
 std::vector<StreamToPublish> streams_to_publish(const std::vector<const StreamPlan*>& streams,
@@ -51,6 +57,7 @@ struct PublicationFinding {
 struct PublicationsToRead {
   std::vector<std::string> names;  ///< those of the config, and their publications without updates
   std::vector<PublicationFinding> stream_errors;  ///< why some streams cannot be read
+  std::map<std::string, Json> records;            ///< by stream, see publication_record.hpp
 };
 
 /// Creates the publications and adds the streams' tables to them, as far as the config allows it and no
@@ -62,6 +69,14 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
                                         const std::string& database,
                                         const std::vector<StreamToPublish>& streams,
                                         const std::optional<std::string>& slot);
+
+/// What to record while a slot of wal2json is read that a slot of pgoutput will replace: changes of a table
+/// that is published only later are then known to be missing. Returns once no transaction is open that
+/// changed a table before it was published; the end of the run must be after that. Throws what
+/// Connection::query() does.
+std::map<std::string, Json> record_publications(pg::Connection& connection, const config::Config& config,
+                                                const std::string& database,
+                                                const std::vector<StreamToPublish>& streams);
 
 /// Advice to drop one of these publications, which is newer than the slot; nothing unless it is a publication
 /// without updates that publishes no table. Throws what Connection::query() does.

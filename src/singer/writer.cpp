@@ -116,17 +116,26 @@ void Writer::flush() {
 void Writer::write(std::string_view left) {
   while (!left.empty()) {
     if (const auto signal = signals::signal_without_grace()) {
+      complete_line(left);
       throw OutputStalled(*signal);
     }
     const ssize_t written =
         ::write(file_, left.data(), meanwhile_ ? wait_for_room(left.size()) : left.size());
     if (written >= 0) {
+      is_in_line_ = written > 0 ? left[static_cast<std::size_t>(written) - 1] != '\n' : is_in_line_;
       left.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       wait_until_writable();
     } else if (errno != EINTR) {
       throw_output_error(errno);
     }
+  }
+}
+
+void Writer::complete_line(std::string_view left) const {
+  const auto end = left.find('\n');
+  if (is_in_line_ && end != std::string_view::npos) {
+    write_in_background(file_, left.substr(0, end + 1));
   }
 }
 

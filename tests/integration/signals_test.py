@@ -281,6 +281,18 @@ class SignalTest(InterruptionTest):
             self.assertEqual((written["exit_code"], written["error"]["class"]), (143, "signal"))
             self.assertIsNone(written["streams"][0]["bookmark"])
 
+    def test_target_that_reads_again_after_the_end(self):
+        """It finds whole lines: many targets fail on half a line."""
+        self.sql(TABLE)
+        for catalog in self.catalogs():
+            running = self.start(catalog)
+            running.read(10)
+            self.wait_until_blocked(running)
+            self.stop_blocked(running)
+            *lines, after_the_last = running.output.read().split(b"\n")
+            self.assertEqual(after_the_last, b"")
+            self.assertEqual(json.loads(lines[-1])["type"], "RECORD")
+
     def test_target_that_never_reads_again_in_parallel(self):
         self.sql(TABLE)
         running = self.start(

@@ -20,8 +20,7 @@ class OutputClosed : public OutputError {
   OutputClosed() : OutputError("stdout was closed by the reading process") {}
 };
 
-/// The target did not read stdout while the process was to stop, see signals::signal_without_grace(). The
-/// last line may be incomplete.
+/// The target did not read stdout while the process was to stop, see signals::signal_without_grace().
 class OutputStalled : public OutputError {
  public:
   explicit OutputStalled(int signal);
@@ -39,5 +38,10 @@ class OutputStalled : public OutputError {
 /// Writes all of `text` to stdout, unbuffered: help and reports, everything that is not a Singer message.
 /// Throws OutputError.
 void write_stdout(std::string_view text);
+
+/// Starts a process that writes `text` to `file`, as slowly as the file accepts it, and ends then, or when
+/// the other end is closed. It holds no other file, and takes no signals to stop. Does nothing if no process
+/// can be started.
+void write_in_background(int file, std::string_view text);
 
 }  // namespace tap

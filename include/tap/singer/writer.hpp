@@ -87,6 +87,9 @@ class Writer {
 
   void message(const Json& message);
   void write(std::string_view left);
+  /// Lets a process of its own write the rest of the line that was begun, if `left` has all of it: many
+  /// targets fail on half a line, and the state that they hold is lost.
+  void complete_line(std::string_view left) const;
   /// Waits until the file accepts output; returns how many of `size` bytes it accepts without blocking.
   std::size_t wait_for_room(std::size_t size);
   /// Waits at most a second until a non-blocking stdout (O_NONBLOCK set by a process that shares it) has
@@ -98,7 +101,8 @@ class Writer {
   bool has_catalog_ = false;  ///< it has been begun
   std::uint64_t record_bytes_ = 0;
   std::function<void()> meanwhile_;
-  bool may_block_ = false;  ///< it is a pipe, a socket or a terminal
+  bool is_in_line_ = false;  ///< what was written last has not ended its line
+  bool may_block_ = false;   ///< it is a pipe, a socket or a terminal
 };
 
 }  // namespace tap::singer

@@ -36,8 +36,8 @@ bool is_empty(const Json& bookmark) {
   });
 }
 
-/// A number that grows with the version; a bookmark that was reset for a full refresh is newer than those of
-/// its last version. Nothing without a version.
+/// A number that grows with the version, which never decreases; a bookmark that was reset for a full refresh
+/// is newer than those of its last version. Nothing without a version.
 std::optional<double> generation(const Json& bookmark) {
   constexpr double reset = 0.5;
   const auto number = [&](const char* key) {
@@ -116,15 +116,6 @@ BookmarkOrder compare_keys(const Json& a, const Json& b) {
                                            : ""};
 }
 
-BookmarkOrder compare_generations(const Json& a, const Json& b, double first, double second) {
-  const auto lsn_a = oldest_needed_lsn(a);
-  const auto lsn_b = oldest_needed_lsn(b);
-  if (lsn_a && lsn_b && (first < second ? *lsn_a > *lsn_b : *lsn_b > *lsn_a)) {
-    return unordered("the one with the newer version is at an older position in WAL");
-  }
-  return {first <=> second};
-}
-
 }  // namespace
 
 void set_key_value(Json& bookmark, Json value) {
@@ -151,16 +142,14 @@ Json normalized(const Json& bookmark) {
 }
 
 BookmarkOrder compare_normalized(const Json& a, const Json& b) {
+  constexpr double none = -1;  // other taps write no version
   const auto first = generation(a);
   const auto second = generation(b);
   if (is_empty(a) || is_empty(b)) {
     return {is_empty(b) <=> is_empty(a)};
   }
-  if (first.has_value() != second.has_value()) {
-    return unordered("only one has a version");
-  }
-  if (first && *first != *second) {
-    return compare_generations(a, b, *first, *second);
+  if (first != second) {
+    return {first.value_or(none) <=> second.value_or(none)};
   }
   const Json method = member(a, "last_replication_method");
   const Json other = member(b, "last_replication_method");

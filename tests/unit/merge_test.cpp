@@ -84,6 +84,22 @@ TEST_CASE("bookmarks that cannot be compared are an error with the stream's name
   CHECK(merge({states[0], states[0]}) == merge({states[0]}));
 }
 
+TEST_CASE("a bookmark that is older than the base does not replace it") {
+  const auto with = [](const std::string& bookmark) {
+    return R"({"bookmarks":{"s":)" + bookmark + R"(},"currently_syncing":null})";
+  };
+  const std::string old_lsn = with(R"({"version":1,"lsn":9})");
+  const std::string new_lsn = with(R"({"version":1,"lsn":10})");
+  CHECK(merge({new_lsn, old_lsn}, new_lsn) == new_lsn);
+  CHECK(merge({old_lsn}, new_lsn) == new_lsn);
+  CHECK(merge({new_lsn, old_lsn}, old_lsn) == new_lsn);
+  const std::string other_sequence = with(R"({"version":1,"lsn":9,"sequence":2})");
+  CHECK(merge({old_lsn, other_sequence}, old_lsn) == other_sequence);
+  CHECK(merge({R"({"bookmarks":{}})"}, old_lsn) == old_lsn);
+  CHECK(merge({R"({"currently_syncing":"a"})"}, R"({"currently_syncing":"b"})") ==
+        R"({"currently_syncing":"a","bookmarks":{}})");
+}
+
 TEST_CASE("a bookmark with a higher version is newer") {
   CHECK(compare(R"({"version":1,"xmin":null})", R"({"version":2})") == '<');
   CHECK(compare(R"({"version":2,"copy":{}})", R"({"version":1,"xmin":null})") == '>');

@@ -20,19 +20,31 @@ struct Candidate {
   const std::string* source;
 };
 
+/// Compares two candidates. If their order is unknown, one that differs from the base, the state that the
+/// runs were given, is newer than one that does not.
+BookmarkOrder compare(const Candidate& a, const Candidate& b, const Json* in_base) {
+  BookmarkOrder compared = compare_bookmarks(*a.bookmark, *b.bookmark);
+  if (in_base == nullptr || compared.order < 0 || compared.order > 0) {
+    return compared;
+  }
+  const bool is_a_new = *a.bookmark != *in_base;
+  const bool is_b_new = *b.bookmark != *in_base;
+  return is_a_new == is_b_new ? compared : BookmarkOrder{is_a_new <=> is_b_new};
+}
+
 /// The candidate that no other one is newer than.
-const Candidate& newest(const std::string& stream, const std::vector<Candidate>& candidates) {
+const Candidate& newest(const std::string& stream, const std::vector<Candidate>& candidates,
+                        const Json* in_base) {
   for (const Candidate& one : candidates) {
-    const bool is_newest = std::ranges::all_of(candidates, [&](const Candidate& other) {
-      return compare_bookmarks(*other.bookmark, *one.bookmark).order <= 0;
-    });
+    const bool is_newest = std::ranges::all_of(
+        candidates, [&](const Candidate& other) { return compare(other, one, in_base).order <= 0; });
     if (is_newest) {
       return one;
     }
   }
   for (const Candidate& one : candidates) {
     for (const Candidate& other : candidates) {
-      if (const auto compared = compare_bookmarks(*one.bookmark, *other.bookmark); !compared.reason.empty()) {
+      if (const auto compared = compare(one, other, in_base); !compared.reason.empty()) {
         throw Error(
             ExitCode::usage,
             fmt::format("stream {}: cannot tell which bookmark is newer, that of {} or that of {}: {}; "
@@ -57,10 +69,7 @@ const Json& merge_bookmark(const std::string& stream, const std::vector<NamedSta
       candidates.push_back({bookmark, &state.name});
     }
   }
-  if (in_base != nullptr && candidates.size() > 1) {
-    std::erase_if(candidates, [&](const Candidate& candidate) { return *candidate.bookmark == *in_base; });
-  }
-  return *newest(stream, candidates).bookmark;
+  return *newest(stream, candidates, in_base).bookmark;
 }
 
 NamedState load(const std::string& file) {
@@ -71,10 +80,19 @@ NamedState load(const std::string& file) {
 
 }  // namespace
 
-Json merge_states(const std::vector<NamedState>& states, const std::optional<NamedState>& base) {
+Json merge_states(std::vector<NamedState> states, const std::optional<NamedState>& base) {
+  std::vector<std::string> syncing;
+  for (const NamedState& state : states) {
+    if (const auto stream = state.state.currently_syncing();
+        stream && std::ranges::find(syncing, *stream) == syncing.end()) {
+      syncing.push_back(*stream);
+    }
+  }
+  if (base) {
+    states.push_back(*base);
+  }
   Json merged = Json::object();
   singer::State bookmarks;
-  std::vector<std::string> syncing;
   for (const NamedState& state : states) {
     for (const auto& [key, value] : state.state.document().items()) {
       if (!merged.contains(key)) {
@@ -86,10 +104,6 @@ Json merge_states(const std::vector<NamedState>& states, const std::optional<Nam
         bookmarks.bookmark(stream) =
             merge_bookmark(stream, states, base ? base->state.find_bookmark(stream) : nullptr);
       }
-    }
-    if (const auto stream = state.state.currently_syncing();
-        stream && std::ranges::find(syncing, *stream) == syncing.end()) {
-      syncing.push_back(*stream);
     }
   }
   merged["bookmarks"] = bookmarks.document()["bookmarks"];
@@ -103,7 +117,7 @@ std::string merge_state_files(const std::vector<std::string>& files, const std::
   for (const std::string& file : files) {
     states.push_back(load(file));
   }
-  return to_text(merge_states(states, base ? std::optional(load(*base)) : std::nullopt)) + "\n";
+  return to_text(merge_states(std::move(states), base ? std::optional(load(*base)) : std::nullopt)) + "\n";
 }
 
 }  // namespace tap::sync

@@ -16,10 +16,11 @@ struct NamedState {
   singer::State state;
 };
 
-/// Joins states: each stream gets its newest bookmark. A bookmark that equals the one in `base`, the state
-/// that the runs were given, yields to one that differs. Other members come from the first state that has
-/// them. Throws Error (ExitCode::usage) that names the stream if two bookmarks cannot be compared.
-Json merge_states(const std::vector<NamedState>& states, const std::optional<NamedState>& base);
+/// Joins states and `base`, the state that the runs were given: each stream gets its newest bookmark. If the
+/// order of two bookmarks is unknown, one that differs from the one in `base` replaces one that equals it.
+/// Other members come from the first state that has them. Throws Error (ExitCode::usage) that names the
+/// stream if two bookmarks cannot be compared.
+Json merge_states(std::vector<NamedState> states, const std::optional<NamedState>& base);
 
 /// Reads the files and returns the merged state as a line of text. An empty file is a state without
 /// bookmarks, as a run leaves it that was stopped before its first STATE. Throws Error (ExitCode::usage).

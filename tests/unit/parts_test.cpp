@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include <tap/sync/parts/part.hpp>
 
@@ -144,6 +145,24 @@ TEST_CASE("streams without a method follow the default method") {
   CHECK(is_together({}));  // the default may be LOG_BASED
   CHECK(is_together({singer::ReplicationMethod::log_based, "shop", {}}));
   CHECK_FALSE(is_together({singer::ReplicationMethod::full_table, "shop", {}}));
+}
+
+TEST_CASE("log-based streams without a database may be of that of other streams") {
+  std::vector<singer::Stream> streams;
+  for (int i = 0; i < 8; ++i) {
+    streams.push_back(stream("w" + std::to_string(i), i == 7 ? nullptr : "LOG_BASED"));
+    streams.back().database = i < 4 ? "shop" : "stock";
+  }
+  const auto units = [&](const sync::StreamFacts& facts) {
+    const auto assigned = sync::assign_streams(streams, facts, 4);
+    return std::set(assigned.begin(), assigned.end()).size();
+  };
+  CHECK(units({}) == 2);
+  streams.back().database = "";
+  CHECK(units({}) == 1);
+  CHECK(units({singer::ReplicationMethod::log_based, "stock", {}}) == 2);
+  streams.back().selected = false;
+  CHECK(units({}) == 3);  // one of them is no part
 }
 
 TEST_CASE("unselected streams are in no part") {

@@ -34,14 +34,25 @@ double usual_width(std::string_view type) {
   return found == std::end(widths) ? unknown : found->second;
 }
 
-/// The name of the unit that the stream belongs to.
-std::string unit_of(const singer::Stream& stream, const StreamFacts& facts) {
-  const std::string& database = stream.database.empty() ? facts.database : stream.database;
+bool may_be_log_based(const singer::Stream& stream, const StreamFacts& facts) {
   const auto method =
       stream.replication_method ? singer::find_method(*stream.replication_method) : facts.default_method;
-  const bool may_be_log_based = !method && !stream.replication_method && !stream.is_view;
-  if (method == ReplicationMethod::log_based || may_be_log_based) {
-    return fmt::format("WAL of database {}", database);
+  const bool is_unknown = !method && !stream.replication_method && !stream.is_view;
+  return method == ReplicationMethod::log_based || is_unknown;
+}
+
+/// True if log-based streams with and without a database may be of the same one.
+bool is_database_unknown(const std::vector<singer::Stream>& streams, const StreamFacts& facts) {
+  return facts.database.empty() && std::ranges::any_of(streams, [&](const singer::Stream& stream) {
+           return stream.selected && stream.database.empty() && may_be_log_based(stream, facts);
+         });
+}
+
+/// The name of the unit that the stream belongs to.
+std::string unit_of(const singer::Stream& stream, const StreamFacts& facts, bool has_one_wal) {
+  const std::string& database = stream.database.empty() ? facts.database : stream.database;
+  if (may_be_log_based(stream, facts)) {
+    return fmt::format("WAL of database {}", has_one_wal ? "" : database);
   }
   const auto size = facts.sizes.find(stream.id);
   return size == facts.sizes.end() ? stream.id : fmt::format("{} in {}", size->second.root, database);
@@ -66,6 +77,7 @@ double bytes_of(const singer::Stream& stream, const StreamFacts& facts) {
 
 std::vector<std::optional<std::size_t>> assign_streams(const std::vector<singer::Stream>& streams,
                                                        const StreamFacts& facts, std::size_t parts) {
+  const bool has_one_wal = is_database_unknown(streams, facts);
   std::vector<Unit> units;
   std::map<std::string, std::size_t> index_of;
   std::vector<std::optional<std::size_t>> unit_of_stream(streams.size());
@@ -74,7 +86,7 @@ std::vector<std::optional<std::size_t>> assign_streams(const std::vector<singer:
     if (!stream.selected) {
       continue;
     }
-    const std::string name = unit_of(stream, facts);
+    const std::string name = unit_of(stream, facts, has_one_wal);
     const auto [unit, is_new] = index_of.emplace(name, units.size());
     if (is_new) {
       units.push_back({name, 0});

@@ -4,6 +4,7 @@
 #include <tap/sync/row_filter.hpp>
 
 #include "catch.hpp"
+#include "sync/copy/resumable_filter.hpp"
 #include "sync/copy/table_scan.hpp"
 
 using namespace tap;
@@ -127,5 +128,46 @@ TEST_CASE("subqueries are recognized") {
        {"selected", "n > 5", "table_name = 'x'", "is_select", "preselect", "", "valuesx"}) {
     CAPTURE(condition);
     CHECK_FALSE(has_subquery(condition));
+  }
+}
+
+TEST_CASE("conditions on nothing but the row are recognized") {
+  const std::vector<std::string> names = {"t", "id", "n", "status", "placed", "Total", "user", "year"};
+  const auto depends_only_on_row = [&](const std::string& condition) {
+    return sync::depends_only_on_row({{"n = 1", ""}, {condition, ""}}, names);
+  };
+  for (const char* condition :
+       {"", "true", "id % 2 = 0 -- even", "t.id BETWEEN 1 AND 1e3 OR NOT n IN (1, 2)", "STATUS <> 'it''s'",
+        "(status)::varchar(10) LIKE 'a%' AND \"Total\" > -.5", "placed >= date '2026-01-01'",
+        "CASE WHEN n IS NULL THEN false ELSE n IS DISTINCT FROM 3 END", "\"user\" = 'select f()' OR year = 1",
+        "placed AT TIME ZONE 'UTC' < timestamp with time zone '2026-01-01 00:00Z'",
+        "n = ANY (ARRAY[1, 2])"}) {
+    CAPTURE(condition);
+    CHECK(depends_only_on_row(condition));
+  }
+  for (const char* condition : {"id IN (SELECT id FROM t)",
+                                "placed <= now()",
+                                "placed < CURRENT_DATE",
+                                "placed > 'Today'",
+                                "placed > timestamptz ' now'",
+                                "user = status",
+                                "status(t) = 'a'",
+                                "status -- a\n (t)",
+                                "\"n\"(t) = 1",
+                                "t.other = 1",
+                                "public.f(n) > 1",
+                                "other > 1",
+                                "total > 1",
+                                "\"N\" > 1",
+                                "n = 1 /* now */",
+                                "n = $1",
+                                "status = E'\\x6eow'",
+                                "status = 'open",
+                                "\"n",
+                                "status = $$a$$",
+                                "id IN (TABLE t)",
+                                "status::regclass = 't'::regclass"}) {
+    CAPTURE(condition);
+    CHECK_FALSE(depends_only_on_row(condition));
   }
 }

@@ -9,6 +9,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 
+#include "resumable_filter.hpp"
 #include "sync/bookmark.hpp"
 #include "sync/bookmark_lsn.hpp"
 
@@ -21,6 +22,15 @@ std::optional<std::uint32_t> python_xmin(const Json& bookmark) {
   const auto xmin = bookmark.find("xmin");
   const bool is_set = xmin != bookmark.end() && xmin->is_number_unsigned() && !bookmark.contains("copy");
   return is_set ? std::optional(xmin->get<std::uint32_t>()) : std::nullopt;
+}
+
+/// The names that a row filter may use.
+std::vector<std::string> names_for_filter(const pg::Relation& relation, const StreamPlan& plan) {
+  std::vector<std::string> names = {plan.stream.table};
+  for (const pg::TableColumn& column : relation.columns) {
+    names.push_back(column.name);
+  }
+  return names;
 }
 
 }  // namespace
@@ -92,6 +102,9 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
     SnapshotOrigin now = position_.origin;
     now.lsn = replay_lsn_;
     reason = reason_to_restart(*resumed_from_, relation, now, position_.columns, position_.where);
+    if (reason.empty() && !depends_only_on_row(plan_.where, names_for_filter(relation, plan_))) {
+      reason = "its row filter (where) may depend on more than the row's own columns";
+    }
   } else if (const auto xmin = python_xmin(output_.bookmark()); xmin && !position_.where.empty()) {
     reason = kOtherRowFilter;
   } else if (xmin && has_wrapped_around(connection, *xmin)) {

@@ -1034,6 +1034,20 @@ class StreamErrorTest(PublicationTest):
             f"ERROR stream {self.id_of('u')}: changes of {self.u} are missing, ", result.stderr
         )
 
+    def test_table_that_was_not_published_while_it_had_another_name(self):
+        state = self.copy()
+        self.sql("ALTER TABLE {s}.u RENAME TO w")
+        state = self.sync(self.both, state, expect=1).last_state
+        self.sql(f"ALTER PUBLICATION {self.publication} DROP TABLE {self.table('w')}")
+        self.sql("INSERT INTO {s}.w VALUES (1)")
+        self.sql("ALTER TABLE {s}.w RENAME TO u")
+        self.sql(f"ALTER PUBLICATION {self.publication} ADD TABLE {self.u}")
+        self.check_gap(
+            state,
+            f"may be missing, because it was added to publication {self.publication} after the "
+            "last run",
+        )
+
     def begin_move(self):
         """Returns the state of a run that reads the slot of wal2json, next to that of pgoutput."""
         self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")

@@ -241,8 +241,8 @@ class BetweenRunsTest(SchemaChangesTest):
         result = self.follow(expect=1)
         self.assertEqual(result.records(), [])
         self.sql("ALTER SCHEMA elsewhere RENAME TO {s}; INSERT INTO {s}.t VALUES (4)")
-        # Before 18, pgoutput names a table as it was named when the server first decoded a change.
-        keeps_name = PLUGIN == "pgoutput" and self.server.version < (18,)
+        # Before 16, pgoutput names a table as it was named when the server first decoded a change.
+        keeps_name = PLUGIN == "pgoutput" and self.server.version < (16,)
         known = [2, 3, 4] if keeps_name else [2, 4]
         self.assertEqual([record["id"] for record in self.follow().records("t")], known)
 

@@ -127,6 +127,9 @@ std::map<std::string, Json> records_of(const PublicationFacts& facts,
                                        const std::vector<PublicationFinding>& findings) {
   std::map<std::string, Json> records;
   for (const PublishedStream& stream : facts.streams) {
+    if (stream.tables.empty()) {  // dropped, or it has another name for now
+      continue;
+    }
     const bool fails = std::ranges::any_of(findings, [&](const PublicationFinding& finding) {
       return std::ranges::find(finding.streams, stream.id) != finding.streams.end();
     });

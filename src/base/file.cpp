@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include <pwd.h>
 #include <spdlog/fmt/fmt.h>
@@ -56,6 +58,19 @@ void write_file(const std::string& path, std::string_view text) {
       std::fclose(file.release()) != 0 || std::rename(temporary.c_str(), path.c_str()) != 0) {
     fail();
   }
+}
+
+std::string follow_links(const std::string& path) {
+  constexpr int most = 40;  // as Linux
+  std::filesystem::path target = path;
+  std::error_code none;  // a path that cannot be examined is no link: opening it reports why
+  for (int count = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(target, none)); ++count) {
+    if (count == most) {
+      throw Error(ExitCode::run_failed, fmt::format("{}: cannot write: {}", path, std::strerror(ELOOP)));
+    }
+    target = target.parent_path() / std::filesystem::read_symlink(target, none);
+  }
+  return target.string();
 }
 
 bool is_regular_file(const std::string& path) {

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <tap/base/clock.hpp>
 #include <tap/base/file.hpp>
@@ -105,6 +107,27 @@ Json list(const std::vector<Entry>& entries) {
   return list;
 }
 
+bool is_output(const struct stat& file, int descriptor) {
+  struct stat output {};
+  return ::fstat(descriptor, &output) == 0 && output.st_dev == file.st_dev && output.st_ino == file.st_ino;
+}
+
+/// Replacing a device, a pipe or the file that stdout is redirected to would destroy it.
+void require_replaceable(const std::string& path) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) {
+    return;  // writing it reports why
+  }
+  if (!S_ISREG(file.st_mode)) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}: not a regular file, so it cannot be replaced; name another path", path));
+  }
+  if (is_output(file, STDOUT_FILENO) || is_output(file, STDERR_FILENO)) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}: the output of the tap goes to this file; name another path", path));
+  }
+}
+
 }  // namespace
 
 SummaryFile::SummaryFile(std::optional<std::string> path, const std::optional<Part>& part)
@@ -113,6 +136,8 @@ SummaryFile::SummaryFile(std::optional<std::string> path, const std::optional<Pa
     return;
   }
   try {
+    require_replaceable(*path_);
+    path_ = follow_links(*path_);
     write_file(*path_, "");
   } catch (const Error& error) {
     throw Error(ExitCode::usage, fmt::format("--summary {}", error.what()));
@@ -120,12 +145,17 @@ SummaryFile::SummaryFile(std::optional<std::string> path, const std::optional<Pa
   std::remove(path_->c_str());
 }
 
-void SummaryFile::write(const RunReport& report, ExitCode code) const {
-  const std::size_t failed = report.count(StreamReport::Status::failed);
-  write_document(report, static_cast<int>(code),
-                 code == ExitCode::done ? Json()
-                                        : error_of("streams", fmt::format("{} of {} streams failed", failed,
-                                                                          report.streams.size())));
+void SummaryFile::write(const RunReport& report, ExitCode code) const noexcept {
+  const bool is_complete = code == ExitCode::done;
+  try {
+    const std::size_t failed = report.count(StreamReport::Status::failed);
+    write_document(report, static_cast<int>(code),
+                   is_complete ? Json()
+                               : error_of("streams", fmt::format("{} of {} streams failed", failed,
+                                                                 report.streams.size())));
+  } catch (const std::exception& error) {
+    log::error("--summary {}{}", error.what(), is_complete ? "; the sync itself is complete" : "");
+  }
 }
 
 void SummaryFile::write_failure(const RunReport& report, const std::exception_ptr& failure) const noexcept {

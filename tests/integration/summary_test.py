@@ -1,9 +1,11 @@
 """--summary FILE: a JSON document about the run, also after an error or a signal."""
 
 import json
+import os
 import pathlib
 import re
 import signal
+import subprocess
 import tempfile
 import unittest
 
@@ -200,6 +202,94 @@ class SummaryTest(SchemaTest):
             result.stderr,
             f"CRITICAL --summary {path}: cannot write: No such file or directory\n",
         )
+
+    def test_special_files(self):
+        fifo = self.path.parent / "fifo"
+        os.mkfifo(fifo)
+        link = self.path.parent / "link"
+        link.symlink_to("fifo")
+        for path in (fifo, link, self.path.parent):
+            with self.subTest(path.name):
+                result = self.sync({"streams": []}, None, "--summary", str(path), expect=2)
+                self.assertEqual(
+                    result.stderr,
+                    f"CRITICAL --summary {path}: not a regular file, so it cannot be replaced; "
+                    "name another path\n",
+                )
+        self.assertTrue(fifo.is_fifo() and link.is_symlink())
+
+    def test_file_of_stdout(self):
+        link = self.path.parent / "link"  # like /dev/stdout
+        link.symlink_to("/proc/self/fd/1")
+        self.path.unlink()
+        with open(self.path, "wb") as stdout:
+            done = subprocess.run(
+                [tap.BINARY, "--config", "ENV", "--summary", link],
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        self.assertTrue(self.path.exists() and link.is_symlink())
+        self.assertEqual(
+            (done.returncode, done.stderr),
+            (
+                2,
+                f"CRITICAL --summary {link}: the output of the tap goes to this file; "
+                "name another path\n",
+            ),
+        )
+
+    def test_symbolic_link(self):
+        """The summary replaces the file, not the link, also if the file does not exist."""
+        folder = self.path.parent / "real"
+        folder.mkdir()
+        link = self.path.parent / "link"
+        link.symlink_to("real/a")
+        (folder / "a").symlink_to("b")
+        for _ in range(2):
+            self.sync({"streams": []}, None, "--summary", str(link))
+            self.assertTrue(link.is_symlink() and (folder / "a").is_symlink())
+            self.assertEqual(json.loads((folder / "b").read_text())["exit_code"], 0)
+        (folder / "b").unlink()
+        (folder / "b").symlink_to("a")
+        result = self.sync({"streams": []}, None, "--summary", str(link), expect=2)
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL --summary {link}: cannot write: Too many levels of symbolic links\n",
+        )
+
+    def test_summary_that_cannot_be_written_at_the_end(self):
+        """The rows and the state have been written: a retry would copy the table again."""
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i, repeat('x', 2000) FROM generate_series(1, 6000) i"
+        )
+        self.sql("CREATE TABLE {s}.u (id int)")
+        catalog = self.catalog("t")
+        failing = self.catalog()
+        self.sql("DROP TABLE {s}.u")
+        folder = self.path.parent / "folder"
+        for streams, code, rest in (
+            (catalog, 0, "; the sync itself is complete"),
+            (failing, 1, ""),
+        ):
+            with self.subTest(code):
+                folder.mkdir()
+                running = self.start(streams, None, "--summary", str(folder / "summary.json"))
+                running.read(20)
+                folder.rmdir()
+                messages = running.read_rest()
+                self.assertEqual(running.wait(), code)
+                self.assertEqual(messages[-1]["type"], "STATE")
+                lines = [line for line in running.log.splitlines() if "--summary" in line]
+                self.assertEqual(
+                    lines,
+                    [
+                        f"ERROR --summary {folder}/summary.json: cannot write: No such file or "
+                        f"directory{rest}"
+                    ],
+                )
+                self.assertNotIn(f"CRITICAL {folder}", running.log)
 
     def test_other_commands(self):
         result = self.sync(None, None, "--discover", "--summary", str(self.path), expect=2)

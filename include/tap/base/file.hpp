@@ -20,6 +20,10 @@ std::string read_file(const std::string& path, std::size_t max_size = kMaxFileSi
 /// next to it, which is then renamed. Throws Error (ExitCode::run_failed).
 void write_file(const std::string& path, std::string_view text);
 
+/// The path that opening `path` would reach through symbolic links, also if there is no file yet. Throws
+/// Error (ExitCode::run_failed) for a cycle.
+std::string follow_links(const std::string& path);
+
 /// True for a regular file, which can be read more than once. Reading a pipe twice may wait forever.
 bool is_regular_file(const std::string& path);
 

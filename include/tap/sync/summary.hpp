@@ -16,11 +16,13 @@ namespace tap::sync {
 class SummaryFile {
  public:
   /// Removes an earlier summary, so that none is taken for this run's if the process is killed. Throws Error
-  /// (ExitCode::usage) if the file cannot be written. Without a path nothing is written.
+  /// (ExitCode::usage) if the file cannot be written or is not a regular one. A symbolic link is followed.
+  /// Without a path nothing is written.
   SummaryFile(std::optional<std::string> path, const std::optional<Part>& part);
 
   /// Calls `work` with a report to fill and writes the summary, also if `work` throws. A summary that cannot
-  /// be written is an error of a run that otherwise succeeded.
+  /// be written is logged and does not change the exit code: rows and state have been written, and a retry
+  /// would copy full tables again.
   template <class Work>
   ExitCode cover(Work work) {
     RunReport report;
@@ -35,7 +37,7 @@ class SummaryFile {
   }
 
  private:
-  void write(const RunReport& report, ExitCode code) const;
+  void write(const RunReport& report, ExitCode code) const noexcept;
   void write_failure(const RunReport& report, const std::exception_ptr& failure) const noexcept;
   void write_document(const RunReport& report, int code, const Json& error) const;
 

@@ -180,6 +180,9 @@ TEST_CASE("bookmarks of incremental streams are compared by the key's value") {
   CHECK(compare_keys("1", "true") == '?');
   CHECK(compare(R"({"version":1,"replication_key":"k"})",
                 R"({"version":1,"replication_key":"k","replication_key_value":5})") == '<');
+  CHECK(compare(R"({"version":1,"replication_key":"k","replication_key_value":5,"where":"a"})",
+                R"({"version":1,"replication_key":"k","replication_key_value":6,"where_changed":true})") ==
+        '<');
   CHECK(reason(R"({"version":1,"replication_key":"k","replication_key_value":5})",
                R"({"version":1,"replication_key":"l","replication_key_value":5})") ==
         R"(their replication keys are "k" and "l")");

@@ -48,6 +48,22 @@ Json bookmark_value(std::string_view json) {
   return is_double_or_integer || digits <= exact_digits ? std::move(number) : Json(json);
 }
 
+/// Notes the row filter in the bookmark. Once it was changed, `where_changed` remains until a full refresh.
+/// No filter may be followed by any: all rows have been sent.
+void note_row_filter(Json& bookmark, const std::string& where) {
+  const auto before = bookmark.find("where");
+  const bool is_changed = before != bookmark.end() && before->is_string() && *before != where;
+  if (!bookmark_text(bookmark)) {  // all rows are to be read
+    bookmark.erase("where_changed");
+  } else if (is_changed) {
+    bookmark["where_changed"] = true;
+  }
+  bookmark.erase("where");
+  if (!where.empty()) {
+    bookmark["where"] = where;
+  }
+}
+
 /// True if the server refuses the bookmark as a value of the key's type (manual: Error Codes, class 22).
 bool is_invalid_value(const pg::ServerError& error) {
   constexpr std::array codes = {"22P02", "22007", "22008", "22003", "42883"};
@@ -104,6 +120,13 @@ void Incremental::begin_stream(const RowProjection& projection) {
   }
   Json& bookmark = output_.bookmark();
   bookmark["replication_key"] = *plan_.stream.replication_key;
+  note_row_filter(bookmark, to_sql(plan_.where));
+  if (bookmark.contains("where_changed")) {
+    log::warn(
+        "{}: the row filter (where) was changed, so rows below the bookmark that an earlier filter left out "
+        "are missing: run once with --full-refresh {}",
+        plan_.stream.id, plan_.stream.id);
+  }
   if (!bookmark.contains("version") && !bookmark_text(bookmark)) {
     renew_version(bookmark);
   }

@@ -369,6 +369,25 @@ class LaterTableTest(PublicationTest):
         ids = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
         self.assertEqual(ids, {1, 2})
 
+    def test_open_transactions_past_the_snapshot(self):
+        """They are newer than the last one that has ended."""
+        state = self.sync(self.catalog("t")).last_state
+        publishing, writing = self.session(), self.session()
+        for session in (publishing, writing):
+            session.autocommit = False
+        with publishing.cursor() as cursor:
+            cursor.execute(f"ALTER PUBLICATION {self.publication} ADD TABLE {self.schema}.u")
+        with writing.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {self.schema}.u VALUES (1)")
+        publishing.commit()
+        running = self.start(self.both, state)
+        running.wait_for_log("waiting for open transactions")
+        writing.commit()
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        ids = [message["record"]["id"] for message in messages if message["type"] == "RECORD"]
+        self.assertEqual(ids, [1])
+
     def test_insert_only_publication_is_younger(self):
         """WAL older than the publication could not be read any more."""
         self.sql(f"DROP PUBLICATION {self.inserts}; CREATE TABLE {{s}}.v (id int)")

@@ -126,6 +126,25 @@ class StandbyDecodingTest(WalTest):
         self.sql("INSERT INTO {s}.t VALUES (5, 5)")
         self.check_followed("t")
 
+    def test_changes_made_before_their_table_was_published(self):
+        """They are not sent, so that the copy waits for them."""
+        self.sql(TABLE + "; CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.publish(f"TABLE {self.schema}.t")
+        self.create_slot()
+        self.initial_snapshot("t")
+        publishing, writing = self.session().cursor(), self.session().cursor()
+        publishing.execute(f"BEGIN; ALTER PUBLICATION of_{self.slot} ADD TABLE {self.schema}.u")
+        writing.execute(f"BEGIN; INSERT INTO {self.schema}.u VALUES (1)")
+        publishing.execute("COMMIT")
+        catch_up(self.server, self.standby)
+        running = self.start(self.catalog("t", "u", method="LOG_BASED"), self.state)
+        running.wait_for_log("waiting for open transactions")
+        writing.execute("COMMIT")
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        ids = [message["record"]["id"] for message in messages if message["type"] == "RECORD"]
+        self.assertEqual(ids, [1])
+
     def test_bookmark_of_an_idle_table(self):
         """WAL of other tables moves the bookmark and, with the next run, the slot."""
         self.sql(TABLE + "; CREATE TABLE {s}.other (id int)")

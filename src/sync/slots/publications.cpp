@@ -142,6 +142,35 @@ std::map<std::string, Json> records_of(const PublicationFacts& facts,
   return records;
 }
 
+// The next transaction ID that the server gives or, on a standby, has not yet seen. The xmax of a snapshot
+// may be older: it is the one after the last completed transaction. age() counts from the next ID.
+constexpr const char* kNextTransaction = R"sql(
+SELECT (s.xmax OPERATOR(pg_catalog.+) pg_catalog.age(
+         (s.xmax OPERATOR(pg_catalog.%) 4294967296)::pg_catalog.text::pg_catalog.xid))::pg_catalog.text AS next
+  FROM pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) s(xmax)
+)sql";
+
+/// The transactions that are open when it is made, on the server or, for a standby, on its primary as far as
+/// the standby has replayed WAL.
+class OpenTransactions {
+ public:
+  explicit OpenTransactions(pg::Connection& connection) {
+    const pg::Result next = connection.query(kNextTransaction);
+    next_ = next.first().text("next");
+  }
+
+  [[nodiscard]] bool have_ended(pg::Connection& connection) const {
+    const pg::Result ended = connection.query(
+        "SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) "
+        "OPERATOR(pg_catalog.>=) $1::bigint AS ended",
+        {next_});
+    return ended.first().flag("ended");
+  }
+
+ private:
+  std::string next_;
+};
+
 bool ends_run(const PublicationFinding& finding) {
   return finding.severity == Severity::error && finding.streams.empty();
 }
@@ -268,17 +297,8 @@ std::map<std::string, Json> record_publications(pg::Connection& connection, cons
 
 void wait_for_open_transactions(pg::Connection& connection) {
   constexpr std::chrono::milliseconds poll{100};
-  const pg::Result now = connection.query(
-      "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())::text AS next");
-  const std::string next = now.first().text("next");
-  for (bool has_waited = false;; has_waited = true) {
-    const pg::Result ended = connection.query(
-        "SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) "
-        "OPERATOR(pg_catalog.>=) $1::bigint AS ended",
-        {next});
-    if (ended.first().flag("ended")) {
-      return;
-    }
+  const OpenTransactions open(connection);
+  for (bool has_waited = false; !open.have_ended(connection); has_waited = true) {
     if (!has_waited) {
       log::info("waiting for open transactions: they may have changed tables before these were published");
     }

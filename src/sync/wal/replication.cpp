@@ -218,9 +218,10 @@ void WalReplication::record_for_migration(pg::Connection& connection, Group& gro
 }
 
 void WalReplication::wait_for_unpublished_changes(pg::Connection& connection, Group& group) {
-  if (std::exchange(group.may_lack_changes, false)) {
+  if (group.may_lack_changes) {
     wait_for_open_transactions(connection);
     group.copies_start = std::max(group.copies_start, pg::current_wal_lsn(connection));
+    group.may_lack_changes = false;  // not if the connection broke
   }
 }
 

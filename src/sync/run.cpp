@@ -139,10 +139,22 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   }
   RetryingConnection& copies = secondary ? *secondary : primary;
   WalReplication logs(config, streams, state, state_file);
-  logs.prepare(primary, report);
+  StateWriter states(config, state, writer);
+  const auto write_new_gaps = [&] {
+    if (logs.has_new_gaps()) {
+      states.write();
+      writer.flush();
+    }
+  };
+  try {
+    logs.prepare(primary, report);
+  } catch (...) {
+    write_new_gaps();
+    throw;
+  }
+  write_new_gaps();
   std::vector<std::string> failed = logs.failed();
   const Progress progress("");
-  StateWriter states(config, state, writer);
   try {
     std::ranges::copy(copy_streams(streams, copies, config, logs, states, writer, report),
                       std::back_inserter(failed));

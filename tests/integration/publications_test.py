@@ -1099,6 +1099,14 @@ class StreamErrorTest(PublicationTest):
         state = self.copy(self.catalog("u"))
         self.sql(f"ALTER PUBLICATION {self.publication} DROP TABLE {self.u}")
         result = self.sync(self.catalog("u"), state, expect=1)
+        [state] = result.states  # so that the next run knows of the gap
+        self.sql(f"ALTER PUBLICATION {self.publication} ADD TABLE {self.u}")
+        result = self.sync(self.catalog("u"), json.dumps(state), expect=1)
+        self.assertIn(
+            f"ERROR stream {self.id_of('u')}: changes of {self.u} are missing, because they were "
+            "not published during an earlier run",
+            result.stderr,
+        )
         self.assertEqual(result.stdout, b"")
 
     def check_key(self, problem, catalog=None, expect=1):

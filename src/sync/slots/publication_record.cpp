@@ -61,6 +61,10 @@ Json record_of_gap() {
   return Json::array();
 }
 
+bool is_record_of_gap(const Json& record) {
+  return record == record_of_gap();
+}
+
 std::optional<PublicationFinding> recorded_gap(const PublicationFacts& facts, const PublishedStream& stream) {
   if (!facts.loses_changes(stream) || stream.tables.empty() || stream.recorded.is_null()) {
     return std::nullopt;

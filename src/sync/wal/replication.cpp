@@ -125,13 +125,17 @@ void WalReplication::divide(Group& group) {
 
 void WalReplication::prepare(RetryingConnection& database, RunReport& report) {
   for (auto& [name, group] : groups_) {
-    database.attempt_until_done(
-        name, subject_of(name),
-        [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); },
-        [] { return false; });
-    for (const auto& [stream, record] : group.records) {
-      state_.bookmark(stream)[kPublicationsKey] = record;
+    try {
+      database.attempt_until_done(
+          name, subject_of(name),
+          [&, &group = group](pg::Connection& connection) { prepare_group(connection, group); },
+          [] { return false; });
+    } catch (...) {
+      std::erase_if(group.records, [](const auto& each) { return !is_record_of_gap(each.second); });
+      record(group);
+      throw;
     }
+    record(group);
     for (const PublicationFinding& error : group.errors) {
       const StreamError text(error.problem);
       log::error("{}: {}", subject_of(error.streams), message_with_hint(text));
@@ -144,6 +148,14 @@ void WalReplication::prepare(RetryingConnection& database, RunReport& report) {
         failed_.push_back(stream->stream.id);
       }
     }
+  }
+}
+
+void WalReplication::record(const Group& group) {
+  for (const auto& [stream, record] : group.records) {
+    Json& recorded = state_.bookmark(stream)[kPublicationsKey];
+    has_new_gaps_ = has_new_gaps_ || (is_record_of_gap(record) && recorded != record);
+    recorded = record;
   }
 }
 

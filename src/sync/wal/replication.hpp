@@ -42,6 +42,10 @@ class WalReplication {
   [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
   [[nodiscard]] bool has_failed(const StreamPlan& stream) const;
 
+  /// True if prepare(), even if it threw, found changes to be missing that no earlier run found to be, and
+  /// changed the state: it must be written, or the next run does not notice if they are published again.
+  [[nodiscard]] bool has_new_gaps() const { return has_new_gaps_; }
+
   /// True if the stream is log-based and its initial snapshot is complete: read_wal() reads its changes.
   [[nodiscard]] bool has_initial_snapshot(const StreamPlan& stream) const;
   /// The snapshot for the initial copy of a log-based stream, which `connection` is about to make, see
@@ -78,6 +82,8 @@ class WalReplication {
   void prepare_group(pg::Connection& connection, Group& group);
   /// Sets `to_read` and `to_copy`, without the streams that fail.
   void divide(Group& group);
+  /// Puts the records into the bookmarks.
+  void record(const Group& group);
   void record_for_migration(pg::Connection& connection, Group& group);
   /// Makes sure that copies contain what pgoutput does not send of open transactions. `connection` is to the
   /// server whose WAL is read.
@@ -91,6 +97,7 @@ class WalReplication {
   singer::State& state_;
   std::map<std::string, Group> groups_;  ///< by database
   std::vector<std::string> failed_;
+  bool has_new_gaps_ = false;
 };
 
 }  // namespace tap::sync

@@ -25,6 +25,9 @@ namespace tap::sync {
 /// The key in a bookmark of what publication_record.hpp is about.
 inline constexpr const char* kPublicationsKey = "publications";
 
+/// True if the record says that changes of the stream are missing.
+bool is_record_of_gap(const Json& record);
+
 /// A log-based stream whose table must be published.
 struct StreamToPublish {
   const StreamPlan* plan = nullptr;

@@ -37,7 +37,7 @@ TEST_CASE("positions move at the end of a transaction") {
   positions.mark_written();
   CHECK(positions.received_lsn() == Lsn{50});
   CHECK(positions.written_lsn() == Lsn{50});
-  CHECK(positions.end_transaction());
+  CHECK(positions.end_transaction(Lsn{70}));
   positions.receive(Lsn{70});
   CHECK(positions.received_lsn() == Lsn{70});
   CHECK(positions.written_lsn() == Lsn{50});
@@ -48,11 +48,27 @@ TEST_CASE("positions move at the end of a transaction") {
 TEST_CASE("a written position stays within a transaction") {
   WalPositions positions(Lsn{50}, std::nullopt);
   positions.begin_transaction(Lsn{60}, true);
-  CHECK(positions.end_transaction());
+  CHECK(positions.end_transaction(Lsn{60}));
   positions.receive(Lsn{60});
   positions.begin_transaction(Lsn{70}, true);
   positions.mark_written();
   CHECK(positions.written_lsn() == Lsn{50});
+}
+
+TEST_CASE("the bookmark passes a transaction by a keepalive after it") {
+  WalPositions positions(Lsn{50}, std::nullopt);
+  positions.begin_transaction(Lsn{61}, true);  // as of pgoutput, which does not know the end yet
+  CHECK_FALSE(positions.has_passed_transaction());
+  CHECK(positions.end_transaction(Lsn{70}));
+  positions.receive(Lsn{70});
+  positions.mark_written();
+  CHECK_FALSE(positions.has_passed_transaction());
+  positions.receive_keepalive(Lsn{80});
+  CHECK_FALSE(positions.has_passed_transaction());  // rows wait for backfill
+  positions.mark_written();
+  CHECK(positions.has_passed_transaction());
+  positions.begin_transaction(Lsn{90}, true);
+  CHECK_FALSE(positions.has_passed_transaction());
 }
 
 TEST_CASE("positions never move backward") {
@@ -68,7 +84,7 @@ TEST_CASE("a skipped transaction moves no position and is remembered") {
   positions.begin_transaction(Lsn{70}, false);
   CHECK_FALSE(positions.in_transaction());
   CHECK(positions.has_skipped());
-  CHECK_FALSE(positions.end_transaction());
+  CHECK_FALSE(positions.end_transaction(Lsn{70}));
   CHECK(positions.received_lsn() == Lsn{50});
   positions.begin_transaction(Lsn{60}, true);
   CHECK(positions.has_skipped());

@@ -26,7 +26,10 @@ class WalPositions {
     has_skipped_ = has_skipped_ || !is_included;
   }
   /// The transaction's commit. False if the transaction was skipped.
-  bool end_transaction() { return std::exchange(in_transaction_, false); }
+  bool end_transaction(Lsn commit_end) {
+    commit_end_ = commit_end;
+    return std::exchange(in_transaction_, false);
+  }
 
   /// The server has sent everything that was committed up to `lsn`. Ignored within a transaction.
   void receive(Lsn lsn) {
@@ -49,6 +52,8 @@ class WalPositions {
   [[nodiscard]] bool in_transaction() const { return in_transaction_; }
   /// Where the commit record of the current transaction ends.
   [[nodiscard]] Lsn commit_end() const { return commit_end_; }
+  /// True once the written position is beyond the end of the last transaction.
+  [[nodiscard]] bool has_passed_transaction() const { return written_lsn_ > commit_end_; }
   /// True once a transaction was skipped: it was committed after the end of the run.
   [[nodiscard]] bool has_skipped() const { return has_skipped_; }
   /// True once all WAL that existed at the start was received, in a run without an end LSN.

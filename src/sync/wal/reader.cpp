@@ -105,9 +105,10 @@ WalProgress WalReader::progress(const pg::ReplicationStream& replication) const 
   const WalReport bookmarks = report();
   const Lsn here = std::max({bookmarks.lsn, positions_.received_lsn(), replication.lsn()});
   const Lsn end = std::max(end_of_wal_, here);
-  return {here.value - first_lsn_.value_or(here).value, end.value - here.value,
-          end.value - bookmarks.lsn.value, age_of(commit_time_, replication.server_clock()),
-          progress_.elapsed()};
+  return {
+      here.value - first_lsn_.value_or(here).value, end.value - here.value, end.value - bookmarks.lsn.value,
+      positions_.has_passed_transaction() ? std::nullopt : age_of(commit_time_, replication.server_clock()),
+      progress_.elapsed()};
 }
 
 void WalReader::attempt(pg::Connection& connection) {
@@ -324,7 +325,7 @@ void WalReader::on_change(TableLookup& lookup, const Change& change, Lsn lsn) {
       visibility_.begin(change.xid);
       break;
     case Change::Kind::commit:
-      if (positions_.end_transaction()) {
+      if (positions_.end_transaction(change.commit_end)) {
         if (records_.end_transaction()) {
           wants_state_ = true;
         }

@@ -14,7 +14,8 @@ struct WalProgress {
   std::uint64_t read_bytes = 0;    ///< by this run
   std::uint64_t left_bytes = 0;    ///< to the end of WAL
   std::uint64_t behind_bytes = 0;  ///< from the bookmarks to the end of WAL
-  /// The age of the first transaction after the bookmarks; nothing if it is not known.
+  /// The age of the transaction that the bookmarks are in front of or at the end of; nothing if they are
+  /// beyond the last one, or if its age is not known.
   std::optional<std::chrono::seconds> behind_time{};
   std::chrono::duration<double> elapsed{};  ///< since this run began to read
 };

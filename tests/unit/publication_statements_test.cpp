@@ -40,6 +40,10 @@ TEST_CASE("a publication is altered with quoted names") {
   CHECK(pg::add_tables(R"(my "p")", {{{"a b", "t"}}, {{"s", "T"}}}) ==
         R"(ALTER PUBLICATION "my ""p""" ADD TABLE "a b"."t", "s"."T")");
   CHECK(pg::drop_tables("p", {{{"s", "t"}}}) == R"(ALTER PUBLICATION "p" DROP TABLE "s"."t")");
+  CHECK(pg::set_actions("p", {"insert", "update"}, k10) ==
+        R"(ALTER PUBLICATION "p" SET (publish = 'insert, update'))");
+  CHECK(pg::set_actions("p", {"insert"}, k15) ==
+        R"(ALTER PUBLICATION "p" SET (publish = 'insert, truncate'))");
   CHECK(pg::set_option("p", "publish_via_partition_root", "false") ==
         R"(ALTER PUBLICATION "p" SET (publish_via_partition_root = false))");
 }

@@ -19,13 +19,20 @@ std::string list_of(const std::vector<Member>& tables) {
   return list;
 }
 
+/// The value of the option `publish`.
+std::string publish(std::vector<std::string> actions, ServerVersion version) {
+  if (version.publishes_truncate()) {
+    actions.emplace_back("truncate");
+  }
+  return fmt::format("'{}'", fmt::join(actions, ", "));
+}
+
 }  // namespace
 
 std::string create_publication(const NewPublication& publication, ServerVersion version) {
   std::vector<std::string> options;
   if (publication.inserts_only) {
-    options.emplace_back(version.publishes_truncate() ? "publish = 'insert, truncate'"
-                                                      : "publish = 'insert'");
+    options.emplace_back("publish = " + publish({"insert"}, version));
   }
   if (publication.via_root && version.publishes_partitioned_tables()) {
     options.emplace_back("publish_via_partition_root = true");
@@ -44,6 +51,11 @@ std::string add_tables(const std::string& publication, const std::vector<Member>
 
 std::string drop_tables(const std::string& publication, const std::vector<Member>& tables) {
   return fmt::format("ALTER PUBLICATION {} DROP TABLE {}", quote_identifier(publication), list_of(tables));
+}
+
+std::string set_actions(const std::string& publication, const std::vector<std::string>& actions,
+                        ServerVersion version) {
+  return set_option(publication, "publish", publish(actions, version));
 }
 
 std::string set_option(const std::string& publication, const std::string& option, const std::string& value) {

@@ -188,7 +188,7 @@ class Planner {
     });
     if (is_safe && !facts_.find(first)->all_tables) {
       problem.needed = "publish them";
-      problem.fix = pg::set_option(first, "publish", "'insert, update, delete, truncate'");
+      problem.fix = pg::set_actions(first, {"insert", "update", "delete"}, facts_.version);
     }
     return problem;
   }
@@ -201,7 +201,7 @@ class Planner {
     } else if (facts_.find(name) != nullptr) {
       obstruct({fmt::format("publication {} publishes updates or deletes, but {} has no replica identity",
                             name, quoted(units.front()->root->name)),
-                "", pg::set_option(name, "publish", "'insert, truncate'")},
+                "", pg::set_actions(name, {"insert"}, facts_.version)},
                units);
     } else if (facts_.refuses_new_publications()) {
       obstruct(

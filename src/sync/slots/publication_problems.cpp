@@ -326,14 +326,14 @@ class Problems {
           Names actions;
           for (const auto& [is_published, action] :
                {std::pair(publication.inserts, "insert"), std::pair(publication.updates, "update"),
-                std::pair(publication.deletes, "delete"), std::pair(true, "truncate")}) {
+                std::pair(publication.deletes, "delete")}) {
             if (is_published) {
               actions.emplace_back(action);
             }
           }
           add(Severity::warning, "publication " + publication.name,
               {"it does not publish TRUNCATE: rows of truncated tables stay in the target", "",
-               pg::set_option(publication.name, "publish", fmt::format("'{}'", fmt::join(actions, ", ")))});
+               pg::set_actions(publication.name, actions, facts_.version)});
         }
       }
     }

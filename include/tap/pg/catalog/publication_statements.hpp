@@ -30,6 +30,9 @@ struct NewPublication {
 std::string create_publication(const NewPublication& publication, ServerVersion version);
 std::string add_tables(const std::string& publication, const std::vector<Member>& tables);
 std::string drop_tables(const std::string& publication, const std::vector<Member>& tables);
+/// Publishes these actions and, since version 11, TRUNCATE.
+std::string set_actions(const std::string& publication, const std::vector<std::string>& actions,
+                        ServerVersion version);
 /// `option` and `value` are SQL.
 std::string set_option(const std::string& publication, const std::string& option, const std::string& value);
 

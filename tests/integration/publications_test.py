@@ -8,6 +8,7 @@ import unittest
 from support import tap
 from support.check import ADVICE, about, run_check
 from support.pipeline import until
+from support.plugins import require_wal2json
 from support.slots import ONE_TABLE, SlotTest, as_text
 
 # Every kind of table that publications treat in its own way. The schema is the search path.
@@ -62,10 +63,18 @@ class PublicationTest(SlotTest):
         self.publication = f"{self.schema}_p"
         self.inserts = f"{self.publication}_inserts"
         self.config.update(publication_name=self.publication, logical_decoding_plugin="auto")
-        self.options_of_new = "publish_via_partition_root = true" + (
-            ", publish_generated_columns = stored" if self.server.version >= (18,) else ""
-        )
         self.addCleanup(self.drop_all)
+
+    def options_of_new(self, publish=""):
+        """The WITH clause of a publication that the tap creates, with a space before it."""
+        if publish and self.server.version < (11,):
+            publish = publish.replace(", truncate", "")
+        options = [f"publish = '{publish}'"] * bool(publish)
+        if self.server.version >= (13,):
+            options.append("publish_via_partition_root = true")
+        if self.server.version >= (18,):
+            options.append("publish_generated_columns = stored")
+        return f" WITH ({', '.join(options)})" if options else ""
 
     def drop_all(self):
         for name in self.slots():
@@ -76,6 +85,8 @@ class PublicationTest(SlotTest):
 
     def make_slot(self, name=None, plugin="pgoutput", database=None):
         """Creates a slot without a publication; drop_all() drops it."""
+        if plugin == "wal2json":
+            require_wal2json(self)
         self.sql(f"SELECT pg_create_logical_replication_slot('{name or self.slot}', '{plugin}')")
 
     def in_schema(self, statements):
@@ -130,31 +141,40 @@ class PublicationTest(SlotTest):
 
 class CreationTest(PublicationTest):
     def test_tables_without_replica_identity_publish_only_inserts(self):
+        self.require_version(11, "partitioned tables have primary keys")
         self.in_schema(TABLES)
         result = self.create(self.catalog(*SELECTED))
         t = self.table
+        # Before 13 partitions are published one by one, and new ones have to be added.
+        by_root = self.server.version >= (13,)
+        full = ["child", "root"] if by_root else ["child", "root_1", "root_2_2"]
+        part, inserted_part = ([], "mixed") if by_root else (["mixed_1"], "mixed_2")
+        inserted = ["deferred", "keyless", inserted_part, "nothing", "stray"]
         self.assertEqual(
             result.stderr,
             f'INFO changed publications: CREATE PUBLICATION "{self.publication}" FOR TABLE '
             + ", ".join(
-                [t('Odd ""name'), t("entire"), t("indexed"), t("keyed"), "ONLY " + t("parent")]
-                + [t("child"), t("root")]
+                [*map(t, ['Odd ""name', "entire", "indexed", "keyed", *part])]
+                + ["ONLY " + t("parent"), *map(t, full)]
             )
-            + f" WITH ({self.options_of_new})\n"
+            + f"{self.options_of_new()}\n"
             f'INFO changed publications: CREATE PUBLICATION "{self.inserts}" FOR TABLE '
-            + ", ".join(map(t, ["deferred", "keyless", "mixed", "nothing", "stray"]))
-            + f" WITH (publish = 'insert, truncate', {self.options_of_new})\n"
-            f"WARNING stream {self.id_of('mixed')}: {self.not_inherited('mixed')}: give it a "
-            "primary key\n"
-            f"INFO creating replication slot {self.slot}: this waits for open transactions to end\n"
-            f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
+            + ", ".join(map(t, inserted))
+            + f"{self.options_of_new('insert, truncate')}\n"
+            + (
+                f"WARNING stream {self.id_of('mixed')}: {self.not_inherited('mixed')}: give it a "
+                "primary key\n"
+                if by_root
+                else ""
+            )
+            + f"INFO creating replication slot {self.slot}: this waits for open transactions to "
+            f"end\nINFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
         )
         self.assertEqual(
-            self.members(), ['Odd "name', "child", "entire", "indexed", "keyed", "parent", "root"]
+            self.members(),
+            sorted(['Odd "name', "entire", "indexed", "keyed", "parent", *part, *full]),
         )
-        self.assertEqual(
-            self.members(self.inserts), ["deferred", "keyless", "mixed", "nothing", "stray"]
-        )
+        self.assertEqual(self.members(self.inserts), inserted)
         self.update_all(WRITABLE)
         self.assertEqual(
             self.sql(f"SELECT plugin FROM pg_replication_slots WHERE slot_name = '{self.slot}'"),
@@ -166,7 +186,9 @@ class CreationTest(PublicationTest):
     def test_options(self):
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.create(self.catalog("t"))
-        expected = {"pubinsert": True, "pubtruncate": True, "puballtables": False}
+        expected = {"pubinsert": True, "puballtables": False}
+        if self.server.version >= (11,):
+            expected["pubtruncate"] = True
         if self.server.version >= (13,):
             expected["pubviaroot"] = True
         if self.server.version >= (18,):
@@ -181,6 +203,7 @@ class CreationTest(PublicationTest):
         self.assertEqual((self.members(), self.members(self.inserts)), (["t"], []))
 
     def test_partition_that_is_a_stream_of_its_own(self):
+        self.require_version(13, "partitioned tables are published")
         self.in_schema(TABLES)
         self.create(self.catalog("root", "root_2"))
         self.assertEqual(self.members(), ["root"])
@@ -189,8 +212,7 @@ class CreationTest(PublicationTest):
 
     def test_partitions_do_not_inherit_a_replica_identity(self):
         """The server would refuse UPDATE and DELETE of a partition that is created later."""
-        if self.server.version < (13,):
-            self.skipTest("partitioned tables are published since version 13")
+        self.require_version(13, "partitioned tables are published")
         self.in_schema(
             """
             CREATE TABLE t (id int NOT NULL, v int) PARTITION BY LIST (id);
@@ -236,6 +258,7 @@ class CreationTest(PublicationTest):
         )
 
     def test_existing_publication_is_extended(self):
+        self.require_version(11, "partitioned tables have primary keys")
         self.in_schema(TABLES)
         self.sql(f"CREATE PUBLICATION {self.publication} FOR TABLE {{s}}.keyed")
         result = self.create(self.catalog("keyed", "entire"))
@@ -285,9 +308,9 @@ class CreationTest(PublicationTest):
         self.sql("GRANT USAGE ON SCHEMA {s} TO reader; GRANT SELECT ON {s}.t TO reader")
         catalog = self.catalog("t")
         statements = (
-            f'CREATE PUBLICATION "{self.publication}" FOR TABLE {self.table("t")} WITH '
-            f'({self.options_of_new}); CREATE PUBLICATION "{self.inserts}" WITH '
-            f"(publish = 'insert, truncate', {self.options_of_new})"
+            f'CREATE PUBLICATION "{self.publication}" FOR TABLE {self.table("t")}'
+            f'{self.options_of_new()}; CREATE PUBLICATION "{self.inserts}"'
+            f"{self.options_of_new('insert, truncate')}"
         )
         where = f"127.0.0.1:{self.server.port}, database {self.database}, user reader"
         refusal = (
@@ -297,7 +320,7 @@ class CreationTest(PublicationTest):
         )
         result = self.create(catalog, user="reader", expect=4)
         self.assertEqual(result.stderr, f"{refusal}{ADVICE}\n")
-        self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
+        self.make_slot(plugin="wal2json")
         result = self.create(catalog, user="reader", expect=4)
         self.assertEqual(
             result.stderr,
@@ -447,9 +470,9 @@ class MissingPublicationTest(PublicationTest):
         self.sql(ONE_TABLE + "CREATE TABLE {s}.log (id int)")
         self.selected = self.catalog("t", "log")
         self.statements = (
-            f'CREATE PUBLICATION "{self.publication}" FOR TABLE {self.table("t")} WITH '
-            f'({self.options_of_new}); CREATE PUBLICATION "{self.inserts}" FOR TABLE '
-            f"{self.table('log')} WITH (publish = 'insert, truncate', {self.options_of_new})"
+            f'CREATE PUBLICATION "{self.publication}" FOR TABLE {self.table("t")}'
+            f'{self.options_of_new()}; CREATE PUBLICATION "{self.inserts}" FOR TABLE '
+            f"{self.table('log')}{self.options_of_new('insert, truncate')}"
         )
 
     def check_refused(self, problem, catalog, **extra):
@@ -595,6 +618,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_row_filter(self):
+        self.require_version(15, "row filters exist")
         self.publish("FOR TABLE t WHERE (id > 10)")
         fix = (
             f'BEGIN; ALTER PUBLICATION "{self.publication}" DROP TABLE {self.t}; '
@@ -621,6 +645,7 @@ class FindingsTest(PublicationTest):
         self.assertEqual(self.of_stream("t"), [ok])
 
     def test_row_filter_beside_all_rows(self):
+        self.require_version(15, "row filters exist")
         self.publish("FOR TABLE t WHERE (id > 10)")
         self.publish("FOR TABLE t", "other")
         self.assertEqual(
@@ -634,11 +659,12 @@ class FindingsTest(PublicationTest):
             f"publication {self.publication} does not publish all inserts, updates and deletes of "
             f"{self.t}"
         )
+        truncate = ", truncate" if self.server.version >= (11,) else ""
         self.assertEqual(
             self.of_publication("t", expect=4)[0],
             f"error {found}: publication {self.publication} does not publish inserts, updates and "
             "deletes of tables that are added to it; publish them: ALTER PUBLICATION "
-            f"\"{self.publication}\" SET (publish = 'insert, update, delete, truncate')",
+            f"\"{self.publication}\" SET (publish = 'insert, update, delete{truncate}')",
         )
         # What would stop the application is not suggested.
         self.publish("FOR TABLE log WITH (publish = 'insert')", "other")
@@ -650,6 +676,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_truncate_is_not_published(self):
+        self.require_version(11, "pgoutput sends TRUNCATE")
         self.publish("FOR TABLE t WITH (publish = 'insert, update, delete')")
         fix = (
             f'ALTER PUBLICATION "{self.publication}" SET (publish = '
@@ -669,6 +696,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_column_list(self):
+        self.require_version(15, "column lists exist")
         self.publish("FOR TABLE t (id, v)")
         self.assertEqual(
             self.of_stream("t", expect=4)[-1],
@@ -690,6 +718,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_changes_under_the_name_of_the_root(self):
+        self.require_version(13, "partitioned tables are published")
         self.in_schema(TABLES)
         self.publish("FOR TABLE root WITH (publish_via_partition_root = true)")
         root, part = self.table("root"), self.table("root_2")
@@ -707,6 +736,7 @@ class FindingsTest(PublicationTest):
         self.create(self.catalog("root", "root_2"))
 
     def test_adding_a_root_would_rename_the_changes_of_a_stream(self):
+        self.require_version(13, "partitioned tables are published")
         self.in_schema(TABLES)
         self.publish("FOR TABLE root_2 WITH (publish_via_partition_root = true)")
         catalog = self.catalog("root", "root_2")
@@ -721,6 +751,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_new_partitions_are_not_published(self):
+        self.require_version(13, "partitioned tables are published")
         self.in_schema(TABLES)
         self.publish("FOR TABLE root_1, root_2")
         self.assertEqual(
@@ -730,6 +761,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_root_with_another_replica_identity(self):
+        self.require_version(13, "partitioned tables are published")
         self.in_schema(TABLES)
         self.sql("ALTER TABLE {s}.mixed_2 ADD PRIMARY KEY (id)")
         self.publish("FOR TABLE mixed WITH (publish_via_partition_root = true)")
@@ -764,8 +796,8 @@ class FindingsTest(PublicationTest):
 
     def test_application_cannot_update_a_table(self):
         create = (
-            f'CREATE PUBLICATION "{self.inserts}" FOR TABLE {self.log} WITH (publish = '
-            f"'insert, truncate', {self.options_of_new})"
+            f'CREATE PUBLICATION "{self.inserts}" FOR TABLE {self.log}'
+            f"{self.options_of_new('insert, truncate')}"
         )
         self.check_blocked(
             "FOR TABLE log, t",
@@ -789,6 +821,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_application_cannot_update_a_partition(self):
+        self.require_version(13, "partitioned tables are published")
         self.in_schema(TABLES)
         self.check_blocked(
             "FOR TABLE mixed",
@@ -798,6 +831,7 @@ class FindingsTest(PublicationTest):
         )
 
     def test_application_cannot_update_because_of_a_column_list(self):
+        self.require_version(15, "column lists exist")
         self.check_blocked(
             "FOR TABLE t (v)",
             ["t"],
@@ -808,8 +842,7 @@ class FindingsTest(PublicationTest):
 
     def test_full_identity_is_not_advised_beside_a_column_list(self):
         """The server would refuse UPDATE of log, because of a publication for another program."""
-        if self.server.version < (15,):
-            self.skipTest("column lists exist since version 15")
+        self.require_version(15, "column lists exist")
         catalog = self.catalog("log")
         found = (
             f"updates and deletes of {self.log} are not in WAL, because it has no replica identity"
@@ -871,7 +904,7 @@ class FindingsTest(PublicationTest):
         catalog = self.catalog("t")
         state = self.sync(catalog).last_state
         self.sql("INSERT INTO {s}.t VALUES (1)")
-        self.publish("WITH (publish = 'insert, truncate')", self.inserts)
+        self.publish("WITH (publish = 'insert')", self.inserts)
         drop = f'drop it, since it publishes no table: DROP PUBLICATION "{self.inserts}"'
         self.assertEqual(
             self.findings(catalog, f"publication {self.inserts}", state),
@@ -966,8 +999,7 @@ class StreamErrorTest(PublicationTest):
         self.assertEqual(len(result.records("u")), 1)
 
     def test_row_filter(self):
-        if self.server.version < (15,):
-            self.skipTest("row filters exist since version 15")
+        self.require_version(15, "row filters exist")
         self.publish("FOR TABLE t, u WHERE (id > 10)")
         self.make_slot()
         state = self.sync(self.catalog("t")).last_state
@@ -1044,10 +1076,7 @@ class StreamErrorTest(PublicationTest):
         self.sql(f"ALTER PUBLICATION {self.publication} SET (publish = 'insert, delete')")
         self.sql("INSERT INTO {s}.u VALUES (1)")
         state = self.sync(both, state, expect=1).last_state
-        self.sql(
-            f"ALTER PUBLICATION {self.publication} SET (publish = 'insert, update, delete, "
-            "truncate')"
-        )
+        self.sql(f"ALTER PUBLICATION {self.publication} SET (publish = 'insert, update, delete')")
         result = self.sync(both, state, expect=1)
         self.assertIn(
             f"ERROR stream {self.id_of('u')}: changes of {self.u} are missing, ", result.stderr
@@ -1069,7 +1098,7 @@ class StreamErrorTest(PublicationTest):
 
     def begin_move(self):
         """Returns the state of a run that reads the slot of wal2json, next to that of pgoutput."""
-        self.sql(f"SELECT pg_create_logical_replication_slot('{self.slot}', 'wal2json')")
+        self.make_slot(plugin="wal2json")
         state = self.sync(self.both).last_state
         self.create(self.catalog("t"))
         self.sql("INSERT INTO {s}.u VALUES (1)")
@@ -1125,8 +1154,7 @@ class StreamErrorTest(PublicationTest):
         )
 
     def test_generated_key(self):
-        if self.server.version < (12,):
-            self.skipTest("generated columns exist since version 12")
+        self.require_version(12, "generated columns exist")
         self.in_schema(
             "DROP TABLE u;"
             "CREATE TABLE u (v int, id int GENERATED ALWAYS AS (v) STORED PRIMARY KEY)"
@@ -1154,8 +1182,7 @@ class StreamErrorTest(PublicationTest):
             )
 
     def test_key_outside_the_column_list(self):
-        if self.server.version < (15,):
-            self.skipTest("column lists exist since version 15")
+        self.require_version(15, "column lists exist")
         self.in_schema("ALTER TABLE u ALTER id SET DEFAULT 1")
         self.publish("FOR TABLE t, u (v)")
         self.check_key(
@@ -1170,8 +1197,7 @@ class StreamErrorTest(PublicationTest):
 
     def test_key_outside_an_earlier_column_list(self):
         """WAL is decoded with the column list as of each change."""
-        if self.server.version < (15,):
-            self.skipTest("column lists exist since version 15")
+        self.require_version(15, "column lists exist")
         state = self.copy()
         swap = (
             f"BEGIN; ALTER PUBLICATION {self.publication} DROP TABLE {{s}}.u; ALTER PUBLICATION "

@@ -11,6 +11,10 @@ BOTH = (1, 2)  # format-version of wal2json
 class StoredTest(WalTest):
     database = "log_stored"
 
+    def setUp(self):
+        super().setUp()
+        self.require_version(12, "generated columns exist")
+
     def test_stored_column(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY, n int, twice int GENERATED ALWAYS AS (n * 2) "

@@ -57,6 +57,7 @@ class InitialSnapshotTest(SlotTest):
     database = "wal_initial_snapshot"
 
     def test_concurrent_writes(self):
+        self.require_version(11, "hash partitions exist")
         self.make_slot()
         with (
             contextlib.closing(self.server.connect(self.database)) as connection,
@@ -194,7 +195,7 @@ class InitialSnapshotTest(SlotTest):
         names = ("wal_snapshot_a", "wal_snapshot_b")
         for name in names:
             self.server.create_database(name)
-            self.addCleanup(self.server.sql, f"DROP DATABASE {name} WITH (FORCE)")
+            self.addCleanup(self.server.drop_database, name)
             self.server.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)", name)
             self.make_slot(f"stitch_{name}", database=name)
         config = self.server.config(

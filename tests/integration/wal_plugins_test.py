@@ -10,7 +10,7 @@ from support import tap
 from support.case import SchemaTest
 from support.check import ADVICE
 from support.pipeline import until
-from support.plugins import PLUGINS, create_slot
+from support.plugins import PLUGINS, create_slot, require_wal2json
 from support.wal_case import WalTest, warnings
 
 OF_RUN = re.compile(rb'("time_extracted":)"[^"]*"|("version":)[0-9]+')
@@ -84,6 +84,7 @@ class WalPluginsTest(SchemaTest):
 
     def setUp(self):
         super().setUp()
+        require_wal2json(self)
         self.sql(f"CREATE PUBLICATION {self.schema} FOR ALL TABLES")
         self.addCleanup(self.sql, f"DROP PUBLICATION {self.schema}")
         self.config["publication_name"] = self.schema
@@ -303,6 +304,7 @@ class MigrationTest(WalTest):
 
     def setUp(self):
         SchemaTest.setUp(self)
+        require_wal2json(self)
         self.selected = self.state = None
 
     def test_under_load(self):

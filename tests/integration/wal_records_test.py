@@ -153,6 +153,7 @@ class WalRecordsTest(WalTest):
         )
 
     def test_generated_columns(self):
+        self.require_version(12, "generated columns exist")
         self.sql(
             """CREATE TABLE {s}.t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int,
                       twice int GENERATED ALWAYS AS (a * 2) STORED, at serial);

@@ -194,6 +194,10 @@ class ReplicaIdentityTest(WalTest):
 class TruncateTest(WalTest):
     database = "log_truncate"
 
+    def setUp(self):
+        super().setUp()
+        self.require_version(11, "logical decoding of TRUNCATE exists")
+
     def test_truncate_starts_a_new_version(self):
         self.sql(
             "CREATE TABLE {s}.t (id int PRIMARY KEY); INSERT INTO {s}.t SELECT generate_series(1, "

@@ -3,11 +3,12 @@
 import unittest
 
 from support.wal_case import WalTest, changes, warnings
-from support.plugins import for_wal2json
+from support.plugins import PLUGIN, create_slot, for_wal2json
 
 BOTH = (1, 2)  # format-version of wal2json
 ROOT = """CREATE TABLE {s}.t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
           CREATE TABLE {s}.t1 PARTITION OF {s}.t DEFAULT;"""
+PLAIN = "CREATE TABLE {s}.t (id int PRIMARY KEY, v text);"
 ODD = r"""
     CREATE TABLE {s}."odd "" \ , . * name" (id int PRIMARY KEY, "a ""q"" \ c" text, "]}" float8,
       "{""change"":[" bytea, "char" "char", money money, a text[], r int4range, b bit(5), x xml,
@@ -29,6 +30,10 @@ class UnselectedTablesTest(WalTest):
     database = "wal_unselected_tables"
     settings = {"max_prepared_transactions": 5}
 
+    def setUp(self):
+        super().setUp()
+        self.root = ROOT if self.server.version >= (11,) else PLAIN  # its key needs 11
+
     def check_skipped(self, warned=()):
         """Only the changes of t are sent, in both formats."""
         self.sql("INSERT INTO {s}.t VALUES (1, 'after')")
@@ -39,14 +44,14 @@ class UnselectedTablesTest(WalTest):
         self.check_followed("t")
 
     def test_unusual_names_and_values(self):
-        self.sql(ROOT)
+        self.sql(self.root)
         self.initial_snapshot("t")
         for statement in filter(str.strip, ODD.split(";\n")):
             self.sql(statement)
         self.check_skipped()
 
     def test_bytea_output_escape(self):
-        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, b bytea)")
+        self.sql(self.root + "CREATE TABLE {s}.u (id int PRIMARY KEY, b bytea)")
         self.sql("ALTER DATABASE wal_unselected_tables SET bytea_output = 'escape'")
         self.addCleanup(self.sql, "ALTER DATABASE wal_unselected_tables RESET bytea_output")
         self.initial_snapshot("t")
@@ -56,7 +61,8 @@ class UnselectedTablesTest(WalTest):
     def test_dropped_tables(self):
         """Truncated, altered, renamed and dropped before the run."""
         self.sql(
-            ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY, a int); CREATE SEQUENCE {s}.q; CREATE "
+            self.root
+            + "CREATE TABLE {s}.u (id int PRIMARY KEY, a int); CREATE SEQUENCE {s}.q; CREATE "
             "TABLE {s}.w (id int)"
         )
         self.initial_snapshot("t")
@@ -69,10 +75,11 @@ class UnselectedTablesTest(WalTest):
         self.sql("INSERT INTO {s}.u VALUES (2)")
         self.sql("INSERT INTO {s}.w VALUES (1); SELECT nextval('{s}.q')")
         self.sql("DROP TABLE {s}.u; ALTER TABLE {s}.w RENAME TO w2; DROP SEQUENCE {s}.q")
-        self.check_skipped(warned=["w was renamed: it might have been a part of t"])
+        renamed = ["w was renamed: it might have been a part of t"]
+        self.check_skipped(warned=renamed if self.root == ROOT else [])
 
     def test_messages_of_prepared_transactions(self):
-        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.sql(self.root + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")
         with self.session().cursor() as cursor:
             for name, end in (("one", "ROLLBACK"), ("two", "COMMIT")):
@@ -103,7 +110,7 @@ class UnselectedTablesTest(WalTest):
     @for_wal2json
     def test_undecodable_change(self):
         """Changes of unselected tables are left out of this run, but not of the next one."""
-        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.sql(self.root + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")
         failed = self.write_undecodable_change("u")
         self.sql(
@@ -125,7 +132,7 @@ class UnselectedTablesTest(WalTest):
 
     @for_wal2json
     def test_undecodable_change_while_following(self):
-        self.sql(ROOT + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.sql(self.root + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         self.initial_snapshot("t")
         failed = self.write_undecodable_change("u")
         result = self.sync(self.selected, self.state, expect=1, break_at_end_lsn=False)
@@ -140,29 +147,36 @@ class UnselectedTablesTest(WalTest):
         self.initial_snapshot("t")
         failed = self.write_undecodable_change("t")
         result = self.sync(self.selected, self.state, expect=1)
+        skip = (
+            rf"run SELECT pg_catalog.pg_replication_slot_advance\('{self.slot}', "
+            r"pg_catalog.pg_current_wal_lsn\(\)\)"
+        )
+        if self.server.version < (11,):
+            skip = (
+                rf"drop the slot with SELECT pg_catalog.pg_drop_replication_slot\('{self.slot}'\), "
+                "create it again with SELECT pg_catalog.pg_create_logical_replication_slot"
+                rf"\('{self.slot}', '{PLUGIN}'\)"
+            )
         self.assertRegex(
             result.stderr,
-            f"(?m)^CRITICAL {failed}to skip it, run SELECT "
-            rf"pg_catalog.pg_replication_slot_advance\('{self.slot}', "
-            r"pg_catalog.pg_current_wal_lsn\(\)\), "
+            f"(?m)^CRITICAL {failed}to skip it, {skip}, "
             "then run with --full-refresh for the streams of database wal_unselected_tables$",
         )
 
     def check_encoding(self, encoding, value):
         database = f"wal_unselected_tables_{encoding}".lower()
         self.server.create_database(database, encoding)
-        self.addCleanup(self.server.sql, f"DROP DATABASE {database} WITH (FORCE)")
+        self.addCleanup(self.server.drop_database, database)
 
         def run(statement):
             return self.server.sql(statement, database)
 
-        run("CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id)")
-        run("CREATE TABLE t1 PARTITION OF t DEFAULT")
+        run(self.root.replace("{s}", "public"))
         run("CREATE TABLE u (id int PRIMARY KEY, v text)")
         slot = f"{self.slot}_{encoding}".lower()
-        run(f"SELECT pg_create_logical_replication_slot('{slot}', 'wal2json')")
-        self.addCleanup(run, f"SELECT pg_drop_replication_slot('{slot}')")
         self.config = self.server.config(database, filter_dbs=database, replication_slot=slot)
+        create_slot(self, slot, database=database)
+        self.addCleanup(run, f"SELECT pg_drop_replication_slot('{slot}')")
         catalog = self.catalog("t", method="LOG_BASED")
         state = self.sync(catalog).last_state
         run(f"INSERT INTO u VALUES (1, {value}), (2, 'x')")

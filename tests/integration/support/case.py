@@ -50,6 +50,11 @@ class SchemaTest(unittest.TestCase):
             state_every_seconds=3600,
         )
 
+    def require_version(self, major, feature):
+        """Skips the test on servers before `major`, since which the feature exists."""
+        if self.server.version < (major,):
+            self.skipTest(f"{feature} since version {major}")
+
     @property
     def dsn(self):
         """Where the target writes."""

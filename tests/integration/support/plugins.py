@@ -3,6 +3,8 @@
 import os
 import unittest
 
+import psycopg2
+
 PLUGINS = ("wal2json", "pgoutput")
 # ctest runs each module that uses this once for each plugin.
 PLUGIN = os.environ.get("TAP_TEST_PLUGIN", "wal2json")
@@ -24,3 +26,12 @@ def create_slot(test, slot, plugin=PLUGIN, database=None):
             test.server.sql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES", database)
             test.addCleanup(test.server.sql, f"DROP PUBLICATION IF EXISTS {PUBLICATION}", database)
     test.server.sql(f"SELECT pg_create_logical_replication_slot('{slot}', '{plugin}')", database)
+
+
+def require_wal2json(test):
+    """Skips the test if TAP_TEST_MAJOR names a server without wal2json."""
+    if "TAP_TEST_MAJOR" in os.environ:
+        try:
+            test.server.sql("LOAD 'wal2json'")
+        except psycopg2.errors.UndefinedFile as error:
+            test.skipTest(f"no wal2json for {test.server.version}: {error}")

@@ -207,6 +207,12 @@ class Server:
 
     def create_database(self, name, encoding="UTF8"):
         """Creates an empty database and replaces an existing one of that name."""
+        self.drop_database(name)
+        quoted = '"%s"' % name.replace('"', '""')
+        self.sql(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING '{encoding}'")
+
+    def drop_database(self, name):
+        """Drops a database if it exists, and ends its sessions."""
         quoted = '"%s"' % name.replace('"', '""')
         if self.version < (13,):
             self.sql(
@@ -216,7 +222,6 @@ class Server:
         self.sql(
             f"DROP DATABASE IF EXISTS {quoted}{'' if self.version < (13,) else ' WITH (FORCE)'}"
         )
-        self.sql(f"CREATE DATABASE {quoted} TEMPLATE template0 ENCODING '{encoding}'")
 
     def config(self, dbname="postgres", **extra):
         """A config of the tap for a database of this server."""

@@ -77,8 +77,11 @@ ExitCode sync_streams(const cli::Options& options, sync::RunReport& report) {
   singer::State state = options.state ? singer::load_state(*options.state) : singer::State();
   std::vector<singer::Stream> catalog =
       options.catalog ? singer::load_catalog(*options.catalog) : std::vector<singer::Stream>();
-  for (const Problem& problem : sync::unused_row_filters(config, catalog)) {
-    log::warn("{}", to_text(problem));
+  for (const sync::UnusedRowFilter& filter : sync::unused_row_filters(config, catalog)) {
+    if (filter.is_error) {
+      throw Error(ExitCode::usage, filter.problem);
+    }
+    log::warn("{}", to_text(filter.problem));
   }
   sync::FullRefresh refresh = options.refresh;
   singer::Writer writer(STDOUT_FILENO);

@@ -67,8 +67,12 @@ class Checker {
     report_.attempt("catalog", [&] {
       const std::vector<singer::Stream> catalog = singer::load_catalog(*request_.catalog);
       plan(catalog);
-      for (const Problem& problem : sync::unused_row_filters(config_, catalog)) {
-        report_.warning("catalog", problem);
+      for (const sync::UnusedRowFilter& filter : sync::unused_row_filters(config_, catalog)) {
+        if (filter.is_error) {
+          report_.error("catalog", filter.problem, ExitCode::usage);
+        } else {
+          report_.warning("catalog", filter.problem);
+        }
       }
     });
     for (const sync::StreamPlan& stream : plan_) {

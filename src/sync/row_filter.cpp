@@ -11,13 +11,74 @@
 #include <tap/sync/plan.hpp>
 #include <tap/sync/row_filter.hpp>
 
+#include "config/nearest.hpp"
+
 namespace tap::sync {
 
 namespace {
 
+/// The names by which a row filter may name a stream, the usual one first.
+std::vector<std::string> names_of(const singer::Stream& stream) {
+  return {fmt::format("{}.{}", stream.schema_name, stream.table),
+          fmt::format("{}-{}", stream.schema_name, stream.table), stream.id};
+}
+
 bool is_named(const singer::Stream& stream, const std::string& name) {
-  return name == stream.id || name == fmt::format("{}.{}", stream.schema_name, stream.table) ||
-         name == fmt::format("{}-{}", stream.schema_name, stream.table);
+  const std::vector<std::string> names = names_of(stream);
+  return std::ranges::find(names, name) != names.end();
+}
+
+bool is_digit(unsigned char c) {
+  return std::isdigit(c) != 0;
+}
+
+std::string in_lower_case(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+std::string without_digits(std::string text) {
+  std::erase_if(text, is_digit);
+  return text;
+}
+
+/// True if the name may be a mistaken name of the stream. Names that differ in digits only are taken for
+/// those of different tables.
+bool is_like(const std::string& name, const singer::Stream& stream) {
+  constexpr std::size_t most_typos = 2;
+  constexpr std::size_t letters_per_typo = 4;
+  const std::string lower = in_lower_case(name);
+  std::vector<std::string> names = names_of(stream);
+  std::ranges::transform(names, names.begin(), in_lower_case);
+  const std::size_t typos = std::min(most_typos, stream.table.size() / letters_per_typo);
+  const auto near = config::nearest(lower, names, typos);
+  return lower == in_lower_case(stream.table) || lower == in_lower_case(stream.name) ||
+         (near && (lower == *near || without_digits(lower) != without_digits(*near)));
+}
+
+UnusedRowFilter unused(const config::Config& config, const config::RowFilter& filter,
+                       const std::vector<singer::Stream>& catalog) {
+  if (filter.stream.find('*') != std::string::npos) {
+    return {{fmt::format("{} has a wildcard, which row filters do not support", filter.place),
+             "give each table its own, as schema.table"},
+            true};
+  }
+  const auto has_filter = [&](const singer::Stream& stream) {
+    return stream.where || std::ranges::any_of(config.where, [&](const config::RowFilter& other) {
+             return is_named(stream, other.stream);
+           });
+  };
+  const std::string found = fmt::format("{} names no stream of the catalog", filter.place);
+  const auto meant = std::ranges::find_if(catalog, [&](const singer::Stream& stream) {
+    return stream.selected && !has_filter(stream) && is_like(filter.stream, stream);
+  });
+  if (meant == catalog.end()) {
+    return {{found, "give it as schema.table, or as the stream's tap_stream_id"}, false};
+  }
+  const std::string name = names_of(*meant).front();
+  return {{fmt::format("{}, but is like {}, all rows of which would be sent", found, name),
+           fmt::format(R"(write "{0}", or add "{0}": [] to "where" if another table is meant)", name)},
+          true};
 }
 
 std::string in_parentheses(const std::string& condition) {
@@ -60,16 +121,15 @@ std::vector<Condition> row_filter(const config::Config& config, const singer::St
   return conditions;
 }
 
-std::vector<Problem> unused_row_filters(const config::Config& config,
-                                        const std::vector<singer::Stream>& catalog) {
-  std::vector<Problem> problems;
+std::vector<UnusedRowFilter> unused_row_filters(const config::Config& config,
+                                                const std::vector<singer::Stream>& catalog) {
+  std::vector<UnusedRowFilter> filters;
   for (const config::RowFilter& filter : config.where) {
     if (std::ranges::none_of(catalog, [&](const auto& stream) { return is_named(stream, filter.stream); })) {
-      problems.push_back({fmt::format("{} names no stream of the catalog", filter.place),
-                          "give it as schema.table, or as the stream's tap_stream_id"});
+      filters.push_back(unused(config, filter, catalog));
     }
   }
-  return problems;
+  return filters;
 }
 
 std::string to_sql(const std::vector<Condition>& conditions) {

@@ -1,5 +1,6 @@
 """Row filters (`where`): which rows are sent, how a copy resumes, and what a mistake causes."""
 
+import re
 import unittest
 
 from support import tap
@@ -105,6 +106,42 @@ class RowsTest(WhereTest):
             {**self.config, "where": {"public.order": "x = 1"}}, "check", catalog=self.catalog("t")
         )
         self.assertIn("warning catalog: " + warning % ";", checked.stdout.decode())
+
+    def test_mistaken_names(self):
+        """Without the filter all rows of the table would be sent."""
+        self.numbers()
+        like = (
+            f"names no stream of the catalog, but is like {self.schema}.t, all rows of which would "
+            f'be sent%s write "{self.schema}.t", or add "{self.schema}.t": [] to "where" if '
+            "another table is meant"
+        )
+        wildcard = (
+            "has a wildcard, which row filters do not support%s give each table its own, as "
+            "schema.table"
+        )
+        for setting, name, why in (
+            ("where", f"{self.schema}.T", like),
+            ("where", "t", like),
+            ("where", f"{self.schema}-*", wildcard),
+            ("stream_options", "t", like),
+            ("stream_options", "*", wildcard),
+        ):
+            with self.subTest(setting=setting, name=name):
+                options = {"custom_where_clauses": ["id > 5"]}
+                extra = {setting: {name: options if setting == "stream_options" else "id > 5"}}
+                result = self.sync(self.catalog("t"), expect=2, **extra)
+                self.assertEqual(result.messages, [])
+                self.assertIn(f'of "{name}" {why % ":"}; run: tap-postgres check\n', result.stderr)
+                checked = tap.run(
+                    {**self.config, **extra}, "check", catalog=self.catalog("t"), expect=2
+                )
+                self.assertRegex(
+                    checked.stdout.decode(),
+                    "error +catalog: .* " + re.escape(f'of "{name}" {why % ";"}'),
+                )
+        result = self.sync(self.catalog("t"), where={f"{self.schema}.t": [], "t": "id > 5"})
+        self.assertIn("WARNING", result.stderr)
+        self.assertEqual(len(self.ids(result)), 10)
 
     def test_views_and_child_tables(self):
         self.numbers()

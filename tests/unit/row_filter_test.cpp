@@ -46,15 +46,52 @@ TEST_CASE("a row filter names a stream by its table or its id") {
     CHECK(sync::row_filter(config, orders()) == std::vector<Condition>{{"id > 5", place}, {"id < 9", place}});
     CHECK(sync::unused_row_filters(config, {orders()}).empty());
   }
-  for (const char* name : {"orders", "Public.orders", "public.orders2", "public_orders", ""}) {
+  for (const char* name : {"sales.orders", "public.orders2", "public.customers", "shop", ""}) {
     CAPTURE(name);
     const config::Config config = filtered(name, {"id > 5"});
     CHECK(sync::row_filter(config, orders()).empty());
-    const auto problems = sync::unused_row_filters(config, {orders()});
-    REQUIRE(problems.size() == 1);
-    CHECK(to_text(problems[0]) == std::string("c: \"where\" of \"") + name +
-                                      "\" names no stream of the catalog: give it as schema.table, or as the "
-                                      "stream's tap_stream_id");
+    const auto unused = sync::unused_row_filters(config, {orders()});
+    REQUIRE(unused.size() == 1);
+    CHECK_FALSE(unused[0].is_error);
+    CHECK(to_text(unused[0].problem) ==
+          std::string("c: \"where\" of \"") + name +
+              "\" names no stream of the catalog: give it as schema.table, or as the stream's tap_stream_id");
+  }
+}
+
+TEST_CASE("a row filter whose name is like that of a stream without one is an error") {
+  for (const char* name : {"orders", "ORDERS", "Public.orders", "public.order", "public_orders",
+                           "pubic.orders", "shop-public-Orders"}) {
+    CAPTURE(name);
+    config::Config config = filtered(name, {"id > 5"});
+    const auto unused = sync::unused_row_filters(config, {orders()});
+    REQUIRE(unused.size() == 1);
+    CHECK(unused[0].is_error);
+    CHECK(
+        to_text(unused[0].problem) ==
+        std::string("c: \"where\" of \"") + name +
+            "\" names no stream of the catalog, but is like public.orders, all rows of which would be sent: "
+            "write \"public.orders\", or add \"public.orders\": [] to \"where\" if another table is meant");
+    auto stream = orders();
+    stream.selected = false;
+    CHECK_FALSE(sync::unused_row_filters(config, {stream})[0].is_error);
+    stream = orders();
+    stream.where = {"true"};
+    CHECK_FALSE(sync::unused_row_filters(config, {stream})[0].is_error);
+    config.where.push_back({"public.orders", {}, "c"});
+    CHECK_FALSE(sync::unused_row_filters(config, {orders()})[0].is_error);
+  }
+  auto stream = orders();
+  stream.table = "t";
+  CHECK(sync::unused_row_filters(filtered("public.T", {"true"}), {stream})[0].is_error);
+  CHECK_FALSE(sync::unused_row_filters(filtered("public.u", {"true"}), {stream})[0].is_error);
+}
+
+TEST_CASE("a row filter for a pattern is an error") {
+  for (const char* name : {"*", "public-*", "sales.*"}) {
+    const auto unused = sync::unused_row_filters(filtered(name, {"true"}), {orders()});
+    REQUIRE(unused.size() == 1);
+    CHECK(unused[0].is_error);
   }
 }
 

@@ -24,9 +24,16 @@ struct Condition {
 /// The conditions of a stream: those of its metadata, or else all those of the config that name it.
 std::vector<Condition> row_filter(const config::Config& config, const singer::Stream& stream);
 
-/// The row filters of the config that name none of these streams, for a warning. `catalog` is the whole one.
-std::vector<Problem> unused_row_filters(const config::Config& config,
-                                        const std::vector<singer::Stream>& catalog);
+/// A row filter of the config that names no stream of the catalog, and so has no effect.
+struct UnusedRowFilter {
+  Problem problem;
+  bool is_error;  ///< a mistake that would send all rows of a table; else it may be of another catalog
+};
+
+/// `catalog` is the whole one. It is an error if the name has a `*`, or if it is like that of a selected
+/// stream that no row filter names: equal but for case or a missing schema, or misspelled.
+std::vector<UnusedRowFilter> unused_row_filters(const config::Config& config,
+                                                const std::vector<singer::Stream>& catalog);
 
 /// The conditions joined by AND; empty if there are none. Each is in parentheses with a line break at its
 /// end, so that an OR or a comment in it does not change the rest of a statement.

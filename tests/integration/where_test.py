@@ -5,6 +5,7 @@ import unittest
 
 from support import tap
 from support.check import about, run_check
+from support.proxy import Proxy
 from support.resume import PARTITIONED, ROWS, TABLE, ResumeTest
 
 OTHER_FILTER = "it was started with another row filter (where)"
@@ -237,6 +238,26 @@ class ResumedTest(WhereTest):
         self.check_row_that_meets_the_condition_since(
             f"id IN (SELECT id FROM {self.schema}.u)", "INSERT INTO {s}.u VALUES (1)"
         )
+
+    def test_other_table_changes_while_reconnecting(self):
+        self.sql(TABLE + "CREATE TABLE {s}.u AS SELECT i AS id FROM generate_series(2, 1000) i")
+
+        def change_and_reset():
+            self.sql("INSERT INTO {s}.u VALUES (1)")
+            proxy.reset()
+
+        with Proxy(self.server.port) as proxy:
+            proxy.freeze_after(100_000, change_and_reset)
+            result = self.sync(
+                self.catalog("t"),
+                host="127.0.0.1",
+                port=proxy.port,
+                **self.where(f"id IN (SELECT id FROM {self.schema}.u)"),
+            )
+        self.assertIn("its row filter (where) may depend on more", result.stderr)
+        version = self.bookmark(result.last_state, "t")["version"]
+        messages = [m for m in result.of_type("RECORD") if m["version"] == version]
+        self.assertEqual(sorted(m["record"]["id"] for m in messages), list(range(1, ROWS + 1)))
 
     def test_time_passes(self):
         self.sql(TABLE + "ALTER TABLE {s}.t ADD visible_from timestamptz")

@@ -1124,6 +1124,69 @@ class StreamErrorTest(PublicationTest):
         self.assertIn(f"{self.slot[:54]}_pgoutput", self.slots())  # 63 bytes
         self.check_gap(state, "are missing, because they were not published during an earlier run")
 
+    def test_table_that_is_published_in_part_during_the_move_from_wal2json(self):
+        """The state records it, although the run itself does not need the publication."""
+        self.publish("FOR TABLE t, u WITH (publish = 'insert')")
+        self.make_slot(plugin="wal2json")
+        state = self.sync(self.both).last_state
+        self.make_slot(f"{self.slot[:54]}_pgoutput")
+        self.sql("INSERT INTO {s}.u VALUES (1)")
+        state = self.sync(self.both, state).last_state
+        self.assertEqual(self.bookmark(state, "u")["publications"], [])
+        self.sql(
+            f"ALTER PUBLICATION {self.publication} SET (publish = 'insert, update, delete, "
+            "truncate')"
+        )
+        result = self.sync(self.both, state, expect=1)
+        self.assertIn(
+            f"ERROR stream {self.id_of('u')}: changes of {self.u} are missing, because they were "
+            "not published during an earlier run",
+            result.stderr,
+        )
+
+    def test_open_transaction_during_the_move_from_wal2json(self):
+        """It may have changed a table before that was published. The run does not wait for it."""
+        self.publish("FOR TABLE t, u")
+        self.make_slot(plugin="wal2json")
+        state = self.sync(self.both).last_state
+        self.make_slot(f"{self.slot[:54]}_pgoutput")
+        session = self.session().cursor()
+        session.execute("BEGIN; SELECT txid_current()")
+        for number in range(2):
+            self.sql(f"INSERT INTO {{s}}.u VALUES ({number})")
+            result = self.sync(self.both, state)
+            self.assertEqual([record["id"] for record in result.records("u")], [number])
+            self.assertIn("INFO transactions are open that may have changed", result.stderr)
+            state = result.last_state
+            self.assertNotIn("publications", self.bookmark(state, "u"))
+        self.assertIn(
+            f"INFO reading replication slot {self.slot} until the state records which tables are "
+            f"published; from then on slot {self.slot[:54]}_pgoutput is read\n",
+            result.stderr,
+        )
+        session.execute("COMMIT")
+        state = self.sync(self.both, state).last_state
+        result = self.sync(self.both, state)
+        self.assertIn(f"replication slot {self.slot[:54]}_pgoutput replaces", result.stderr)
+
+    def test_actions_that_were_published_elsewhere(self):
+        """The entry of the other publication is still there, but it has only the inserts."""
+        self.publish("FOR TABLE t, u WITH (publish = 'insert')")
+        other = f"{self.publication}_2"
+        self.in_schema(
+            f"CREATE PUBLICATION {other} FOR TABLE t, u WITH (publish = 'update, delete, truncate')"
+        )
+        self.config["publication_name"] = f"{self.publication},{other}"
+        self.make_slot()
+        state = self.sync(self.both).last_state
+        state = self.sync(self.both, state).last_state
+        self.sql("INSERT INTO {s}.u VALUES (1)")
+        self.sql(f"ALTER PUBLICATION {other} DROP TABLE {self.u}")
+        self.sql(f"ALTER PUBLICATION {other} ADD TABLE {self.u}")
+        self.check_gap(
+            state, f"may be missing, because it was added to publication {other} after the last run"
+        )
+
     def test_no_stream_is_left(self):
         state = self.copy(self.catalog("u"))
         self.sql(f"ALTER PUBLICATION {self.publication} DROP TABLE {self.u}")

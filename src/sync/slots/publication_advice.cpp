@@ -67,7 +67,7 @@ std::string publish_with_updates(const PublicationFacts& facts, const pg::Publis
     statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(each->name)));
   }
   const pg::Member member{table.name, table.has_children};
-  statements.push_back(pg::add_tables(first, {member}));  // it stays in the other one, see recorded_gap()
+  statements.push_back(pg::add_tables(first, {member}));  // it stays in the other one, see PublicationRecords
   statements.emplace_back("COMMIT");
   return join_statements(statements);
 }

@@ -35,9 +35,10 @@ class Problems {
         check_updates(unit);
         check_partitions(unit);
       }
+      const PublicationRecords records(facts_);
       for (const PublishedStream& stream : facts_.streams) {
         check_stream(stream);
-        check_record(stream);
+        check_record(records, stream);
       }
       check_truncates();
       std::ranges::move(blocked_other_tables(facts_), std::back_inserter(findings_));
@@ -290,11 +291,11 @@ class Problems {
   }
 
   /// Unless another error says that changes of the stream are missing.
-  void check_record(const PublishedStream& stream) {
+  void check_record(const PublicationRecords& records, const PublishedStream& stream) {
     const bool has_error = std::ranges::any_of(findings_, [&](const PublicationFinding& finding) {
       return std::ranges::find(finding.streams, stream.id) != finding.streams.end();
     });
-    if (const auto gap = recorded_gap(facts_, stream); gap && !has_error) {
+    if (const auto gap = records.gap_of(stream); gap && !has_error) {
       findings_.push_back(*gap);
     }
   }

@@ -2,7 +2,9 @@
 #include "publication_record.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <spdlog/fmt/fmt.h>
@@ -15,14 +17,25 @@ namespace {
 
 using Oids = std::vector<Oid>;
 
-/// The entries of `table` in all publications, or only in those that publish everything.
-Oids entries_of(const PublicationFacts& facts, const pg::PublishedTable& table, bool only_complete) {
+/// An action that publications publish, with its name in records.
+struct Action {
+  const char* name;
+  bool pg::Publication::*is_published;
+};
+constexpr std::array kActions = {Action{"insert", &pg::Publication::inserts},
+                                 Action{"update", &pg::Publication::updates},
+                                 Action{"delete", &pg::Publication::deletes}};
+
+bool publishes(const PublicationFacts& facts, const pg::PublishedAs& as, const Action& action) {
+  const pg::Publication* const publication = facts.find(as.publication);
+  return publication != nullptr && publication->*action.is_published && as.row_filter.empty();
+}
+
+/// The entries through which the action is published for all rows of the table.
+Oids entries_of(const PublicationFacts& facts, const pg::PublishedTable& table, const Action& action) {
   Oids all;
   for (const pg::PublishedAs& as : table.published) {
-    const pg::Publication* const publication = facts.find(as.publication);
-    const bool is_complete = publication != nullptr && publication->inserts && publication->updates &&
-                             publication->deletes && as.row_filter.empty();
-    if (is_complete || !only_complete) {
+    if (publishes(facts, as, action)) {
       all.insert(all.end(), as.entries.begin(), as.entries.end());
     }
   }
@@ -30,28 +43,56 @@ Oids entries_of(const PublicationFacts& facts, const pg::PublishedTable& table, 
   return all;
 }
 
-bool is_included(const Json& recorded, const Oids& entries) {
+bool any_recorded(const Json& recorded, const Oids& entries) {
   return std::ranges::any_of(recorded, [&](const Json& entry) {
-    return entry.is_number_unsigned() && std::ranges::binary_search(entries, entry.get<Oid>());
+    return entry.is_number_unsigned() && std::ranges::find(entries, entry.get<Oid>()) != entries.end();
   });
 }
 
 }  // namespace
 
-Json record_of(const PublicationFacts& facts, const PublishedStream& stream) {
+PublicationRecords::PublicationRecords(const PublicationFacts& facts) : facts_(facts) {
+  for (const PublishedUnit& unit : published_units(facts)) {
+    if (unit.needs_updates) {
+      with_updates_.insert(unit.root);
+      with_updates_.insert(unit.tables.begin(), unit.tables.end());
+    }
+  }
+  for (const PublishedStream& stream : facts.streams) {
+    for (const pg::PublishedTable& table : stream.tables) {
+      if (table.is_partitioned && with_updates_.contains(&stream.tables.front())) {
+        with_updates_.insert(&table);
+      }
+    }
+  }
+}
+
+std::size_t PublicationRecords::count_actions(const pg::PublishedTable& table) const {
+  return with_updates_.contains(&table) ? kActions.size() : 1;
+}
+
+Json PublicationRecords::record_of(const PublishedStream& stream) const {
   Json record = Json::object();
-  Oids of_root;
+  Json of_root;
   for (const pg::PublishedTable& table : stream.tables) {
-    Oids entries = entries_of(facts, table, true);
-    if (entries.empty()) {
-      entries = entries_of(facts, table, false);
+    Json by_action = Json::object();
+    for (std::size_t i = 0; i < count_actions(table); ++i) {
+      Oids entries = entries_of(facts_, table, kActions.at(i));
+      if (!entries.empty()) {
+        by_action[kActions.at(i).name] = std::move(entries);
+      }
     }
-    // Partitions of a published root have its entry.
-    if (!entries.empty() && entries != of_root) {
-      record[std::to_string(table.oid)] = entries;
-    }
+    const bool is_complete = by_action.size() == kActions.size() &&
+                             by_action.at("insert") == by_action.at("update") &&
+                             by_action.at("insert") == by_action.at("delete");
+    Json entries = is_complete ? by_action.at("insert") : by_action;
     if (&table == &stream.tables.front()) {
       of_root = entries;
+    } else if (entries == of_root) {
+      continue;  // partitions of a published root have its entry
+    }
+    if (!entries.empty()) {
+      record[std::to_string(table.oid)] = std::move(entries);
     }
   }
   return record;
@@ -65,8 +106,8 @@ bool is_record_of_gap(const Json& record) {
   return record == record_of_gap();
 }
 
-std::optional<PublicationFinding> recorded_gap(const PublicationFacts& facts, const PublishedStream& stream) {
-  if (!facts.loses_changes(stream) || stream.tables.empty() || stream.recorded.is_null()) {
+std::optional<PublicationFinding> PublicationRecords::gap_of(const PublishedStream& stream) const {
+  if (!facts_.loses_changes(stream) || stream.tables.empty() || stream.recorded.is_null()) {
     return std::nullopt;
   }
   const std::string refresh = fmt::format("run with --full-refresh {}", stream.id);
@@ -81,14 +122,34 @@ std::optional<PublicationFinding> recorded_gap(const PublicationFacts& facts, co
   }
   for (const pg::PublishedTable& table : stream.tables) {
     const auto recorded = stream.recorded.find(std::to_string(table.oid));
-    const Oids entries = entries_of(facts, table, false);
-    if (recorded != stream.recorded.end() && !entries.empty() && !is_included(*recorded, entries)) {
+    if (recorded == stream.recorded.end()) {
+      continue;
+    }
+    if (const pg::PublishedAs* const added = newly_published(table, *recorded)) {
       return finding(fmt::format(
           "changes of {} may be missing, because it was added to publication {} after the last run",
-          quoted(table.name), table.published.front().publication));
+          quoted(table.name), added->publication));
     }
   }
   return std::nullopt;
+}
+
+const pg::PublishedAs* PublicationRecords::newly_published(const pg::PublishedTable& table,
+                                                           const Json& recorded) const {
+  for (std::size_t i = 0; i < count_actions(table); ++i) {
+    const Action& action = kActions.at(i);
+    const bool is_needed_now_only = recorded.is_object() && !recorded.contains(action.name);
+    if (is_needed_now_only || any_recorded(recorded.is_object() ? recorded.at(action.name) : recorded,
+                                           entries_of(facts_, table, action))) {
+      continue;
+    }
+    const auto added = std::ranges::find_if(
+        table.published, [&](const pg::PublishedAs& as) { return publishes(facts_, as, action); });
+    if (added != table.published.end()) {
+      return &*added;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace tap::sync

@@ -125,6 +125,7 @@ Problem refusal(pg::Connection& connection, const config::Config& config, const 
 
 std::map<std::string, Json> records_of(const PublicationFacts& facts,
                                        const std::vector<PublicationFinding>& findings) {
+  const PublicationRecords known(facts);
   std::map<std::string, Json> records;
   for (const PublishedStream& stream : facts.streams) {
     if (stream.tables.empty()) {  // dropped, or it has another name for now
@@ -134,7 +135,7 @@ std::map<std::string, Json> records_of(const PublicationFacts& facts,
       return std::ranges::find(finding.streams, stream.id) != finding.streams.end();
     });
     if (!fails) {
-      records[stream.id] = record_of(facts, stream);
+      records[stream.id] = known.record_of(stream);
     } else if (facts.loses_changes(stream)) {
       records[stream.id] = record_of_gap();
     }
@@ -170,6 +171,20 @@ class OpenTransactions {
  private:
   std::string next_;
 };
+
+/// True once the transactions that are open now have ended, if that does not take long.
+bool end_soon(pg::Connection& connection) {
+  constexpr std::chrono::milliseconds poll{50};
+  constexpr std::chrono::milliseconds longest{1000};
+  const OpenTransactions open(connection);
+  for (std::chrono::milliseconds waited{0}; waited < longest; waited += poll) {
+    if (open.have_ended(connection)) {
+      return true;
+    }
+    signals::sleep_for(poll);
+  }
+  return open.have_ended(connection);
+}
 
 bool ends_run(const PublicationFinding& finding) {
   return finding.severity == Severity::error && finding.streams.empty();
@@ -280,17 +295,31 @@ std::optional<std::string> drop_advice(pg::Connection& connection,
 std::map<std::string, Json> record_publications(pg::Connection& connection, const config::Config& config,
                                                 const std::string& database,
                                                 const std::vector<StreamToPublish>& streams) {
-  const PublicationFacts facts = look_up(connection, config, database, streams, std::nullopt, false);
+  PublicationFacts facts = look_up(connection, config, database, streams, std::nullopt, false);
+  facts.may_create = false;  // while a slot of wal2json is read, gaps stay
+  const std::vector<PublicationFinding> findings = publication_problems(facts);
+  const PublicationRecords known(facts);
   std::map<std::string, Json> records;
-  bool any_new = false;
+  std::set<std::string> uncertain;
   for (std::size_t i = 0; i < streams.size(); ++i) {
-    Json record = record_of(facts, facts.streams[i]);
+    const PublishedStream& stream = facts.streams[i];
+    const bool fails = std::ranges::any_of(findings, [&](const PublicationFinding& finding) {
+      return ends_run(finding) || std::ranges::find(finding.streams, stream.id) != finding.streams.end();
+    });
+    Json record = fails ? record_of_gap() : known.record_of(stream);
     record = record.empty() ? record_of_gap() : record;
-    any_new = any_new || record != streams[i].recorded;
-    records[facts.streams[i].id] = std::move(record);
+    if (record != streams[i].recorded && !is_record_of_gap(record)) {
+      uncertain.insert(stream.id);
+    }
+    records[stream.id] = std::move(record);
   }
-  if (any_new) {
-    wait_for_open_transactions(connection);
+  if (!uncertain.empty() && !end_soon(connection)) {
+    log::info(
+        "transactions are open that may have changed tables before these were published: a later run reads "
+        "the new replication slot");
+    for (const std::string& stream : uncertain) {
+      records.erase(stream);
+    }
   }
   return records;
 }

@@ -7,6 +7,7 @@
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
@@ -143,7 +144,7 @@ void require_not_copy(const pg::Slot& slot) {
 }
 
 void require_positions(const pg::Slot& slot, Lsn end, const std::vector<StreamPosition>& positions) {
-  for (const auto& [stream, lsn] : positions) {
+  for (const auto& [stream, lsn, is_recorded] : positions) {
     if (lsn > end) {
       fail({fmt::format("the state of stream {} is at {}, but the server's WAL ends at {}", stream,
                         to_text(lsn), to_text(end)),
@@ -161,15 +162,16 @@ void require_positions(const pg::Slot& slot, Lsn end, const std::vector<StreamPo
 std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& streams, singer::State& state) {
   std::vector<StreamPosition> known;
   for (const StreamPlan* stream : streams) {
-    if (const auto lsn = oldest_needed_lsn(state.bookmark(stream->stream.id))) {
-      known.push_back({stream->stream.id, *lsn});
+    const Json& bookmark = state.bookmark(stream->stream.id);
+    if (const auto lsn = oldest_needed_lsn(bookmark)) {
+      known.push_back({stream->stream.id, *lsn, bookmark.contains(kPublicationsKey)});
     }
   }
   return known;
 }
 
 void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions) {
-  for (const auto& [stream, lsn] : positions) {
+  for (const auto& [stream, lsn, is_recorded] : positions) {
     if (lsn < slot.confirmed_flush) {
       fail({fmt::format("the state of stream {} is at {}, but replication slot {} has advanced to {} "
                         "(it was recreated, or another program has read it)",
@@ -215,20 +217,27 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
   const auto is_reached = [&](const StreamPosition& position) {
     return position.lsn >= pgoutput->confirmed_flush;
   };
+  const bool are_recorded = std::ranges::all_of(positions, &StreamPosition::has_publications);
   SlotChoice choice;
   if (!pgoutput || !wal2json) {
     choice.slot = pgoutput ? pgoutput : wal2json;
-  } else if (std::ranges::all_of(positions, is_reached)) {
+  } else if (!std::ranges::all_of(positions, is_reached)) {
+    choice.slot = wal2json;
+    choice.migration =
+        fmt::format("reading replication slot {} until the state reaches {}; from then on slot {} is read",
+                    wal2json->name, to_text(pgoutput->confirmed_flush), pgoutput->name);
+  } else if (!are_recorded && !wal2json->is_lost()) {
+    choice.slot = wal2json;
+    choice.migration = fmt::format(
+        "reading replication slot {} until the state records which tables are published; from then on slot "
+        "{} is read",
+        wal2json->name, pgoutput->name);
+  } else {
     choice.slot = pgoutput;
     choice.migration = fmt::format(
         "replication slot {} replaces slot {}, which retains WAL: drop it with SELECT "
         "pg_drop_replication_slot({})",
         pgoutput->name, wal2json->name, pg::quote_literal(wal2json->name));
-  } else {
-    choice.slot = wal2json;
-    choice.migration =
-        fmt::format("reading replication slot {} until the state reaches {}; from then on slot {} is read",
-                    wal2json->name, to_text(pgoutput->confirmed_flush), pgoutput->name);
   }
   if (choice.slot) {
     require_not_copy(*choice.slot);

@@ -225,7 +225,9 @@ void WalReplication::record_for_migration(pg::Connection& connection, Group& gro
   group.source.end = std::max(group.source.end, pg::current_wal_lsn(connection));
   for (const StreamToPublish& stream : streams) {
     const std::string& id = stream.plan->stream.id;
-    (stream.has_position ? group.source.records : group.records)[id] = std::move(records[id]);
+    if (const auto record = records.find(id); record != records.end()) {
+      (stream.has_position ? group.source.records : group.records)[id] = std::move(record->second);
+    }
   }
 }
 

@@ -20,6 +20,7 @@ namespace tap::sync {
 struct StreamPosition {
   std::string stream;  ///< tap_stream_id
   Lsn lsn;
+  bool has_publications = true;  ///< its bookmark has a record, see publication_record.hpp
 };
 
 /// The positions of the streams that have one in the state, which must be the one they were planned with.

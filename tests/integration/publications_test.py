@@ -675,6 +675,33 @@ class FindingsTest(PublicationTest):
             "deletes of tables that are added to it; set publication_name to another publication",
         )
 
+    def test_missing_actions_beside_a_column_list(self):
+        """The server would refuse UPDATE of a table whose key is outside the column list."""
+        if self.server.version < (15,):
+            self.skipTest("column lists exist since version 15")
+        self.in_schema("CREATE TABLE o (id int PRIMARY KEY, v int); INSERT INTO o VALUES (1, 1)")
+        self.publish("FOR TABLE o (v) WITH (publish = 'insert')")
+        [found] = self.of_publication("t", expect=4)
+        self.assertTrue(
+            found.endswith(
+                "tables that are added to it; set publication_name to another publication"
+            ),
+            found,
+        )
+        self.update_all(["o"])
+
+    def test_updates_of_a_stream_stay_published(self):
+        self.publish("FOR TABLE t")
+        self.publish("FOR TABLE t", self.inserts)
+        [found] = self.of_publication("t", "log", expect=4)
+        self.assertTrue(
+            found.endswith(
+                "no replica identity; move the tables whose updates it publishes to "
+                "another publication"
+            ),
+            found,
+        )
+
     def test_truncate_is_not_published(self):
         self.require_version(11, "pgoutput sends TRUNCATE")
         self.publish("FOR TABLE t WITH (publish = 'insert, update, delete')")
@@ -1028,13 +1055,15 @@ class StreamErrorTest(PublicationTest):
         )
         self.assertEqual(len(result.records("t")), 1)
 
-    def check_gap(self, state, text):
+    def check_gap(self, state, text, slot=None):
         """Only --full-refresh makes the stream of u readable again, and the first one does."""
+        slot = slot or self.slot
         for _ in range(2):
             result = self.sync(self.both, state, expect=1)
             self.assertIn(
                 f"ERROR stream {self.id_of('u')}: changes of {self.u} {text}: run with "
-                f"--full-refresh {self.id_of('u')}{ADVICE}\n",
+                f"--full-refresh {self.id_of('u')}, because replication slot {slot} keeps WAL "
+                f"until then{ADVICE}\n",
                 result.stderr,
             )
             self.assertEqual(result.records("u"), [])
@@ -1042,7 +1071,8 @@ class StreamErrorTest(PublicationTest):
             text = "are missing, because they were not published during an earlier run"
         self.assertEqual(
             self.findings(self.both, f"stream {self.id_of('u')}", state, expect=1)[-1],
-            f"error changes of {self.u} {text}; run with --full-refresh {self.id_of('u')}",
+            f"error changes of {self.u} {text}; run with --full-refresh {self.id_of('u')}, "
+            f"because replication slot {slot} keeps WAL until then",
         )
         state = self.sync(self.both, state, "--full-refresh", self.id_of("u")).last_state
         self.sql("INSERT INTO {s}.u SELECT max(id) + 1 FROM {s}.u")
@@ -1121,8 +1151,11 @@ class StreamErrorTest(PublicationTest):
 
     def test_table_that_is_published_too_late_for_the_move_from_wal2json(self):
         _, state = self.begin_move()
-        self.assertIn(f"{self.slot[:54]}_pgoutput", self.slots())  # 63 bytes
-        self.check_gap(state, "are missing, because they were not published during an earlier run")
+        slot = f"{self.slot[:54]}_pgoutput"  # 63 bytes
+        self.assertIn(slot, self.slots())
+        self.check_gap(
+            state, "are missing, because they were not published during an earlier run", slot
+        )
 
     def test_table_that_is_published_in_part_during_the_move_from_wal2json(self):
         """The state records it, although the run itself does not need the publication."""
@@ -1186,6 +1219,29 @@ class StreamErrorTest(PublicationTest):
         self.check_gap(
             state, f"may be missing, because it was added to publication {other} after the last run"
         )
+
+    def test_publishing_only_inserts_in_two_steps(self):
+        """In one transaction it looks like a table that was not published for a while."""
+        self.in_schema("CREATE TABLE log (id int, v int)")
+        self.publish("FOR TABLE t, log")
+        self.in_schema(f"CREATE PUBLICATION {self.inserts} WITH (publish = 'insert, truncate')")
+        self.make_slot()
+        catalog, log = self.catalog("t", "log"), self.table("log")
+        state = self.sync(catalog).last_state
+        add = f'ALTER PUBLICATION "{self.inserts}" ADD TABLE {log}'
+        drop = f'ALTER PUBLICATION "{self.publication}" DROP TABLE {log}'
+        self.assertIn(
+            f"error the server refuses UPDATE and DELETE of {log}, because publication "
+            f"{self.publication} publishes them and it has no replica identity; publish only its "
+            f"inserts: {add}; once a run has read both publications, {drop}",
+            self.findings(catalog, f"stream {self.id_of('log')}", state, expect=4),
+        )
+        for number, statement in enumerate((add, drop)):
+            self.sql(statement)
+            self.sql(f"INSERT INTO {{s}}.log VALUES ({number})")
+            result = self.sync(catalog, state)
+            self.assertEqual([record["id"] for record in result.records("log")], [number])
+            state = result.last_state
 
     def test_no_stream_is_left(self):
         state = self.copy(self.catalog("u"))

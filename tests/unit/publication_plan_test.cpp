@@ -327,7 +327,7 @@ TEST_CASE("a table that was added to a publication again lacks changes") {
   CHECK(problem(t, Json()).empty());  // by an earlier release
   const std::string added =
       R"(changes of "s"."t" may be missing, because it was added to publication p after the last run: run with )"
-      "--full-refresh db-s-t";
+      "--full-refresh db-s-t, because replication slot slot keeps WAL until then";
   inserts.published.front().entries = {11};
   CHECK(problem(inserts, recorded) == added);
   CHECK(problem(inserts, recorded, false).empty());
@@ -336,7 +336,7 @@ TEST_CASE("a table that was added to a publication again lacks changes") {
   CHECK(problem(inserts, parse_json(R"({"8":[10]})", "")).empty());             // another table
   CHECK(problem(t, sync::record_of_gap()) ==
         R"(changes of "s"."t" are missing, because they were not published during an earlier run: run with )"
-        "--full-refresh db-s-t");
+        "--full-refresh db-s-t, because replication slot slot keeps WAL until then");
 }
 
 TEST_CASE("partitions of a published root are not recorded one by one") {

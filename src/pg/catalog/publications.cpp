@@ -45,8 +45,9 @@ WITH RECURSIVE tree(position, root, oid) AS (
 )
 )sql";
 
-// All tables that a publication can have broken: those without a usable replica identity, and those with
-// generated columns. $1 is not used. To be formatted with two of the conditions below.
+// All tables that a publication can have broken: those without a usable replica identity, those with
+// generated columns, and those with a column list. $1 is not used. To be formatted with three of the
+// conditions below.
 constexpr const char* kSuspects = R"sql(
 WITH tree(position, root, oid) AS (
   SELECT 1, c.oid, c.oid
@@ -54,7 +55,8 @@ WITH tree(position, root, oid) AS (
    WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384 AND $1::json IS NOT NULL
      AND (NOT c.relreplident = 'f' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index x WHERE {})
           OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
-                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {}))
+                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {})
+          OR {})
 )
 )sql";
 
@@ -106,6 +108,11 @@ SELECT tree.position AS position, c.oid AS oid, n.nspname AS schema_name, c.reln
 constexpr const char* kStored = "a.attgenerated = 's'";
 constexpr const char* kVirtual = "a.attgenerated = 'v'";
 constexpr const char* kGenerated = "a.attgenerated IN ('s', 'v')";
+constexpr const char* kListed = R"sql(
+  EXISTS (SELECT 1
+            FROM pg_catalog.pg_publication_rel r
+           WHERE r.prattrs IS NOT NULL AND (r.prrelid = c.oid OR c.relispartition))
+)sql";
 constexpr const char* kNever = "false";
 
 // Each table with itself and the partitioned tables above it, for each publication that includes one of them.
@@ -260,7 +267,8 @@ class Coverage {
         as.columns.push_back(column);
       }
     }
-    as.allows_updates = !publication.needs_identity() || allows_updates(as, table, version);
+    as.may_publish_updates = allows_updates(as, table, version);
+    as.allows_updates = !publication.needs_identity() || as.may_publish_updates;
     return as;
   }
 
@@ -364,13 +372,14 @@ std::vector<PublishedTable> unidentified_tables(Connection& connection,
                                                 const std::vector<Publication>& publications) {
   const ServerVersion version = connection.version();
   const std::string tree =
-      fmt::format(kSuspects, kIsIdentity, version.publishes_generated_columns() ? kGenerated : kNever);
+      fmt::format(kSuspects, kIsIdentity, version.publishes_generated_columns() ? kGenerated : kNever,
+                  version.has_publication_filters() ? kListed : kNever);
   std::vector<Found> found = find_tables(connection, tree, Json::array());
   find_published(connection, found, publications);
   std::vector<PublishedTable> tables;
   for (Found& each : found) {
-    const bool is_allowed = std::ranges::all_of(each.table.published, &PublishedAs::allows_updates);
-    if (!each.table.published.empty() && (!is_allowed || !may_publish_updates(each.table, version, true))) {
+    const auto& published = each.table.published;
+    if (!std::ranges::all_of(published, &PublishedAs::may_publish_updates)) {
       tables.push_back(std::move(each.table));
     }
   }

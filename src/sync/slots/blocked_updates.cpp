@@ -19,29 +19,37 @@ std::string identity_full(const pg::PublishedTable& table) {
   return fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(table.name));
 }
 
-/// SQL that moves a table to the publication without updates; nothing if that is not possible.
+/// SQL that moves a table to the publication without updates; nothing if that is not possible. `in_steps`: a
+/// run must record that the table is in both, or changes may be missing for all the next run knows.
 std::string publish_only_inserts(const PublicationFacts& facts, const pg::PublishedTable& table,
-                                 const pg::PublishedAs& as) {
+                                 const pg::PublishedAs& as, bool in_steps) {
   const std::string name = inserts_publication(facts.names.front());
   const pg::Publication* target = facts.find(name);
   if (!as.member || *as.member != table.name || (target != nullptr && target->needs_identity()) ||
       (target == nullptr && facts.refuses_new_publications())) {
     return "";
   }
-  Names statements = {"BEGIN"};
   const pg::Member member{table.name, table.has_children};
+  const bool is_in_target =
+      std::ranges::find(table.published, name, &pg::PublishedAs::publication) != table.published.end();
+  const std::string drop = pg::drop_tables(as.publication, {member});
+  if (target != nullptr && in_steps) {
+    return fmt::format("{}once a run has read both publications, {}",
+                       is_in_target ? "" : pg::add_tables(name, {member}) + "; ", drop);
+  }
+  Names statements = {"BEGIN"};
   if (target == nullptr) {
     statements.push_back(pg::create_publication({name, {member}, true, true}, facts.version));
-  } else if (std::ranges::find(table.published, name, &pg::PublishedAs::publication) ==
-             table.published.end()) {
+  } else if (!is_in_target) {
     statements.push_back(pg::add_tables(name, {member}));
   }
-  statements.push_back(pg::drop_tables(as.publication, {member}));
+  statements.push_back(drop);
   statements.emplace_back("COMMIT");
   return join_statements(statements);
 }
 
-Problem describe(const PublicationFacts& facts, const pg::PublishedTable& table, const pg::PublishedAs& as) {
+Problem describe(const PublicationFacts& facts, const PublishedStream& stream,
+                 const pg::PublishedTable& table, const pg::PublishedAs& as) {
   const auto problem = [&](const char* cause, const std::string& needed, const std::string& fix) {
     return Problem{fmt::format("the server refuses UPDATE and DELETE of {}, because publication {} publishes "
                                "them and {}",
@@ -54,7 +62,7 @@ Problem describe(const PublicationFacts& facts, const pg::PublishedTable& table,
   if (table.identity.empty() || has_virtual) {
     const char* const cause = has_virtual ? "its replica identity contains a virtual generated column"
                                           : "it has no replica identity";
-    const std::string only_inserts = publish_only_inserts(facts, table, as);
+    const std::string only_inserts = publish_only_inserts(facts, table, as, facts.loses_changes(stream));
     if (!only_inserts.empty()) {
       return problem(cause, "publish only its inserts", only_inserts);
     }
@@ -66,8 +74,8 @@ Problem describe(const PublicationFacts& facts, const pg::PublishedTable& table,
                                      : problem(cause, "give it a primary key", "");
   }
   if (as.has_column_list) {
-    return problem("its replica identity is not in the column list", "publish all columns",
-                   republish(facts, as, table));
+    return problem("its replica identity is not in the column list",
+                   "publish all columns" + refresh_if_losing(facts, stream), republish(facts, as, table));
   }
   return problem("its replica identity contains a generated column that is not published", "publish it",
                  pg::set_option(as.publication, "publish_generated_columns", "stored"));
@@ -75,9 +83,10 @@ Problem describe(const PublicationFacts& facts, const pg::PublishedTable& table,
 
 }  // namespace
 
-std::optional<Problem> blocked_updates(const PublicationFacts& facts, const pg::PublishedTable& table) {
+std::optional<Problem> blocked_updates(const PublicationFacts& facts, const PublishedStream& stream,
+                                       const pg::PublishedTable& table) {
   const auto as = std::ranges::find(table.published, false, &pg::PublishedAs::allows_updates);
-  return as == table.published.end() ? std::nullopt : std::optional(describe(facts, table, *as));
+  return as == table.published.end() ? std::nullopt : std::optional(describe(facts, stream, table, *as));
 }
 
 std::vector<PublicationFinding> blocked_other_tables(const PublicationFacts& facts) {

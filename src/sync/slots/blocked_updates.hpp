@@ -15,7 +15,8 @@ namespace tap::sync {
 
 /// Why the server refuses UPDATE and DELETE of a stream's table, with SQL that changes nothing else for the
 /// application; nothing if it allows them.
-std::optional<Problem> blocked_updates(const PublicationFacts& facts, const pg::PublishedTable& table);
+std::optional<Problem> blocked_updates(const PublicationFacts& facts, const PublishedStream& stream,
+                                       const pg::PublishedTable& table);
 
 /// The same for other tables of the publications, one finding for each publication.
 std::vector<PublicationFinding> blocked_other_tables(const PublicationFacts& facts);

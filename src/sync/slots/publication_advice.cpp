@@ -36,6 +36,10 @@ bool may_be_full(const PublicationFacts& facts, const pg::PublishedTable& table)
   });
 }
 
+std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStream& stream) {
+  return facts.loses_changes(stream) ? fmt::format(", then run with --full-refresh {}", stream.id) : "";
+}
+
 std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
                       const pg::PublishedTable& table) {
   const pg::Member member{as.table, table.has_children && as.table == table.name};

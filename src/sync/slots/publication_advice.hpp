@@ -18,6 +18,9 @@ Problem changes_under_root(const PublicationFacts& facts, const std::string& pub
 /// that publish its updates publish all its columns.
 bool may_be_full(const PublicationFacts& facts, const pg::PublishedTable& table);
 
+/// `, then run with --full-refresh a` if the stream loses changes by what precedes it; else nothing.
+std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStream& stream);
+
 /// SQL that publishes all rows and columns of a table that a publication has a row filter or a column list
 /// of.
 std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,

@@ -199,10 +199,12 @@ class Planner {
     if (const pg::Publication* target = find_target(names, false)) {
       add(*target, units);
     } else if (facts_.find(name) != nullptr) {
-      obstruct({fmt::format("publication {} publishes updates or deletes, but {} has no replica identity",
-                            name, quoted(units.front()->root->name)),
-                "", pg::set_actions(name, {"insert"}, facts_.version)},
-               units);
+      obstruct(
+          {fmt::format("publication {} publishes updates or deletes, but {} has no replica identity", name,
+                       quoted(units.front()->root->name)),
+           needs_updates_of(name) ? "move the tables whose updates it publishes to another publication" : "",
+           needs_updates_of(name) ? "" : pg::set_actions(name, {"insert"}, facts_.version)},
+          units);
     } else if (facts_.refuses_new_publications()) {
       obstruct(
           {fmt::format("{} has no replica identity, and publication {}, which would publish its inserts, "
@@ -215,6 +217,16 @@ class Planner {
     } else {
       create(name, units, true);
     }
+  }
+
+  /// A stream needs updates that the publication publishes.
+  [[nodiscard]] bool needs_updates_of(const std::string& name) const {
+    return std::ranges::any_of(published_units(facts_), [&](const PublishedUnit& unit) {
+      return unit.needs_updates && std::ranges::any_of(unit.tables, [&](const pg::PublishedTable* table) {
+               return std::ranges::find(table->published, name, &pg::PublishedAs::publication) !=
+                      table->published.end();
+             });
+    });
   }
 
   /// The first publication can publish updates of the unit's tables with REPLICA IDENTITY FULL.

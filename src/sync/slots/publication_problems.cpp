@@ -279,7 +279,7 @@ class Problems {
         findings_.push_back(*unequal);
         return;
       }
-      if (const auto problem = blocked_updates(facts_, table)) {
+      if (const auto problem = blocked_updates(facts_, stream, table)) {
         add(Severity::breaks_source, subject_of(stream), *problem);
       }
       if (const auto unpublished = unpublished_key(facts_, stream, table)) {

@@ -33,10 +33,6 @@ std::string publish_generated(const pg::PublishedAs& as) {
   return pg::set_option(as.publication, "publish_generated_columns", "stored");
 }
 
-std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStream& stream) {
-  return facts.loses_changes(stream) ? fmt::format(", then run with --full-refresh {}", stream.id) : "";
-}
-
 }  // namespace
 
 std::optional<PublicationFinding> unequal_columns(const PublicationFacts& facts,

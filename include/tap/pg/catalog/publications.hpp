@@ -46,6 +46,8 @@ struct PublishedAs {
   /// The publication publishes no updates and deletes, or the server still allows them: it refuses UPDATE and
   /// DELETE of a table without a replica identity, or with one that is not published entirely.
   bool allows_updates = true;
+  /// The server would still allow them if the publication published updates.
+  bool may_publish_updates = true;
 };
 
 /// A table of a stream: the selected table itself, a partition or a child table.

@@ -144,12 +144,15 @@ class PipelineTest(SchemaTest):
             tell(running.process, number)
             self.assertEqual(running.wait(), 128 + signal.SIGTERM, running)
             self.assertIn("WARNING stopped by signal 15", running.log)
-            sent = self.bookmark(self.state(), "t")["replication_key_value"]
-            self.assertLess(sent, 6000)
+            sent = self.bookmark(self.state(), "t").get("replication_key_value", 0)
             [(there,)] = shared().sql(
                 f"SELECT max((record->>'k')::int) FROM {self.schema}.t", self.destination
             )
-            self.assertEqual(there, sent)
+            self.assertLess(there, 6000)
+            if "the target did not read the output" in running.log:  # in time for a last STATE
+                self.assertLessEqual(sent, there)
+            else:
+                self.assertEqual(sent, there)
 
 
 if __name__ == "__main__":

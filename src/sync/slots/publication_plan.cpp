@@ -321,7 +321,8 @@ class Planner {
   }
 
   void obstruct(const Problem& problem, const Units& units) {
-    PublicationPlan::Obstacle& obstacle = plan_.obstacles.emplace_back(problem);
+    PublicationPlan::Obstacle& obstacle = plan_.obstacles.emplace_back();
+    obstacle.problem = problem;
     for (const PublishedUnit* unit : units) {
       obstacle.units.push_back(*unit);
     }

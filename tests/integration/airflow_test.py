@@ -17,32 +17,18 @@ from support.case import SchemaTest
 from support.interruption import TABLE
 from support.pipeline import TARGET, until
 from support.tap import ROOT
+from support.virtual_environment import install
 
 AIRFLOW = "apache-airflow==3.3.2"
-CACHE = pathlib.Path(os.environ.get("TAP_POSTGRES_CACHE", "/var/cache/tap-postgres"))
 EXAMPLES = ROOT / "examples"
 PATIENCE = 240  # seconds for a DAG run: Airflow starts a process for each task
-
-
-def install():
-    """Installs Airflow into a virtual environment that later runs use; returns its folder."""
-    folder = CACHE / AIRFLOW.replace("apache-", "").replace("==", "-")
-    if not (folder / "bin/airflow").exists():
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", folder],
-            [folder / "bin/pip", "install", "--quiet", AIRFLOW],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise unittest.SkipTest(f"{AIRFLOW} cannot be installed: {done.stderr[-300:]}")
-    return folder
 
 
 class Airflow:
     """A running Airflow, with its files in a temporary folder."""
 
-    def __init__(self, programs):
-        self.programs = programs
+    def __init__(self, program):
+        self.program = program
         self._folder = tempfile.TemporaryDirectory(prefix="tap-postgres-airflow-")
         self.home = pathlib.Path(self._folder.name)
         self.dags = self.home / "dags"
@@ -73,7 +59,7 @@ class Airflow:
     def start(self, name):
         with open(self.home / f"{name}.log", "wb") as log:
             return subprocess.Popen(
-                [self.programs / "bin/airflow", name],
+                [self.program, name],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -83,7 +69,7 @@ class Airflow:
 
     def run(self, *arguments):
         done = subprocess.run(
-            [self.programs / "bin/airflow", *arguments],
+            [self.program, *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -172,7 +158,7 @@ class AirflowTest(SchemaTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.airflow = Airflow(install())
+        cls.airflow = Airflow(install("airflow", AIRFLOW))
         cls.addClassCleanup(cls.airflow.close)
         (cls.airflow.dags / "tap_pipeline.py").write_text(
             (EXAMPLES / "airflow/tap_pipeline.py")

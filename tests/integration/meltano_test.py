@@ -1,34 +1,17 @@
 """examples/meltano is a project that a real Meltano runs."""
 
 import json
-import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import unittest
 
 from support import tap
 from support.server import SUPERUSER, shared
 from support.tap import ROOT
+from support.virtual_environment import install
 
 MELTANO = "meltano==4.4.1"
-CACHE = pathlib.Path(os.environ.get("TAP_POSTGRES_CACHE", "/var/cache/tap-postgres"))
-
-
-def install():
-    """Installs Meltano into a virtual environment that later runs use; returns its program."""
-    folder = CACHE / MELTANO.replace("==", "-")
-    program = folder / "bin/meltano"
-    if not program.exists():
-        for command in (
-            [sys.executable, "-m", "venv", "--clear", folder],
-            [folder / "bin/pip", "install", "--quiet", MELTANO],
-        ):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise unittest.SkipTest(f"{MELTANO} cannot be installed: {done.stderr[-300:]}")
-    return program
 
 
 class MeltanoTest(unittest.TestCase):
@@ -36,7 +19,7 @@ class MeltanoTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.program = install()
+        cls.program = install("meltano", MELTANO)
         shared().create_database("shop")
         cls.addClassCleanup(shared().sql, "DROP DATABASE shop WITH (FORCE)")
         shared().sql(

@@ -76,6 +76,39 @@ struct CatalogSession::Parts {
     return original_endpoint(server, connection.hostname(), connection.port());
   }
 
+  /// What `wait` returns. Gives up on a silent server.
+  Result result_of(const std::function<pqxx::result()>& wait) {
+    ConnectionWatchdog watchdog(server, database, endpoint(), connection.sock(),
+                                {connection.backendpid(), start});
+    try {
+      auto result = std::make_shared<pqxx::result>(wait());
+      std::vector<std::string> columns;
+      for (pqxx::row::size_type i = 0; i < result->columns(); ++i) {
+        columns.emplace_back(result->column_name(i));
+      }
+      std::vector<std::string_view> cells;
+      cells.reserve(static_cast<std::size_t>(result->size()) * columns.size());
+      for (const auto& row : *result) {
+        for (const auto& field : row) {
+          cells.push_back(field.is_null() ? std::string_view()
+                                          : std::string_view(field.c_str(), field.size()));
+        }
+      }
+      return {std::move(result), std::move(columns), std::move(cells)};
+    } catch (const pqxx::failure& error) {
+      const auto* const refused = dynamic_cast<const pqxx::sql_error*>(&error);
+      const auto stall = watchdog.stop();
+      if (refused != nullptr && !stall) {
+        throw Error(ExitCode::run_failed,
+                    fmt::format("a catalog query failed: {} (SQLSTATE {})",
+                                collapse_whitespace(refused->what()), refused->sqlstate()));
+      }
+      throw Error(ExitCode::run_failed,
+                  fmt::format("the connection was lost ({}): {}", server.describe(database),
+                              stall ? *stall : collapse_whitespace(error.what())));
+    }
+  }
+
   ConnectionSettings server;
   std::string database;
   std::string start;  // see Connection::SessionId
@@ -101,43 +134,24 @@ CatalogSession::CatalogSession(const ConnectionSettings& server, const std::stri
 CatalogSession::~CatalogSession() = default;
 
 Result CatalogSession::query(const std::string& sql, const std::vector<std::string>& parameters) {
-  ConnectionWatchdog watchdog(parts_->server, parts_->database, parts_->endpoint(), parts_->connection.sock(),
-                              {parts_->connection.backendpid(), parts_->start});
-  try {
-    auto result = std::make_shared<pqxx::result>(run(parts_->transaction, sql, parameters));
-    std::vector<std::string> columns;
-    for (pqxx::row::size_type i = 0; i < result->columns(); ++i) {
-      columns.emplace_back(result->column_name(i));
-    }
-    std::vector<std::string_view> cells;
-    cells.reserve(static_cast<std::size_t>(result->size()) * columns.size());
-    for (const auto& row : *result) {
-      for (const auto& field : row) {
-        cells.push_back(field.is_null() ? std::string_view() : std::string_view(field.c_str(), field.size()));
-      }
-    }
-    return {std::move(result), std::move(columns), std::move(cells)};
-  } catch (const pqxx::failure& error) {
-    const auto* const refused = dynamic_cast<const pqxx::sql_error*>(&error);
-    const auto stall = watchdog.stop();
-    if (refused != nullptr && !stall) {
-      throw Error(ExitCode::run_failed,
-                  fmt::format("a catalog query failed: {} (SQLSTATE {})",
-                              collapse_whitespace(refused->what()), refused->sqlstate()));
-    }
-    throw Error(ExitCode::run_failed,
-                fmt::format("the connection was lost ({}): {}", parts_->server.describe(parts_->database),
-                            stall ? *stall : collapse_whitespace(error.what())));
-  }
+  return parts_->result_of([&] { return run(parts_->transaction, sql, parameters); });
 }
 
 void CatalogSession::query_in_parts(const std::string& sql, const std::vector<std::string>& parameters,
                                     const std::function<void(const Result&)>& read) {
-  constexpr int most_rows = 5000;  // of one answer
+  // Few enough rows to fit into the buffers of a socket, so that the server finishes a part unattended.
+  constexpr int most_rows = 1000;
   query("DECLARE tap_rows NO SCROLL CURSOR FOR " + sql, parameters);
   const std::string fetch = fmt::format("FETCH {} FROM tap_rows", most_rows);
-  for (Result rows = query(fetch); !rows.is_empty(); rows = query(fetch)) {
-    read(rows);
+  {
+    pqxx::pipeline fetches(parts_->transaction);
+    fetches.retain(0);
+    fetches.insert(fetch);
+    const auto next = [&] { return parts_->result_of([&] { return fetches.retrieve().second; }); };
+    for (Result rows = next(); !rows.is_empty(); rows = next()) {
+      fetches.insert(fetch);  // the server works on it while these rows are read
+      read(rows);
+    }
   }
   query("CLOSE tap_rows");
 }

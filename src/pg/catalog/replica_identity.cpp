@@ -49,19 +49,23 @@ SELECT tree.position AS position,
  ORDER BY tree.position, (tree.oid = tree.root) DESC, schema_name, table_name
 )sql";
 
-// True if a publication has a column list of the table c or of a partitioned table above it.
+// The table c and the partitioned tables above it.
+constexpr const char* kWithAncestors =
+    "(c.oid || ARRAY(SELECT relid FROM pg_catalog.pg_partition_ancestors(c.oid))::oid[])";
+
+// True if a publication has a column list of one of kWithAncestors, with which it is to be formatted. The
+// tables with a column list are few, and read once: with EXISTS, the server reads all members of publications
+// for each table.
 constexpr const char* kHasColumnList = R"sql(
-       EXISTS (SELECT 1
-                 FROM pg_catalog.pg_publication_rel r
-                 JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid AND (p.pubupdate OR p.pubdelete)
-                WHERE r.prattrs IS NOT NULL
-                  AND (r.prrelid = c.oid
-                       OR r.prrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors(c.oid))))
+       ({} && ARRAY(SELECT r.prrelid
+                      FROM pg_catalog.pg_publication_rel r
+                      JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid AND (p.pubupdate OR p.pubdelete)
+                     WHERE r.prattrs IS NOT NULL))
 )sql";
 
-// True if a publication also leaves out generated columns of the table. To be formatted with kHasColumnList.
+// True if a publication leaves out generated columns of the table. To be formatted with kWithAncestors.
 constexpr const char* kLeavesOutColumns = R"sql(
-       ({} OR EXISTS (
+       EXISTS (
          SELECT 1
            FROM pg_catalog.pg_attribute a
            JOIN pg_catalog.pg_publication p ON p.pubupdate OR p.pubdelete
@@ -74,10 +78,8 @@ constexpr const char* kLeavesOutColumns = R"sql(
                                      ON r.prpubid = p.oid AND r.prrelid = above.oid
                               LEFT JOIN pg_catalog.pg_publication_namespace s
                                      ON s.pnpubid = p.oid AND s.pnnspid = above.relnamespace
-                             WHERE (above.oid = c.oid
-                                    OR above.oid IN (SELECT relid
-                                                       FROM pg_catalog.pg_partition_ancestors(c.oid)))
-                               AND (r.oid IS NOT NULL OR s.oid IS NOT NULL)))))
+                             WHERE above.oid = ANY ({})
+                               AND (r.oid IS NOT NULL OR s.oid IS NOT NULL))))
 )sql";
 
 // $1 schema, $2 table. To be formatted with kInheritance.
@@ -97,9 +99,11 @@ SELECT n.nspname AS schema_name, c.relname AS table_name
 )sql";
 
 std::string refuses_full(ServerVersion version) {
-  return version.publishes_generated_columns() ? fmt::format(kLeavesOutColumns, kHasColumnList)
-         : version.has_publication_filters()   ? kHasColumnList
-                                               : "false";
+  const std::string has_column_list =
+      version.has_publication_filters() ? fmt::format(kHasColumnList, kWithAncestors) : "false";
+  return version.publishes_generated_columns()
+             ? fmt::format("({} OR {})", has_column_list, fmt::format(kLeavesOutColumns, kWithAncestors))
+             : has_column_list;
 }
 
 }  // namespace

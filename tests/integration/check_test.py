@@ -389,7 +389,7 @@ class DatabasesTest(CheckTest):
     def setUp(self):
         super().setUp()
         shared().create_database("check_away")
-        self.addCleanup(shared().sql, "DROP DATABASE check_away WITH (FORCE)")
+        self.addCleanup(shared().drop_database, "check_away")
         shared().sql(
             "CREATE TABLE a (id int PRIMARY KEY); GRANT SELECT ON a TO PUBLIC", "check_away"
         )

@@ -138,7 +138,7 @@ class OtherDatabaseTest(ConnectingTest):
         )
         self.addCleanup(self.sql, "DROP ROLE guest")
         shared().create_database("away")
-        self.addCleanup(shared().sql, "DROP DATABASE IF EXISTS away WITH (FORCE)")
+        self.addCleanup(shared().drop_database, "away")
         shared().sql("CREATE TABLE a AS SELECT 1 AS id; GRANT SELECT ON a TO PUBLIC", "away")
         away = tap.select(tap.discover({**self.config, "filter_dbs": "away", "filter_schemas": ""}))
         self.both = {"streams": away["streams"] + self.only_t["streams"]}
@@ -159,7 +159,7 @@ class OtherDatabaseTest(ConnectingTest):
         )
 
     def test_dropped_database(self):
-        shared().sql("DROP DATABASE away WITH (FORCE)")
+        shared().drop_database("away")
         self.check_fails_alone("3D000", 'database "away" does not exist')
 
     def test_no_connect_privilege(self):

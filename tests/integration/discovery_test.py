@@ -268,7 +268,7 @@ class DatabasesTest(unittest.TestCase):
 
     def tearDown(self):
         for name in ("Sales 100%", "archive", "locked"):
-            shared().sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+            shared().drop_database(name)
         shared().sql("DROP ROLE visitor")
 
     def test_all_databases_without_filter_dbs(self):

@@ -21,7 +21,7 @@ class MeltanoTest(unittest.TestCase):
     def setUpClass(cls):
         cls.program = install("meltano", MELTANO)
         shared().create_database("shop")
-        cls.addClassCleanup(shared().sql, "DROP DATABASE shop WITH (FORCE)")
+        cls.addClassCleanup(shared().drop_database, "shop")
         shared().sql(
             "CREATE TABLE orders (id int PRIMARY KEY, placed_at timestamptz);"
             "INSERT INTO orders SELECT i, timestamptz '2026-01-01 UTC' + i * interval '1 hour' "

@@ -22,10 +22,7 @@ class SlotLossTest(SlotTest):
 
     def while_reconnecting(self, *statements):
         """Executes statements while the tap reconnects; 'slot' stands for the slot's name."""
-        self.sql(
-            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE "
-            f"slot_name = '{self.slot}'"
-        )
+        self.end_reader()
         for statement in statements:
             self.sql(statement.replace("'slot'", f"'{self.slot}'"))
 

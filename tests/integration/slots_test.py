@@ -18,7 +18,7 @@ class SlotNameTest(unittest.TestCase):
     def setUp(self):
         self.server = shared()
         self.server.create_database(self.database)
-        self.addCleanup(self.server.sql, f'DROP DATABASE "{self.database}" WITH (FORCE)')
+        self.addCleanup(self.server.drop_database, self.database)
         self.addCleanup(
             self.server.sql,
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots",

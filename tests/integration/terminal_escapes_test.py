@@ -81,7 +81,7 @@ class NoticesTest(SchemaTest):
         self.server.sql(
             "CREATE DATABASE mismatch TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'"
         )
-        self.addCleanup(self.server.sql, "DROP DATABASE mismatch WITH (FORCE)")
+        self.addCleanup(self.server.drop_database, "mismatch")
         self.server.sql("CREATE TABLE t AS SELECT 1 AS id", "mismatch")
         self.server.sql("UPDATE pg_database SET datcollversion = '1' WHERE datname = 'mismatch'")
         self.config = self.server.config("mismatch", filter_dbs="mismatch", filter_schemas="public")

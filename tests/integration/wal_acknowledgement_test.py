@@ -193,9 +193,8 @@ class WalAcknowledgementTest(SlotTest):
 
             def is_there():
                 cursor.execute(
-                    "SELECT confirmed_flush_lsn = '0/0'::pg_lsn + %s FROM pg_replication_slots "
-                    "WHERE slot_name = %s",
-                    (lsn, self.slot),
+                    "SELECT confirmed_flush_lsn = %s FROM pg_replication_slots WHERE slot_name = %s",
+                    (as_text(lsn), self.slot),
                 )
                 return cursor.fetchone()[0]
 

@@ -211,10 +211,7 @@ class ContinuousTest(SlotTest):
             self.sql(f"INSERT INTO {{s}}.t VALUES ({number})")
             messages += running.read_until(lambda m, n=number: m.get("record", {}).get("id") == n)
             messages += running.read_until(lambda m: m["type"] == "STATE")
-            self.sql(
-                "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE "
-                f"slot_name = '{self.slot}'"
-            )
+            self.end_reader()
             until(
                 lambda n=number: running.log.count("trying again in 0.5 s (1 of 1)") == n - 9,
                 lambda: f"no retry\n{running}",

@@ -146,6 +146,8 @@ class WalPluginsTest(SchemaTest):
         return "\"binary\" 'true'" in re.findall(r"START_REPLICATION.*", result.stderr)[-1]
 
     def test_every_kind_of_change(self):
+        # the wal2json of older servers leaves NULL out of an old row
+        unknown = "NULL" if self.server.version >= (14,) else "''"
         self.check_same(
             """
             CREATE TABLE {s}.t
@@ -164,7 +166,7 @@ class WalPluginsTest(SchemaTest):
                 "DELETE FROM {s}.t WHERE id = 3",
                 "BEGIN; INSERT INTO {s}.pair VALUES (1, 'x', 'y'), (2, 'x', NULL); "
                 "UPDATE {s}.pair SET b = 'z' WHERE a = 1; DELETE FROM {s}.pair WHERE a = 2; COMMIT",
-                "INSERT INTO {s}.full VALUES (1, NULL, repeat('x', 9000)), (2, 'a', NULL)",
+                f"INSERT INTO {{s}}.full VALUES (1, NULL, repeat('x', 9000)), (2, 'a', {unknown})",
                 "UPDATE {s}.full SET a = 'b'; DELETE FROM {s}.full WHERE id = 2",
                 "INSERT INTO {s}.part VALUES (1, 'a'), (11, 'b'); UPDATE {s}.part SET id = 12 "
                 "WHERE id = 1",

@@ -5,17 +5,19 @@ import decimal
 import json
 import os
 import random
+import re
 import unittest
 
 from support import random_values, tap
-from support.wal_case import warnings
 from support.pipeline import until
+from support.plugins import PLUGINS, has_wal2json
 from support.server import Server
-from support.plugins import PLUGINS
+from support.wal_case import warnings
 import property_test
 from values_test import TYPES, VALUES, as_text
 
-FORMS = ("wal2json 1", "wal2json 2", "pgoutput")
+# The server version since which a type exists.
+SINCE = {"period[]": 11, "jsonpath": 12, "xid8": 13, "pg_snapshot": 13, "multirange": 14}
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 HOSTILE = {**property_test.HOSTILE, "search_path": ""}
 
@@ -165,6 +167,9 @@ class WalValuesTest(unittest.TestCase):
     def setUpClass(cls):
         cls.server = Server(HOSTILE)
         cls.addClassCleanup(cls.server.close)
+        cls.plugins, cls.forms = ("pgoutput",), ("pgoutput",)
+        if "TAP_TEST_MAJOR" not in os.environ or has_wal2json(cls.server):
+            cls.plugins, cls.forms = PLUGINS, ("wal2json 1", "wal2json 2", "pgoutput")
 
     def make_config(self, statements, encoding="UTF8"):
         """The config for a new database with its own slot."""
@@ -172,7 +177,7 @@ class WalValuesTest(unittest.TestCase):
         self.server.create_database(database, encoding)
         self.execute(database, encoding, statements)
         self.sql(database, "CREATE PUBLICATION all_tables FOR ALL TABLES")
-        for plugin in PLUGINS:
+        for plugin in self.plugins:
             slot = f"{database}_of_{plugin}"
             self.sql(database, f"SELECT pg_create_logical_replication_slot('{slot}', '{plugin}')")
             self.addCleanup(self.sql, database, f"SELECT pg_drop_replication_slot('{slot}')")
@@ -184,7 +189,7 @@ class WalValuesTest(unittest.TestCase):
         return self.server.config(
             database,
             filter_dbs=database,
-            replication_slot=f"{database}_of_wal2json",
+            replication_slot=f"{database}_of_{self.plugins[0]}",
             publication_name="all_tables",
         )
 
@@ -218,7 +223,7 @@ class WalValuesTest(unittest.TestCase):
         """`tables` maps names to (type, values in SQL)."""
         config = (
             self.make_config(
-                TYPES
+                self.types()
                 + "".join(
                     f"CREATE TABLE {name} (id int PRIMARY KEY, c {kind}); ALTER TABLE {name} "
                     "REPLICA IDENTITY FULL;"
@@ -250,7 +255,7 @@ class WalValuesTest(unittest.TestCase):
                 for name in tables
             ),
         )
-        for form in FORMS:
+        for form in self.forms:
             result = tap.run(self.in_form(config, form), catalog=catalog, state=first.last_state)
             found = self.rows(result)
             for (name, i), expected in copied.items():
@@ -279,13 +284,27 @@ class WalValuesTest(unittest.TestCase):
                 with self.subTest(f"{tables[name][0]} {value}", form="pgoutput, one table"):
                     self.assertEqual(found[name, i + 1000], copied[name, i])
 
-    @staticmethod
-    def tables():
+    @classmethod
+    def types(cls):
+        if cls.server.version >= (SINCE["multirange"],):
+            return TYPES
+        return re.sub(r", multirange_type_name = \w+", "", TYPES)
+
+    @classmethod
+    def exists(cls, kind, value):
+        """True if the server has the type and the value."""
+        has_type = all(
+            cls.server.version >= (major,) for name, major in SINCE.items() if name in kind
+        )
+        is_new = kind.startswith("numeric") and "nfinity" in value
+        return has_type and (cls.server.version >= (14,) or not is_new)
+
+    def tables(self):
         values = {}
-        for kind, value, _ in VALUES:
-            values.setdefault(kind, []).append(value)
-        for kind, more in MORE.items():
-            values.setdefault(kind, []).extend(more)
+        for kind, found in [(k, [v]) for k, v, _ in VALUES] + list(MORE.items()):
+            known = [value for value in found if self.exists(kind, value)]
+            if known:
+                values.setdefault(kind, []).extend(known)
         return {f"t{i}": (kind, found + ["NULL"]) for i, (kind, found) in enumerate(values.items())}
 
     def test_every_type(self):
@@ -311,7 +330,7 @@ class WalValuesTest(unittest.TestCase):
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
         first = tap.run(config, catalog=catalog)
         self.sql(config["dbname"], "INSERT INTO t VALUES (1, 'NaN', '-Infinity'), (2, 1.50, 5)")
-        for form in FORMS:
+        for form in self.forms:
             result = tap.run(self.in_form(config, form), catalog=catalog, state=first.last_state)
             cannot = (
                 "the server's wal2json does not support the option numeric-data-types-as-string: "
@@ -331,14 +350,14 @@ class WalValuesTest(unittest.TestCase):
         first = tap.run(config, catalog=catalog)
         self.assertEqual(first.records(), [{"id": 1, **expected}])
         self.execute(database, encoding, "INSERT INTO t SELECT * FROM t")
-        for form in FORMS:
+        for form in self.forms:
             result = tap.run(self.in_form(config, form), catalog=catalog, state=first.last_state)
             self.assertEqual(result.records(), [{"id": 1, **expected, "_sdc_deleted_at": None}])
 
     def test_latin1(self):
         self.check_encoding(
             "LATIN1",
-            """CREATE TABLE t AS SELECT 1 AS id, E'Größe é ÿ \\u0080' AS "Größe",
+            """CREATE TABLE t AS SELECT 1 AS id, E'Größe é ÿ ' || chr(128) AS "Größe",
                  '{é,"\\"ü"}'::text[] AS a, '"é"'::jsonb AS j""",
             {"Größe": "Größe é ÿ \x80", "a": ["é", '"ü'], "j": '"é"'},
         )

@@ -87,6 +87,17 @@ class SlotTest(SchemaTest):
             "AND active"
         )
 
+    def end_reader(self):
+        """Ends the session that reads the slot, and waits until it has ended."""
+        [(pid,)] = self.sql(
+            f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{self.slot}'"
+        )
+        self.sql(f"SELECT pg_terminate_backend({pid})")
+        until(
+            lambda: not self.sql(f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"),
+            "the session has not ended",
+        )
+
     def confirmed(self, name=None):
         """The slot's confirmed flush LSN as a number, as in a state."""
         [(position,)] = self.sql(

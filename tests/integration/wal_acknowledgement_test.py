@@ -193,7 +193,8 @@ class WalAcknowledgementTest(SlotTest):
 
             def is_there():
                 cursor.execute(
-                    "SELECT confirmed_flush_lsn = %s FROM pg_replication_slots WHERE slot_name = %s",
+                    "SELECT confirmed_flush_lsn = %s FROM pg_replication_slots "
+                    "WHERE slot_name = %s",
                     (as_text(lsn), self.slot),
                 )
                 return cursor.fetchone()[0]

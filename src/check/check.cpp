@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <spdlog/fmt/fmt.h>
@@ -221,16 +222,21 @@ class Checker {
     const std::int64_t readable = check_hidden_tables(connection, config_, database, report_);
     readable_ += readable;
     readable_at_home_ += database == config_.server.database() ? readable : 0;
-    check_streams(connection, streams, report_);
 
     Streams log_based;
     std::ranges::copy_if(streams, std::back_inserter(log_based), is_log_based);
+    Report wal;
+    std::set<pg::TableName> without_updates;
+    if (reads_wal(streams) || !request_.catalog) {
+      wal.attempt("WAL of database " + database, [&] {
+        without_updates = check_wal(connection, config_, database, log_based, state_, wal);
+      });
+    }
+    check_streams(connection, streams, without_updates, report_);
     if (reads_wal(streams)) {
-      check_wal(connection, config_, database, log_based, state_, report_);
-    } else if (!request_.catalog) {
-      Report optional;
-      check_wal(connection, config_, database, {}, state_, optional);
-      report_.add_as_notes(optional);
+      report_.add(wal);
+    } else {
+      report_.add_as_notes(wal);
     }
   }
 

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <tap/config/config.hpp>
 #include <tap/pg/catalog/slots.hpp>
+#include <tap/pg/catalog/table_name.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
@@ -48,17 +50,23 @@ std::int64_t check_hidden_tables(pg::Connection& connection, const config::Confi
                                  const std::string& database, Report& report);
 
 /// Checks the selected streams of a database: tables, columns, privileges, keys, replica identity.
+/// `without_updates`: what check_wal() returned.
 void check_streams(pg::Connection& connection, const std::vector<const sync::StreamPlan*>& streams,
-                   Report& report);
+                   const std::set<pg::TableName>& without_updates, Report& report);
 
 /// Checks the publications if there is a slot of pgoutput, or a run would create one. `streams` as below.
-void check_publications(pg::Connection& connection, const config::Config& config, const std::string& database,
-                        const std::vector<const sync::StreamPlan*>& streams, singer::State& state,
-                        Report& report);
+/// Returns sync::tables_without_updates() of the findings.
+std::set<pg::TableName> check_publications(pg::Connection& connection, const config::Config& config,
+                                           const std::string& database,
+                                           const std::vector<const sync::StreamPlan*>& streams,
+                                           singer::State& state, Report& report);
 
-/// Checks everything that reading WAL requires. `streams` are the log-based streams of the database.
-void check_wal(pg::Connection& connection, const config::Config& config, const std::string& database,
-               const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report);
+/// Checks everything that reading WAL requires. `streams` are the log-based streams of the database. Returns
+/// what check_publications() does.
+std::set<pg::TableName> check_wal(pg::Connection& connection, const config::Config& config,
+                                  const std::string& database,
+                                  const std::vector<const sync::StreamPlan*>& streams, singer::State& state,
+                                  Report& report);
 
 /// Checks what a failover needs, if `failover_slot` is set. `slot`: the slot to read, if it exists.
 void check_failover(pg::Connection& connection, const config::Config& config,

@@ -138,15 +138,18 @@ void check_right(const pg::DecodingStatus& status, const config::Config& config,
 
 }  // namespace
 
-void check_wal(pg::Connection& connection, const config::Config& config, const std::string& database,
-               const std::vector<const sync::StreamPlan*>& streams, singer::State& state, Report& report) {
+std::set<pg::TableName> check_wal(pg::Connection& connection, const config::Config& config,
+                                  const std::string& database,
+                                  const std::vector<const sync::StreamPlan*>& streams, singer::State& state,
+                                  Report& report) {
+  std::set<pg::TableName> without_updates;
   pg::DecodingStatus status;
   const std::string subject = "WAL of database " + database;
   if (!report.attempt(subject, [&] { status = pg::decoding_status(connection); })) {
-    return;
+    return without_updates;
   }
   if (!report.attempt(subject, [&] { sync::require_log_based_version(status.version); })) {
-    return;
+    return without_updates;
   }
   std::optional<Lsn> end;
   if (report.attempt(subject, [&] { sync::require_logical_decoding(status); })) {
@@ -155,7 +158,7 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
       report.ok(subject, fmt::format("wal_level is {}", status.wal_level));
     });
   } else if (status.in_recovery) {
-    return;  // slots are on the primary
+    return without_updates;  // slots are on the primary
   }
   check_right(status, config, database, report);
   const std::vector<sync::StreamPosition> positions = sync::positions(streams, state);
@@ -172,7 +175,7 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
   const std::string plugin = slot ? slot->plugin : std::string(sync::plugin_to_create(config.log));
   report.attempt("plugin", [&] { check_plugin(connection, plugin, report); });
   if (is_usable) {
-    check_publications(connection, config, database, streams, state, report);
+    without_updates = check_publications(connection, config, database, streams, state, report);
   }
   report.attempt("free slots", [&] {
     check_capacity(connection, status, is_usable && !slot && config.log.create_slot,
@@ -180,13 +183,13 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
   });
   check_failover(connection, config, status, slot, report);
   if (!is_usable) {
-    return;
+    return without_updates;
   }
   report.attempt("idle_replication_slot_timeout",
                  [&] { check_idle_timeout(connection, status, slot, report); });
   if (!slot && config.log.create_slot) {
     report.note("slot " + name, {"it does not exist; the run creates it", "", ""});
-    return;
+    return without_updates;
   }
   const std::string slot_subject = "slot " + name;
   is_usable = report.attempt(slot_subject, [&] {
@@ -198,13 +201,14 @@ void check_wal(pg::Connection& connection, const config::Config& config, const s
     }
   });
   if (!is_usable) {
-    return;
+    return without_updates;
   }
   if (const auto warning = sync::slot_warning(*slot)) {
     report.warning(slot_subject, *warning);
   } else {
     report.ok(slot_subject, sync::describe_slot(*slot));
   }
+  return without_updates;
 }
 
 }  // namespace tap::check

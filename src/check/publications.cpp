@@ -13,9 +13,11 @@
 
 namespace tap::check {
 
-void check_publications(pg::Connection& connection, const config::Config& config, const std::string& database,
-                        const std::vector<const sync::StreamPlan*>& streams, singer::State& state,
-                        Report& report) {
+std::set<pg::TableName> check_publications(pg::Connection& connection, const config::Config& config,
+                                           const std::string& database,
+                                           const std::vector<const sync::StreamPlan*>& streams,
+                                           singer::State& state, Report& report) {
+  std::set<pg::TableName> without_updates;
   const std::string subject = fmt::format("publication {}", fmt::join(config.log.publications, ", "));
   report.attempt(subject, [&] {
     const auto slots = sync::usable_slots(connection, config, database);
@@ -27,19 +29,20 @@ void check_publications(pg::Connection& connection, const config::Config& config
     const std::vector<sync::PublicationFinding> findings =
         sync::publication_findings(connection, config, database, sync::streams_to_publish(streams, state),
                                    slot == slots.end() ? std::nullopt : std::optional(slot->name));
-    for (const auto& [severity, about, problem, failing] : findings) {
+    without_updates = sync::tables_without_updates(findings);
+    for (const sync::PublicationFinding& finding : findings) {
       using Severity = sync::PublicationFinding::Severity;
-      switch (severity) {
+      switch (finding.severity) {
         case Severity::note:
-          report.note(about, problem);
+          report.note(finding.subject, finding.problem);
           break;
         case Severity::warning:
-          report.warning(about, problem);
+          report.warning(finding.subject, finding.problem);
           break;
         case Severity::breaks_source:
         case Severity::error:
-          report.error(about, problem,
-                       failing.empty() ? ExitCode::log_based_unprepared : ExitCode::run_failed);
+          report.error(finding.subject, finding.problem,
+                       finding.streams.empty() ? ExitCode::log_based_unprepared : ExitCode::run_failed);
           break;
       }
     }
@@ -49,6 +52,7 @@ void check_publications(pg::Connection& connection, const config::Config& config
       report.ok(subject, fmt::format("it publishes all changes of {} log-based streams", streams.size()));
     }
   });
+  return without_updates;
 }
 
 }  // namespace tap::check

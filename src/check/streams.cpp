@@ -24,11 +24,13 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 /// Checks one stream against its table. The stream is the subject of the findings.
 class StreamCheck {
  public:
-  StreamCheck(const StreamPlan& plan, const StreamTable& table, const TypeRows& types, Report& report)
+  StreamCheck(const StreamPlan& plan, const StreamTable& table, const TypeRows& types,
+              const std::set<pg::TableName>& without_updates, Report& report)
       : plan_(plan),
         stream_(plan.stream),
         table_(table),
         types_(types),
+        without_updates_(without_updates),
         report_(report),
         subject_("stream " + stream_.id),
         name_(pg::quote_qualified(stream_.schema_name, stream_.table)) {}
@@ -46,7 +48,7 @@ class StreamCheck {
       }
       if (plan_.method == ReplicationMethod::log_based && connection.version() >= pg::kOldestForLogBased) {
         sync::require_changes_in_wal(table_.logged);
-        sync::warn_of_missing_changes(plan_, table_.logged, warn());
+        sync::warn_of_missing_changes(plan_, table_.logged, without_updates_, warn());
       }
       check_key();
       if (may_read && !plan_.where.empty()) {
@@ -157,6 +159,7 @@ class StreamCheck {
   const singer::Stream& stream_;
   const StreamTable& table_;
   const TypeRows& types_;
+  const std::set<pg::TableName>& without_updates_;
   Report& report_;
   std::string subject_;
   std::string name_;  ///< the table's, quoted
@@ -165,14 +168,14 @@ class StreamCheck {
 }  // namespace
 
 void check_streams(pg::Connection& connection, const std::vector<const StreamPlan*>& streams,
-                   Report& report) {
+                   const std::set<pg::TableName>& without_updates, Report& report) {
   StreamTables found;
   if (streams.empty() ||
       !report.read(connection, "streams", [&] { found = read_tables(connection, streams); })) {
     return;
   }
   for (std::size_t i = 0; i < streams.size(); ++i) {
-    StreamCheck(*streams[i], found.tables[i], found.types, report).run(connection);
+    StreamCheck(*streams[i], found.tables[i], found.types, without_updates, report).run(connection);
   }
 }
 

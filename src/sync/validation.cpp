@@ -71,11 +71,11 @@ void require_changes_in_wal(const std::vector<pg::ReplicaIdentity>& tables) {
 }
 
 void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables,
-                             const Warn& warn) {
+                             const std::set<pg::TableName>& without_updates, const Warn& warn) {
   for (const pg::ReplicaIdentity& table : tables) {
     const std::string name = pg::quote_qualified(table.name.schema, table.name.table);
     const std::string identity_full = fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", name);
-    if (table.is_partitioned) {
+    if (table.is_partitioned || without_updates.contains(table.name)) {
       continue;
     }
     if (!table.is_logged) {

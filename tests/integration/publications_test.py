@@ -134,6 +134,31 @@ class PublicationTest(SlotTest):
             "refuse their UPDATE and DELETE"
         )
 
+    def unidentified(self, table):
+        """The warning that a table has no usable replica identity, without the remedy."""
+        return (
+            f"updates and deletes of {self.table(table)} are not published, because it has no "
+            "usable replica identity"
+        )
+
+    def publish_updates(self, table, identity="FULL", *partitions):
+        """The remedy of the two warnings."""
+        statements = [
+            f"ALTER TABLE {self.table(each)} REPLICA IDENTITY {identity}"
+            for each in partitions or [table]
+        ]
+        if identity == "DEFAULT":
+            statements.insert(0, f"ALTER TABLE {self.table(table)} ADD PRIMARY KEY (...)")
+        return (
+            ("give it a primary key: " if identity == "DEFAULT" else "")
+            + "; ".join(["BEGIN", *statements])
+            + f'; ALTER PUBLICATION "{self.publication}" ADD TABLE {self.table(table)}; COMMIT'
+        )
+
+    def run_fix(self, remedy):
+        """Runs the SQL of a remedy as a user does who has chosen `id` as the primary key."""
+        self.sql("BEGIN" + remedy.partition("BEGIN")[2].replace("(...)", "(id)"))
+
     def findings(self, catalog, subject, state=None, expect=0, **extra):
         found = run_check({**self.config, **extra}, catalog=catalog, state=state, expect=expect)
         return about(found, subject)
@@ -150,6 +175,7 @@ class CreationTest(PublicationTest):
         full = ["child", "root"] if by_root else ["child", "root_1", "root_2_2"]
         part, inserted_part = ([], "mixed") if by_root else (["mixed_1"], "mixed_2")
         inserted = ["deferred", "keyless", inserted_part, "nothing", "stray"]
+        key_of_mixed = self.publish_updates("mixed", "DEFAULT", "mixed_2")
         self.assertEqual(
             result.stderr,
             f'INFO changed publications: CREATE PUBLICATION "{self.publication}" FOR TABLE '
@@ -161,11 +187,17 @@ class CreationTest(PublicationTest):
             f'INFO changed publications: CREATE PUBLICATION "{self.inserts}" FOR TABLE '
             + ", ".join(map(t, inserted))
             + f"{self.options_of_new('insert, truncate')}\n"
-            + (
-                f"WARNING stream {self.id_of('mixed')}: {self.not_inherited('mixed')}: give it a "
-                "primary key\n"
-                if by_root
-                else ""
+            + "".join(
+                f"WARNING stream {self.id_of(name)}: {found}: {remedy}\n"
+                for name, found, remedy in [
+                    ("deferred", self.unidentified("deferred"), self.publish_updates("deferred")),
+                    ("keyless", self.unidentified("keyless"), self.publish_updates("keyless")),
+                    ("mixed", self.not_inherited("mixed"), key_of_mixed)
+                    if by_root
+                    else ("mixed", self.unidentified("mixed_2"), self.publish_updates("mixed_2")),
+                    ("nothing", self.unidentified("nothing"), self.publish_updates("nothing")),
+                    ("parent", self.unidentified("stray"), self.publish_updates("stray")),
+                ]
             )
             + f"INFO creating replication slot {self.slot}: this waits for open transactions to "
             f"end\nINFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
@@ -238,13 +270,10 @@ class CreationTest(PublicationTest):
         self.update_all(["t", "t1", "t2", "u", "u2", "full_", "full_2"])
         for name in ("t", "u"):
             found = self.not_inherited(name)
-            self.assertIn(
-                f"WARNING stream {self.id_of(name)}: {found}: give it a primary key\n",
-                result.stderr,
-            )
+            self.assertIn(f"WARNING stream {self.id_of(name)}: {found}: give it a ", result.stderr)
             self.assertEqual(
                 self.findings(catalog, f"stream {self.id_of(name)}", expect=None)[-1],
-                f"warning {found}; give it a primary key",
+                f"warning {found}; {self.publish_updates(name, 'DEFAULT', f'{name}2')}",
             )
         # Someone publishes the updates all the same.
         self.sql(f'ALTER PUBLICATION "{self.publication}" ADD TABLE {{s}}.t')
@@ -256,6 +285,10 @@ class CreationTest(PublicationTest):
             "key, or each new partition a replica identity when it is created",
             self.findings(catalog, f"stream {self.id_of('t')}", expect=None),
         )
+        self.run_fix(self.publish_updates("u", "DEFAULT", "u2"))
+        self.sql("CREATE TABLE {s}.u3 PARTITION OF {s}.u FOR VALUES IN (3)")
+        self.update_all(["u", "u2", "u3"])
+        self.assertNotIn(self.not_inherited("u"), self.create(catalog).stderr)
 
     def test_existing_publication_is_extended(self):
         self.require_version(11, "partitioned tables have primary keys")
@@ -436,15 +469,18 @@ class LaterTableTest(PublicationTest):
         self.assertEqual(self.members(self.inserts), ["keyless"])
         state = {"bookmarks": {**self.position("t"), **self.position("keyless")}}
         keyless = self.table("keyless")
-        fix = (
-            f"BEGIN; ALTER TABLE {keyless} REPLICA IDENTITY FULL; "
-            f'ALTER PUBLICATION "{self.publication}" ADD TABLE {keyless}; COMMIT'
-        )
+        fix = self.publish_updates("keyless")
         subject = f"stream {self.id_of('keyless')}"
+        warnings = [
+            found
+            for found in self.findings(catalog, subject, state, expect=None)
+            if found.startswith("warning")
+        ]
+        self.assertEqual(warnings, [f"warning {self.unidentified('keyless')}; {fix}"])
+        result = self.sync(catalog, self.sync(catalog).last_state)
         self.assertEqual(
-            self.findings(catalog, subject, state, expect=None)[-1],
-            f"note updates and deletes of {keyless} are not published, because it has no usable "
-            f"replica identity; {fix}",
+            [line for line in result.stderr.splitlines() if "WARNING" in line],
+            [f"WARNING {subject}: {self.unidentified('keyless')}: {fix}"],
         )
         self.sql("ALTER TABLE {s}.keyless REPLICA IDENTITY FULL")
         refusal = (
@@ -870,26 +906,24 @@ class FindingsTest(PublicationTest):
         """The server would refuse UPDATE of log, because of a publication for another program."""
         self.require_version(15, "column lists exist")
         catalog = self.catalog("log")
-        found = (
-            f"updates and deletes of {self.log} are not in WAL, because it has no replica identity"
-        )
-        full = f"ALTER TABLE {self.log} REPLICA IDENTITY FULL"
-        self.publish("FOR TABLE log WITH (publish = 'insert, truncate')")
+        self.publish("FOR TABLE t")
+        self.publish("FOR TABLE log WITH (publish = 'insert, truncate')", self.inserts)
         self.make_slot()
         subject = f"stream {self.id_of('log')}"
         state = self.sync(catalog).last_state
+        found = self.unidentified("log")
         self.assertIn(
-            f"warning {found}; give it a primary key, or {full}", self.findings(catalog, subject)
+            f"warning {found}; {self.publish_updates('log')}", self.findings(catalog, subject)
         )
         self.publish("FOR TABLE log (id)", "other")
-        self.assertIn(f"warning {found}; give it a primary key", self.findings(catalog, subject))
-        result = self.sync(catalog, state)
-        self.assertIn(
-            f"WARNING {self.id_of('log')}: {found}: give it a primary key\n", result.stderr
-        )
-        self.sql(full)
+        remedy = self.publish_updates("log", "DEFAULT")
+        self.assertIn(f"warning {found}; {remedy}", self.findings(catalog, subject))
+        self.assertIn(f"WARNING {subject}: {found}: {remedy}\n", self.sync(catalog, state).stderr)
+        self.sql(f"ALTER TABLE {self.log} REPLICA IDENTITY FULL")
         with self.assertRaisesRegex(Exception, "cannot update table"):
             self.update_all(["log"])
+        self.run_fix(remedy)
+        self.update_all(["log"])
 
     def test_application_cannot_update_other_tables(self):
         self.publish("FOR TABLE t, log")
@@ -1362,9 +1396,10 @@ class Version18Test(PublicationTest):
         subject = f"stream {self.id_of('entire')}"
         self.assertEqual(
             self.findings(catalog, subject)[-1],
-            f"note updates and deletes of {self.table('entire')} are not published, because it "
-            "has no usable replica identity; give it a primary key and REPLICA IDENTITY DEFAULT",
+            f"warning {self.unidentified('entire')}; {self.publish_updates('entire', 'DEFAULT')}",
         )
+        self.run_fix(self.publish_updates("entire", "DEFAULT"))
+        self.update_all(tables)
 
     def test_generated_columns_are_not_published(self):
         self.in_schema(

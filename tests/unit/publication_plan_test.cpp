@@ -69,6 +69,21 @@ pg::PublishedTable published(pg::PublishedTable table, const std::string& as) {
   return table;
 }
 
+/// What to do about the updates of the only stream, which are not published.
+std::string advice(const PublicationFacts& facts) {
+  const auto found = sync::publication_problems(facts);
+  REQUIRE(found.size() == 1);
+  CHECK(found.front().severity == Severity::warning);
+  CHECK(found.front().without_updates == std::vector{facts.streams.front().tables.front().name});
+  const auto& [reason, needed, fix] = found.front().problem;
+  return needed + (needed.empty() || fix.empty() ? "" : ": ") + fix;
+}
+
+const std::string kFull =
+    R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY FULL; ALTER PUBLICATION "p" ADD TABLE "s"."log"; COMMIT)";
+const std::string kKey =
+    R"(give it a primary key: BEGIN; ALTER TABLE "s"."log" ADD PRIMARY KEY (...); )"
+    R"(ALTER TABLE "s"."log" REPLICA IDENTITY DEFAULT; ALTER PUBLICATION "p" ADD TABLE "s"."log"; COMMIT)";
 const std::string kRoot = " WITH (publish_via_partition_root = true)";
 const std::string kInserts = " WITH (publish = 'insert, truncate', publish_via_partition_root = true)";
 
@@ -180,11 +195,33 @@ TEST_CASE("REPLICA IDENTITY FULL is not advised if the publication leaves out a 
   log.generated = {"v"};
   PublicationFacts known = facts({stream({log})}, 180000);
   known.existing = {publication("p"), publication("p_inserts", false)};
-  CHECK(sync::publish_with_updates(known, log, {&log}).empty());
+  CHECK(advice(known) == kKey);
   known.existing.front().generated_columns = true;
-  CHECK(sync::publish_with_updates(known, log, {&log}) ==
-        R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY FULL; ALTER PUBLICATION "p" ADD TABLE "s"."log"; )"
+  CHECK(advice(known) == kFull);
+}
+
+TEST_CASE("REPLICA IDENTITY FULL is not advised if another publication leaves out a column") {
+  PublicationFacts known = facts({stream({published(table("log", {}), "p_inserts")})});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  CHECK(advice(known) == kFull);
+  known.refusing_full = {{"s", "log"}};
+  CHECK(advice(known) == kKey);
+  known.streams.front().tables.front().has_primary_key = true;  // REPLICA IDENTITY NOTHING
+  CHECK(
+      advice(known) ==
+      R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY DEFAULT; ALTER PUBLICATION "p" ADD TABLE "s"."log"; )"
+      "COMMIT");
+}
+
+TEST_CASE("updates are added to a publication that publishes them") {
+  PublicationFacts known = facts({stream({published(table("log", {}), "p")})});
+  known.names = {"p", "q"};
+  known.existing = {publication("p", false), publication("q")};
+  CHECK(advice(known) ==
+        R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY FULL; ALTER PUBLICATION "q" ADD TABLE "s"."log"; )"
         "COMMIT");
+  known.names.pop_back();
+  CHECK(advice(known) == "give it a replica identity and publish its updates, in one transaction");
 }
 
 TEST_CASE("a table that cannot be published does not keep others from being published") {
@@ -283,7 +320,8 @@ TEST_CASE("a root whose replica identity new partitions do not inherit is publis
       to_text(found.front().problem) ==
       R"(updates and deletes of "s"."r" are not published, because partitions that are created later do not )"
       "inherit a replica identity, so that the server would refuse their UPDATE and DELETE: give it a "
-      "primary key");
+      R"(primary key: BEGIN; ALTER TABLE "s"."r" ADD PRIMARY KEY (...); ALTER PUBLICATION "p" ADD TABLE )"
+      R"("s"."r"; COMMIT)");
 }
 
 TEST_CASE("REPLICA IDENTITY FULL is advised only if all columns are published") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,9 @@ const pg::TableColumn& replication_key_column(const StreamPlan& plan,
 /// pg::replica_identities().
 void require_changes_in_wal(const std::vector<pg::ReplicaIdentity>& tables);
 
-/// Warns of changes of the stream's tables that WAL does not contain, with the remedy.
+/// Warns of changes of the stream's tables that WAL does not contain, with the remedy. `without_updates`: the
+/// tables whose missing updates were reported already, see tables_without_updates().
 void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables,
-                             const Warn& warn);
+                             const std::set<pg::TableName>& without_updates, const Warn& warn);
 
 }  // namespace tap::sync

@@ -57,23 +57,33 @@ std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
   return join_statements(statements);
 }
 
-std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
-                                 const std::vector<const pg::PublishedTable*>& unidentified) {
-  const std::string& first = facts.names.front();
-  const pg::Publication* const publication = facts.find(first);
-  const bool lacks_generated = facts.version.publishes_generated_columns() && publication != nullptr &&
-                               !publication->generated_columns;
-  std::vector<std::string> statements = {"BEGIN"};
-  for (const pg::PublishedTable* each : unidentified) {
-    if (!each->virtuals.empty() || (lacks_generated && !each->generated.empty())) {
-      return "";  // the server would still refuse UPDATE and DELETE
-    }
-    statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(each->name)));
+void advise_updates(const PublicationFacts& facts, const PublishedUnit& unit,
+                    const std::vector<const pg::PublishedTable*>& unidentified, Problem& problem) {
+  const pg::Publication* const target = facts.find_target(facts.names, true);
+  if (target == nullptr) {
+    problem.needed = "give it a replica identity and publish its updates, in one transaction";
+    return;
   }
-  const pg::Member member{table.name, table.has_children};
-  statements.push_back(pg::add_tables(first, {member}));  // it stays in the other one, see PublicationRecords
+  const pg::PublishedTable& root = *unit.root;
+  const bool lacks_generated = facts.version.publishes_generated_columns() && !target->generated_columns;
+  const bool may_be_full = std::ranges::none_of(unidentified, [&](const pg::PublishedTable* table) {
+    return !table->virtuals.empty() || (lacks_generated && !table->generated.empty()) ||
+           facts.refusing_full.contains(table->name);  // the server would still refuse UPDATE and DELETE
+  });
+  const bool needs_key = !root.has_primary_key && (root.is_partitioned || !may_be_full);
+  std::vector<std::string> statements = {"BEGIN"};
+  if (needs_key) {
+    problem.needed = "give it a primary key";
+    statements.push_back(fmt::format("ALTER TABLE {} ADD PRIMARY KEY (...)", quoted(root.name)));
+  }
+  const char* const identity = may_be_full && !needs_key ? "FULL" : "DEFAULT";
+  for (const pg::PublishedTable* table : unidentified) {
+    statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY {}", quoted(table->name), identity));
+  }
+  // It stays in the other one, see PublicationRecords.
+  statements.push_back(pg::add_tables(target->name, {{root.name, root.has_children}}));
   statements.emplace_back("COMMIT");
-  return join_statements(statements);
+  problem.fix = join_statements(statements);
 }
 
 Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,

@@ -26,10 +26,11 @@ std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStre
 std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
                       const pg::PublishedTable& table);
 
-/// SQL that gives tables a replica identity and publishes updates, too, of `table`: their own or their root.
-/// One transaction, so that no update is missing. Empty if that would not do.
-std::string publish_with_updates(const PublicationFacts& facts, const pg::PublishedTable& table,
-                                 const std::vector<const pg::PublishedTable*>& unidentified);
+/// Completes the problem that updates of `unit` are not published, because `unidentified`, tables of it, have
+/// no usable replica identity, or new partitions would have none. The SQL is one transaction, so that no
+/// update is missing; a key in it is for the user to choose.
+void advise_updates(const PublicationFacts& facts, const PublishedUnit& unit,
+                    const std::vector<const pg::PublishedTable*>& unidentified, Problem& problem);
 
 /// The SQL of a plan, or other statements, as one text.
 std::string join_statements(const std::vector<std::string>& statements);

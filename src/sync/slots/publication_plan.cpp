@@ -119,7 +119,7 @@ class Planner {
         return;
       }
     } else if (!with_updates.empty()) {
-      if (const pg::Publication* target = find_target(facts_.names, true)) {
+      if (const pg::Publication* target = facts_.find_target(facts_.names, true)) {
         add(*target, with_updates);
       } else {
         obstruct(no_target(first), with_updates);
@@ -161,19 +161,6 @@ class Planner {
     return unit.root->is_partitioned && facts_.version.publishes_partitioned_tables();
   }
 
-  /// An existing publication, of `names`, that publishes the right actions of tables that are added to it.
-  [[nodiscard]] const pg::Publication* find_target(const std::vector<std::string>& names,
-                                                   bool updates) const {
-    for (const std::string& name : names) {
-      const pg::Publication* found = facts_.find(name);
-      if (found != nullptr && !found->all_tables && found->inserts && found->updates == updates &&
-          found->deletes == updates) {
-        return found;
-      }
-    }
-    return nullptr;
-  }
-
   /// No publication of the config publishes updates of tables that are added to it. The first one can, if
   /// that breaks none of its tables.
   [[nodiscard]] Problem no_target(const std::string& first) const {
@@ -196,7 +183,7 @@ class Planner {
   void plan_inserts(const std::string& name, const Units& units) {
     std::vector<std::string> names = {name};
     names.insert(names.end(), facts_.names.begin(), facts_.names.end());
-    if (const pg::Publication* target = find_target(names, false)) {
+    if (const pg::Publication* target = facts_.find_target(names, false)) {
       add(*target, units);
     } else if (facts_.find(name) != nullptr) {
       obstruct(
@@ -340,6 +327,18 @@ class Planner {
 const pg::Publication* PublicationFacts::find(const std::string& name) const {
   const auto found = std::ranges::find(existing, name, &pg::Publication::name);
   return found == existing.end() ? nullptr : &*found;
+}
+
+const pg::Publication* PublicationFacts::find_target(const std::vector<std::string>& candidates,
+                                                     bool updates) const {
+  for (const std::string& name : candidates) {
+    const pg::Publication* const found = find(name);
+    if (found != nullptr && !found->all_tables && found->inserts && found->updates == updates &&
+        found->deletes == updates) {
+      return found;
+    }
+  }
+  return nullptr;
 }
 
 std::vector<PublishedUnit> published_units(const PublicationFacts& facts) {

@@ -34,9 +34,14 @@ struct PublicationFacts {
   std::vector<pg::Publication> existing;  ///< of `names` and their publications without updates
   std::vector<PublishedStream> streams;
   std::vector<pg::PublishedTable> unidentified;  ///< see pg::unidentified_tables()
+  std::set<pg::TableName> refusing_full;         ///< see pg::ReplicaIdentity::refuses_full
 
   /// Null if it does not exist.
   [[nodiscard]] const pg::Publication* find(const std::string& name) const;
+  /// The first of `candidates` that publishes the right actions of tables that are added to it: inserts, and
+  /// both updates and deletes or neither. Null if none does.
+  [[nodiscard]] const pg::Publication* find_target(const std::vector<std::string>& candidates,
+                                                   bool updates) const;
   /// What else the user can do about a missing publication than to run SQL.
   [[nodiscard]] const char* alternative() const {
     return is_standby ? "; run it on the primary" : ", or set create_publication to true";

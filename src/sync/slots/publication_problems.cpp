@@ -199,15 +199,6 @@ class Problems {
     if (unit.gap != Gap::none || unit.needs_updates || publishes_updates) {
       return;
     }
-    if (unit.root->is_partitioned && !unit.root->has_primary_key) {
-      add(Severity::warning, subject_of(*unit.stream),
-          {fmt::format(
-               "updates and deletes of {} are not published, because partitions that are created later "
-               "do not inherit a replica identity, so that the server would refuse their UPDATE and DELETE",
-               quoted(unit.root->name)),
-           "give it a primary key"});
-      return;
-    }
     std::vector<const pg::PublishedTable*> lacking;
     Names names;
     for (const pg::PublishedTable* table : unit.tables) {
@@ -216,13 +207,20 @@ class Problems {
         names.push_back(quoted(table->name));
       }
     }
-    const std::string fix = publish_with_updates(facts_, *unit.root, lacking);
-    const bool is_partitioned = unit.root->is_partitioned;  // otherwise a check of the stream warns, too
-    add(is_partitioned ? Severity::warning : Severity::note, subject_of(*unit.stream),
-        {fmt::format("updates and deletes of {} are not published, because {} {} no usable replica identity",
-                     quoted(unit.root->name), is_partitioned ? shortened(names) : "it",
-                     names.size() == 1 ? "has" : "have"),
-         fix.empty() ? "give it a primary key and REPLICA IDENTITY DEFAULT" : "", fix});
+    const std::string reason =
+        unit.root->is_partitioned && !unit.root->has_primary_key
+            ? "partitions that are created later do not inherit a replica identity, so that the server would "
+              "refuse their UPDATE and DELETE"
+            : fmt::format("{} {} no usable replica identity",
+                          unit.root->is_partitioned ? shortened(names) : "it",
+                          names.size() == 1 ? "has" : "have");
+    Problem problem{fmt::format("updates and deletes of {} are not published, because {}",
+                                quoted(unit.root->name), reason)};
+    advise_updates(facts_, unit, lacking, problem);
+    add(Severity::warning, subject_of(*unit.stream), problem);
+    for (const pg::PublishedTable* table : unit.tables) {
+      findings_.back().without_updates.push_back(table->name);
+    }
   }
 
   void check_partitions(const PublishedUnit& unit) {

@@ -41,6 +41,28 @@ Names with_inserts_publications(const Names& names) {
   return all;
 }
 
+/// Those without updates for lack of a replica identity, for the advice.
+std::set<pg::TableName> tables_refusing_full(pg::Connection& connection, const PublicationFacts& facts) {
+  std::vector<pg::TableName> names;
+  for (const PublishedStream& stream : facts.streams) {
+    for (const pg::PublishedTable& table : stream.tables) {
+      if (!table.is_partitioned && table.identity.empty() && !table.published.empty()) {
+        names.push_back(table.name);
+      }
+    }
+  }
+  std::set<pg::TableName> refusing;
+  if (names.empty()) {
+    return refusing;
+  }
+  for (const auto& tree : pg::replica_identities(connection, names)) {
+    if (!tree.empty() && tree.front().refuses_full) {
+      refusing.insert(tree.front().name);
+    }
+  }
+  return refusing;
+}
+
 PublicationFacts look_up(pg::Connection& connection, const config::Config& config,
                          const std::string& database, const std::vector<StreamToPublish>& streams,
                          const std::optional<std::string>& slot, bool with_unidentified) {
@@ -65,6 +87,7 @@ PublicationFacts look_up(pg::Connection& connection, const config::Config& confi
     for (std::size_t i = 0; i < trees.size(); ++i) {
       facts.streams[i].tables = std::move(trees[i]);
     }
+    facts.refusing_full = tables_refusing_full(connection, facts);
     if (with_unidentified) {
       facts.unidentified = pg::unidentified_tables(connection, facts.existing);
     }
@@ -210,6 +233,11 @@ std::vector<PublicationFinding> report(const std::vector<PublicationFinding>& fi
   return errors;
 }
 
+PublicationsToRead to_read(const PublicationFacts& facts, const std::vector<PublicationFinding>& findings) {
+  return {publications_to_read(facts), report(findings), records_of(facts, findings),
+          tables_without_updates(findings)};
+}
+
 }  // namespace
 
 std::vector<StreamToPublish> streams_to_publish(const std::vector<const StreamPlan*>& streams,
@@ -236,6 +264,14 @@ std::string inserts_publication(const std::string& publication) {
   return publication.substr(0, length) + std::string(suffix);
 }
 
+std::set<pg::TableName> tables_without_updates(const std::vector<PublicationFinding>& findings) {
+  std::set<pg::TableName> tables;
+  for (const PublicationFinding& finding : findings) {
+    tables.insert(finding.without_updates.begin(), finding.without_updates.end());
+  }
+  return tables;
+}
+
 PublicationsToRead require_publications(pg::Connection& connection, const config::Config& config,
                                         const std::string& database,
                                         const std::vector<StreamToPublish>& streams,
@@ -251,7 +287,7 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
     require_readable_streams(findings);
     const PublicationPlan plan = facts.may_create ? plan_publications(facts, false) : PublicationPlan();
     if (plan.statements.empty() || attempt == most_attempts) {
-      return {publications_to_read(facts), report(findings), records_of(facts, findings)};
+      return to_read(facts, findings);
     }
     try {
       run_statements(connection, plan.statements);
@@ -272,7 +308,7 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
         refused.insert(unit.streams.begin(), unit.streams.end());
       }
       findings.push_back({Severity::error, "", problem, {refused.begin(), refused.end()}});
-      return {publications_to_read(facts), report(findings), records_of(facts, findings)};
+      return to_read(facts, findings);
     }
     for (const std::string& statement : plan.statements) {
       log::info("changed publications: {}", statement);

@@ -3,12 +3,14 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <tap/base/json.hpp>
 #include <tap/change/decoder.hpp>
 #include <tap/config/config.hpp>
+#include <tap/pg/catalog/table_name.hpp>
 #include <tap/pg/replication_stream.hpp>
 
 #include "wal2json_options.hpp"
@@ -26,6 +28,7 @@ struct WalSource {
   Lsn end;                  ///< where WAL ended when the run began
   /// By stream, for bookmarks that reach `end`: see record_publications().
   std::map<std::string, Json> records{};
+  std::set<pg::TableName> without_updates{};  ///< see tables_without_updates(); for pgoutput
 };
 
 /// The output plugin of a slot: the options that a replication stream gives to it, and its decoder.

@@ -176,6 +176,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   group.errors.clear();
   group.records.clear();
   group.source.records.clear();
+  group.source.without_updates.clear();
   if ((existing ? existing->plugin : plugin_to_create(config_.log)) == kPgoutput) {
     try {
       PublicationsToRead found =
@@ -184,6 +185,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
       group.source.publications = std::move(found.names);
       group.errors = std::move(found.stream_errors);
       group.records = std::move(found.records);
+      group.source.without_updates = std::move(found.without_updates);
       if (!existing && !group.errors.empty()) {
         created = create_wal2json_slot(connection, config_, database,
                                        Error(ExitCode::log_based_unprepared, group.errors.front().problem));
@@ -198,6 +200,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   if (created) {
     group.errors.clear();
     group.records.clear();
+    group.source.without_updates.clear();
   } else if (existing && existing->plugin == kWal2json && !choice.migration.empty()) {
     record_for_migration(connection, group);
   }

@@ -18,8 +18,8 @@ WalStreams::WalStreams(const config::Config& config, std::vector<const StreamPla
                        singer::State& state)
     : config_(config), plans_(std::move(plans)), state_(state) {}
 
-void WalStreams::look_up(pg::Connection& connection, singer::Writer& writer,
-                         const std::string& time_extracted) {
+void WalStreams::look_up(pg::Connection& connection, const std::set<pg::TableName>& without_updates,
+                         singer::Writer& writer, const std::string& time_extracted) {
   if (!streams_.empty()) {
     return;
   }
@@ -46,7 +46,7 @@ void WalStreams::look_up(pg::Connection& connection, singer::Writer& writer,
   }
   streams_ = std::move(found);
   for (const WalStream& stream : streams_) {
-    stream.warn_of_missing_changes();
+    stream.warn_of_missing_changes(without_updates);
     writer.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
   }
 }

@@ -3,12 +3,14 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <tap/base/error.hpp>
 #include <tap/base/json.hpp>
 #include <tap/config/config.hpp>
+#include <tap/pg/catalog/table_name.hpp>
 #include <tap/pg/connection.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
@@ -54,6 +56,8 @@ struct PublicationFinding {
   Problem problem;
   /// The IDs of the streams that an error concerns: they fail. Empty: it ends the run.
   std::vector<std::string> streams{};
+  /// The tables whose updates and deletes are not published, as this says.
+  std::vector<pg::TableName> without_updates{};
 };
 
 /// The publications that a run reads.
@@ -61,7 +65,10 @@ struct PublicationsToRead {
   std::vector<std::string> names;  ///< those of the config, and their publications without updates
   std::vector<PublicationFinding> stream_errors;  ///< why some streams cannot be read
   std::map<std::string, Json> records;            ///< by stream, see publication_record.hpp
+  std::set<pg::TableName> without_updates;        ///< see tables_without_updates()
 };
+/// The tables of which a finding says that updates and deletes are not published, with the remedy.
+std::set<pg::TableName> tables_without_updates(const std::vector<PublicationFinding>& findings);
 
 /// Creates the publications and adds the streams' tables to them, as far as the config allows it and no
 /// change gets lost. Transactions that are open then may have changed a table before it was published, see

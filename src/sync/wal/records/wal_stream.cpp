@@ -151,9 +151,10 @@ void WalStream::warn_of_left_out(const std::vector<ChangeColumn*>& left_out, con
   }
 }
 
-void WalStream::warn_of_missing_changes() const {
-  sync::warn_of_missing_changes(
-      plan, tables, [&](const Problem& problem) { log::warn("{}: {}", plan.stream.id, to_text(problem)); });
+void WalStream::warn_of_missing_changes(const std::set<pg::TableName>& without_updates) const {
+  sync::warn_of_missing_changes(plan, tables, without_updates, [&](const Problem& problem) {
+    log::warn("{}: {}", plan.stream.id, to_text(problem));
+  });
 }
 
 }  // namespace tap::sync

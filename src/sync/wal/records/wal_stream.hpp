@@ -69,7 +69,7 @@ struct WalStream {
   /// Warns, once per stream and cause, that a record of `change` lacks these columns.
   void warn_of_left_out(const std::vector<ChangeColumn*>& left_out, const change::Change& change);
   /// Warns of changes that WAL will not have, with the remedy.
-  void warn_of_missing_changes() const;
+  void warn_of_missing_changes(const std::set<pg::TableName>& without_updates) const;
 
   const StreamPlan& plan;
   Lsn bookmark;  ///< transactions whose commit ends at or below it have been sent

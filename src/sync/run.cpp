@@ -174,7 +174,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
   log::info("{} of {} streams, {} rows, {} in {:.1f} s", report.count(StreamReport::Status::succeeded),
             streams.size(), report.rows(), readable_size(report.bytes()), progress.elapsed().count());
   if (!failed.empty()) {
-    log::critical("these streams failed, the others are done: {}", fmt::join(failed, ", "));
+    log::critical("{} of {} streams failed: {}", failed.size(), streams.size(), fmt::join(failed, ", "));
     return ExitCode::run_failed;
   }
   return ExitCode::done;

@@ -154,9 +154,7 @@ class OtherDatabaseTest(ConnectingTest):
             r"^ERROR stream away-public-a: cannot connect \(.*, database away, user guest\): "
             rf".*{words}.* \(SQLSTATE {sqlstate}\){ADVICE}$",
         )
-        self.assertEqual(
-            faults[1], "CRITICAL these streams failed, the others are done: away-public-a"
-        )
+        self.assertEqual(faults[1], "CRITICAL 1 of 2 streams failed: away-public-a")
 
     def test_dropped_database(self):
         shared().drop_database("away")

@@ -25,7 +25,7 @@ class MalformedInputTest(SchemaTest):
             faults,
             [
                 f"ERROR stream {self.id_of('t')}: {line}",
-                f"CRITICAL these streams failed, the others are done: {self.id_of('t')}",
+                f"CRITICAL 1 of 3 streams failed: {self.id_of('t')}",
             ],
         )
 

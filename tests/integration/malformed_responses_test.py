@@ -51,7 +51,7 @@ class CatalogTest(MalformedResponsesTest):
                 stream = self.id_of("t")
                 expected = [
                     f"ERROR stream {stream}: {text}",
-                    f"CRITICAL these streams failed, the others are done: {stream}",
+                    f"CRITICAL 1 of 1 streams failed: {stream}",
                 ]
                 self.assertEqual(
                     [
@@ -104,7 +104,7 @@ class CatalogTest(MalformedResponsesTest):
                             f'ERROR stream {self.id_of("t")}: {ANSWER}"kind" is NULL, not one '
                             "character"
                         ),
-                        f"CRITICAL these streams failed, the others are done: {self.id_of('t')}",
+                        f"CRITICAL 1 of 2 streams failed: {self.id_of('t')}",
                     ],
                 )
 
@@ -167,7 +167,7 @@ class CopyTest(MalformedResponsesTest):
             [line for line in result.stderr.splitlines() if not line.startswith("INFO ")],
             [
                 f"ERROR stream {self.id_of(name)}: {text}",
-                f"CRITICAL these streams failed, the others are done: {self.id_of(name)}",
+                f"CRITICAL 1 of 1 streams failed: {self.id_of(name)}",
             ],
             result,
         )

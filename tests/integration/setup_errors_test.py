@@ -503,8 +503,8 @@ class SetupErrorCase(unittest.TestCase):
         advice = re.escape(ADVICE if mistake.code != 2 else "")
         if mistake.code == 1:
             expected = (
-                rf"ERROR stream {ORDERS}: {pattern}{advice}\nCRITICAL these streams failed, the "
-                rf"others are done: {ORDERS}"
+                rf"ERROR stream {ORDERS}: {pattern}{advice}\nCRITICAL 1 of \d streams failed: "
+                rf"{ORDERS}"
             )
         else:
             expected = f"{re.escape(mistake.before)}CRITICAL {pattern}{advice}"

@@ -45,7 +45,7 @@ class BackfillFailuresTest(WalTest):
         )
         self.assertEqual(result.stderr.count("ERROR "), 1)
         self.assertIn(
-            f"CRITICAL these streams failed, the others are done: {self.id_of('t')}\n",
+            f"CRITICAL 1 of 2 streams failed: {self.id_of('t')}\n",
             result.stderr,
         )
         self.assertEqual(self.lsn(self.state, "t"), before)

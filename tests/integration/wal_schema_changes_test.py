@@ -182,7 +182,7 @@ class BetweenRunsTest(SchemaChangesTest):
                     result.stderr,
                 )
                 self.assertIn(
-                    f"CRITICAL these streams failed, the others are done: {self.id_of('t')}\n",
+                    f"CRITICAL 1 of 2 streams failed: {self.id_of('t')}\n",
                     result.stderr,
                 )
                 self.assertEqual(self.bookmark(self.state, "t"), before)

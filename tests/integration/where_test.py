@@ -437,7 +437,7 @@ class MistakesTest(WhereTest):
                     [
                         f"ERROR {stream}: {error}: correct the SQL condition; run: tap-postgres "
                         "check",
-                        "CRITICAL these streams failed, the others are done: " f"{self.id_of('t')}",
+                        f"CRITICAL 1 of 2 streams failed: {self.id_of('t')}",
                     ],
                 )
                 self.assertEqual(result.records(), [{"id": 1}])

@@ -155,6 +155,13 @@ class PublicationTest(SlotTest):
             + f'; ALTER PUBLICATION "{self.publication}" ADD TABLE {self.table(table)}; COMMIT'
         )
 
+    def full_refresh(self, table, slot=None):
+        """What restarts the stream of a table whose changes are missing."""
+        return (
+            f"--full-refresh {self.id_of(table)}, because replication slot {slot or self.slot} "
+            "keeps WAL until then"
+        )
+
     def run_fix(self, remedy):
         """Runs the SQL of a remedy as a user does who has chosen `id` as the primary key."""
         self.sql("BEGIN" + remedy.partition("BEGIN")[2].replace("(...)", "(id)"))
@@ -391,8 +398,8 @@ class LaterTableTest(PublicationTest):
     def test_table_whose_changes_are_needed_is_refused(self):
         refusal = (
             f"publication {self.publication} does not publish {self.table('u')}: changes that its "
-            "streams need are missing; publish it, then run with --full-refresh "
-            f'{self.id_of("u")}: ALTER PUBLICATION "{self.publication}" ADD TABLE '
+            f"streams need are missing; publish it, then run with {self.full_refresh('u')}: "
+            f'ALTER PUBLICATION "{self.publication}" ADD TABLE '
             f"{self.table('u')}"
         )
         state = {"bookmarks": {**self.position("t"), **self.position("u")}}
@@ -486,7 +493,7 @@ class LaterTableTest(PublicationTest):
         refusal = (
             f"publication {self.publication} does not publish all inserts, updates and deletes of "
             f"{keyless}: changes that its streams need are missing; publish it, then run with "
-            f"--full-refresh {self.id_of('keyless')}: ALTER PUBLICATION "
+            f"{self.full_refresh('keyless')}: ALTER PUBLICATION "
             f'"{self.publication}" ADD TABLE {keyless}'
         )
         result = self.create(catalog, state=state, expect=4)
@@ -673,8 +680,7 @@ class FindingsTest(PublicationTest):
             self.of_stream("t", state, expect=4),
             [
                 ok,
-                f"error {found}; publish all rows, then run with --full-refresh {self.id_of('t')}: "
-                f"{fix}",
+                f"error {found}; publish all rows, then run with {self.full_refresh('t')}: {fix}",
             ],
         )
         self.sql(fix.removeprefix("BEGIN; ").removesuffix("; COMMIT"))
@@ -793,7 +799,7 @@ class FindingsTest(PublicationTest):
         )
         self.create(self.catalog("root"))
         result = self.create(self.catalog("root", "root_2"), expect=4)
-        self.assertIn(f", and run with --full-refresh {self.id_of('root_2')}: {fix}", result.stderr)
+        self.assertIn(f", and run with {self.full_refresh('root_2')}: {fix}", result.stderr)
         self.sql(fix)
         self.create(self.catalog("root", "root_2"))
 
@@ -1042,14 +1048,14 @@ class StreamErrorTest(PublicationTest):
         state = self.check_only_u_fails(
             state,
             f"publication {self.publication} does not publish {self.u}: changes that its streams "
-            f"need are missing; publish it, then run with --full-refresh {self.id_of('u')}: {fix}",
+            f"need are missing; publish it, then run with {self.full_refresh('u')}: {fix}",
         )
         self.assertEqual(
             self.findings(self.both, f"publication {self.publication}", state, expect=1),
             [
                 f"error publication {self.publication} does not publish {self.u}; changes that its "
-                f"streams need are missing; publish it, then run with --full-refresh "
-                f"{self.id_of('u')}: {fix}"
+                f"streams need are missing; publish it, then run with {self.full_refresh('u')}: "
+                f"{fix}"
             ],
         )
         self.sql(fix)
@@ -1093,8 +1099,7 @@ class StreamErrorTest(PublicationTest):
             result = self.sync(self.both, state, expect=1)
             self.assertIn(
                 f"ERROR stream {self.id_of('u')}: changes of {self.u} {text}: run with "
-                f"--full-refresh {self.id_of('u')}, because replication slot {slot} keeps WAL "
-                f"until then{ADVICE}\n",
+                f"{self.full_refresh('u', slot)}{ADVICE}\n",
                 result.stderr,
             )
             self.assertEqual(result.records("u"), [])
@@ -1102,8 +1107,7 @@ class StreamErrorTest(PublicationTest):
             text = "are missing, because they were not published during an earlier run"
         self.assertEqual(
             self.findings(self.both, f"stream {self.id_of('u')}", state, expect=1)[-1],
-            f"error changes of {self.u} {text}; run with --full-refresh {self.id_of('u')}, "
-            f"because replication slot {slot} keeps WAL until then",
+            f"error changes of {self.u} {text}; run with {self.full_refresh('u', slot)}",
         )
         state = self.sync(self.both, state, "--full-refresh", self.id_of("u")).last_state
         self.sql("INSERT INTO {s}.u SELECT max(id) + 1 FROM {s}.u")

@@ -186,7 +186,9 @@ TEST_CASE("an error names the streams whose changes are missing") {
   CHECK(
       to_text(found.front().problem) ==
       R"(publication p does not publish "s"."a", "s"."b": changes that its streams need are missing; publish )"
-      "it, then run with --full-refresh db-s-a --full-refresh db-s-b: ALTER PUBLICATION \"p\" ADD TABLE "
+      "it, then run with --full-refresh db-s-a --full-refresh db-s-b, because replication slot slot keeps "
+      "WAL "
+      "until then: ALTER PUBLICATION \"p\" ADD TABLE "
       R"("s"."a", "s"."b")");
 }
 
@@ -248,10 +250,11 @@ TEST_CASE("the streams of partitions fail with the stream of their root") {
   const auto found = sync::publication_problems(known);
   REQUIRE(found.size() == 1);
   CHECK(found.front().streams == Texts{"db-s-r", "db-s-r1"});
-  CHECK(
-      to_text(found.front().problem) ==
-      R"(publication p does not publish "s"."r": changes that its streams need are missing; publish it, )"
-      R"(then run with --full-refresh db-s-r --full-refresh db-s-r1: ALTER PUBLICATION "p" ADD TABLE "s"."r")");
+  CHECK(to_text(found.front().problem) ==
+        R"(publication p does not publish "s"."r": changes that its streams need are missing; publish it, )"
+        "then run with --full-refresh db-s-r --full-refresh db-s-r1, because replication slot slot keeps WAL "
+        "until "
+        R"(then: ALTER PUBLICATION "p" ADD TABLE "s"."r")");
 }
 
 TEST_CASE("an obstacle does not hide that changes are missing") {
@@ -262,7 +265,8 @@ TEST_CASE("an obstacle does not hide that changes are missing") {
   REQUIRE(found.size() == 1);
   CHECK(to_text(found.front().problem) ==
         R"(publication p does not publish "s"."a": publication p does not publish inserts, updates and )"
-        "deletes of tables that are added to it: publish them, then run with --full-refresh db-s-a: ALTER "
+        "deletes of tables that are added to it: publish them, then run with --full-refresh db-s-a, because "
+        "replication slot slot keeps WAL until then: ALTER "
         R"(PUBLICATION "p" SET (publish = 'insert, update, delete, truncate'))");
 }
 
@@ -282,10 +286,11 @@ TEST_CASE("a key column that is not published is an error of the stream") {
   t.published.front().has_column_list = true;
   const std::string lacks =
       R"(publication p does not publish key column id of "s"."t", so that records would have no key: )";
-  CHECK(problem(150018, true) ==
-        lacks +
-            R"(publish all columns, then run with --full-refresh db-s-t: BEGIN; ALTER PUBLICATION "p" DROP )"
-            R"(TABLE "s"."t"; ALTER PUBLICATION "p" ADD TABLE "s"."t"; COMMIT)");
+  CHECK(problem(150018, true) == lacks +
+                                     "publish all columns, then run with --full-refresh db-s-t, because "
+                                     "replication slot slot keeps WAL until "
+                                     R"(then: BEGIN; ALTER PUBLICATION "p" DROP )"
+                                     R"(TABLE "s"."t"; ALTER PUBLICATION "p" ADD TABLE "s"."t"; COMMIT)");
   t.generated = {"id"};
   CHECK(problem(180000, false) ==
         lacks +
@@ -296,10 +301,10 @@ TEST_CASE("a key column that is not published is an error of the stream") {
         lacks +
             "it is a generated column: set the stream's replication-method to FULL_TABLE, or set "
             "logical_decoding_plugin to wal2json, if the server has it");
-  CHECK(problem(180000, true) ==
-        lacks +
-            "publish it, then run with --full-refresh db-s-t: ALTER PUBLICATION \"p\" SET "
-            "(publish_generated_columns = stored)");
+  CHECK(problem(180000, true) == lacks +
+                                     "publish it, then run with --full-refresh db-s-t, because replication "
+                                     "slot slot keeps WAL until then: ALTER PUBLICATION \"p\" SET "
+                                     "(publish_generated_columns = stored)");
 }
 
 TEST_CASE("a root whose replica identity new partitions do not inherit is published without updates") {

@@ -36,8 +36,13 @@ bool may_be_full(const PublicationFacts& facts, const pg::PublishedTable& table)
   });
 }
 
+std::string full_refresh(const PublicationFacts& facts, const std::set<std::string>& streams) {
+  return fmt::format("--full-refresh {}, because replication slot {} keeps WAL until then",
+                     fmt::join(streams, " --full-refresh "), *facts.slot);
+}
+
 std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStream& stream) {
-  return facts.loses_changes(stream) ? fmt::format(", then run with --full-refresh {}", stream.id) : "";
+  return facts.loses_changes(stream) ? ", then run with " + full_refresh(facts, {stream.id}) : "";
 }
 
 std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
@@ -91,9 +96,8 @@ Problem changes_under_root(const PublicationFacts& facts, const std::string& pub
   return {
       fmt::format("publication {} sends changes of {} under the name of {}, so that stream {} receives none",
                   publication, quoted(stream.tables.front().name), quoted(root), stream.id),
-      fmt::format(
-          "deselect the stream, or publish partitions under their own names{}",
-          facts.loses_changes(stream) ? fmt::format(", and run with --full-refresh {}", stream.id) : ""),
+      fmt::format("deselect the stream, or publish partitions under their own names{}",
+                  facts.loses_changes(stream) ? ", and run with " + full_refresh(facts, {stream.id}) : ""),
       pg::set_option(publication, "publish_via_partition_root", "false")};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,11 @@ Problem changes_under_root(const PublicationFacts& facts, const std::string& pub
 /// that publish its updates publish all its columns.
 bool may_be_full(const PublicationFacts& facts, const pg::PublishedTable& table);
 
-/// `, then run with --full-refresh a` if the stream loses changes by what precedes it; else nothing.
+/// What restarts streams that lose changes: `--full-refresh a --full-refresh b, because replication slot s
+/// keeps WAL until then`. There must be a slot.
+std::string full_refresh(const PublicationFacts& facts, const std::set<std::string>& streams);
+
+/// `, then run with --full-refresh ...` if the stream loses changes by what precedes it; else nothing.
 std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStream& stream);
 
 /// SQL that publishes all rows and columns of a table that a publication has a row filter or a column list

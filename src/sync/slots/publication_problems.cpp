@@ -54,11 +54,6 @@ class Problems {
   static std::string subject_of(const PublishedStream& stream) { return "stream " + stream.id; }
   [[nodiscard]] std::string first_subject() const { return "publication " + facts_.names.front(); }
 
-  /// `; run with --full-refresh a --full-refresh b` for the streams that have lost changes; else nothing.
-  static std::string refresh(const std::set<std::string>& streams) {
-    return streams.empty() ? "" : fmt::format("--full-refresh {}", fmt::join(streams, " --full-refresh "));
-  }
-
   /// Returns false if the first publication is missing, so that nothing else can be said.
   bool find_missing() {
     const std::string& first = facts_.names.front();
@@ -118,8 +113,9 @@ class Problems {
           problem = {problem.found + ": " + obstacle.problem.found, obstacle.problem.needed,
                      obstacle.problem.fix};
           if (losing) {
-            problem.needed += fmt::format("{}then run with {}",
-                                          problem.needed.empty() ? "repair that, " : ", ", refresh(streams));
+            problem.needed +=
+                fmt::format("{}then run with {}", problem.needed.empty() ? "repair that, " : ", ",
+                            full_refresh(facts_, streams));
           }
         });
       }
@@ -130,8 +126,9 @@ class Problems {
       }
       add_unpublished(plan.units, [&](Problem& problem, const std::set<std::string>& streams) {
         if (losing) {
-          problem.needed = fmt::format(
-              "changes that its streams need are missing; publish it, then run with {}", refresh(streams));
+          problem.needed =
+              fmt::format("changes that its streams need are missing; publish it, then run with {}",
+                          full_refresh(facts_, streams));
           problem.fix = join_statements(plan.statements);
         } else {
           problem.fix = join_statements(plan.statements) + facts_.alternative();
@@ -178,10 +175,7 @@ class Problems {
           add(Severity::error, subject_of(*unit.stream),
               {fmt::format("publication {} publishes only the rows of {} with {}", as.publication,
                            quoted(as.table), as.row_filter),
-               facts_.loses_changes(*unit.stream)
-                   ? fmt::format("publish all rows, then run with --full-refresh {}", unit.stream->id)
-                   : "publish all rows",
-               republish(facts_, as, *table)},
+               "publish all rows" + refresh_if_losing(facts_, *unit.stream), republish(facts_, as, *table)},
               {unit.stream->id});
           return;
         }

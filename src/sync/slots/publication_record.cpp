@@ -110,9 +110,7 @@ std::optional<PublicationFinding> PublicationRecords::gap_of(const PublishedStre
   if (!facts_.loses_changes(stream) || stream.tables.empty() || stream.recorded.is_null()) {
     return std::nullopt;
   }
-  const std::string refresh =
-      fmt::format("run with --full-refresh {}, because replication slot {} keeps WAL until then", stream.id,
-                  *facts_.slot);
+  const std::string refresh = "run with " + full_refresh(facts_, {stream.id});
   const auto finding = [&](const std::string& found) {
     return PublicationFinding{
         PublicationFinding::Severity::error, "stream " + stream.id, Problem{found, refresh}, {stream.id}};

@@ -123,7 +123,7 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
 ExitCode run(const config::Config& config, const std::vector<singer::Stream>& catalog,
              const FullRefresh& refresh, singer::State state, const std::optional<std::string>& state_file,
              singer::Writer& writer, RunReport& report) {
-  const std::vector<StreamPlan> streams = plan(config, catalog, refresh, state);
+  std::vector<StreamPlan> streams = plan(config, catalog, refresh, state);
   if (streams.empty()) {
     log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
     return ExitCode::done;
@@ -153,6 +153,7 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
     throw;
   }
   write_new_gaps();
+  logs.add_row_filters(streams);
   std::vector<std::string> failed = logs.failed();
   const Progress progress("");
   try {

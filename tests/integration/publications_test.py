@@ -660,9 +660,11 @@ class FindingsTest(PublicationTest):
             self.catalog(*tables), f"publication {self.publication}", expect=expect, **extra
         )
 
-    def test_row_filter(self):
+    def test_different_row_filters(self):
         self.require_version(15, "row filters exist")
         self.publish("FOR TABLE t WHERE (id > 10)")
+        self.publish("FOR TABLE t WHERE (id > 20)", "other")
+        self.config["publication_name"] = f"{self.publication},other"
         fix = (
             f'BEGIN; ALTER PUBLICATION "{self.publication}" DROP TABLE {self.t}; '
             f'ALTER PUBLICATION "{self.publication}" ADD TABLE {self.t}; COMMIT'
@@ -1062,9 +1064,11 @@ class StreamErrorTest(PublicationTest):
         result = self.sync(self.both, state, "--full-refresh", self.id_of("u"))
         self.assertEqual(len(result.records("u")), 1)
 
-    def test_row_filter(self):
+    def test_different_row_filters(self):
         self.require_version(15, "row filters exist")
         self.publish("FOR TABLE t, u WHERE (id > 10)")
+        self.sql("CREATE PUBLICATION other FOR TABLE {s}.u WHERE (id > 20)")
+        self.config["publication_name"] = f"{self.publication},other"
         self.make_slot()
         state = self.sync(self.catalog("t")).last_state
         result = self.sync(self.both, state, expect=1)

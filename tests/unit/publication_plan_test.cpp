@@ -5,6 +5,7 @@
 #include "sync/slots/publication_advice.hpp"
 #include "sync/slots/publication_problems.hpp"
 #include "sync/slots/publication_record.hpp"
+#include "sync/slots/published_rows.hpp"
 
 using namespace tap;
 using pg::ServerVersion;
@@ -160,10 +161,13 @@ TEST_CASE("a row filter beside a publication of all rows has no effect") {
   PublicationFacts known = facts({stream({filtered})});
   known.names = {"p", "q"};
   known.existing = {publication("p"), publication("q")};
-  CHECK(sync::published_units(known).front().gap == sync::PublishedUnit::Gap::rows);
+  CHECK(sync::row_filter_of(known.streams.front(), known) == "(id > 1)");
+  CHECK(sync::published_units(known).front().gap == sync::PublishedUnit::Gap::none);
   known.streams = {stream({published(filtered, "q")})};
+  CHECK(sync::row_filter_of(known.streams.front(), known) == "");
   CHECK(sync::published_units(known).front().gap == sync::PublishedUnit::Gap::none);
   known.existing.back().deletes = false;
+  CHECK(sync::row_filter_of(known.streams.front(), known) == std::nullopt);
   CHECK(sync::published_units(known).front().gap == sync::PublishedUnit::Gap::rows);
 }
 
@@ -213,6 +217,27 @@ TEST_CASE("REPLICA IDENTITY FULL is not advised if another publication leaves ou
       advice(known) ==
       R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY DEFAULT; ALTER PUBLICATION "p" ADD TABLE "s"."log"; )"
       "COMMIT");
+}
+
+TEST_CASE("updates are published with the row filter of the inserts") {
+  pg::PublishedTable log = published(table("log", {}), "p_inserts");
+  log.published.front().row_filter = "(v > 1)";
+  PublicationFacts known = facts({stream({log})});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  const auto problem = [&] {
+    const auto found = sync::publication_problems(known);
+    REQUIRE(found.size() == 2);
+    CHECK(found.back().severity == Severity::note);  // about the row filter
+    return found.front().problem;
+  };
+  CHECK(problem().fix ==
+        R"(BEGIN; ALTER TABLE "s"."log" REPLICA IDENTITY FULL; ALTER PUBLICATION "p" ADD TABLE "s"."log" )"
+        "WHERE ((v > 1)); COMMIT");
+  known.refusing_full = {{"s", "log"}};
+  CHECK(problem().fix.empty());
+  CHECK(problem().needed ==
+        "give it a replica identity that has all columns of the row filter, and publish its updates with the "
+        "same filter, in one transaction");
 }
 
 TEST_CASE("updates are added to a publication that publishes them") {

@@ -9,12 +9,13 @@ namespace tap::pg {
 
 namespace {
 
-std::string list_of(const std::vector<Member>& tables) {
+std::string list_of(const std::vector<Member>& tables, bool with_filters = true) {
   std::string list;
   for (const Member& table : tables) {
     list += list.empty() ? "" : ", ";
     list += table.only ? "ONLY " : "";
     list += quote_qualified(table.name.schema, table.name.table);
+    list += with_filters && !table.row_filter.empty() ? fmt::format(" WHERE ({})", table.row_filter) : "";
   }
   return list;
 }
@@ -50,7 +51,8 @@ std::string add_tables(const std::string& publication, const std::vector<Member>
 }
 
 std::string drop_tables(const std::string& publication, const std::vector<Member>& tables) {
-  return fmt::format("ALTER PUBLICATION {} DROP TABLE {}", quote_identifier(publication), list_of(tables));
+  return fmt::format("ALTER PUBLICATION {} DROP TABLE {}", quote_identifier(publication),
+                     list_of(tables, false));
 }
 
 std::string set_actions(const std::string& publication, const std::vector<std::string>& actions,

@@ -29,7 +29,7 @@ std::string publish_only_inserts(const PublicationFacts& facts, const pg::Publis
       (target == nullptr && facts.refuses_new_publications())) {
     return "";
   }
-  const pg::Member member{table.name, table.has_children};
+  const pg::Member member{table.name, table.has_children, as.row_filter};
   const bool is_in_target =
       std::ranges::find(table.published, name, &pg::PublishedAs::publication) != table.published.end();
   const std::string drop = pg::drop_tables(as.publication, {member});

@@ -8,6 +8,8 @@
 
 #include <tap/pg/quote.hpp>
 
+#include "published_rows.hpp"
+
 namespace tap::sync {
 
 std::string quoted(const pg::TableName& table) {
@@ -47,7 +49,7 @@ std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStre
 
 std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
                       const pg::PublishedTable& table) {
-  const pg::Member member{as.table, table.has_children && as.table == table.name};
+  const pg::Member member{as.table, table.has_children && as.table == table.name, as.row_filter};
   std::vector<std::string> statements = {"BEGIN", pg::drop_tables(as.publication, {member}),
                                          pg::add_tables(as.publication, {member}), "COMMIT"};
   const pg::Publication* const publication = facts.find(as.publication);
@@ -76,6 +78,13 @@ void advise_updates(const PublicationFacts& facts, const PublishedUnit& unit,
            facts.refusing_full.contains(table->name);  // the server would still refuse UPDATE and DELETE
   });
   const bool needs_key = !root.has_primary_key && (root.is_partitioned || !may_be_full);
+  const std::string filter = row_filter_of(*unit.stream, facts).value_or("");
+  if (!filter.empty() && (needs_key || !may_be_full)) {  // the server would still refuse UPDATE and DELETE
+    problem.needed =
+        "give it a replica identity that has all columns of the row filter, and publish its updates with the "
+        "same filter, in one transaction";
+    return;
+  }
   std::vector<std::string> statements = {"BEGIN"};
   if (needs_key) {
     problem.needed = "give it a primary key";
@@ -86,7 +95,7 @@ void advise_updates(const PublicationFacts& facts, const PublishedUnit& unit,
     statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY {}", quoted(table->name), identity));
   }
   // It stays in the other one, see PublicationRecords.
-  statements.push_back(pg::add_tables(target->name, {{root.name, root.has_children}}));
+  statements.push_back(pg::add_tables(target->name, {{root.name, root.has_children, filter}}));
   statements.emplace_back("COMMIT");
   problem.fix = join_statements(statements);
 }

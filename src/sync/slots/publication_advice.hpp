@@ -26,8 +26,8 @@ std::string full_refresh(const PublicationFacts& facts, const std::set<std::stri
 /// `, then run with --full-refresh ...` if the stream loses changes by what precedes it; else nothing.
 std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStream& stream);
 
-/// SQL that publishes all rows and columns of a table that a publication has a row filter or a column list
-/// of.
+/// SQL that publishes all columns of a table that a publication has a column list of, with the row filter of
+/// `as`.
 std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
                       const pg::PublishedTable& table);
 

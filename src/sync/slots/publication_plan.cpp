@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "publication_advice.hpp"
+#include "published_rows.hpp"
 
 namespace tap::sync {
 
@@ -40,7 +41,9 @@ struct Actions {
   }
 };
 
-Gap gap_of(const pg::PublishedTable& table, bool needs_updates, const PublicationFacts& facts) {
+/// `is_filtered`: a copy can be filtered in the same way.
+Gap gap_of(const pg::PublishedTable& table, bool needs_updates, bool is_filtered,
+           const PublicationFacts& facts) {
   if (table.published.empty()) {
     return Gap::unpublished;
   }
@@ -54,9 +57,10 @@ Gap gap_of(const pg::PublishedTable& table, bool needs_updates, const Publicatio
       }
     }
   }
-  return !all.suffice(needs_updates)           ? Gap::actions
-         : !of_all_rows.suffice(needs_updates) ? Gap::rows
-                                               : Gap::none;
+  if (!all.suffice(needs_updates)) {
+    return Gap::actions;
+  }
+  return is_filtered || of_all_rows.suffice(needs_updates) ? Gap::none : Gap::rows;
 }
 
 /// Sets `needs_updates` and `gap`.
@@ -67,11 +71,12 @@ void assess(PublishedUnit& unit, const PublicationFacts& facts) {
   // Partitions that are created later inherit a primary key, but not REPLICA IDENTITY FULL or USING INDEX.
   unit.needs_updates =
       (!unit.root->is_partitioned || unit.root->has_primary_key) && std::ranges::all_of(unit.tables, may);
+  const bool is_filtered = !row_filter_of(*unit.stream, facts).value_or("").empty();
   for (const pg::PublishedTable* table : unit.tables) {
-    unit.gap = std::max(unit.gap, gap_of(*table, unit.needs_updates, facts));
+    unit.gap = std::max(unit.gap, gap_of(*table, unit.needs_updates, is_filtered, facts));
   }
   if (unit.tables.empty()) {
-    unit.gap = gap_of(*unit.root, unit.needs_updates, facts);
+    unit.gap = gap_of(*unit.root, unit.needs_updates, is_filtered, facts);
   }
 }
 

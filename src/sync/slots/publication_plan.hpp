@@ -66,7 +66,7 @@ struct PublishedUnit {
     none,
     unpublished,  ///< a table is in none of the publications
     actions,      ///< inserts, updates or deletes are not published
-    rows          ///< a row filter leaves rows out
+    rows          ///< a row filter leaves rows out, and row_filter_of() is nothing
   } gap = Gap::none;
 
   /// Of a plan: the IDs of all streams that need the unit.

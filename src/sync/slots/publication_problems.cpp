@@ -14,6 +14,7 @@
 #include "publication_advice.hpp"
 #include "publication_record.hpp"
 #include "published_columns.hpp"
+#include "published_rows.hpp"
 
 namespace tap::sync {
 
@@ -172,10 +173,13 @@ class Problems {
     for (const pg::PublishedTable* table : unit.tables) {
       for (const pg::PublishedAs& as : table->published) {
         if (!as.row_filter.empty()) {
+          pg::PublishedAs all_rows = as;
+          all_rows.row_filter.clear();
           add(Severity::error, subject_of(*unit.stream),
               {fmt::format("publication {} publishes only the rows of {} with {}", as.publication,
                            quoted(as.table), as.row_filter),
-               "publish all rows" + refresh_if_losing(facts_, *unit.stream), republish(facts_, as, *table)},
+               "publish all rows" + refresh_if_losing(facts_, *unit.stream),
+               republish(facts_, all_rows, *table)},
               {unit.stream->id});
           return;
         }
@@ -260,6 +264,11 @@ class Problems {
   }
 
   void check_stream(const PublishedStream& stream) {
+    const std::string filter = row_filter_of(stream, facts_).value_or("");
+    if (!filter.empty()) {
+      add(Severity::note, subject_of(stream),
+          {fmt::format("only rows with {} are synced, because its publications publish no others", filter)});
+    }
     for (const pg::PublishedTable& table : stream.tables) {
       if (table.is_partitioned || table.published.empty()) {
         continue;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <set>
+#include <string>
 
 #include <tap/base/json.hpp>
 #include <tap/sync/slots/publications.hpp>
@@ -28,7 +29,8 @@ class PublicationRecords {
 
   /// What to record now, before changes are read: by the OID of each table, a list of rows that publish all
   /// changes that the stream needs, or one list for each of "insert", "update" and "delete". A table without
-  /// a replica identity needs only "insert".
+  /// a replica identity needs only "insert". "where" is the row filter that the rows sent so far meet, if
+  /// any.
   [[nodiscard]] Json record_of(const PublishedStream& stream) const;
   /// An error of the stream if changes since its position may be missing, though its tables are published
   /// now.
@@ -38,8 +40,9 @@ class PublicationRecords {
   /// How many actions the stream needs of the table: only inserts, or all.
   [[nodiscard]] std::size_t count_actions(const pg::PublishedTable& table) const;
   /// How the table is published now, if not through a recorded row; null if all actions are as recorded.
-  [[nodiscard]] const pg::PublishedAs* newly_published(const pg::PublishedTable& table,
-                                                       const Json& recorded) const;
+  /// `filter`: see row_filter_of().
+  [[nodiscard]] const pg::PublishedAs* newly_published(const pg::PublishedTable& table, const Json& recorded,
+                                                       const std::string& filter) const;
 
   const PublicationFacts& facts_;
   std::set<const pg::PublishedTable*> with_updates_;  ///< updates of them are needed

@@ -20,6 +20,7 @@
 #include "publication_plan.hpp"
 #include "publication_problems.hpp"
 #include "publication_record.hpp"
+#include "published_rows.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
@@ -235,7 +236,7 @@ std::vector<PublicationFinding> report(const std::vector<PublicationFinding>& fi
 
 PublicationsToRead to_read(const PublicationFacts& facts, const std::vector<PublicationFinding>& findings) {
   return {publications_to_read(facts), report(findings), records_of(facts, findings),
-          tables_without_updates(findings)};
+          tables_without_updates(findings), row_filters_of(facts)};
 }
 
 }  // namespace
@@ -342,7 +343,8 @@ std::map<std::string, Json> record_publications(pg::Connection& connection, cons
     const bool fails = std::ranges::any_of(findings, [&](const PublicationFinding& finding) {
       return ends_run(finding) || std::ranges::find(finding.streams, stream.id) != finding.streams.end();
     });
-    Json record = fails ? record_of_gap() : known.record_of(stream);
+    const bool is_filtered = !row_filter_of(stream, facts).value_or("").empty();  // wal2json sends all rows
+    Json record = fails || is_filtered ? record_of_gap() : known.record_of(stream);
     record = record.empty() ? record_of_gap() : record;
     if (record != streams[i].recorded && !is_record_of_gap(record)) {
       uncertain.insert(stream.id);

@@ -159,6 +159,22 @@ void WalReplication::record(const Group& group) {
   }
 }
 
+void WalReplication::add_row_filters(std::vector<StreamPlan>& streams) const {
+  for (StreamPlan& stream : streams) {
+    const auto group = groups_.find(stream.database);
+    if (stream.method != singer::ReplicationMethod::log_based || group == groups_.end() ||
+        has_failed(stream)) {
+      continue;
+    }
+    const auto& filters = group->second.row_filters;
+    if (const auto filter = filters.find(stream.stream.id); filter != filters.end()) {
+      stream.where = {filter->second};
+      log::info("{}: only rows with {} are synced, because {} publish no others", stream.stream.id,
+                filter->second.sql, filter->second.place);
+    }
+  }
+}
+
 bool WalReplication::has_failed(const StreamPlan& stream) const {
   return std::ranges::find(failed_, stream.stream.id) != failed_.end();
 }
@@ -175,6 +191,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   std::optional<pg::Slot> created;
   group.errors.clear();
   group.records.clear();
+  group.row_filters.clear();
   group.source.records.clear();
   group.source.without_updates.clear();
   if ((existing ? existing->plugin : plugin_to_create(config_.log)) == kPgoutput) {
@@ -186,6 +203,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
       group.errors = std::move(found.stream_errors);
       group.records = std::move(found.records);
       group.source.without_updates = std::move(found.without_updates);
+      group.row_filters = std::move(found.row_filters);
       if (!existing && !group.errors.empty()) {
         created = create_wal2json_slot(connection, config_, database,
                                        Error(ExitCode::log_based_unprepared, group.errors.front().problem));
@@ -201,6 +219,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
     group.errors.clear();
     group.records.clear();
     group.source.without_updates.clear();
+    group.row_filters.clear();
   } else if (existing && existing->plugin == kWal2json && !choice.migration.empty()) {
     record_for_migration(connection, group);
   }

@@ -42,6 +42,10 @@ class WalReplication {
   [[nodiscard]] const std::vector<std::string>& failed() const { return failed_; }
   [[nodiscard]] bool has_failed(const StreamPlan& stream) const;
 
+  /// Limits the streams to the rows whose changes are published, after prepare(). `streams` are those given
+  /// to the constructor.
+  void add_row_filters(std::vector<StreamPlan>& streams) const;
+
   /// True if prepare(), even if it threw, found changes to be missing that no earlier run found to be, and
   /// changed the state: it must be written, or the next run does not notice if they are published again.
   [[nodiscard]] bool has_new_gaps() const { return has_new_gaps_; }
@@ -66,11 +70,12 @@ class WalReplication {
   /// The streams of one database.
   struct Group {
     std::vector<const StreamPlan*> streams;
-    std::vector<PublicationFinding> errors;  ///< of streams that fail
-    std::map<std::string, Json> records;     ///< for the bookmarks, see PublicationsToRead
-    std::vector<const StreamPlan*> to_read;  ///< those with a complete initial snapshot
-    std::size_t to_copy = 0;                 ///< how many are to be copied in this run
-    SharedSnapshot snapshot;                 ///< for these
+    std::vector<PublicationFinding> errors;        ///< of streams that fail
+    std::map<std::string, Json> records;           ///< for the bookmarks, see PublicationsToRead
+    std::map<std::string, Condition> row_filters;  ///< see PublicationsToRead
+    std::vector<const StreamPlan*> to_read;        ///< those with a complete initial snapshot
+    std::size_t to_copy = 0;                       ///< how many are to be copied in this run
+    SharedSnapshot snapshot;                       ///< for these
     WalSource source;
     /// A copy must contain all transactions that end before it: the slot does not send them any more, or not
     /// the changes made before their table was published.

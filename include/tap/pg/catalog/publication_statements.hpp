@@ -14,7 +14,8 @@ namespace tap::pg {
 /// A table as a member of a publication.
 struct Member {
   TableName name;
-  bool only = false;  ///< without its child tables; for a partitioned table it has no effect
+  bool only = false;         ///< without its child tables; for a partitioned table it has no effect
+  std::string row_filter{};  ///< an SQL condition; empty: all rows
 
   bool operator==(const Member&) const = default;
 };

@@ -14,6 +14,7 @@
 #include <tap/pg/connection.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
+#include <tap/sync/row_filter.hpp>
 
 namespace tap::sync {
 
@@ -66,6 +67,8 @@ struct PublicationsToRead {
   std::vector<PublicationFinding> stream_errors;  ///< why some streams cannot be read
   std::map<std::string, Json> records;            ///< by stream, see publication_record.hpp
   std::set<pg::TableName> without_updates;        ///< see tables_without_updates()
+  /// By stream: which of its rows the changes are about, if not all. Copies must not contain others.
+  std::map<std::string, Condition> row_filters;
 };
 /// The tables of which a finding says that updates and deletes are not published, with the remedy.
 std::set<pg::TableName> tables_without_updates(const std::vector<PublicationFinding>& findings);

@@ -92,11 +92,12 @@ FetchedRows ServerLookup::read_rows(const RowsByKey& rows) {
     columns +=
         fmt::format(", CASE WHEN {} THEN NULL ELSE {} END", is_too_large, pg::quote_identifier(column));
   }
+  const std::string filter = rows.where.empty() ? "" : " AND " + rows.where;
   std::string query;
   for (std::size_t i = 0; i < rows.keys.size(); ++i) {
-    query += fmt::format("{}(SELECT {} AS key_number, {} AS is_too_large{} FROM {} WHERE {} LIMIT 1)",
+    query += fmt::format("{}(SELECT {} AS key_number, {} AS is_too_large{} FROM {} WHERE {}{} LIMIT 1)",
                          i == 0 ? "" : " UNION ALL ", i + 1, is_too_large, columns, table,
-                         key_condition(rows.relation, *rows.keys[i]));
+                         key_condition(rows.relation, *rows.keys[i]), filter);
   }
   return {connection_.read_table(query), rows.keys.size()};
 }

@@ -27,6 +27,7 @@ struct RowsByKey {
   std::vector<std::string_view> columns;  ///< to read
   std::vector<const RowKey*> keys;        ///< none of them empty
   std::size_t max_bytes;                  ///< a row with larger values comes without them
+  std::string where{};                    ///< SQL: rows that do not meet it count as gone; empty: none
 };
 
 /// The rows that were found, in any order. Values are the text of the types' output functions.

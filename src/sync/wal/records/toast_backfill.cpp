@@ -78,7 +78,7 @@ bool ToastBackfill::leave_out_dropped(TableLookup& lookup, const std::vector<Pen
 void ToastBackfill::read(TableLookup& lookup, const std::vector<PendingRow*>& rows, std::size_t max_bytes) {
   WalStream& stream = *rows.front()->row.stream;
   const std::vector<ChangeColumn*>& columns = rows.front()->row.columns;
-  RowsByKey wanted{stream.table_name(), stream.relation, {}, {}, max_bytes};
+  RowsByKey wanted{stream.table_name(), stream.relation, {}, {}, max_bytes, to_sql(stream.plan.where)};
   for (const ChangeColumn* const column : columns) {
     wanted.columns.push_back(column->name);
   }

@@ -5,6 +5,7 @@
 
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
+#include <tap/pg/catalog/publication_statements.hpp>
 #include <tap/sync/plan.hpp>
 
 #include "bookmark.hpp"
@@ -51,13 +52,36 @@ void require_replication_key(const singer::Stream& stream) {
   }
 }
 
+/// SQL that publishes only the rows that the stream is meant to have.
+std::string publish_filtered(const config::Config& config, const StreamPlan& planned) {
+  const std::string& publication = config.log.publications.front();
+  pg::Member member{{planned.stream.schema_name, planned.stream.table}};
+  for (const Condition& condition : planned.where) {
+    const bool fits_in_line = condition.sql.find_first_of("\r\n\t") == std::string::npos &&
+                              condition.sql.find("--") == std::string::npos;  // may be a comment
+    const std::string sql = fits_in_line ? condition.sql : "...";
+    member.row_filter += (member.row_filter.empty() ? "" : " AND ") +
+                         (planned.where.size() == 1 ? sql : fmt::format("({})", sql));
+  }
+  return fmt::format("BEGIN; {}; {}; COMMIT", pg::drop_tables(publication, {member}),
+                     pg::add_tables(publication, {member}));
+}
+
 /// Throws the Error of a row filter on a stream that is read from WAL.
-[[noreturn]] void refuse_filter_of_changes(const StreamPlan& planned) {
-  throw Error(ExitCode::usage,
-              Problem{fmt::format("stream {} is LOG_BASED, and changes in WAL cannot be filtered by a row "
-                                  "filter ({})",
-                                  planned.stream.id, planned.where.front().place),
-                      "remove the row filter, or use FULL_TABLE or INCREMENTAL"});
+[[noreturn]] void refuse_filter_of_changes(const config::Config& config, const StreamPlan& planned) {
+  Problem problem{fmt::format("stream {} is LOG_BASED, and changes in WAL cannot be filtered by a row "
+                              "filter ({})",
+                              planned.stream.id, planned.where.front().place),
+                  "remove the row filter, or use FULL_TABLE or INCREMENTAL"};
+  if (config.log.plugin != config::LogSettings::Plugin::wal2json) {
+    problem.needed += fmt::format(
+        ". From PostgreSQL 15 on, pgoutput can filter the rows if the replica identity of the table has all "
+        "columns of the condition, or else the server refuses UPDATE and DELETE: remove the row filter, run "
+        "this SQL (without DROP TABLE if the table is not published), then run with --full-refresh {}",
+        planned.stream.id);
+    problem.fix = publish_filtered(config, planned);
+  }
+  throw Error(ExitCode::usage, problem);
 }
 
 /// Renames a bookmark with another form of the stream's id. Taps that sync one database write ids without the
@@ -185,7 +209,7 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
   std::sort(planned.columns.begin(), planned.columns.end());
   planned.where = row_filter(config, stream);
   if (planned.method == ReplicationMethod::log_based && !planned.where.empty()) {
-    refuse_filter_of_changes(planned);
+    refuse_filter_of_changes(config, planned);
   }
   return planned;
 }

@@ -1,6 +1,7 @@
 """Row filters of publications: copies and changes are about the same rows."""
 
 import contextlib
+import re
 import unittest
 
 from support import compare, tap
@@ -147,7 +148,7 @@ class SyncTest(RowFilterTest):
     def test_toast_of_rows_that_meet_the_filter_later(self):
         """pgoutput sends their UPDATE as an INSERT that lacks unchanged TOAST columns."""
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY, big text)")
-        self.sql(f"ALTER TABLE {{s}}.t ALTER big SET STORAGE EXTERNAL")
+        self.sql("ALTER TABLE {s}.t ALTER big SET STORAGE EXTERNAL")
         self.sql(f"INSERT INTO {{s}}.t VALUES (1, {BIG}), (2, {BIG})")
         self.publish("t WHERE (id > 2)")
         self.initial_snapshot()
@@ -351,6 +352,53 @@ class ChangedTest(RowFilterTest):
             result = self.sync(self.selected, self.state, expect=None)
             self.state = result.state_texts[-1] if result.state_texts else self.state
         self.assertIn(f"ERROR stream {self.id_of('t')}: changes of ", result.stderr)
+
+
+class AdviceTest(RowFilterTest):
+    """A LOG_BASED stream with `where`."""
+
+    def refusal(self, condition, **extra):
+        """The SQL in the error, and the whole error."""
+        where = {"where": {f"{self.schema}.t": condition}}
+        catalog = self.catalog("t", method="LOG_BASED")
+        result = self.sync(catalog, self.state, expect=2, **where, **extra)
+        found = re.search("BEGIN; .*; COMMIT", result.stderr, re.DOTALL)
+        return found and found[0], result.stderr
+
+    def test_followed(self):
+        self.sql(NUMBERS)
+        self.publish("t")
+        self.initial_snapshot()
+        fix, error = self.refusal(["id > 2", "id < 6 OR t.id = 8"])
+        table = f'"{self.schema}"."t"'
+        self.assertEqual(
+            error,
+            f"CRITICAL stream {self.id_of('t')} is LOG_BASED, and changes in WAL cannot be "
+            f'filtered by a row filter (config.json: "where" of "{self.schema}.t"): remove the '
+            "row filter, or use FULL_TABLE or INCREMENTAL. From PostgreSQL 15 on, pgoutput can "
+            "filter the rows if the replica identity of the table has all columns of the "
+            "condition, or else the server refuses UPDATE and DELETE: remove the row filter, run "
+            "this SQL (without DROP TABLE if the table is not published), then run with "
+            f'--full-refresh {self.id_of("t")}: BEGIN; ALTER PUBLICATION "{self.schema}" DROP '
+            f'TABLE {table}; ALTER PUBLICATION "{self.schema}" ADD TABLE {table} WHERE ((id > 2) '
+            "AND (id < 6 OR t.id = 8)); COMMIT; run: tap-postgres check\n",
+        )
+        self.sql(fix)
+        self.assertEqual(warnings(self.follow("--full-refresh", self.id_of("t"))), [])
+        self.sql("UPDATE {s}.t SET id = id + 4 WHERE id > 2")
+        self.check_rows("id > 2 AND (id < 6 OR id = 8)")
+
+    def test_comment(self):
+        """An error has one line."""
+        self.sql(NUMBERS)
+        for condition in ("id > 2 -- most", "id > 2\nAND id < 5"):
+            self.assertIn('."t" WHERE (...); COMMIT', self.refusal(condition)[0])
+
+    def test_wal2json(self):
+        self.sql(NUMBERS)
+        fix, error = self.refusal("id > 2", logical_decoding_plugin="wal2json")
+        self.assertIsNone(fix)
+        self.assertIn("or use FULL_TABLE or INCREMENTAL; run: tap-postgres check\n", error)
 
 
 if __name__ == "__main__":

@@ -476,11 +476,10 @@ class MistakesTest(WhereTest):
             f'row filter (config.json: "where" of "{self.schema}.t")%s remove the row filter, or '
             "use FULL_TABLE or INCREMENTAL"
         )
-        result = self.sync(catalog, expect=2, **self.where("id > 5"))
+        config = {**self.where("id > 5"), "logical_decoding_plugin": "wal2json"}
+        result = self.sync(catalog, expect=2, **config)
         self.assertEqual(result.stderr, f"CRITICAL {error % ':'}; run: tap-postgres check\n")
-        checked = tap.run(
-            {**self.config, **self.where("id > 5")}, "check", catalog=catalog, expect=2
-        )
+        checked = tap.run({**self.config, **config}, "check", catalog=catalog, expect=2)
         self.assertIn(f"error   stream {self.id_of('t')}: {error % ';'}\n", checked.stdout.decode())
 
     def test_findings(self):

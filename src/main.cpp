@@ -75,14 +75,9 @@ ExitCode split(const cli::Options& options) {
 ExitCode sync_streams(const cli::Options& options, sync::RunReport& report) {
   const config::Config config = config::load(options.configs);
   singer::State state = options.state ? singer::load_state(*options.state) : singer::State();
-  std::vector<singer::Stream> catalog =
-      options.catalog ? singer::load_catalog(*options.catalog) : std::vector<singer::Stream>();
-  for (const sync::UnusedRowFilter& filter : sync::unused_row_filters(config, catalog)) {
-    if (filter.is_error) {
-      throw Error(ExitCode::usage, filter.problem);
-    }
-    log::warn("{}", to_text(filter.problem));
-  }
+  singer::Catalog loaded = options.catalog ? singer::load_catalog(*options.catalog) : singer::Catalog();
+  sync::refuse_mistaken_row_filters(config, loaded);
+  std::vector<singer::Stream> catalog = std::move(loaded.streams);
   sync::FullRefresh refresh = options.refresh;
   singer::Writer writer(STDOUT_FILENO);
   if (options.part) {

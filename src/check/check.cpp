@@ -66,8 +66,8 @@ class Checker {
       return;
     }
     report_.attempt("catalog", [&] {
-      const std::vector<singer::Stream> catalog = singer::load_catalog(*request_.catalog);
-      plan(catalog);
+      const singer::Catalog catalog = singer::load_catalog(*request_.catalog);
+      plan(catalog.streams);
       for (const sync::UnusedRowFilter& filter : sync::unused_row_filters(config_, catalog)) {
         if (filter.is_error) {
           report_.error("catalog", filter.problem, ExitCode::usage);

@@ -230,8 +230,9 @@ std::vector<Stream> read_catalog(const Json& document, const std::string& source
   return streams;
 }
 
-std::vector<Stream> load_catalog(const std::string& path) {
-  return read_catalog(parse_json(read_file(path, kMaxCatalogSize), path), path);
+Catalog load_catalog(const std::string& path) {
+  const Json document = parse_json(read_file(path, kMaxCatalogSize), path);
+  return {read_catalog(document, path), document.contains(kPartKey)};
 }
 
 Json load_catalog_document(const std::string& path) {

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cctype>
 #include <iterator>
+#include <optional>
 #include <string_view>
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/pg/session_settings.hpp>
 #include <tap/sync/plan.hpp>
@@ -56,12 +58,12 @@ bool is_like(const std::string& name, const singer::Stream& stream) {
          (near && (lower == *near || without_digits(lower) != without_digits(*near)));
 }
 
-UnusedRowFilter unused(const config::Config& config, const config::RowFilter& filter,
-                       const std::vector<singer::Stream>& catalog) {
+std::optional<UnusedRowFilter> unused(const config::Config& config, const config::RowFilter& filter,
+                                      const singer::Catalog& catalog) {
   if (filter.stream.find('*') != std::string::npos) {
-    return {{fmt::format("{} has a wildcard, which row filters do not support", filter.place),
-             "give each table its own, as schema.table"},
-            true};
+    return UnusedRowFilter{{fmt::format("{} has a wildcard, which row filters do not support", filter.place),
+                            "give each table its own, as schema.table"},
+                           true};
   }
   const auto has_filter = [&](const singer::Stream& stream) {
     return stream.where || std::ranges::any_of(config.where, [&](const config::RowFilter& other) {
@@ -69,16 +71,27 @@ UnusedRowFilter unused(const config::Config& config, const config::RowFilter& fi
            });
   };
   const std::string found = fmt::format("{} names no stream of the catalog", filter.place);
-  const auto meant = std::ranges::find_if(catalog, [&](const singer::Stream& stream) {
+  const auto meant = std::ranges::find_if(catalog.streams, [&](const singer::Stream& stream) {
     return stream.selected && !has_filter(stream) && is_like(filter.stream, stream);
   });
-  if (meant == catalog.end()) {
-    return {{found, "give it as schema.table, or as the stream's tap_stream_id"}, false};
+  if (meant == catalog.streams.end()) {
+    return catalog.is_part
+               ? std::nullopt
+               : std::optional(UnusedRowFilter{
+                     {found, "give it as schema.table, or as the stream's tap_stream_id"}, false});
   }
   const std::string name = names_of(*meant).front();
-  return {{fmt::format("{}, but is like {}, all rows of which would be sent", found, name),
-           fmt::format(R"(write "{0}", or add "{0}": [] to "where" if another table is meant)", name)},
-          true};
+  if (catalog.is_part) {
+    return UnusedRowFilter{{fmt::format("{} names no stream of this part of the catalog, but is like {}, all "
+                                        "rows of which are sent",
+                                        filter.place, name),
+                            "correct it, unless another part has a stream of this name"},
+                           false};
+  }
+  return UnusedRowFilter{
+      {fmt::format("{}, but is like {}, all rows of which would be sent", found, name),
+       fmt::format(R"(write "{0}", or add "{0}": [] to "where" if another table is meant)", name)},
+      true};
 }
 
 std::string in_parentheses(const std::string& condition) {
@@ -122,14 +135,25 @@ std::vector<Condition> row_filter(const config::Config& config, const singer::St
 }
 
 std::vector<UnusedRowFilter> unused_row_filters(const config::Config& config,
-                                                const std::vector<singer::Stream>& catalog) {
+                                                const singer::Catalog& catalog) {
   std::vector<UnusedRowFilter> filters;
   for (const config::RowFilter& filter : config.where) {
-    if (std::ranges::none_of(catalog, [&](const auto& stream) { return is_named(stream, filter.stream); })) {
-      filters.push_back(unused(config, filter, catalog));
+    const bool is_used = std::ranges::any_of(
+        catalog.streams, [&](const auto& stream) { return is_named(stream, filter.stream); });
+    if (const auto found = is_used ? std::nullopt : unused(config, filter, catalog)) {
+      filters.push_back(*found);
     }
   }
   return filters;
+}
+
+void refuse_mistaken_row_filters(const config::Config& config, const singer::Catalog& catalog) {
+  for (const UnusedRowFilter& filter : unused_row_filters(config, catalog)) {
+    if (filter.is_error) {
+      throw Error(ExitCode::usage, filter.problem);
+    }
+    log::warn("{}", to_text(filter.problem));
+  }
 }
 
 std::string to_sql(const std::vector<Condition>& conditions) {

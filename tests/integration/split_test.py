@@ -205,6 +205,40 @@ class SplitTest(SchemaTest):
         synced = {f"{self.database}-{self.schema}-{m['stream']}" for m in again.of_type("RECORD")}
         self.assertEqual(synced, set(ids(parts[2])))
 
+    def test_row_filters_of_streams_in_other_parts(self):
+        """A part does not know whether a name is mistaken."""
+        self.sql(
+            "CREATE TABLE {s}.item AS SELECT generate_series(1, 9) AS id;"
+            "CREATE TABLE {s}.items AS SELECT generate_series(1, 9) AS id; ANALYZE"
+        )
+        catalog = self.catalog("item", "items")
+        where = {"where": {f"{self.schema}.items": "id > 5", f"{self.schema}.other": []}}
+        config = {**self.config, **where}
+        parts = split(catalog, 2)
+        runs = [(part, []) for part in parts.values()]
+        runs += [(catalog, ["--part", f"{number}/2"]) for number in (1, 2)]
+        for part, arguments in runs:
+            result = self.sync(part, None, *arguments, **where)
+            [name] = {message["stream"] for message in result.of_type("RECORD")}
+            self.assertEqual(len(result.records()), {"item": 9, "items": 4}[name])
+            is_in_doubt = name == "item" and not arguments
+            self.assertEqual(
+                f'WARNING config.json: "where" of "{self.schema}.items" names no stream of this '
+                f"part of the catalog, but is like {self.schema}.item, all rows of which are sent: "
+                "correct it, unless another part has a stream of this name\n" in result.stderr,
+                is_in_doubt,
+            )
+            if not arguments:
+                self.assertEqual(result.stderr.count("WARNING"), int(is_in_doubt))
+                tap.run(config, "check", catalog=part)
+        # The whole catalog is known here.
+        config["where"] = {f"{self.schema}.itms": "id > 5", f"{self.schema}.item": []}
+        files = {"catalog.json": catalog, "config.json": config}
+        command = "split --catalog catalog.json --parts 2 --out parts --config config.json"
+        [_, error, made] = run_command(*command.split(), files=files, expect=2)
+        self.assertEqual(made, {})
+        self.assertIn(f"is like {self.schema}.items, all rows of which would be sent", error)
+
 
 class MergeTest(unittest.TestCase):
     def test_files(self):

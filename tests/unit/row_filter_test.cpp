@@ -44,13 +44,13 @@ TEST_CASE("a row filter names a stream by its table or its id") {
     const config::Config config = filtered(name, {"id > 5", "id < 9"});
     const std::string place = std::string("c: \"where\" of \"") + name + "\"";
     CHECK(sync::row_filter(config, orders()) == std::vector<Condition>{{"id > 5", place}, {"id < 9", place}});
-    CHECK(sync::unused_row_filters(config, {orders()}).empty());
+    CHECK(sync::unused_row_filters(config, {{orders()}}).empty());
   }
   for (const char* name : {"sales.orders", "public.orders2", "public.customers", "shop", ""}) {
     CAPTURE(name);
     const config::Config config = filtered(name, {"id > 5"});
     CHECK(sync::row_filter(config, orders()).empty());
-    const auto unused = sync::unused_row_filters(config, {orders()});
+    const auto unused = sync::unused_row_filters(config, {{orders()}});
     REQUIRE(unused.size() == 1);
     CHECK_FALSE(unused[0].is_error);
     CHECK(to_text(unused[0].problem) ==
@@ -64,7 +64,7 @@ TEST_CASE("a row filter whose name is like that of a stream without one is an er
                            "pubic.orders", "shop-public-Orders"}) {
     CAPTURE(name);
     config::Config config = filtered(name, {"id > 5"});
-    const auto unused = sync::unused_row_filters(config, {orders()});
+    const auto unused = sync::unused_row_filters(config, {{orders()}});
     REQUIRE(unused.size() == 1);
     CHECK(unused[0].is_error);
     CHECK(
@@ -74,22 +74,30 @@ TEST_CASE("a row filter whose name is like that of a stream without one is an er
             "write \"public.orders\", or add \"public.orders\": [] to \"where\" if another table is meant");
     auto stream = orders();
     stream.selected = false;
-    CHECK_FALSE(sync::unused_row_filters(config, {stream})[0].is_error);
+    CHECK_FALSE(sync::unused_row_filters(config, {{stream}})[0].is_error);
     stream = orders();
     stream.where = {"true"};
-    CHECK_FALSE(sync::unused_row_filters(config, {stream})[0].is_error);
+    CHECK_FALSE(sync::unused_row_filters(config, {{stream}})[0].is_error);
     config.where.push_back({"public.orders", {}, "c"});
-    CHECK_FALSE(sync::unused_row_filters(config, {orders()})[0].is_error);
+    CHECK_FALSE(sync::unused_row_filters(config, {{orders()}})[0].is_error);
   }
   auto stream = orders();
   stream.table = "t";
-  CHECK(sync::unused_row_filters(filtered("public.T", {"true"}), {stream})[0].is_error);
-  CHECK_FALSE(sync::unused_row_filters(filtered("public.u", {"true"}), {stream})[0].is_error);
+  CHECK(sync::unused_row_filters(filtered("public.T", {"true"}), {{stream}})[0].is_error);
+  CHECK_FALSE(sync::unused_row_filters(filtered("public.u", {"true"}), {{stream}})[0].is_error);
+}
+
+TEST_CASE("a row filter may be that of a stream in another part of the catalog") {
+  const auto unused = sync::unused_row_filters(filtered("public.order", {"true"}), {{orders()}, true});
+  REQUIRE(unused.size() == 1);
+  CHECK_FALSE(unused[0].is_error);
+  CHECK(sync::unused_row_filters(filtered("public.items", {"true"}), {{orders()}, true}).empty());
+  CHECK(sync::unused_row_filters(filtered("public.*", {"true"}), {{orders()}, true})[0].is_error);
 }
 
 TEST_CASE("a row filter for a pattern is an error") {
   for (const char* name : {"*", "public-*", "sales.*"}) {
-    const auto unused = sync::unused_row_filters(filtered(name, {"true"}), {orders()});
+    const auto unused = sync::unused_row_filters(filtered(name, {"true"}), {{orders()}});
     REQUIRE(unused.size() == 1);
     CHECK(unused[0].is_error);
   }

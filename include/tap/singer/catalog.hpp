@@ -52,8 +52,15 @@ std::optional<std::vector<std::string>> read_conditions(const Json& value);
 /// `unsupported`, else unless `selected` is false. Throws Error (ExitCode::usage) that names `source` and the
 /// place.
 std::vector<Stream> read_catalog(const Json& document, const std::string& source);
+/// The key of a catalog document that holds only a part of the streams, see tap-postgres split.
+inline constexpr const char* kPartKey = "part";
+
+struct Catalog {
+  std::vector<Stream> streams;
+  bool is_part = false;  ///< other catalogs may have other streams
+};
 /// Reads the catalog file at `path`. Throws Error (ExitCode::usage).
-std::vector<Stream> load_catalog(const std::string& path);
+Catalog load_catalog(const std::string& path);
 /// Reads the catalog file at `path` and validates it as read_catalog() does, but returns the whole document.
 /// Throws Error (ExitCode::usage).
 Json load_catalog_document(const std::string& path);

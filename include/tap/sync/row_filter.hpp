@@ -30,10 +30,12 @@ struct UnusedRowFilter {
   bool is_error;  ///< a mistake that would send all rows of a table; else it may be of another catalog
 };
 
-/// `catalog` is the whole one. It is an error if the name has a `*`, or if it is like that of a selected
-/// stream that no row filter names: equal but for case or a missing schema, or misspelled.
-std::vector<UnusedRowFilter> unused_row_filters(const config::Config& config,
-                                                const std::vector<singer::Stream>& catalog);
+/// It is an error if the name has a `*`, or if it is like that of a selected stream that no row filter names:
+/// equal but for case or a missing schema, or misspelled. In a part of a catalog the latter is no error, and
+/// other names are not returned: they may be those of streams in other parts.
+std::vector<UnusedRowFilter> unused_row_filters(const config::Config& config, const singer::Catalog& catalog);
+/// Throws Error (ExitCode::usage) for the first one that is an error, and logs warnings of the others.
+void refuse_mistaken_row_filters(const config::Config& config, const singer::Catalog& catalog);
 
 /// The conditions joined by AND; empty if there are none. Each is in parentheses with a line break at its
 /// end, so that an OR or a comment in it does not change the rest of a statement.

@@ -13,6 +13,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/sync/parts/part.hpp>
+#include <tap/sync/row_filter.hpp>
 
 #include "sync/progress.hpp"
 #include "units.hpp"
@@ -99,7 +100,11 @@ FullRefresh refresh_of_part(const FullRefresh& refresh, const std::vector<singer
 void split_catalog(const std::string& catalog, const config::Config* config, std::size_t parts,
                    const std::string& folder) {
   Json document = singer::load_catalog_document(catalog);
-  const std::vector<singer::Stream> streams = singer::read_catalog(document, catalog);
+  const singer::Catalog whole{singer::read_catalog(document, catalog), document.contains(singer::kPartKey)};
+  const std::vector<singer::Stream>& streams = whole.streams;
+  if (config != nullptr) {
+    refuse_mistaken_row_filters(*config, whole);
+  }
   make_folder(folder);
   refuse_more_parts(folder, parts);
   StreamFacts facts;
@@ -125,6 +130,7 @@ void split_catalog(const std::string& catalog, const config::Config* config, std
     }
     const std::size_t count = chosen.size();
     document["streams"] = std::move(chosen);
+    document[singer::kPartKey] = fmt::format("{}/{}", part + 1, parts);
     write_file(path_of_part(folder, part + 1), to_text(document, 2) + "\n");
     log::info("{}: {} streams, about {}", path_of_part(folder, part + 1), count,
               readable_size(static_cast<std::uint64_t>(bytes)));

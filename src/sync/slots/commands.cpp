@@ -77,7 +77,7 @@ pg::Slot existing_slot(pg::Connection& connection, config::Config config,
 /// The log-based streams of the config's database in the catalog.
 std::vector<StreamPlan> log_based_streams(const config::Config& config, const std::string& catalog,
                                           singer::State& state) {
-  std::vector<StreamPlan> streams = plan(config, singer::load_catalog(catalog), {}, state);
+  std::vector<StreamPlan> streams = plan(config, singer::load_catalog(catalog).streams, {}, state);
   std::erase_if(streams, [&](const StreamPlan& stream) {
     return stream.method != singer::ReplicationMethod::log_based ||
            stream.database != config.server.database();

@@ -101,9 +101,15 @@ class StreamCheck {
           ExitCode::run_failed);
     }
     if (table_.hides_rows) {
-      report_.warning(subject_,
-                      {fmt::format("row-level security of {} hides rows from {}", name_, table_.role),
-                       "unless this is intended", fmt::format("ALTER ROLE {} BYPASSRLS", table_.role)});
+      // Bookmarks may be past the hidden rows.
+      const std::string refresh =
+          plan_.method == ReplicationMethod::full_table
+              ? ""
+              : fmt::format(", run this SQL, then run with --full-refresh {} to send them", plan_.stream.id);
+      report_.warning(
+          subject_,
+          {fmt::format("row-level security of {} hides rows from {}", name_, table_.role),
+           "unless this is intended" + refresh, fmt::format("ALTER ROLE {} BYPASSRLS", table_.role)});
     }
     return table_.may_use_schema && denied.empty();
   }

@@ -257,6 +257,16 @@ class PrivilegesTest(CheckTest):
             'this is intended: ALTER ROLE "checker" BYPASSRLS',
         )
 
+    def test_row_level_security_of_an_incremental_stream(self):
+        self.sql("ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY; ALTER ROLE checker NOBYPASSRLS")
+        self.check_fix(
+            "t",
+            self.catalog("t", method="INCREMENTAL", key="k"),
+            'warning row-level security of "{s}"."t" hides rows from "checker"; unless this is '
+            f"intended, run this SQL, then run with --full-refresh {self.id_of('t')} to send them: "
+            'ALTER ROLE "checker" BYPASSRLS',
+        )
+
     def test_tables_hidden_from_discovery(self):
         self.sql("".join(f"CREATE TABLE {{s}}.h{i} ();" for i in range(6)))
         [found] = about(self.run_check(), "database check_me")

@@ -156,6 +156,20 @@ class CopyTest(ParallelTest):
         self.assertNotIn(7000, self.ids(result))
         self.assertEqual(len(result.records("u")), ROWS)
 
+    def test_row_level_security(self):
+        self.sql(
+            BIG + "ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY;"
+            "CREATE POLICY even ON {s}.t USING (id % 2 = 0);"
+            "CREATE ROLE guarded LOGIN; GRANT USAGE ON SCHEMA {s} TO guarded;"
+            "GRANT SELECT ON {s}.t TO guarded"
+        )
+        self.addCleanup(self.sql, "DROP OWNED BY guarded; DROP ROLE guarded")
+        result = self.sync(self.catalog("t"), None, "-v", user="guarded")
+        self.assertGreater(self.copies(result), 10)
+        self.assertEqual(sorted(self.ids(result)), list(range(2, ROWS + 1, 2)))
+        for state in result.states:
+            self.assertNotIn("copy", self.bookmark(state, "t"))
+
     def test_lost_connection_of_one_reader(self):
         self.sql(BIG)
         for _ in range(3):

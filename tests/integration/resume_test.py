@@ -214,6 +214,36 @@ class WithoutPositionTest(ResumeTest):
             "DELETE FROM {s}.t WHERE id < 100; UPDATE {s}.t SET n = 1 WHERE id = 900"
         )
 
+    def restrict(self):
+        """Runs as a role that row-level security applies to."""
+        self.sql(
+            "CREATE ROLE resume_restricted LOGIN; GRANT USAGE ON SCHEMA {s} TO resume_restricted;"
+            "GRANT SELECT ON {s}.t TO resume_restricted"
+        )
+        self.addCleanup(self.sql, "DROP OWNED BY resume_restricted; DROP ROLE resume_restricted")
+        self.config["user"] = "resume_restricted"
+
+    def test_row_level_security(self):
+        self.sql(
+            TABLE + "ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY;"
+            "CREATE POLICY even ON {s}.t USING (id % 2 = 0)"
+        )
+        self.restrict()
+        self.check_restarts("ALTER ROLE resume_restricted BYPASSRLS")
+
+    def test_row_level_security_enabled_meanwhile(self):
+        self.sql(TABLE)
+        self.restrict()
+        state = self.interrupt_after(9)
+        self.sql(
+            "ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY; CREATE POLICY every ON {s}.t USING (true)"
+        )
+        self.check_restarted(
+            self.resume(state),
+            state,
+            "row-level security applies to the table, and other rows may be visible now",
+        )
+
 
 class MaterializedViewTest(ResumeTest):
     def setUp(self):

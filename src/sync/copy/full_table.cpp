@@ -49,6 +49,7 @@ void FullTable::copy_table(pg::Connection& connection) {
     projection = RowProjection(plan_, relation, config_.values);
     choose_start(connection, relation, projection);
   }
+  is_resumable_ = !relation.has_row_security;
   const auto xmin = python_xmin(output_.bookmark());
   since_python_xmin_ = xmin ? written_since(*xmin, connection.version()) : "";
   begin_stream(projection, resumed_from_.has_value() || xmin.has_value());

@@ -24,7 +24,8 @@ namespace tap::sync {
 /// key `copy` until the copy is finished. Where the server has TID range scans, a table is read in ranges of
 /// blocks, and a position is the end of a range; before version 14 the ctid of each row is read. An
 /// interrupted copy resumes in a new snapshot, from the position in the bookmark, with the rows that were not
-/// sent and those written since. The copy of a view, whose rows have no positions, restarts.
+/// sent and those written since. The copy of a view, whose rows have no positions, restarts, as does that of
+/// a table with row-level security.
 class FullTable {
  public:
   /// The arguments must outlive the object. `initial_snapshot` is for log-based streams.
@@ -109,6 +110,9 @@ class FullTable {
   std::string since_python_xmin_;             ///< condition that resumes the copy of a Python tap, else empty
   std::map<Oid, BlockRanges::File> files_;    ///< of the partitions that are read in ranges
   CopyPosition position_;                     ///< how far this attempt has come
+  /// False with row-level security: other rows may be visible later, and a policy can use an index, so that
+  /// rows are not in the order of the file.
+  bool is_resumable_ = true;
   bool has_position_ = false;                 ///< it has passed `resumed_from_`
 };
 

@@ -217,7 +217,7 @@ void FullTable::read_rows(pg::Connection& connection, const std::string& query,
 }
 
 void FullTable::move_position(const pg::Partition& partition, Ctid ctid) {
-  has_position_ = true;
+  has_position_ = is_resumable_;
   position_.partition = partition.oid;
   position_.relfilenode = partition.relfilenode;
   position_.ctid = ctid;

@@ -231,6 +231,16 @@ class WithoutPositionTest(ResumeTest):
         self.restrict()
         self.check_restarts("ALTER ROLE resume_restricted BYPASSRLS")
 
+    def test_row_level_security_and_the_copy_of_a_python_tap(self):
+        self.sql(
+            TABLE + "ALTER TABLE {s}.t ENABLE ROW LEVEL SECURITY;"
+            "CREATE POLICY every ON {s}.t USING (true)"
+        )
+        self.restrict()
+        [(xmin,)] = self.sql("SELECT txid_current()::text")
+        state = {"bookmarks": {self.id_of("t"): {"version": 5, "xmin": int(xmin)}}}
+        self.assertEqual(len(self.resume(state).records("t")), ROWS)
+
     def test_row_level_security_enabled_meanwhile(self):
         self.sql(TABLE)
         self.restrict()

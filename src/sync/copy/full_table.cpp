@@ -108,6 +108,8 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
     }
   } else if (const auto xmin = python_xmin(output_.bookmark()); xmin && !position_.where.empty()) {
     reason = kOtherRowFilter;
+  } else if (xmin && relation.has_row_security) {
+    reason = kRowSecurity;
   } else if (xmin && has_wrapped_around(connection, *xmin)) {
     reason = kTooManyTransactions;
   }

@@ -139,7 +139,7 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
                               const SnapshotOrigin& now, const std::map<std::string, int>& columns,
                               const std::string& where) {
   if (relation.has_row_security) {
-    return "row-level security applies to the table, and other rows may be visible now";
+    return kRowSecurity;
   }
   const auto partition = std::ranges::find(relation.partitions, position.partition, &pg::Partition::oid);
   if (!relation.reads_each_partition || partition == relation.partitions.end() || !partition->has_ctid) {

@@ -48,10 +48,12 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
 std::uint64_t estimate_covered_rows(const CopyPosition& position,
                                     const std::vector<pg::Partition>& partitions, std::uint64_t rows);
 
-/// The reasons that reason_to_restart() gives if transaction IDs can no longer be compared, and if the row
-/// filter is another one.
+/// The reasons that reason_to_restart() gives if transaction IDs can no longer be compared, if the row filter
+/// is another one, and if policies apply to the role.
 inline constexpr const char* kTooManyTransactions = "it was started too many transactions ago";
 inline constexpr const char* kOtherRowFilter = "it was started with another row filter (where)";
+inline constexpr const char* kRowSecurity =
+    "row-level security applies to the table, and other rows may be visible now";
 
 /// The SQL condition for the rows of `partition` that remain to be sent; empty for all of them.
 std::string remaining_rows_condition(const CopyPosition& position, const pg::Partition& partition,

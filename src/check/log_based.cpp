@@ -10,6 +10,7 @@
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "checks.hpp"
+#include "sync/slots/history.hpp"
 
 namespace tap::check {
 
@@ -124,9 +125,10 @@ void check_plugin(pg::Connection& connection, std::string_view plugin, Report& r
   }
 }
 
-void check_right(const pg::DecodingStatus& status, const config::Config& config, const std::string& database,
+/// True if the role may replicate.
+bool check_right(const pg::DecodingStatus& status, const config::Config& config, const std::string& database,
                  Report& report) {
-  report.attempt("replication", [&] {
+  return report.attempt("replication", [&] {
     try {
       sync::require_replication_privilege(status, config, database);
       report.ok("replication", fmt::format("{} may replicate", status.role));
@@ -160,7 +162,7 @@ std::set<pg::TableName> check_wal(pg::Connection& connection, const config::Conf
   } else if (status.in_recovery) {
     return without_updates;  // slots are on the primary
   }
-  check_right(status, config, database, report);
+  const bool may_replicate = check_right(status, config, database, report);
   const std::vector<sync::StreamPosition> positions = sync::positions(streams, state);
   sync::SlotChoice choice;
   std::string name = sync::slot_names(config, database).front();
@@ -198,6 +200,10 @@ std::set<pg::TableName> check_wal(pg::Connection& connection, const config::Conf
     }
     if (end) {
       sync::require_readable(connection, *slot, *end, positions);
+    }
+    if (may_replicate && !positions.empty()) {
+      sync::require_in_history(config.server, database, pg::current_timeline(config.server, database),
+                               positions);
     }
   });
   if (!is_usable) {

@@ -98,6 +98,7 @@ ReplicationStream::ReplicationStream(const ConnectionSettings& server, const std
     : connection_(for_replication(server), database), message_(nullptr, free_message) {
   connection_.pin_settings(false);
   status_interval_ = status_interval(connection_);
+  timeline_ = current_timeline(connection_);
   connection_.execute(set_search_path(kTablePath, false));
   connection_.execute("SET client_min_messages = notice");  // for receive_notice()
   PQsetNoticeReceiver(connection_.connection_.get(), receive_notice, this);

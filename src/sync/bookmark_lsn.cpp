@@ -11,12 +11,15 @@ std::optional<Lsn> lsn_of(const Json& object) {
                                                           : std::nullopt;
 }
 
+bool is_copying(const Json& bookmark) {
+  const auto xmin = bookmark.find("xmin");  // set by the Python tap while it copies
+  return bookmark.contains("copy") || (xmin != bookmark.end() && !xmin->is_null());
+}
+
 }  // namespace
 
 std::optional<Lsn> bookmark_lsn(const Json& bookmark) {
-  const auto xmin = bookmark.find("xmin");  // set by the Python tap while it copies
-  const bool is_copying = bookmark.contains("copy") || (xmin != bookmark.end() && !xmin->is_null());
-  return is_copying ? std::nullopt : lsn_of(bookmark);
+  return is_copying(bookmark) ? std::nullopt : lsn_of(bookmark);
 }
 
 std::optional<Lsn> oldest_needed_lsn(const Json& bookmark) {
@@ -27,6 +30,13 @@ std::optional<Lsn> oldest_needed_lsn(const Json& bookmark) {
 std::optional<Oid> bookmark_relation(const Json& bookmark) {
   const auto oid = bookmark.find("table_oid");
   return oid != bookmark.end() && oid->is_number_unsigned() ? std::optional(oid->get<Oid>()) : std::nullopt;
+}
+
+std::optional<pg::Timeline> bookmark_timeline(const Json& bookmark) {
+  const auto timeline = bookmark.find(kTimelineKey);
+  return timeline != bookmark.end() && timeline->is_string() && !is_copying(bookmark)
+             ? pg::read_timeline(timeline->get_ref<const std::string&>())
+             : std::nullopt;
 }
 
 }  // namespace tap::sync

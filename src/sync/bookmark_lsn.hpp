@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <tap/base/json.hpp>
+#include <tap/pg/timeline.hpp>
 #include <tap/pgtypes/lsn.hpp>
 #include <tap/pgtypes/type_row.hpp>
 
@@ -20,5 +21,9 @@ std::optional<Lsn> oldest_needed_lsn(const Json& bookmark);
 
 /// The relation that the position belongs to. The table of that name may be a different one by now.
 std::optional<Oid> bookmark_relation(const Json& bookmark);
+
+/// The timeline of bookmark_lsn(); nothing if it was not recorded, as after the initial snapshot.
+std::optional<pg::Timeline> bookmark_timeline(const Json& bookmark);
+constexpr const char* kTimelineKey = "timeline";
 
 }  // namespace tap::sync

@@ -1,5 +1,6 @@
 """A run continues on a promoted standby if its slot is a failover slot (PostgreSQL 17)."""
 
+import re
 import unittest
 
 from support.case import SchemaTest
@@ -183,6 +184,32 @@ class FailoverTest(WalTest):
             rf"{as_text(self.lsn(self.state, 't'))}, but the server's WAL ends at 0/[0-9A-F]+: "
             "this is another server, it was restored from a backup, or it was promoted without "
             rf"these changes; restart the stream with --full-refresh {self.id_of('t')}{ADVICE}\n\Z",
+        )
+
+    def test_wal_of_the_promoted_server_passes_the_state(self):
+        """What it has written up to the LSN of the state would be left out."""
+        self.create_slot()
+        self.initial_snapshot("t")
+        self.follow()
+        self.synchronize()
+        [(before,)] = self.sql("SELECT pg_current_wal_insert_lsn()")
+        self.standby.stop()
+        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(10, 1000) i")
+        self.follow()
+        self.server.stop()
+        self.standby.start()
+        self.promote()
+        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(2000, 2010) i")
+        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(3000, 9000) i")
+        result = self.sync(self.selected, self.state, expect=4)
+        [end] = re.findall(r"which this server has left at (0/[0-9A-F]+)", result.stderr)
+        self.assertGreaterEqual(end, before)
+        self.assertEqual(
+            result.stderr.splitlines()[-1],
+            f"CRITICAL the state of stream {self.id_of('t')} is at "
+            f"{as_text(self.lsn(self.state, 't'))} in the WAL of timeline 1, which this server has "
+            f"left at {end}: it was promoted or restored without what followed: changes may be "
+            f"lost; restart the stream with --full-refresh {self.id_of('t')}{ADVICE}",
         )
 
     def test_synchronized_standby_slots(self):

@@ -4,10 +4,10 @@ import json
 import unittest
 
 from support import tap
-from support.check import ADVICE
+from support.check import ADVICE, about, run_check
 from support.pipeline import until
 from support.server import Server, shared
-from support.slots import ONE_TABLE, SlotTest, removed_wal
+from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
 
 
 class SlotNameTest(unittest.TestCase):
@@ -330,6 +330,27 @@ class UnfitSlotTest(SlotTest):
             r"promoted without these changes; restart the stream with --full-refresh "
             rf"{self.id_of('t')}{ADVICE}\n\Z",
         )
+
+    def test_state_of_another_server(self):
+        """Its WAL is longer, so that the LSN alone says nothing."""
+        self.make_slot()
+        catalog, state = self.initial_snapshot()
+        state = json.loads(self.sync(catalog, state).last_state)
+        bookmark = state["bookmarks"][self.id_of("t")]
+        system, timeline = bookmark["timeline"].split("/")
+        self.assertEqual(timeline, "1")
+        at = f"the state of stream {self.id_of('t')} is at {as_text(bookmark['lsn'])} in the WAL of"
+        advice = f"changes may be lost; restart the stream with --full-refresh {self.id_of('t')}"
+        for other, why in (
+            ("77/1", f"another server, with the system identifier 77, not {system}"),
+            (f"{system}/2", "timeline 2, to which timeline 1 of this server does not belong"),
+        ):
+            bookmark["timeline"] = other
+            self.refused(f"{at} {why}: {advice}", catalog, state)
+            findings = run_check(self.config, catalog=catalog, state=state, expect=4)
+            self.assertIn(f"error {at} {why}; {advice}", about(findings, f"slot {self.slot}"))
+        bookmark["timeline"] = "unknown"  # as in a state without it
+        self.assertIn(f'"timeline":"{system}/1"', self.sync(catalog, state).last_state)
 
     def test_role_without_replication(self):
         self.make_slot()

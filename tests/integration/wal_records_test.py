@@ -26,6 +26,7 @@ class WalRecordsTest(WalTest):
         )
         text = re.sub(r'"publications":\{"\d+":\[\d+\]\}', '"publications":P', text)
         text = re.sub(r'"lsn":\d+,"table_oid":\d+', '"lsn":L,"table_oid":O', text)
+        text = re.sub(r'"timeline":"\d+/1"', '"timeline":"S/1"', text)
         return text.splitlines()
 
     def test_insert_update_delete(self):
@@ -64,7 +65,8 @@ class WalRecordsTest(WalTest):
         self.assertEqual(
             state,
             '{"type":"STATE","value":{"bookmarks":{"%s":{"last_replication_method":"LOG_BASED",'
-            '%s"version":V,"xmin":null,"lsn":L,"table_oid":O,"partitions":[]}},'
+            '%s"version":V,"xmin":null,"lsn":L,"table_oid":O,"partitions":[],'
+            '"timeline":"S/1"}},'
             '"currently_syncing":null}}'
             % (self.id_of("t"), '"publications":P,' if PLUGIN == "pgoutput" else ""),
         )

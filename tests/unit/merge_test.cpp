@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <spdlog/fmt/fmt.h>
+
 #include <tap/base/error.hpp>
 #include <tap/sync/parts/merge.hpp>
 
@@ -136,6 +138,19 @@ TEST_CASE("a bookmark of another tap is older than what our run has made of it")
 TEST_CASE("bookmarks of log-based streams are compared by LSN") {
   CHECK(compare(R"({"version":1,"lsn":9})", R"({"version":1,"lsn":10})") == '<');
   CHECK(compare(R"({"version":1,"lsn":9,"sequence":2})", R"({"version":1,"lsn":9,"sequence":1})") == '=');
+}
+
+TEST_CASE("LSNs are compared within the history of one server") {
+  const auto bookmark = [](int lsn, const char* timeline) {
+    return fmt::format(R"({{"version":1,"lsn":{},"timeline":"{}"}})", lsn, timeline);
+  };
+  CHECK(compare(bookmark(9, "7/1"), bookmark(10, "7/1")) == '<');
+  CHECK(compare(bookmark(9, "7/1"), bookmark(10, "7/2")) == '<');
+  CHECK(compare(bookmark(9, "7/1"), R"({"version":1,"lsn":8})") == '>');
+  CHECK(reason(bookmark(10, "7/1"), bookmark(9, "7/2")) ==
+        "they are of the WAL of different servers or timelines");
+  CHECK(reason(bookmark(9, "7/1"), bookmark(10, "8/1")) ==
+        "they are of the WAL of different servers or timelines");
 }
 
 TEST_CASE("bookmarks of one copy are compared by position") {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/pg/connection.hpp>
+#include <tap/pg/timeline.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
 namespace tap::pg {
@@ -37,6 +38,9 @@ class ReplicationStream {
   /// Waits for the next event, at most `timeout`. Answers a keepalive that requests an answer. Throws
   /// TransientError, ServerError, Interrupted.
   Event next(std::chrono::milliseconds timeout);
+
+  /// The timeline of the LSNs.
+  [[nodiscard]] const Timeline& timeline() const { return timeline_; }
 
   /// The last message: its LSN, as the plugin reports it, and its payload, valid until the next event.
   [[nodiscard]] Lsn lsn() const { return lsn_; }
@@ -79,6 +83,7 @@ class ReplicationStream {
   static void receive_notice(void* stream, const pg_result* notice);
 
   Connection connection_;
+  Timeline timeline_;
   std::string skipped_publication_;  ///< the server's warning that it leaves one out
   std::unique_ptr<char, void (*)(char*)> message_;
   std::string_view payload_;

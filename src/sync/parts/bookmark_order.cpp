@@ -91,7 +91,17 @@ BookmarkOrder compare_copies(const Json& a, const Json& b) {
 BookmarkOrder compare_lsns(const Json& a, const Json& b) {
   const auto first = oldest_needed_lsn(a);
   const auto second = oldest_needed_lsn(b);
-  return {first && second ? Order(*first <=> *second) : Order::equivalent};
+  if (!first || !second) {
+    return {Order::equivalent};
+  }
+  const auto timeline_a = bookmark_timeline(a);
+  const auto timeline_b = bookmark_timeline(b);
+  const bool are_different = timeline_a && timeline_b && *timeline_a != *timeline_b;
+  if (are_different &&
+      (timeline_a->system != timeline_b->system || (timeline_a->id < timeline_b->id) != (*first < *second))) {
+    return unordered("they are of the WAL of different servers or timelines");
+  }
+  return {Order(*first <=> *second)};
 }
 
 BookmarkOrder compare_keys(const Json& a, const Json& b) {

@@ -144,7 +144,7 @@ void require_not_copy(const pg::Slot& slot) {
 }
 
 void require_positions(const pg::Slot& slot, Lsn end, const std::vector<StreamPosition>& positions) {
-  for (const auto& [stream, lsn, is_recorded] : positions) {
+  for (const auto& [stream, lsn, is_recorded, timeline] : positions) {
     if (lsn > end) {
       fail({fmt::format("the state of stream {} is at {}, but the server's WAL ends at {}", stream,
                         to_text(lsn), to_text(end)),
@@ -164,14 +164,15 @@ std::vector<StreamPosition> positions(const std::vector<const StreamPlan*>& stre
   for (const StreamPlan* stream : streams) {
     const Json& bookmark = state.bookmark(stream->stream.id);
     if (const auto lsn = oldest_needed_lsn(bookmark)) {
-      known.push_back({stream->stream.id, *lsn, bookmark.contains(kPublicationsKey)});
+      known.push_back(
+          {stream->stream.id, *lsn, bookmark.contains(kPublicationsKey), bookmark_timeline(bookmark)});
     }
   }
   return known;
 }
 
 void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions) {
-  for (const auto& [stream, lsn, is_recorded] : positions) {
+  for (const auto& [stream, lsn, is_recorded, timeline] : positions) {
     if (lsn < slot.confirmed_flush) {
       fail({fmt::format("the state of stream {} is at {}, but replication slot {} has advanced to {} "
                         "(it was recreated, or another program has read it)",

@@ -7,6 +7,7 @@
 #include <tap/base/signals.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
+#include "sync/bookmark_lsn.hpp"
 #include "sync/wal/records/recorded_partitions.hpp"
 
 namespace tap::sync {
@@ -74,6 +75,7 @@ InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn required) 
 void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn lsn,
                              std::uint64_t snapshot_xmax) {
   bookmark["lsn"] = lsn.value;
+  bookmark.erase(kTimelineKey);  // that of an earlier position
   bookmark["table_oid"] = relation.oid;
   const Json partitions = partition_oids(relation);
   record_partitions(

@@ -186,6 +186,7 @@ std::unique_ptr<pg::ReplicationStream> WalReader::start(pg::Connection& connecti
   plugin_.set_binary(reads_binary(connection));
   auto replication =
       start_replication(config_, source_, connection, start, plugin_, tables, streams_.positions());
+  streams_.set_timeline(replication->timeline());
   decoder_ = plugin_.make_decoder();
   return replication;
 }

@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "replication_error.hpp"
+#include "sync/slots/history.hpp"
 
 namespace tap::sync {
 
@@ -51,6 +52,7 @@ std::unique_ptr<pg::ReplicationStream> start_replication(const config::Config& c
       auto replication = std::make_unique<pg::ReplicationStream>(config.server, source.database, source.slot,
                                                                  start, plugin.build_options(tables));
       check_slot(lookups, *replication, source.slot, positions);
+      require_in_history(config.server, source.database, replication->timeline(), positions);
       return replication;
     } catch (const ReplicationError&) {
       throw;

@@ -14,9 +14,9 @@
 namespace tap::sync {
 
 /// Starts replication at `start` on a connection of its own, then checks on `lookups`, the connection for
-/// lookups, that both lead to the same server and that the slot still has all WAL after `positions`, which
-/// are those of the streams. `tables` is the value of wal2json's add-tables. Options that the server's
-/// wal2json does not support are left out by `plugin`.
+/// lookups, that both lead to the same server and that its WAL and the slot still have all that follows
+/// `positions`, which are those of the streams. `tables` is the value of wal2json's add-tables. Options that
+/// the server's wal2json does not support are left out by `plugin`.
 ///
 /// Throws Error (log_based_unprepared) with the remedy if the slot cannot be read from there, TransientError
 /// if the server changed or a connection broke, ReplicationError if the server fails to decode the first

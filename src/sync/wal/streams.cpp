@@ -8,6 +8,7 @@
 #include <tap/sync/slots/publications.hpp>
 #include <tap/sync/validation.hpp>
 
+#include "sync/bookmark_lsn.hpp"
 #include "sync/stream_errors.hpp"
 #include "sync/wal/records/recorded_partitions.hpp"
 #include "sync/wal/records/server_lookup.hpp"
@@ -80,7 +81,9 @@ std::vector<StreamPosition> WalStreams::positions() const {
   std::vector<StreamPosition> positions;
   for (const WalStream& stream : streams_) {
     if (!stream.failed) {
-      positions.push_back({stream.plan.stream.id, stream.bookmark});
+      positions.push_back({.stream = stream.plan.stream.id,
+                           .lsn = stream.bookmark,
+                           .timeline = bookmark_timeline(state_.bookmark(stream.plan.stream.id))});
     }
   }
   return positions;
@@ -98,6 +101,9 @@ void WalStreams::update_bookmarks(Lsn written, std::optional<std::uint64_t> next
     Json& bookmark = state_.bookmark(stream.plan.stream.id);
     if (!stream.failed) {
       stream.bookmark = std::max(stream.bookmark, written);
+      if (!timeline_.empty()) {
+        bookmark[kTimelineKey] = timeline_;
+      }
     }
     bookmark["lsn"] = stream.bookmark.value;
     bookmark["table_oid"] = stream.relation.oid;

@@ -54,6 +54,10 @@ class WalStreams {
   /// after that, see record_partitions(); `sequence` is the last one that a record had, 0 if none.
   void update_bookmarks(Lsn written, std::optional<std::uint64_t> next_transaction_id, std::int64_t sequence);
 
+  /// The positions that update_bookmarks() gets from now on are of this timeline, which the present ones are
+  /// a part of.
+  void set_timeline(const pg::Timeline& timeline) { timeline_ = to_text(timeline); }
+
   /// Stores `records`, by stream, in the bookmarks that have reached `end`.
   void record_publications(const std::map<std::string, Json>& records, Lsn end);
 
@@ -66,6 +70,7 @@ class WalStreams {
   const config::Config& config_;
   std::vector<const StreamPlan*> plans_;
   singer::State& state_;
+  std::string timeline_;           ///< empty before the first connection
   std::deque<WalStream> streams_;  ///< those whose table was found; they do not move
   std::vector<Failure> failed_;
 };

@@ -8,6 +8,7 @@
 
 #include <tap/config/config.hpp>
 #include <tap/pg/catalog/slots.hpp>
+#include <tap/pg/timeline.hpp>
 #include <tap/singer/state.hpp>
 #include <tap/sync/plan.hpp>
 
@@ -21,6 +22,7 @@ struct StreamPosition {
   std::string stream;  ///< tap_stream_id
   Lsn lsn;
   bool has_publications = true;  ///< its bookmark has a record, see publication_record.hpp
+  std::optional<pg::Timeline> timeline = std::nullopt;  ///< that of `lsn`, if the bookmark has it
 };
 
 /// The positions of the streams that have one in the state, which must be the one they were planned with.

@@ -126,6 +126,25 @@ class FailoverTest(WalTest):
         self.sql("UPDATE {s}.t SET n = 7")
         self.check_followed("t")
 
+    def test_promoted_server_without_the_history_of_its_timelines(self):
+        self.create_slot()
+        self.initial_snapshot("t")
+        self.follow()
+        self.synchronize()
+        self.fail_over()
+        history = self.server.data / "pg_wal" / "00000002.history"
+        until(history.exists, "the standby has not been promoted")
+        history.unlink()
+        self.sql("INSERT INTO {s}.t VALUES (4, 4)")
+        result = self.check_followed("t")
+        self.assertRegex(
+            result.stderr,
+            r"(?m)^WARNING the state was written on timeline 1 and the server is on timeline 2, but "
+            r"it lacks the history of its timelines \(could not open file "
+            r"\"pg_wal/00000002.history\": No such file or directory \(SQLSTATE 58P01\)\): whether "
+            r"it has all changes before the state is not known$",
+        )
+
     def test_slot_that_was_not_copied(self):
         self.create_slot(failover=False)
         self.initial_snapshot("t")

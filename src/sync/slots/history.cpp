@@ -6,10 +6,13 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/error.hpp>
+#include <tap/base/log.hpp>
 
 namespace tap::sync {
 
 namespace {
+
+constexpr const char* kNoFile = "58P01";
 
 [[noreturn]] void refuse(const StreamPosition& position, const std::string& reason) {
   throw Error(ExitCode::log_based_unprepared,
@@ -34,7 +37,18 @@ void require_in_history(const pg::ConnectionSettings& server, const std::string&
              fmt::format("another server, with the system identifier {}, not {}", was->system, now.system));
     }
     if (!history) {
-      history = pg::timeline_history(server, database, now.id);
+      try {
+        history = pg::timeline_history(server, database, now.id);
+      } catch (const pg::ServerError& error) {
+        if (error.sqlstate() != kNoFile) {
+          throw;
+        }
+        log::warn(
+            "the state was written on timeline {} and the server is on timeline {}, but it lacks the "
+            "history of its timelines ({}): whether it has all changes before the state is not known",
+            was->id, now.id, error.what());
+        return;
+      }
     }
     const auto end = pg::end_of_timeline(*history, was->id);
     if (!end) {

@@ -3,6 +3,7 @@
 import unittest
 
 from support.pipeline import until
+from support.proxy import Proxy
 from support.resume import BEHIND, PARTITIONED, REWRITTEN, TABLE, ResumeTest
 
 
@@ -30,6 +31,19 @@ class RewrittenTableTest(ResumeTest):
         self.check_restarts(
             "TRUNCATE {s}.t", "INSERT INTO {s}.t SELECT i, 1, '' FROM generate_series(500, 1500) i"
         )
+
+    def test_truncate_while_the_resumed_run_reconnects(self):
+        """No row was sent since the run began, but rows of the version had been sent before."""
+        state = self.interrupt_after(9)
+        change = (
+            "TRUNCATE {s}.t; INSERT INTO {s}.t SELECT i, 1, '' FROM generate_series(500, 600) i"
+        )
+        with Proxy(self.server.port) as proxy:
+            proxy.reset_before(b"COPY (", lambda: self.sql(change))
+            self.config.update(host="127.0.0.1", port=proxy.port)
+            result = self.resume(state)
+        self.assertIn("trying again in 0.5 s (1 of 5)", result.stderr)
+        self.check_restarted(result, state, REWRITTEN)
 
     def test_truncate_to_empty(self):
         self.check_restarts("TRUNCATE {s}.t")

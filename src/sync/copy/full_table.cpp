@@ -148,10 +148,12 @@ std::map<std::string, int> FullTable::attribute_numbers(const pg::Relation& rela
 void FullTable::begin_stream(const RowProjection& projection, bool is_resumed) {
   Json& bookmark = output_.bookmark();
   const bool is_first_run = !bookmark.contains("version");
-  // Rows that an earlier attempt of this run sent without a position to resume from need a version that is
-  // never activated.
-  if (is_first_run || (!is_resumed && (!output_.has_begun() || output_.rows() > 0))) {
+  // Rows that were sent before, by this run or by the one that it resumed, and are not resumed from now, need a
+  // version that is never activated.
+  const bool is_unused = has_new_version_ && output_.rows() == 0;
+  if (is_first_run || !(is_resumed || is_unused)) {
     renew_version(bookmark);
+    has_new_version_ = true;
     bookmark.erase("xmin");
     bookmark.erase("copy");
     if (initial_snapshot_.open) {

@@ -107,6 +107,7 @@ class FullTable {
   std::optional<Lsn> follow_from_;            ///< where WAL is followed from once the copy is finished
   std::optional<Lsn> replay_lsn_;             ///< on a standby: the snapshot includes everything up to here
   std::optional<CopyPosition> resumed_from_;  ///< where this attempt resumes
+  bool has_new_version_ = false;              ///< this run began the bookmark's version
   std::string since_python_xmin_;             ///< condition that resumes the copy of a Python tap, else empty
   std::map<Oid, BlockRanges::File> files_;    ///< of the partitions that are read in ranges
   CopyPosition position_;                     ///< how far this attempt has come

@@ -21,6 +21,7 @@ class Proxy:
         self._replaced = None
         self._sent_replaced = None
         self._rewrite = None
+        self._before = None
         self.sent = bytearray()  # bytes from clients, over all connections
         self._frozen = threading.Event()
         self._dead = set()  # clients of frozen connections
@@ -50,6 +51,10 @@ class Proxy:
     def reset_after(self, count):
         """Resets all connections once, after exactly `count` more bytes from the server."""
         self._limit, self._at_limit = self.received + count, self.reset
+
+    def reset_before(self, text, then):
+        """Resets all connections once, before the server gets `text` (bytes), and calls then()."""
+        self._before = text, then
 
     def freeze_after(self, count, freeze=None):
         """Calls freeze() after `count` more bytes from the server."""
@@ -128,6 +133,11 @@ class Proxy:
                         return
                     if end is client:
                         self.sent += data
+                        if self._before and self._before[0] in data:
+                            (_, then), self._before = self._before, None
+                            self.reset()
+                            then()
+                            return
                         server.sendall(
                             data.replace(*self._sent_replaced) if self._sent_replaced else data
                         )

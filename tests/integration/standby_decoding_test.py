@@ -1,5 +1,6 @@
 """WAL is read from a standby of PostgreSQL 16 or later."""
 
+import json
 import threading
 import unittest
 
@@ -121,9 +122,17 @@ class StandbyDecodingTest(WalTest):
         self.create_slot()
         open_transaction = self.session().cursor()
         open_transaction.execute(f"BEGIN; INSERT INTO {self.schema}.t VALUES (4, 4)")
-        self.initial_snapshot("t")
-        open_transaction.execute("COMMIT")
+        catch_up(self.server, self.standby)
+        self.selected = self.catalog("t", method="LOG_BASED")
+        running = self.start(self.selected)
+        running.wait_for_log("waiting for open transactions")
         self.sql("INSERT INTO {s}.t VALUES (5, 5)")
+        open_transaction.execute("COMMIT")
+        [*_, self.state] = self.send_to_target(
+            [json.dumps(message).encode() + b"\n" for message in running.read_rest()]
+        )
+        self.assertEqual(running.wait(), 0, running)
+        self.sql("INSERT INTO {s}.t VALUES (6, 6)")
         self.check_followed("t")
 
     def test_changes_made_before_their_table_was_published(self):

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import stat
 import tempfile
 import time
@@ -265,6 +266,18 @@ class SecondaryTest(ConnectionMethodsTest):
             "the standby is behind",
         )
 
+    def wait_for_copy(self, running):
+        """Waits until the tap asks repeatedly how far the standby is, or has exited."""
+        until(
+            lambda: running.process.poll() is not None
+            or self.standby.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_is_in_recovery%' AND "
+                "application_name LIKE 'tap-postgres%' AND query_start > backend_start + "
+                "interval '1 second'"
+            ),
+            "the tap has not queried the standby",
+        )
+
     def test_copies_read_the_secondary(self):
         for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "id")):
             result = self.sync(self.catalog("t", method=method, key=key))
@@ -314,18 +327,78 @@ class SecondaryTest(ConnectionMethodsTest):
         self.sql("SELECT pg_create_logical_replication_slot('late', 'wal2json')")
         self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('late')")
         running = self.start(self.catalog("t", method="LOG_BASED"), replication_slot="late")
-        until(
-            lambda: self.standby.sql(
-                "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_is_in_recovery%' AND "
-                "application_name LIKE 'tap-postgres%'"
-            ),
-            "the tap has not queried the standby",
-        )
+        self.wait_for_copy(running)
         self.standby.sql("SELECT pg_wal_replay_resume()")
         self.assertEqual(
             [m["record"]["id"] for m in running.read_rest() if m["type"] == "RECORD"], [1, 2]
         )
         self.assertEqual(running.wait(), 0, running)
+
+    def test_waits_for_a_standby_behind_a_publication(self):
+        """wal2json is read, but pgoutput, which replaces it, does not send the change."""
+        self.config["replication_slot"] = "moved"
+        self.config["publication_name"] = "moved"
+        self.sql(
+            "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE PUBLICATION moved FOR TABLE {s}.u"
+        )
+        self.addCleanup(self.sql, "DROP PUBLICATION moved")
+        self.sql("SELECT pg_create_logical_replication_slot('moved', 'wal2json')")
+        self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('moved')")
+        state = self.sync(self.catalog("u", method="LOG_BASED")).last_state
+        self.sql("SELECT pg_create_logical_replication_slot('moved_pgoutput', 'pgoutput')")
+        self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('moved_pgoutput')")
+        self.catch_up()
+        self.standby.sql("SELECT pg_wal_replay_pause()")
+        self.sql("INSERT INTO {s}.t VALUES (2)")
+        self.sql("ALTER PUBLICATION moved ADD TABLE {s}.t")
+        catalog = self.catalog("t", "u", method="LOG_BASED")
+        running = self.start(catalog, state)
+        self.wait_for_copy(running)
+        self.standby.sql("SELECT pg_wal_replay_resume()")
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        [state] = [message["value"] for message in messages if message["type"] == "STATE"][-1:]
+        later = self.sync(catalog, state)
+        self.assertIn("replication slot moved_pgoutput replaces slot moved", later.stderr)
+        messages += later.messages
+        ids = [message["record"]["id"] for message in messages if message["type"] == "RECORD"]
+        self.assertEqual(sorted(set(ids)), [1, 2])
+
+    def test_asynchronous_commit_before_a_copy(self):
+        """pgoutput does not send changes made before their table was published.
+
+        Other sessions see the commit before its WAL is flushed and sent to the standby.
+        """
+        self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.config.update(
+            logical_decoding_plugin="pgoutput",
+            publication_name="asynchronous",
+            replication_slot="asynchronous",
+            create_publication=True,
+            create_replication_slot=True,
+        )
+        self.addCleanup(self.sql, "DROP PUBLICATION IF EXISTS asynchronous, asynchronous_inserts")
+        self.addCleanup(self.sql, "SELECT pg_drop_replication_slot('asynchronous')")
+        state = self.sync(self.catalog("t", method="LOG_BASED")).last_state
+        [(wal_writer,)] = self.sql(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+        )
+        session = self.session()
+        session.autocommit = False
+        with session.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+            cursor.execute(f"INSERT INTO {self.schema}.u VALUES (1)")
+        os.kill(wal_writer, signal.SIGSTOP)
+        self.addCleanup(os.kill, wal_writer, signal.SIGCONT)
+        running = self.start(self.catalog("t", "u", method="LOG_BASED"), state)
+        running.wait_for_log("waiting for open transactions")
+        session.commit()
+        self.wait_for_copy(running)
+        os.kill(wal_writer, signal.SIGCONT)
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        ids = [message["record"]["id"] for message in messages if message["type"] == "RECORD"]
+        self.assertEqual(ids, [1])
 
     def test_secondary_is_not_a_standby(self):
         self.sql("SELECT pg_create_logical_replication_slot('wrong', 'wal2json')")

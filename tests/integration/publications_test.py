@@ -1,6 +1,8 @@
 """Publications: what `slot create` and runs create, what they refuse, and what `check` reports."""
 
 import json
+import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -1237,6 +1239,37 @@ class StreamErrorTest(PublicationTest):
         state = self.sync(self.both, state).last_state
         result = self.sync(self.both, state)
         self.assertIn(f"replication slot {self.slot[:54]}_pgoutput replaces", result.stderr)
+
+    def test_asynchronous_commit_during_the_move_from_wal2json(self):
+        """Other sessions see the commit before its WAL is flushed, where the run would end."""
+        self.publish("FOR TABLE t")
+        self.make_slot(plugin="wal2json")
+        state = self.sync(self.both).last_state
+        self.make_slot(f"{self.slot[:54]}_pgoutput")
+        [(wal_writer,)] = self.sql(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+        )
+        session = self.session().cursor()
+        session.execute(
+            f"BEGIN; SET LOCAL synchronous_commit = off; INSERT INTO {self.schema}.u VALUES (1)"
+        )
+        self.sql(f"ALTER PUBLICATION {self.publication} ADD TABLE {self.u}")
+        os.kill(wal_writer, signal.SIGSTOP)
+        self.addCleanup(os.kill, wal_writer, signal.SIGCONT)
+        session.execute("COMMIT")
+        running = self.start(self.both, state)
+        until(
+            lambda: running.process.poll() is not None or self.is_active(), "the slot is not read"
+        )
+        os.kill(wal_writer, signal.SIGCONT)
+        messages = running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+        [state] = [message["value"] for message in messages if message["type"] == "STATE"][-1:]
+        later = self.sync(self.both, state)
+        self.assertIn(f"replication slot {self.slot[:54]}_pgoutput replaces", later.stderr)
+        messages += later.messages
+        ids = [message["record"]["id"] for message in messages if message["type"] == "RECORD"]
+        self.assertEqual(ids, [1])
 
     def test_actions_that_were_published_elsewhere(self):
         """The entry of the other publication is still there, but it has only the inserts."""

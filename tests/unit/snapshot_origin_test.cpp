@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sync/copy/snapshot_origin.hpp"
 
+#include <tap/pg/catalog/slots.hpp>
+
 #include "catch.hpp"
 
 using namespace tap;
@@ -9,7 +11,7 @@ using namespace tap::sync;
 TEST_CASE("a position after a page header is the start of the page") {
   const auto rounded = [](std::uint64_t position, std::uint64_t page_size = 8192) {
     constexpr std::uint64_t file = 0x1000000;
-    return without_page_header(Lsn{position}, position % file, page_size).value;
+    return pg::without_page_header(Lsn{position}, position % file, page_size).value;
   };
   CHECK(rounded(0x3000028) == 0x3000000);
   CHECK(rounded(0x3002018) == 0x3002000);

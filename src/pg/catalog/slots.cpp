@@ -53,6 +53,17 @@ SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_repl
             ELSE pg_catalog.pg_current_wal_flush_lsn() END AS flushed
 )sql";
 
+constexpr const char* kInserted = R"sql(
+SELECT lsn AS inserted,
+       CASE WHEN NOT in_recovery THEN (pg_catalog.pg_walfile_name_offset(lsn)).file_offset END AS file_offset,
+       pg_catalog.current_setting('wal_block_size') AS page_size
+  FROM (SELECT in_recovery,
+               CASE WHEN in_recovery THEN pg_catalog.pg_last_wal_replay_lsn()
+                    ELSE pg_catalog.pg_current_wal_insert_lsn() END AS lsn
+          FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) server
+        OFFSET 0) wal
+)sql";
+
 constexpr const char* kPlugins = R"sql(
 SELECT pg_catalog.current_setting('output_plugin_libraries', true) AS plugins
 )sql";
@@ -139,6 +150,26 @@ DecodingStatus decoding_status(Connection& connection) {
 Lsn current_wal_lsn(Connection& connection) {
   const Result result = connection.query(kEnd);
   return lsn_of(result.first(), "flushed");
+}
+
+Lsn inserted_wal_lsn(Connection& connection) {
+  const Result result = connection.query(kInserted);
+  const Row row = result.first();
+  const Lsn inserted = lsn_of(row, "inserted");
+  return row.is_null("file_offset")
+             ? inserted
+             : without_page_header(inserted, static_cast<std::uint64_t>(row.number("file_offset")),
+                                   static_cast<std::uint64_t>(row.number("page_size")));
+}
+
+Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size) {
+  // The server's access/xlog_internal.h: SizeOfXLogLongPHD on the first page of a file, SizeOfXLogShortPHD.
+  constexpr std::uint64_t long_header = 40;
+  constexpr std::uint64_t short_header = 24;
+  if (offset == long_header) {
+    return Lsn{position.value - long_header};
+  }
+  return page_size > 0 && offset % page_size == short_header ? Lsn{position.value - short_header} : position;
 }
 
 std::optional<std::vector<std::string>> allowed_plugins(Connection& connection) {

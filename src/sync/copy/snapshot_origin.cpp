@@ -9,6 +9,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
+#include <tap/pg/catalog/slots.hpp>
 
 #include "scan.hpp"
 
@@ -81,16 +82,6 @@ std::optional<Snapshot> parse_snapshot(std::string_view text) {
   return is_valid ? std::optional(std::move(snapshot)) : std::nullopt;
 }
 
-Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size) {
-  // The server's access/xlog_internal.h: SizeOfXLogLongPHD on the first page of a file, SizeOfXLogShortPHD.
-  constexpr std::uint64_t long_header = 40;
-  constexpr std::uint64_t short_header = 24;
-  if (offset == long_header) {
-    return Lsn{position.value - long_header};
-  }
-  return page_size > 0 && offset % page_size == short_header ? Lsn{position.value - short_header} : position;
-}
-
 SnapshotOrigin read_snapshot_origin(pg::Connection& connection) {
   SnapshotOrigin origin;
   try {
@@ -102,8 +93,8 @@ SnapshotOrigin read_snapshot_origin(pg::Connection& connection) {
     origin.snapshot = row.text("snapshot");
     origin.lsn = read_lsn(row.view("lsn"));
     if (origin.lsn && !row.is_null("wal_offset")) {
-      origin.lsn = without_page_header(*origin.lsn, static_cast<std::uint64_t>(row.number("wal_offset")),
-                                       static_cast<std::uint64_t>(row.number("page_size")));
+      origin.lsn = pg::without_page_header(*origin.lsn, static_cast<std::uint64_t>(row.number("wal_offset")),
+                                           static_cast<std::uint64_t>(row.number("page_size")));
     }
     origin.system = row.text("system");
     origin.timeline = read_timeline(row.view("timeline"), row.view("wal_file"));

@@ -36,12 +36,6 @@ struct SnapshotOrigin {
   std::uint32_t timeline = 0;  ///< 0 if unknown
 };
 
-/// The end of the last WAL record before `position`, which is where the server would write the next record.
-/// If that is the first of a page, it stands after the page header, while a standby that has replayed
-/// everything reports the start of the page. `offset` is the byte offset of `position` in its WAL file,
-/// `page_size` the setting wal_block_size in bytes.
-Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size);
-
 /// Reads the origin of the current transaction's snapshot. Its `lsn` is one to store with a copy: everything
 /// that the snapshot sees was written before it. Where the server does not report positions in WAL (Aurora),
 /// only `snapshot` is set. Throws what Connection::query() does.

@@ -220,8 +220,6 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
     group.records.clear();
     group.source.without_updates.clear();
     group.row_filters.clear();
-  } else if (existing && existing->plugin == kWal2json && !choice.migration.empty()) {
-    record_for_migration(connection, group);
   }
   divide(group);
   if (group.to_read.empty() && group.to_copy == 0) {
@@ -231,6 +229,9 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   group.source.slot = slot.name;
   group.source.plugin = slot.plugin;
   group.copies_start = slot.confirmed_flush;
+  if (existing && slot.plugin == kWal2json && !choice.migration.empty()) {
+    record_for_migration(connection, group);
+  }
   group.may_lack_changes = existing && slot.plugin == kPgoutput;  // creating a slot waits
   group.source.server_encoding = status.server_encoding;
   group.source.is_standby = status.in_recovery;
@@ -244,19 +245,24 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
 void WalReplication::record_for_migration(pg::Connection& connection, Group& group) {
   const auto streams = streams_to_publish(group.streams, state_);
   auto records = record_publications(connection, config_, group.source.database, streams);
-  group.source.end = std::max(group.source.end, pg::current_wal_lsn(connection));
+  bool any_new = false;
   for (const StreamToPublish& stream : streams) {
     const std::string& id = stream.plan->stream.id;
     if (const auto record = records.find(id); record != records.end()) {
+      any_new = any_new || !stream.has_position || record->second != stream.recorded;
       (stream.has_position ? group.source.records : group.records)[id] = std::move(record->second);
     }
   }
+  // New records are true of changes after the transactions that record_publications() waited for.
+  const Lsn end = any_new ? pg::inserted_wal_lsn(connection) : pg::current_wal_lsn(connection);
+  group.source.end = std::max(group.source.end, end);
+  group.copies_start = std::max(group.copies_start, end);
 }
 
 void WalReplication::wait_for_unpublished_changes(pg::Connection& connection, Group& group) {
   if (group.may_lack_changes) {
     wait_for_open_transactions(connection);
-    group.copies_start = std::max(group.copies_start, pg::current_wal_lsn(connection));
+    group.copies_start = std::max(group.copies_start, pg::inserted_wal_lsn(connection));
     group.may_lack_changes = false;  // not if the connection broke
   }
 }

@@ -70,6 +70,17 @@ void advance_slot(Connection& connection, const std::string& name, Lsn lsn);
 /// wal_level is logical.
 Lsn current_wal_lsn(Connection& connection);
 
+/// Returns the end of the WAL that the server has written, flushed or not; on a standby, the replayed end.
+/// The commits that other sessions see end at or before it, while an asynchronous one (synchronous_commit)
+/// may end after current_wal_lsn(). Throws as that does.
+Lsn inserted_wal_lsn(Connection& connection);
+
+/// The end of the last WAL record before `position`, which is where the server would write the next record.
+/// If that is the first of a page, it stands after the page header, while a standby that has replayed
+/// everything reports the start of the page. `offset` is the byte offset of `position` in its WAL file,
+/// `page_size` the setting wal_block_size in bytes.
+Lsn without_page_header(Lsn position, std::uint64_t offset, std::uint64_t page_size);
+
 /// Returns the output plugins that the server may load; nothing if it loads any. Throws ServerError if the
 /// role may not read the setting.
 std::optional<std::vector<std::string>> allowed_plugins(Connection& connection);

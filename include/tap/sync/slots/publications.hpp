@@ -85,7 +85,8 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
 
 /// What to record while a slot of wal2json is read that a slot of pgoutput will replace: changes of a table
 /// that is published only later are then known to be missing. Streams whose tables are published are left out
-/// while transactions are open that may have changed them before; the end of the run must be after this.
+/// while transactions are open that may have changed them before; the end of the run must be after this, at
+/// pg::inserted_wal_lsn().
 /// Throws what Connection::query() does.
 std::map<std::string, Json> record_publications(pg::Connection& connection, const config::Config& config,
                                                 const std::string& database,

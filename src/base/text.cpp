@@ -53,6 +53,19 @@ std::string to_printable_line(std::string_view text) {
   return line;
 }
 
+bool is_utf8(std::string_view text) {
+  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* const end = at + text.size();
+  while (at != end) {
+    const std::size_t length = *at < 0x80 ? 1 : utf8_length(at, end);
+    if (length == 0) {
+      return false;
+    }
+    at += length;
+  }
+  return true;
+}
+
 std::string collapse_whitespace(std::string_view text) {
   std::string line;
   for (const char c : text) {

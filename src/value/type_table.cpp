@@ -146,6 +146,10 @@ bool has_binary(const Type& type) {
   return type.element ? has_binary(*type.element) : type.entry->binary != nullptr;
 }
 
+bool is_sent_as_text(const Type& type) {
+  return !has_binary(type) || type.entry->binary == encode_text;
+}
+
 bool is_scalar(const Type& type) {
   switch (type.entry->family) {
     case TypeFamily::array:

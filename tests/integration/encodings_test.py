@@ -2,7 +2,8 @@
 
 import unittest
 
-from support import tap
+from support import tap, wal_case
+from support.incremental import IncrementalTest
 from support.server import shared
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -66,6 +67,71 @@ class EncodingsTest(unittest.TestCase):
                 }
             ],
         )
+
+
+class KeysTest(IncrementalTest):
+    """A replication key that is not UTF-8 sorts below U+FFFD, its text in JSON."""
+
+    database = "ascii_keys"
+    encoding = "SQL_ASCII"
+
+    def warning(self, key, row):
+        return (
+            f'{self.id_of("t")}: replication key k is "{key}" in {row}: the bookmark stays at the '
+            "largest valid UTF-8 key, and later runs send these rows again; give them a valid "
+            "UTF-8 key"
+        )
+
+    def test_later_keys_are_read(self):
+        for kind in ("text", "varchar(9)", "char(9)", "name", "{s}.word", "{s}.label"):
+            with self.subTest(kind):
+                self.sql(
+                    r"""DROP SCHEMA {s} CASCADE; CREATE SCHEMA {s};
+                        CREATE TYPE {s}.label AS ENUM ('abc', E'caf\xe9', E'caf\xea', 'd');
+                        CREATE DOMAIN {s}.word AS text;
+                        CREATE TABLE {s}.t (id int PRIMARY KEY, k %s);
+                        INSERT INTO {s}.t VALUES (1, 'abc'), (2, E'caf\xe9')"""
+                    % kind
+                )
+                first = self.sync(self.catalog("t"), state_every_rows=1)
+                self.assertEqual(self.ids(first), [1, 2])
+                self.assertEqual(self.value_in(first, "t").rstrip(), "abc")
+                [warning] = wal_case.warnings(first)
+                self.assertEqual(
+                    warning.replace(" " * 5, ""),
+                    self.warning(f"caf{REPLACEMENT}", 'the row with {"id":2}'),
+                )
+                self.sql(r"INSERT INTO {s}.t VALUES (3, E'caf\xea')")
+                second = self.sync(self.catalog("t"), first.last_state)
+                self.assertEqual(self.ids(second), [1, 2, 3])
+                self.sql("INSERT INTO {s}.t VALUES (4, 'd')")
+                third = self.sync(self.catalog("t"), second.last_state)
+                self.assertEqual(self.ids(third), [1, 2, 3, 4])
+                self.assertEqual(self.value_in(third, "t").rstrip(), "d")
+
+    def test_valid_keys(self):
+        self.sql(
+            r"""CREATE TABLE {s}.t (id int, k text);
+                INSERT INTO {s}.t VALUES (1, E'caf\xc3\xa9'), (2, E'caf\xef\xbf\xbd')"""
+        )
+        result = self.sync(self.catalog("t"))
+        self.assertEqual(wal_case.warnings(result), [])
+        self.assertEqual(self.value_in(result, "t"), f"caf{REPLACEMENT}")
+
+    def test_single_byte_type(self):
+        """Before version 16, the output of "char" is one byte in any encoding."""
+        shared().create_database("utf8_keys")
+        shared().sql(
+            """CREATE TABLE t (id int PRIMARY KEY, k "char");
+               INSERT INTO t VALUES (1, 'a'), (2, chr(233)::"char")""",
+            "utf8_keys",
+        )
+        config = shared().config("utf8_keys", filter_dbs="utf8_keys")
+        catalog = tap.select(tap.discover(config), method="INCREMENTAL", key="k")
+        first = tap.run(config, catalog=catalog)
+        shared().sql('INSERT INTO t VALUES (3, chr(1065)::"char")', "utf8_keys")
+        second = tap.run(config, catalog=catalog, state=first.last_state)
+        self.assertEqual([record["id"] for record in second.records()][-2:], [2, 3])
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class InfinityTest(IncrementalTest):
     def warning(self, shown, row):
         return (
             f"{self.id_of('t')}: replication key k is {shown} in {row}: the bookmark stays at the "
-            "largest finite key, and every run sends these rows again; give them a finite key"
+            "largest finite key, and later runs send these rows again; give them a finite key"
         )
 
     def test_later_finite_keys_are_read(self):

@@ -144,6 +144,14 @@ TEST_CASE("a JSON syntax error names the file, line and column") {
   REQUIRE_THROWS_WITH(parse_json("{} {}", "c.json"), "c.json: not valid JSON at line 1, column 4");
 }
 
+TEST_CASE("text is UTF-8 if all its bytes are") {
+  CHECK(is_utf8(""));
+  CHECK(is_utf8("a caf\u00e9 \u65e5\u672c \U0001F600"));
+  for (const std::string_view invalid : {"\xe9", "caf\xe9 ", "\xf0\x9f\x98", "\xed\xa0\x80", "\xc0\xaf"}) {
+    CHECK_FALSE(is_utf8(invalid));
+  }
+}
+
 TEST_CASE("characters that act on a terminal are escaped") {
   CHECK(to_printable_line("caf\u00e9 \u65e5\u672c \U0001F600 'x' \"y\" \\") ==
         "caf\u00e9 \u65e5\u672c \U0001F600 'x' \"y\" \\");

@@ -51,4 +51,7 @@ inline std::size_t utf8_length(const unsigned char* at, const unsigned char* end
   return 0;
 }
 
+/// True if all bytes of `text` are part of valid UTF-8.
+bool is_utf8(std::string_view text);
+
 }  // namespace tap

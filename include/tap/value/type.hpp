@@ -29,6 +29,10 @@ Type resolve(const TypeRows& rows, Oid type, std::int32_t modifier);
 /// `pg_catalog.format('%s', column)`. A cast to text differs for inet, char(n), "char", bool and xml.
 bool has_binary(const Type& type);
 
+/// True if the bytes to encode (binary if has_binary()) are the text of the value. They need not be UTF-8 in
+/// a SQL_ASCII database, or for type "char".
+bool is_sent_as_text(const Type& type);
+
 /// True if a value's JSON is one string, number or boolean that the server's input function turns back into
 /// the same value, as the bookmark of an incremental stream requires. False for arrays, composites, hstore,
 /// JSON and bit.

@@ -10,6 +10,7 @@
 
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
+#include <tap/base/text.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
@@ -85,6 +86,7 @@ void Incremental::copy_rows(pg::Connection& connection) {
   key_ = pg::quote_identifier(key.name);
   operators_ = operator_schema(relation.types, key.type);
   is_infinite_ = infinity_test(relation.types, key.type);
+  is_key_text_ = value::is_sent_as_text(type);
 
   const RowProjection projection(plan_, relation, config_.values);
   begin_stream(projection);
@@ -201,8 +203,9 @@ void Incremental::read_part(pg::Connection& connection, const Part& part, const 
     const bool state_is_due = output_.record(frame, [&](Buffer& out) { projection.append(row, out); });
     if (part.moves_bookmark) {
       const auto value = nth_field(fields, key_position);
-      if (value && is_infinite_ != nullptr && is_infinite_(*value)) {
-        warn_of_infinite_key(fields, projection, *value);
+      const char* const condition = value ? unmet_condition(*value) : nullptr;
+      if (condition != nullptr) {
+        warn_of_key(fields, projection, *value, condition);
       } else if (value) {
         last_key_ = *value;
         has_key_ = true;
@@ -215,8 +218,16 @@ void Incremental::read_part(pg::Connection& connection, const Part& part, const 
   }
 }
 
-void Incremental::warn_of_infinite_key(Cursor row, const RowProjection& projection, std::string_view key) {
-  if (std::exchange(has_warned_of_infinity_, true)) {
+const char* Incremental::unmet_condition(std::string_view key) const {
+  if (is_infinite_ != nullptr && is_infinite_(key)) {
+    return "finite";
+  }
+  return is_key_text_ && !is_utf8(key) ? "valid UTF-8" : nullptr;
+}
+
+void Incremental::warn_of_key(Cursor row, const RowProjection& projection, std::string_view key,
+                              const char* condition) {
+  if (std::exchange(has_warned_of_key_, true)) {
     return;
   }
   Buffer value;
@@ -233,10 +244,10 @@ void Incremental::warn_of_infinite_key(Cursor row, const RowProjection& projecti
   id.append("}");
   const bool is_shown = id.view().front() == '{' && id.size() <= longest_id;
   log::warn(
-      "{}: replication key {} is {} in {}: the bookmark stays at the largest finite key, and every run sends "
-      "these rows again; give them a finite key",
+      "{}: replication key {} is {} in {}: the bookmark stays at the largest {} key, and later runs send "
+      "these rows again; give them a {} key",
       plan_.stream.id, *plan_.stream.replication_key, value.view(),
-      is_shown ? fmt::format("the row with {}", id.view()) : "a row");
+      is_shown ? fmt::format("the row with {}", id.view()) : "a row", condition, condition);
 }
 
 void Incremental::save_key() {

@@ -19,7 +19,7 @@ namespace tap::sync {
 /// copied only while there is no bookmark, before the others.
 ///
 /// All rows with keys below that of a STATE have been sent. A STATE never has an infinite key, because no
-/// later key could exceed it.
+/// later key could exceed it, or text that is not UTF-8, which JSON cannot hold.
 class Incremental {
  public:
   /// The arguments must outlive the object.
@@ -49,8 +49,10 @@ class Incremental {
                  const singer::RecordFrame& frame);
   /// Puts the last key into the bookmark.
   void save_key();
-  /// Warns once per run that a key is infinite. `row` stands before its first field.
-  void warn_of_infinite_key(Cursor row, const RowProjection& projection, std::string_view key);
+  /// What a key must be to become the bookmark, for a warning. Null if it can.
+  [[nodiscard]] const char* unmet_condition(std::string_view key) const;
+  /// Warns once per run of such a key. `row` stands before its first field.
+  void warn_of_key(Cursor row, const RowProjection& projection, std::string_view key, const char* condition);
 
   const StreamPlan& plan_;
   const config::Config& config_;
@@ -65,7 +67,8 @@ class Incremental {
   bool has_key_ = false;   ///< `last_key_` is not in the bookmark yet
   std::optional<value::Encoder> bookmark_encoder_;
   IsInfinite is_infinite_ = nullptr;  ///< null if the key's type has no infinity
-  bool has_warned_of_infinity_ = false;
+  bool is_key_text_ = false;          ///< as value::is_sent_as_text()
+  bool has_warned_of_key_ = false;
   std::optional<std::string> greatest_key_;  ///< the last key within the limit; looked up once per run
 };
 

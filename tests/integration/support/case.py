@@ -16,6 +16,7 @@ class SchemaTest(unittest.TestCase):
     """
 
     database = None
+    encoding = "UTF8"  # of the source
     settings = None
     major = None  # major version of the source server; None: the installed one
     server = None  # source server; None: the shared one
@@ -31,10 +32,13 @@ class SchemaTest(unittest.TestCase):
             cls.server = Server(cls.settings, major=cls.major)
             cls.addClassCleanup(cls.server.close)
         cls.server = cls.server or shared()
-        for server, name in ((cls.server, cls.database), (shared(), cls.destination)):
+        for server, name, encoding in (
+            (cls.server, cls.database, cls.encoding),
+            (shared(), cls.destination, "UTF8"),
+        ):
             if (server, name) not in cls.made:
                 cls.made.add((server, name))
-                server.create_database(name)
+                server.create_database(name, encoding)
 
     def setUp(self):
         self.schema = self._testMethodName.removeprefix("test_")[:63].rstrip("_")

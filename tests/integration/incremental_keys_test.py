@@ -19,7 +19,16 @@ KEYS = [
         "9223372036854775805",
         "9223372036854775806",
         "9223372036854775807",
-        "9223372036854775806",
+        '"9223372036854775806"',
+    ),
+    ("bigint", "999999999999998", "999999999999999", "1000000000000000", "999999999999999"),
+    ("bigint", "-9007199254740994", "-9007199254740993", "0", '"-9007199254740993"'),
+    (
+        "numeric(20,0)",
+        "18446744073709551613",
+        "18446744073709551614",
+        "18446744073709551615",
+        '"18446744073709551614"',
     ),
     (
         "numeric",
@@ -246,6 +255,8 @@ class KeyTypesTest(IncrementalTest):
                     CREATE TABLE {s}.n AS
                       SELECT i AS id, '123456789012345678901234567890'::numeric + i AS k
                         FROM generate_series(1, 9) i;
+                    CREATE TABLE {s}.i AS SELECT i AS id, 1795886009343000677 + i AS k
+                        FROM generate_series(1, 9) i;
                     CREATE TABLE {s}.d AS SELECT i AS id, 0.1::float8 + i / 3.0::float8 AS k
                         FROM generate_series(1, 9) i;"""
         )
@@ -254,7 +265,7 @@ class KeyTypesTest(IncrementalTest):
             json.loads(first.state_texts[-1], parse_int=lambda digits: int(float(digits)))
         )
         second = self.sync(self.catalog(), as_doubles)
-        for table in "tnd":
+        for table in "tnid":
             self.assertEqual(
                 (self.ids(first, table), self.ids(second, table)), ([*range(1, 10)], [9])
             )
@@ -262,6 +273,16 @@ class KeyTypesTest(IncrementalTest):
             self.bookmark(first.last_state, "t")["replication_key_value"],
             "1234567890123456.10000000000000000000",
         )
+
+    def test_long_integer_in_a_state_of_a_python_tap(self):
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, 9007199254740990 + i AS k "
+            "FROM generate_series(1, 9) i"
+        )
+        bookmark = {"replication_key": "k", "replication_key_value": 9007199254740998}
+        result = self.sync(self.catalog("t"), {"bookmarks": {self.id_of("t"): bookmark}})
+        self.assertEqual(self.ids(result), [8, 9])
+        self.assertEqual(self.value_in(result, "t"), "9007199254740999")
 
 
 class FaultsTest(IncrementalTest):

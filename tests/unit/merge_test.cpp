@@ -192,6 +192,10 @@ TEST_CASE("bookmarks of incremental streams are compared by the key's value") {
   CHECK(compare_keys(R"("10")", R"("9")") == '?');
   CHECK(compare_keys(R"("infinity")", R"("2026-01-31T08:15:30+00:00")") == '?');
   CHECK(compare_keys(R"("0044-03-15 BC")", R"("0044-03-15T00:00:00+00:00")") == '?');
+  CHECK(compare_keys("9007199254740993", R"("9007199254740994")") == '<');  // of an earlier version
+  CHECK(compare_keys(R"("9007199254740993")", "9007199254740993") == '=');
+  CHECK(compare_keys(R"("-9007199254740993")", R"("-9007199254740994")") == '>');
+  CHECK(compare_keys("999999999999999", R"("1000000000000000")") == '<');
   CHECK(compare_keys("1", "true") == '?');
   CHECK(compare(R"({"version":1,"replication_key":"k"})",
                 R"({"version":1,"replication_key":"k","replication_key_value":5})") == '<');

@@ -44,9 +44,8 @@ Json bookmark_value(std::string_view json) {
     return json;
   }
   Json number = parse_json(json, "replication_key_value");
-  const bool is_double_or_integer = number.is_number();
   const auto digits = std::ranges::count_if(json, [](char c) { return c >= '0' && c <= '9'; });
-  return is_double_or_integer || digits <= exact_digits ? std::move(number) : Json(json);
+  return number.is_number_float() || digits <= exact_digits ? std::move(number) : Json(json);
 }
 
 /// Notes the row filter in the bookmark. Once it was changed, `where_changed` remains until a full refresh.

@@ -46,13 +46,27 @@ simdjson::simdjson_result<simdjson::ondemand::document> Payload::parse() {
       simdjson::padded_string_view(whole.data(), whole.size(), whole.size() + simdjson::SIMDJSON_PADDING));
 }
 
+std::string_view read_string(simdjson::ondemand::value value) {
+  const std::string_view token = trim_end(value.raw_json_token());
+  if (token.size() < 2 || token.front() != '"' || token.back() != '"') {
+    throw simdjson::simdjson_error(simdjson::STRING_ERROR);
+  }
+  const std::string_view contents = token.substr(1, token.size() - 2);
+  if (contents.find('\\') == contents.npos) {
+    return contents;
+  }
+  // get_string() searches the end without a limit: it is there unless the last quote is escaped.
+  const std::size_t backslashes = contents.size() - 1 - contents.find_last_not_of('\\');
+  if (backslashes % 2 == 1) {
+    throw simdjson::simdjson_error(simdjson::STRING_ERROR);
+  }
+  return value.get_string();
+}
+
 std::string_view read_value(simdjson::ondemand::value value) {
   switch (value.type()) {
-    case simdjson::ondemand::json_type::string: {
-      const std::string_view token = trim_end(value.raw_json_token());
-      const bool is_plain = token.size() >= 2 && token.back() == '"' && token.find('\\') == token.npos;
-      return is_plain ? token.substr(1, token.size() - 2) : std::string_view(value.get_string());
-    }
+    case simdjson::ondemand::json_type::string:
+      return read_string(value);
     case simdjson::ondemand::json_type::number:
     case simdjson::ondemand::json_type::boolean:
       return trim_end(value.raw_json_token());
@@ -64,8 +78,7 @@ std::string_view read_value(simdjson::ondemand::value value) {
 }
 
 Lsn read_lsn_value(simdjson::ondemand::value value) {
-  const std::string_view text = value.get_string();
-  const auto lsn = read_lsn(text);
+  const auto lsn = read_lsn(read_string(value));
   if (!lsn) {
     throw simdjson::simdjson_error(simdjson::INCORRECT_TYPE);
   }

@@ -36,6 +36,10 @@ class Payload {
   simdjson::ondemand::parser parser_;
 };
 
+/// Returns the contents of a string. Throws simdjson_error if it is not one. Keys are compared as
+/// raw_json_string: unescaped_key() reads and writes past its buffers if a malformed message has no end of
+/// the string.
+std::string_view read_string(simdjson::ondemand::value value);
 /// Returns a column's value: the contents of a string, or the characters of a number, true or false. The
 /// data() of NULL is null. Throws simdjson_error for an array or object.
 std::string_view read_value(simdjson::ondemand::value value);

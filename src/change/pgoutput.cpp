@@ -144,10 +144,13 @@ class Pgoutput : public Decoder {
     if (in_transaction_) {
       refuse("the previous transaction has not ended");
     }
-    commit_start_ = Lsn{cursor.u64()};
-    write_time(cursor.i64(), commit_time_);
+    const Lsn commit_start{cursor.u64()};
+    const std::int64_t commit_time = cursor.i64();
+    const std::uint32_t xid = cursor.u32();
+    commit_start_ = commit_start;
+    write_time(commit_time, commit_time_);
     xid_.clear();
-    fmt::format_to(std::back_inserter(xid_), "{}", cursor.u32());
+    fmt::format_to(std::back_inserter(xid_), "{}", xid);
     change_.kind = Change::Kind::begin;
     change_.commit_end = Lsn{commit_start_.value + 1};
     change_.commit_time = commit_time_;

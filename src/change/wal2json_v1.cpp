@@ -51,7 +51,7 @@ bool has_stray_comma(std::string_view text) {
 /// Appends a field for each name. The values are in a list of their own, see read_values().
 void read_names(value list, std::vector<Field>& fields) {
   for (auto name : list.get_array()) {
-    fields.emplace_back().name = name.get_string();
+    fields.emplace_back().name = read_string(name.value());
   }
 }
 
@@ -126,7 +126,7 @@ class Wal2jsonV1 : public Decoder {
     has_end_ = false;
     auto document = payload_.open(text, when_copied_);
     for (auto member : document.get_object()) {
-      const std::string_view key = member.unescaped_key();
+      const simdjson::ondemand::raw_json_string key = member.key();
       value content = member.value();
       if (key == "nextlsn") {
         commit_end_ = read_lsn_value(content);
@@ -134,7 +134,7 @@ class Wal2jsonV1 : public Decoder {
       } else if (key == "xid") {
         xid_ = read_value(content);
       } else if (key == "timestamp") {
-        commit_time_ = content.get_string().value();
+        commit_time_ = read_string(content);
       } else if (key == "change") {
         if (has_end_) {
           begin(sink);
@@ -157,15 +157,15 @@ class Wal2jsonV1 : public Decoder {
     clear();
     bool has_kind = false;
     for (auto member : entry.get_object()) {
-      const std::string_view key = member.unescaped_key();
+      const simdjson::ondemand::raw_json_string key = member.key();
       value content = member.value();
       if (key == "kind") {
-        change_.kind = parse_kind(content.get_string());
+        change_.kind = parse_kind(read_string(content));
         has_kind = true;
       } else if (key == "schema") {
-        change_.schema = content.get_string();
+        change_.schema = read_string(content);
       } else if (key == "table") {
-        change_.table = content.get_string();
+        change_.table = read_string(content);
       } else if (key == "columnnames") {
         read_names(content, change_.columns);
       } else if (key == "columnvalues") {
@@ -181,7 +181,7 @@ class Wal2jsonV1 : public Decoder {
 
   void read_old_keys(value keys) {
     for (auto member : keys.get_object()) {
-      const std::string_view key = member.unescaped_key();
+      const simdjson::ondemand::raw_json_string key = member.key();
       if (key == "keynames") {
         read_names(member.value(), change_.identity);
       } else if (key == "keyvalues") {

@@ -36,9 +36,9 @@ void read_fields(value list, std::vector<Field>& fields) {
     Field& field = fields.emplace_back();
     bool has_value = false;
     for (auto member : entry.get_object()) {
-      const std::string_view key = member.unescaped_key();
+      const simdjson::ondemand::raw_json_string key = member.key();
       if (key == "name") {
-        field.name = member.value().get_string();
+        field.name = read_string(member.value());
       } else if (key == "value") {
         field.value = read_value(member.value());
         has_value = true;
@@ -73,15 +73,15 @@ class Wal2jsonV2 : public Decoder {
     bool has_end = false;
     auto document = payload_.open(message, when_copied_);
     for (auto member : document.get_object()) {
-      const std::string_view key = member.unescaped_key();
+      const simdjson::ondemand::raw_json_string key = member.key();
       value content = member.value();
       if (key == "action") {
-        change_.kind = parse_kind(content.get_string());
+        change_.kind = parse_kind(read_string(content));
         has_action = true;
       } else if (key == "schema") {
-        change_.schema = content.get_string();
+        change_.schema = read_string(content);
       } else if (key == "table") {
-        change_.table = content.get_string();
+        change_.table = read_string(content);
       } else if (key == "columns") {
         read_fields(content, change_.columns);
       } else if (key == "identity") {
@@ -92,7 +92,7 @@ class Wal2jsonV2 : public Decoder {
       } else if (key == "xid") {
         change_.xid = read_value(content);
       } else if (key == "timestamp" && content.type() == simdjson::ondemand::json_type::string) {
-        change_.commit_time = content.get_string();
+        change_.commit_time = read_string(content);
       }
     }
     const bool has_commit_end_if_begin = change_.kind != Change::Kind::begin || has_end;

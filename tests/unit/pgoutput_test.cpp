@@ -309,6 +309,22 @@ TEST_CASE("pgoutput: a restart forgets the transaction and the tables") {
       "of PostgreSQL and pgoutput");
 }
 
+TEST_CASE("pgoutput: a truncated begin leaves no view of a time that is gone") {
+  const auto decoder = change::make_pgoutput_decoder();
+  const std::string long_time = begin(1, std::numeric_limits<std::int64_t>::min());
+  for (std::size_t size = 0; size < long_time.size(); ++size) {
+    decode(*decoder, {begin()});
+    decoder->restart();
+    REQUIRE_THROWS_AS(decode(*decoder, {long_time.substr(0, size)}), Error);
+    decoder->restart();
+    CHECK(decode(*decoder, {Bytes('M').u8(0).u64(1).string("prefix").u32(0)}) == Lines{"other"});
+    std::string time;
+    decoder->decode(Bytes('M').u8(0).u64(1).string("prefix").u32(0), kLsn,
+                    [&](const Change& change) { time = change.commit_time; });
+    CHECK_FALSE(time.empty());
+  }
+}
+
 TEST_CASE("pgoutput: truncated and overlong messages are refused") {
   const std::vector<std::string> messages = {
       begin(),

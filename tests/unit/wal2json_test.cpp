@@ -173,9 +173,10 @@ TEST_CASE("format 1: a stray comma is only ignored before a logical message") {
 }
 
 TEST_CASE("a truncated message stops the run with its WAL position") {
+  const auto decoder = change::make_wal2json_v2_decoder("UTF8");
+  decoder->decode(kInsert, kLsn, [](const Change& /*change*/) {});  // what follows a later one in the buffer
   for (std::size_t size = 0; size < kInsert.size(); ++size) {
     CAPTURE(size);
-    const auto decoder = change::make_wal2json_v2_decoder("UTF8");
     bool called = false;
     try {
       decoder->decode(kInsert.substr(0, size), kLsn, [&](const Change& /*change*/) { called = true; });
@@ -207,6 +208,19 @@ TEST_CASE("a message that is not in wal2json's format is refused") {
     CAPTURE(message);
     const auto decoder = change::make_wal2json_v1_decoder("UTF8");
     CHECK_THROWS_AS(decode(*decoder, {message}), Error);
+  }
+}
+
+TEST_CASE("a string without an end is refused") {
+  for (const char* const end : {R"("kind":)", R"("kind":")", R"("kind":"message)", R"("kind":"message\")",
+                                R"("kind":"mess\\\")", R"("schema":"\u0061)", R"("schema":"\u0061\")"}) {
+    CAPTURE(end);
+    const auto decoder = change::make_wal2json_v1_decoder("UTF8");
+    const std::string start = R"({"nextlsn":"0/1","timestamp":"2026-01-01 00:00:00+00","change":[)";
+    decoder->decode(start, kLsn, [](const Change& /*change*/) {});
+    REQUIRE_THROWS_AS(decoder->decode("{" + std::string(end), kLsn, [](const Change& /*change*/) {}), Error);
+    REQUIRE_THROWS_AS(decoder->decode("{" + std::string(end) + "}", kLsn, [](const Change& /*change*/) {}),
+                      Error);
   }
 }
 

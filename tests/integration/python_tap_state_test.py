@@ -219,9 +219,8 @@ class PipelinewiseStateTest(StateTest):
             },
         }
         result = self.sync(self.catalog("t"), state)
-        self.assertEqual(self.ids(result), [11])
-        self.assertEqual(result.types, ["SCHEMA", "STATE", "RECORD", "ACTIVATE_VERSION", "STATE"])
-        self.assertEqual(self.versions(result), {VERSION})
+        self.assertEqual(self.ids(result), list(range(1, 12)))
+        self.assertNotIn(VERSION, self.versions(result))
 
     def test_interrupted_stream_goes_first(self):
         self.sql("CREATE TABLE {s}.a AS SELECT 1 AS id, 1 AS k")

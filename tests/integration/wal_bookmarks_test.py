@@ -67,9 +67,12 @@ class WalBookmarksTest(WalTest):
         lsn = self.lsn(self.sync(self.selected, self.state).last_state, "a")
         [(xmin,)] = self.sql("SELECT max(xmin::text::bigint) FROM {s}.a")
         state = self.changed(
-            a={"last_replication_method": "LOG_BASED", "lsn": lsn, "xmin": xmin + 1}
+            a={"last_replication_method": "LOG_BASED", "version": 1, "lsn": lsn, "xmin": xmin + 1}
         )
-        self.assertEqual(self.ids(state), [("a", 1), ("a", 2), ("a", 3)])
+        result = self.sync(self.selected, state)
+        self.assertIn("another tap started it, in another order; restarting it", result.stderr)
+        self.assertEqual(result.records("a"), [{"id": i} for i in (1, 2, 3)])
+        self.assertGreater(self.lsn(result.last_state, "a"), lsn)
 
     def test_bookmark_does_not_decrease(self):
         self.sql("INSERT INTO {s}.a VALUES (1)")

@@ -298,14 +298,6 @@ class ResumedTest(WhereTest):
                 [activated] = result.of_type("ACTIVATE_VERSION")
                 self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
 
-    def test_copy_of_a_python_tap(self):
-        self.sql(TABLE)
-        [(xmin,)] = self.sql("SELECT txid_current()::text")
-        state = {"bookmarks": {self.id_of("t"): {"version": 5, "xmin": int(xmin)}}}
-        result = self.sync(self.catalog("t"), state, **self.where("id > 5"))
-        self.assertEqual(len(self.ids(result)), 995)
-        self.assertIn(f"cannot resume the interrupted copy: {OTHER_FILTER};", result.stderr)
-
 
 class OldServerTest(WhereTest):
     """Before version 14 the ctid of each row is a position: rows must come in this order."""

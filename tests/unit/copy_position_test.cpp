@@ -70,7 +70,6 @@ TEST_CASE("before 9.4 frozen rows count as changed") {
   CHECK(remaining_rows_condition(position(), partition(7, 107), before) == since);
   CHECK(remaining_rows_condition(position(), partition(11, 111), before) ==
         "ctid OPERATOR(pg_catalog.>) '(12,3)'::pg_catalog.tid OR " + since);
-  CHECK(written_since(5000, before) == since);
 }
 
 TEST_CASE("rows are compared by transaction IDs without epoch") {

@@ -108,13 +108,12 @@ class FullTable {
   std::optional<Lsn> replay_lsn_;             ///< on a standby: the snapshot includes everything up to here
   std::optional<CopyPosition> resumed_from_;  ///< where this attempt resumes
   bool has_new_version_ = false;              ///< this run began the bookmark's version
-  std::string since_python_xmin_;             ///< condition that resumes the copy of a Python tap, else empty
   std::map<Oid, BlockRanges::File> files_;    ///< of the partitions that are read in ranges
   CopyPosition position_;                     ///< how far this attempt has come
   /// False with row-level security: other rows may be visible later, and a policy can use an index, so that
   /// rows are not in the order of the file.
   bool is_resumable_ = true;
-  bool has_position_ = false;                 ///< it has passed `resumed_from_`
+  bool has_position_ = false;  ///< it has passed `resumed_from_`
 };
 
 }  // namespace tap::sync

@@ -68,9 +68,8 @@ TableQuery FullTable::query_for(const pg::Partition& partition, const pg::Relati
 }
 
 bool FullTable::moves_position(const pg::Partition& partition) const {
-  // Changed rows of a finished partition do not move the position. Neither does a copy that a Python tap
-  // began: it can only be resumed from its own xmin.
-  return partition.has_ctid && !position_.is_done(partition.oid) && since_python_xmin_.empty();
+  // Changed rows of a finished partition do not move the position.
+  return partition.has_ctid && !position_.is_done(partition.oid);
 }
 
 void FullTable::read_partition(pg::Connection& connection, const pg::Partition& partition,
@@ -84,12 +83,8 @@ void FullTable::read_partition(pg::Connection& connection, const pg::Partition& 
   if (moves_position && files_.contains(partition.oid)) {
     read_ranges(connection, query_for(partition, relation, projection), partition, projection, frame);
   } else {
-    std::string condition;
-    if (resumed_from_) {
-      condition = remaining_rows_condition(*resumed_from_, partition, connection.version());
-    } else if (partition.has_ctid) {
-      condition = since_python_xmin_;
-    }
+    const std::string condition =
+        resumed_from_ ? remaining_rows_condition(*resumed_from_, partition, connection.version()) : "";
     const TableQuery query = query_for(partition, relation, projection, moves_position);
     read_rows(connection, query.sql(condition), moves_position ? &partition : nullptr, projection, frame);
   }

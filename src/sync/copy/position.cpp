@@ -139,7 +139,7 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
                               const SnapshotOrigin& now, const std::map<std::string, int>& columns,
                               const std::string& where) {
   if (relation.has_row_security) {
-    return kRowSecurity;
+    return "row-level security applies to the table, and other rows may be visible now";
   }
   const auto partition = std::ranges::find(relation.partitions, position.partition, &pg::Partition::oid);
   if (!relation.reads_each_partition || partition == relation.partitions.end() || !partition->has_ctid) {
@@ -159,17 +159,17 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
     return describe_column_change(position.columns, columns);
   }
   if (where != position.where) {
-    return kOtherRowFilter;
+    return "it was started with another row filter (where)";
   }
   const auto before = parse_snapshot(origin.snapshot);
   const auto after = parse_snapshot(now.snapshot);
   if (!before || !after || after->xmin < before->xmin || !is_at_least_as_new(now, origin)) {
     return "the server is behind the one it was started on, or has a different history";
   }
-  // Rows are compared by 32 bits of their transaction IDs, see written_since(): half of the IDs are older,
-  // half newer. The rest of the range is left for transactions that begin while the copy runs.
+  // Rows are compared by 32 bits of their transaction IDs, see written_since_copy(): half of the IDs are
+  // older, half newer. The rest of the range is left for transactions that begin while the copy runs.
   constexpr std::uint64_t comparable = 2'000'000'000;
-  return after->xmax - before->xmin >= comparable ? kTooManyTransactions : "";
+  return after->xmax - before->xmin >= comparable ? "it was started too many transactions ago" : "";
 }
 
 std::uint64_t estimate_covered_rows(const CopyPosition& position,
@@ -188,24 +188,16 @@ std::uint64_t estimate_covered_rows(const CopyPosition& position,
                                                static_cast<double>(all));
 }
 
-bool has_wrapped_around(pg::Connection& connection, std::uint32_t xmin) {
-  const pg::Result result =
-      connection.query("SELECT pg_catalog.age($1::pg_catalog.xid) AS age", {fmt::to_string(xmin)});
-  return result.first().number("age") < 0;
-}
+namespace {
 
-std::string written_since(std::uint32_t xmin, pg::ServerVersion version) {
+/// The SQL condition for the rows that the position's snapshot may not have seen.
+std::string written_since_copy(const CopyPosition& position, pg::ServerVersion version) {
+  const auto xmin = parse_snapshot(position.origin.snapshot).value_or(Snapshot()).xmin;
   // Before 9.4 VACUUM replaces the xmin of a row that it freezes by 2, so that a recent row can have it.
   const bool keeps_xmin = version >= pg::ServerVersion(90400);
   return fmt::format("pg_catalog.age(xmin) OPERATOR(pg_catalog.<=) pg_catalog.age('{}'::pg_catalog.xid){}",
-                     xmin, keeps_xmin ? "" : " OR xmin OPERATOR(pg_catalog.=) '2'::pg_catalog.xid");
-}
-
-namespace {
-
-std::string written_since_copy(const CopyPosition& position, pg::ServerVersion version) {
-  const auto xmin = parse_snapshot(position.origin.snapshot).value_or(Snapshot()).xmin;
-  return written_since(static_cast<std::uint32_t>(xmin), version);
+                     static_cast<std::uint32_t>(xmin),
+                     keeps_xmin ? "" : " OR xmin OPERATOR(pg_catalog.=) '2'::pg_catalog.xid");
 }
 
 }  // namespace

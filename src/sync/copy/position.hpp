@@ -48,23 +48,11 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
 std::uint64_t estimate_covered_rows(const CopyPosition& position,
                                     const std::vector<pg::Partition>& partitions, std::uint64_t rows);
 
-/// The reasons that reason_to_restart() gives if transaction IDs can no longer be compared, if the row filter
-/// is another one, and if policies apply to the role.
-inline constexpr const char* kTooManyTransactions = "it was started too many transactions ago";
-inline constexpr const char* kOtherRowFilter = "it was started with another row filter (where)";
-inline constexpr const char* kRowSecurity =
-    "row-level security applies to the table, and other rows may be visible now";
-
 /// The SQL condition for the rows of `partition` that remain to be sent; empty for all of them.
 std::string remaining_rows_condition(const CopyPosition& position, const pg::Partition& partition,
                                      pg::ServerVersion version);
 /// The SQL condition for the rows that were written since, among those up to the position in its partition:
 /// the rest of the partition is read by itself.
 std::string changed_rows_condition(const CopyPosition& position, pg::ServerVersion version);
-/// The SQL condition for the rows written by the transaction `xmin` (32 bits, without epoch) or a later one.
-std::string written_since(std::uint32_t xmin, pg::ServerVersion version);
-/// True if transaction IDs have wrapped around since `xmin`, so that written_since() would miss rows. Throws
-/// what Connection::query() does.
-bool has_wrapped_around(pg::Connection& connection, std::uint32_t xmin);
 
 }  // namespace tap::sync

@@ -298,6 +298,18 @@ class ResumedTest(WhereTest):
                 [activated] = result.of_type("ACTIVATE_VERSION")
                 self.assertGreater(activated["version"], self.bookmark(state, "t")["version"])
 
+    def test_column_of_the_condition_dropped_and_added_again(self):
+        self.sql(TABLE)
+        catalog = self.catalog("t")
+        tap.metadata(tap.stream(catalog, "t"), "n")["selected"] = False
+        self.config.update(self.where("n = 0"))
+        self.sql("UPDATE {s}.t SET n = id % 2")
+        state = self.interrupt_after(5, catalog)
+        self.sql("ALTER TABLE {s}.t DROP n; ALTER TABLE {s}.t ADD n int DEFAULT 0")
+        result = self.resume(state, catalog)
+        self.assertIn("restart", result.stderr)
+        self.assertEqual(sorted(self.ids(result)), list(range(1, 1001)))
+
 
 class OldServerTest(WhereTest):
     """Before version 14 the ctid of each row is a position: rows must come in this order."""

@@ -128,10 +128,12 @@ void FullTable::discard_copy() {
 }
 
 std::map<std::string, int> FullTable::attribute_numbers(const pg::Relation& relation,
-                                                        const RowProjection& projection) {
+                                                        const RowProjection& projection) const {
   std::map<std::string, int> numbers;
   for (const pg::TableColumn& column : relation.columns) {
-    if (std::ranges::find(projection.columns(), column.name) != projection.columns().end()) {
+    const bool may_be_in_filter = !plan_.where.empty();
+    if (may_be_in_filter ||
+        std::ranges::find(projection.columns(), column.name) != projection.columns().end()) {
       numbers[column.name] = column.number;
     }
   }

@@ -52,9 +52,9 @@ class FullTable {
                     const RowProjection& projection);
   /// Removes an interrupted copy that cannot be resumed from the bookmark.
   void discard_copy();
-  /// The attribute numbers of the columns read, see CopyPosition.
-  static std::map<std::string, int> attribute_numbers(const pg::Relation& relation,
-                                                      const RowProjection& projection);
+  /// The attribute numbers of the columns read, with a row filter those of all columns, see CopyPosition.
+  [[nodiscard]] std::map<std::string, int> attribute_numbers(const pg::Relation& relation,
+                                                             const RowProjection& projection) const;
   void begin_stream(const RowProjection& projection, bool is_resumed);
   void finish_stream(const pg::Relation& relation, std::int64_t version);
   void read_partitions(pg::Connection& connection, const pg::Relation& relation,

@@ -22,7 +22,7 @@ namespace tap::sync {
 /// rows written by transactions that the snapshot did not see remain to be sent.
 struct CopyPosition {
   SnapshotOrigin origin;
-  std::map<std::string, int> columns;  ///< of the rows sent: attribute numbers by name
+  std::map<std::string, int> columns;  ///< of the rows sent and of `where`: attribute numbers by name
   std::string where;                   ///< the row filter of the rows sent, see to_sql()
   Oid partition = 0;
   Oid relfilenode = 0;  ///< of `partition`: a ctid is valid in this file only

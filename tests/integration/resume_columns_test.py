@@ -3,7 +3,7 @@
 import unittest
 
 from support import tap
-from support.resume import TABLE, ResumeTest
+from support.resume import BEHIND, TABLE, ResumeTest
 
 
 class ResumeColumnsTest(ResumeTest):
@@ -54,6 +54,17 @@ class ResumeColumnsTest(ResumeTest):
         self.check_restarted(
             self.resume(state), state, "an earlier version of tap-postgres started it"
         )
+
+    def check_changed_position(self, why, **changes):
+        """The copy restarts if the position has these values."""
+        state = self.interrupt_after(9)
+        bookmark = self.bookmark(state, "t")
+        bookmark["copy"].update(changes)
+        changed = {"bookmarks": {self.id_of("t"): bookmark}}
+        self.check_restarted(self.resume(changed), state, why)
+
+    def test_server_rolled_back_with_higher_transaction_ids(self):
+        self.check_changed_position(BEHIND, snapshot_lsn=2**62)
 
     def test_another_cluster_and_another_timeline(self):
         state = self.interrupt_after(9)

@@ -100,6 +100,11 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
     SnapshotOrigin now = position_.origin;
     now.lsn = replay_lsn_;
     reason = reason_to_restart(*resumed_from_, relation, now, position_.columns, position_.where);
+    // A primary whose files were restored (snapshot of the machine) can repeat transaction IDs.
+    const auto& lsn = position_.origin.lsn;
+    if (reason.empty() && !replay_lsn_ && lsn && lsn < resumed_from_->origin.lsn) {
+      reason = kServerIsBehind;
+    }
     if (reason.empty() && !depends_only_on_row(plan_.where, names_for_filter(relation, plan_))) {
       reason = "its row filter (where) may depend on more than the row's own columns";
     }

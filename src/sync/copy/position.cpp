@@ -164,7 +164,7 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
   const auto before = parse_snapshot(origin.snapshot);
   const auto after = parse_snapshot(now.snapshot);
   if (!before || !after || after->xmin < before->xmin || !is_at_least_as_new(now, origin)) {
-    return "the server is behind the one it was started on, or has a different history";
+    return kServerIsBehind;
   }
   // Rows are compared by 32 bits of their transaction IDs, see written_since_copy(): half of the IDs are
   // older, half newer. The rest of the range is left for transactions that begin while the copy runs.

@@ -66,6 +66,9 @@ class ResumeColumnsTest(ResumeTest):
     def test_server_rolled_back_with_higher_transaction_ids(self):
         self.check_changed_position(BEHIND, snapshot_lsn=2**62)
 
+    def test_another_database_of_the_same_name(self):
+        self.check_changed_position("another database has its database's name", database=1)
+
     def test_another_cluster_and_another_timeline(self):
         state = self.interrupt_after(9)
         for name, value in (("system", "1"), ("timeline", 99)):

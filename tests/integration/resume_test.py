@@ -22,8 +22,9 @@ class OneTableTest(ResumeTest):
         bookmarks = [self.bookmark(state, "t") for state in result.states]
         version = bookmarks[0]["version"]
         self.assertNotIn("copy", bookmarks[0])
-        [(oid, relfilenode)] = self.sql(
-            "SELECT '{s}.t'::regclass::oid::bigint, pg_relation_filenode('{s}.t')::bigint"
+        [(oid, relfilenode, database)] = self.sql(
+            "SELECT '{s}.t'::regclass::oid::bigint, pg_relation_filenode('{s}.t')::bigint, "
+            "oid::bigint FROM pg_database WHERE datname = current_database()"
         )
         for n, bookmark in enumerate(bookmarks[1:-1], 1):
             self.assertEqual(list(bookmark), ["last_replication_method", "version", "copy"])
@@ -35,6 +36,7 @@ class OneTableTest(ResumeTest):
                 {name: type(copy.pop(name)) for name in ("snapshot_lsn", "system", "timeline")},
                 {"snapshot_lsn": int, "system": str, "timeline": int},
             )
+            self.assertEqual(copy.pop("database"), database)
             self.assertEqual(copy.pop("columns"), {"id": 1, "n": 2, "pad": 3})
             self.assertEqual(
                 copy,

@@ -8,7 +8,7 @@ using namespace tap::sync;
 namespace {
 
 constexpr const char* kCopy =
-    R"j({"snapshot":"5000:5007:5003","snapshot_lsn":900,"system":"77","timeline":3,)j"
+    R"j({"snapshot":"5000:5007:5003","snapshot_lsn":900,"system":"77","timeline":3,"database":5,)j"
     R"j("columns":{"a":2,"id":1},"leaf":11,"relfilenode":111,"position":"(12,3)","done":[7,9]})j";
 
 const pg::ServerVersion k94(90400);
@@ -84,7 +84,8 @@ TEST_CASE("a copy resumes only in the same file and the same history") {
     return reason_to_restart(from, to, now, from.columns, from.where);
   };
   const auto at = [](const std::string& snapshot) {
-    return SnapshotOrigin{.snapshot = snapshot, .lsn = std::nullopt, .system = "77", .timeline = 3};
+    return SnapshotOrigin{
+        .snapshot = snapshot, .lsn = std::nullopt, .system = "77", .timeline = 3, .database = 5};
   };
   CHECK(reason(position(), relation(), at("6000:6000:")).empty());
 
@@ -107,6 +108,9 @@ TEST_CASE("a copy resumes only in the same file and the same history") {
   other.system = "78";
   CHECK(reason(position(), relation(), other) ==
         "the server has a different history (system identifier or timeline)");
+  other = at("6000:6000:");
+  other.database = 6;
+  CHECK(reason(position(), relation(), other) == "another database has its database's name");
   auto early = position();
   early.columns.clear();
   CHECK(reason(early, relation(), at("6000:6000:")) == "an earlier version of tap-postgres started it");
@@ -114,13 +118,14 @@ TEST_CASE("a copy resumes only in the same file and the same history") {
 
 TEST_CASE("a copy restarts when the newest transaction ID is too far away") {
   const SnapshotOrigin now{
-      .snapshot = "5000:2000005000:5003", .lsn = std::nullopt, .system = "", .timeline = 0};
+      .snapshot = "5000:2000005000:5003", .lsn = std::nullopt, .system = "", .timeline = 0, .database = 5};
   CHECK(reason_to_restart(position(), relation(), now, position().columns, "") ==
         "it was started too many transactions ago");
 }
 
 TEST_CASE("a copy resumes only with the same columns") {
-  const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0};
+  const SnapshotOrigin now{
+      .snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0, .database = 5};
   const auto reason = [&](const std::map<std::string, int>& columns) {
     return reason_to_restart(position(), relation(), now, columns, "");
   };
@@ -132,7 +137,8 @@ TEST_CASE("a copy resumes only with the same columns") {
 }
 
 TEST_CASE("a copy resumes only with the same row filter") {
-  const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0};
+  const SnapshotOrigin now{
+      .snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0, .database = 5};
   const auto reason = [&](const std::string& before, const std::string& after) {
     CopyPosition position = ::position();
     position.where = before;

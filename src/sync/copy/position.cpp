@@ -81,6 +81,9 @@ Json to_json(const CopyPosition& position) {
   if (position.origin.timeline != 0) {
     copy["timeline"] = position.origin.timeline;
   }
+  if (position.origin.database != 0) {
+    copy["database"] = position.origin.database;
+  }
   copy["columns"] = position.columns;
   if (!position.where.empty()) {
     copy["where"] = position.where;
@@ -118,6 +121,7 @@ std::optional<CopyPosition> read_position(const Json& copy) {
     position.origin.system = system->get<std::string>();
   }
   position.origin.timeline = read_oid(copy, "timeline").value_or(0);
+  position.origin.database = read_oid(copy, "database").value_or(0);
   if (const auto where = copy.find("where"); where != copy.end() && where->is_string()) {
     position.where = where->get<std::string>();
   }
@@ -151,6 +155,9 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
   const SnapshotOrigin& origin = position.origin;
   if (!is_same_history(origin, now)) {
     return "the server has a different history (system identifier or timeline)";
+  }
+  if (origin.database != 0 && origin.database != now.database) {
+    return "another database has its database's name";
   }
   if (position.columns.empty()) {
     return "an earlier version of tap-postgres started it";

@@ -36,6 +36,9 @@ struct WalFunctions {
   const char* file_offset = "pg_catalog.pg_walfile_name_offset";
 };
 
+constexpr const char* kDatabase =
+    "(SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AS database";
+
 /// Runs in the snapshot's transaction, so after the snapshot was taken. The position is the end of WAL, on a
 /// standby of the replayed WAL. The timeline of a primary comes from the name of a WAL file; that of a
 /// standby from control data, which may be as old as its last restartpoint, and from its WAL receiver, which
@@ -44,13 +47,13 @@ std::string origin_query(pg::ServerVersion version) {
   const WalFunctions wal(version);
   const bool has_control_data = version >= pg::ServerVersion(90600);
   return fmt::format(
-      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {} AS system, {} AS timeline, lsn, "
+      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {}, {} AS system, {} AS timeline, lsn, "
       "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_name END AS wal_file, "
       "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_offset END AS wal_offset, "
       "pg_catalog.current_setting('wal_block_size') AS page_size "
       "FROM (SELECT in_recovery, CASE WHEN in_recovery THEN {} ELSE {} END AS lsn "
       "FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) server OFFSET 0) wal",
-      has_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
+      kDatabase, has_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
       has_control_data
           ? "greatest((SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
             "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()), "
@@ -96,14 +99,17 @@ SnapshotOrigin read_snapshot_origin(pg::Connection& connection) {
       origin.lsn = pg::without_page_header(*origin.lsn, static_cast<std::uint64_t>(row.number("wal_offset")),
                                            static_cast<std::uint64_t>(row.number("page_size")));
     }
+    origin.database = row.oid("database");
     origin.system = row.text("system");
     origin.timeline = read_timeline(row.view("timeline"), row.view("wal_file"));
   } catch (const pg::ServerError& error) {
     // Aurora refuses these functions unless wal_level is logical. Snapshots can still be compared.
     log::debug("cannot read the position in WAL: {}", error.what());
     connection.execute("ROLLBACK TO SAVEPOINT origin; RELEASE SAVEPOINT origin");
-    const pg::Result result = connection.query("SELECT pg_catalog.txid_current_snapshot() AS snapshot");
+    const pg::Result result =
+        connection.query(fmt::format("SELECT pg_catalog.txid_current_snapshot() AS snapshot, {}", kDatabase));
     origin.snapshot = result.first().text("snapshot");
+    origin.database = result.first().oid("database");
   }
   return origin;
 }

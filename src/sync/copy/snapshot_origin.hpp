@@ -25,8 +25,8 @@ struct Snapshot {
 /// Parses `xmin:xmax:xip,...`. Nothing if the text is not a snapshot.
 std::optional<Snapshot> parse_snapshot(std::string_view text);
 
-/// The server, the timeline and the position in WAL that a snapshot was taken at: what two snapshots are
-/// compared by.
+/// The server, the timeline, the database and the position in WAL that a snapshot was taken at: what two
+/// snapshots are compared by.
 struct SnapshotOrigin {
   std::string snapshot;  ///< text of txid_current_snapshot(): "xmin:xmax:xip"
   /// For the snapshot of an earlier copy: all commits that it sees end at or before this position. For the
@@ -34,11 +34,12 @@ struct SnapshotOrigin {
   std::optional<Lsn> lsn;
   std::string system;          ///< the cluster's system identifier; empty before version 9.6
   std::uint32_t timeline = 0;  ///< 0 if unknown
+  Oid database = 0;            ///< 0 if unknown
 };
 
 /// Reads the origin of the current transaction's snapshot. Its `lsn` is one to store with a copy: everything
 /// that the snapshot sees was written before it. Where the server does not report positions in WAL (Aurora),
-/// only `snapshot` is set. Throws what Connection::query() does.
+/// only `snapshot` and `database` are set. Throws what Connection::query() does.
 SnapshotOrigin read_snapshot_origin(pg::Connection& connection);
 
 /// The replay LSN of a standby, which a snapshot taken later includes; nothing on a primary. If the standby

@@ -66,6 +66,21 @@ class ResumeColumnsTest(ResumeTest):
     def test_server_rolled_back_with_higher_transaction_ids(self):
         self.check_changed_position(BEHIND, snapshot_lsn=2**62)
 
+    def test_position_without_control_functions(self):
+        functions = "pg_control_system(), pg_control_checkpoint(), pg_control_recovery()"
+        self.sql(f"REVOKE EXECUTE ON FUNCTION {functions} FROM PUBLIC")
+        self.addCleanup(self.sql, f"GRANT EXECUTE ON FUNCTION {functions} TO PUBLIC")
+        self.sql(
+            "CREATE ROLE hardened LOGIN; GRANT USAGE ON SCHEMA {s} TO hardened;"
+            "GRANT SELECT ON {s}.t TO hardened"
+        )
+        self.addCleanup(self.sql, "DROP OWNED BY hardened; DROP ROLE hardened")
+        self.config["user"] = "hardened"
+        copy = self.bookmark(self.interrupt_after(9), "t")["copy"]
+        self.assertNotIn("system", copy)
+        self.assertEqual(copy["timeline"], 1)
+        self.assertGreater(copy["snapshot_lsn"], 0)
+
     def test_another_database_of_the_same_name(self):
         self.check_changed_position("another database has its database's name", database=1)
 

@@ -42,10 +42,10 @@ constexpr const char* kDatabase =
 /// Runs in the snapshot's transaction, so after the snapshot was taken. The position is the end of WAL, on a
 /// standby of the replayed WAL. The timeline of a primary comes from the name of a WAL file; that of a
 /// standby from control data, which may be as old as its last restartpoint, and from its WAL receiver, which
-/// not every role may see.
-std::string origin_query(pg::ServerVersion version) {
+/// not every role may see. The functions for control data exist since 9.6, and can be revoked.
+std::string origin_query(pg::ServerVersion version, bool with_control_data) {
   const WalFunctions wal(version);
-  const bool has_control_data = version >= pg::ServerVersion(90600);
+  const bool has_wal_receiver = version >= pg::ServerVersion(90600);
   return fmt::format(
       "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {}, {} AS system, {} AS timeline, lsn, "
       "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_name END AS wal_file, "
@@ -53,12 +53,16 @@ std::string origin_query(pg::ServerVersion version) {
       "pg_catalog.current_setting('wal_block_size') AS page_size "
       "FROM (SELECT in_recovery, CASE WHEN in_recovery THEN {} ELSE {} END AS lsn "
       "FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) server OFFSET 0) wal",
-      kDatabase, has_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
-      has_control_data
-          ? "greatest((SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
-            "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery()), "
-            "CASE WHEN in_recovery THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver) END)"
-          : "NULL",
+      kDatabase,
+      with_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
+      fmt::format(
+          "greatest({}, {})",
+          with_control_data ? "(SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
+                              "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery())"
+                            : "NULL::pg_catalog.int4",
+          has_wal_receiver
+              ? "CASE WHEN in_recovery THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver) END"
+              : "NULL::pg_catalog.int4"),
       wal.file_offset, wal.file_offset, wal.replay, wal.insert);
 }
 
@@ -70,6 +74,32 @@ std::uint32_t read_timeline(std::string_view control_data, std::string_view wal_
   const std::string_view text = wal_file.empty() ? control_data : wal_file.substr(0, digits);
   std::from_chars(text.data(), text.data() + text.size(), timeline, wal_file.empty() ? 10 : hexadecimal);
   return timeline;
+}
+
+/// Nothing if the server refuses one of the functions.
+std::optional<SnapshotOrigin> try_read_origin(pg::Connection& connection, bool with_control_data) {
+  SnapshotOrigin origin;
+  try {
+    const pg::Result result =
+        connection.simple_query("SAVEPOINT origin; " + origin_query(connection.version(), with_control_data));
+    // Release early: a standby terminates the session of a subtransaction that conflicts with its replay.
+    connection.execute("RELEASE SAVEPOINT origin");
+    const pg::Row row = result.first();
+    origin.snapshot = row.text("snapshot");
+    origin.lsn = read_lsn(row.view("lsn"));
+    if (origin.lsn && !row.is_null("wal_offset")) {
+      origin.lsn = pg::without_page_header(*origin.lsn, static_cast<std::uint64_t>(row.number("wal_offset")),
+                                           static_cast<std::uint64_t>(row.number("page_size")));
+    }
+    origin.database = row.oid("database");
+    origin.system = row.text("system");
+    origin.timeline = read_timeline(row.view("timeline"), row.view("wal_file"));
+    return origin;
+  } catch (const pg::ServerError& error) {
+    log::debug("cannot read the position in WAL: {}", error.what());
+    connection.execute("ROLLBACK TO SAVEPOINT origin; RELEASE SAVEPOINT origin");
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -86,31 +116,20 @@ std::optional<Snapshot> parse_snapshot(std::string_view text) {
 }
 
 SnapshotOrigin read_snapshot_origin(pg::Connection& connection) {
-  SnapshotOrigin origin;
-  try {
-    const pg::Result result =
-        connection.simple_query("SAVEPOINT origin; " + origin_query(connection.version()));
-    // Release early: a standby terminates the session of a subtransaction that conflicts with its replay.
-    connection.execute("RELEASE SAVEPOINT origin");
-    const pg::Row row = result.first();
-    origin.snapshot = row.text("snapshot");
-    origin.lsn = read_lsn(row.view("lsn"));
-    if (origin.lsn && !row.is_null("wal_offset")) {
-      origin.lsn = pg::without_page_header(*origin.lsn, static_cast<std::uint64_t>(row.number("wal_offset")),
-                                           static_cast<std::uint64_t>(row.number("page_size")));
+  if (connection.version() >= pg::ServerVersion(90600)) {
+    if (auto origin = try_read_origin(connection, true)) {
+      return *std::move(origin);
     }
-    origin.database = row.oid("database");
-    origin.system = row.text("system");
-    origin.timeline = read_timeline(row.view("timeline"), row.view("wal_file"));
-  } catch (const pg::ServerError& error) {
-    // Aurora refuses these functions unless wal_level is logical. Snapshots can still be compared.
-    log::debug("cannot read the position in WAL: {}", error.what());
-    connection.execute("ROLLBACK TO SAVEPOINT origin; RELEASE SAVEPOINT origin");
-    const pg::Result result =
-        connection.query(fmt::format("SELECT pg_catalog.txid_current_snapshot() AS snapshot, {}", kDatabase));
-    origin.snapshot = result.first().text("snapshot");
-    origin.database = result.first().oid("database");
   }
+  if (auto origin = try_read_origin(connection, false)) {
+    return *std::move(origin);
+  }
+  // Aurora refuses positions in WAL unless wal_level is logical. Snapshots can still be compared.
+  SnapshotOrigin origin;
+  const pg::Result result =
+      connection.query(fmt::format("SELECT pg_catalog.txid_current_snapshot() AS snapshot, {}", kDatabase));
+  origin.snapshot = result.first().text("snapshot");
+  origin.database = result.first().oid("database");
   return origin;
 }
 

@@ -32,7 +32,7 @@ struct SnapshotOrigin {
   /// For the snapshot of an earlier copy: all commits that it sees end at or before this position. For the
   /// current snapshot: it sees all commits that end at or before this position.
   std::optional<Lsn> lsn;
-  std::string system;          ///< the cluster's system identifier; empty before version 9.6
+  std::string system;          ///< the cluster's system identifier; empty if unknown (before 9.6, revoked)
   std::uint32_t timeline = 0;  ///< 0 if unknown
   Oid database = 0;            ///< 0 if unknown
 };

@@ -22,6 +22,10 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
     {"xmloption", "'content'"},
     // A copy reads a table's file from the start.
     {"synchronize_seqscans", "off"},
+    // A row filter that uses a GIN index finds all rows.
+    {"gin_fuzzy_search_limit", "0"},
+    // Names of types, and of what regclass and similar values refer to.
+    {"quote_all_identifiers", "off"},
 };
 
 constexpr std::string_view kIdleInTransaction = "idle_in_transaction_session_timeout";

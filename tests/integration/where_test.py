@@ -57,6 +57,19 @@ class RowsTest(WhereTest):
                     condition = condition.replace("{s}", self.schema)
                 self.assertEqual(self.filtered(condition), ids)
 
+    def test_server_that_limits_the_results_of_gin_indexes(self):
+        self.sql(
+            "CREATE TABLE {s}.t AS SELECT i AS id, ARRAY['eu', i::text] AS tags "
+            "FROM generate_series(1, 6000) i; CREATE INDEX ON {s}.t USING gin (tags); "
+            "ANALYZE {s}.t"
+        )
+        for setting in ("gin_fuzzy_search_limit = 100", "enable_seqscan = off"):
+            self.sql(f"ALTER DATABASE {self.database} SET {setting}")
+        self.addCleanup(self.sql, f"ALTER DATABASE {self.database} RESET ALL")
+        catalog = self.catalog("t", method="INCREMENTAL", key="id")
+        result = self.sync(catalog, where={f"{self.schema}.t": "tags @> ARRAY['eu']"})
+        self.assertEqual(len(result.records()), 6000)
+
     def test_names_of_the_stream(self):
         self.numbers()
         for name in (f"{self.schema}.t", f"{self.schema}-t", self.id_of("t")):

@@ -131,6 +131,7 @@ int main(int argc, char** argv) {
   tap::find_certificate_authorities();
   tap::log::initialize();
   std::signal(SIGPIPE, SIG_IGN);  // write() reports a closed stdout instead
+  std::signal(SIGXFSZ, SIG_IGN);  // and a file that may not grow
   signals::install_handlers();
   ExitCode code = ExitCode::done;
   try {

@@ -2,8 +2,10 @@
 
 import json
 import os
+import tempfile
 import unittest
 
+from support import pipeline
 from support.interruption import ROWS, TABLE, InterruptionTest
 from support.pipeline import is_full, until
 
@@ -46,6 +48,22 @@ class OutputErrorsTest(InterruptionTest):
                     without_info_lines(running.log),
                     ["CRITICAL cannot write to stdout: No space left on device"],
                 )
+
+    def test_file_that_may_not_grow(self):
+        """`ulimit -f`"""
+        self.sql(TABLE)
+        with tempfile.TemporaryFile() as file:
+            running = pipeline.Tap(
+                self.config,
+                catalog=self.only_catalog(),
+                stdout=file,
+                prefix=("prlimit", "--fsize=100000"),
+            )
+            self.addCleanup(running.close)
+            self.assertEqual(running.wait(), 1)
+        self.assertEqual(
+            without_info_lines(running.log), ["CRITICAL cannot write to stdout: File too large"]
+        )
 
     def test_non_blocking_stdout(self):
         """A process that shares the pipe, such as Node.js, may have made it non-blocking."""

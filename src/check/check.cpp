@@ -68,6 +68,9 @@ class Checker {
     report_.attempt("catalog", [&] {
       const singer::Catalog catalog = singer::load_catalog(*request_.catalog);
       plan(catalog.streams);
+      for (const Problem& problem : sync::shared_stream_names(plan_)) {
+        report_.warning("catalog", problem);
+      }
       for (const sync::UnusedRowFilter& filter : sync::unused_row_filters(config_, catalog)) {
         if (filter.is_error) {
           report_.error("catalog", filter.problem, ExitCode::usage);

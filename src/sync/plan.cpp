@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <map>
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
@@ -242,6 +244,26 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
     return stream.stream.id == state.currently_syncing();
   });
   return planned;
+}
+
+std::vector<Problem> shared_stream_names(const std::vector<StreamPlan>& streams) {
+  std::map<std::string, std::vector<std::string>> ids;
+  for (const StreamPlan& stream : streams) {
+    ids[stream.name].push_back(stream.stream.id);
+  }
+  std::vector<Problem> problems;
+  for (const auto& [name, sharing] : ids) {
+    if (sharing.size() > 1) {
+      problems.push_back(
+          {fmt::format("{} are all sent as stream {}, so that the target mixes their rows and may "
+                       "delete those of all but one",
+                       fmt::join(sharing, ", "), name),
+           "give each a name of its own",
+           "set include_schemas_in_destination_stream_name to true, or change \"stream\" in the "
+           "catalog"});
+    }
+  }
+  return problems;
 }
 
 }  // namespace tap::sync

@@ -124,6 +124,9 @@ ExitCode run(const config::Config& config, const std::vector<singer::Stream>& ca
              const FullRefresh& refresh, singer::State state, const std::optional<std::string>& state_file,
              singer::Writer& writer, RunReport& report) {
   std::vector<StreamPlan> streams = plan(config, catalog, refresh, state);
+  for (const Problem& problem : shared_stream_names(streams)) {
+    log::warn("{}", to_text(problem));
+  }
   if (streams.empty()) {
     log::info("No properties were selected: a stream is synced if its metadata says \"selected\": true");
     return ExitCode::done;

@@ -5,7 +5,8 @@ import unittest
 
 from support import tap
 from support.case import SchemaTest
-from support.wal_case import WalTest
+from support.check import about, run_check
+from support.wal_case import WalTest, warnings
 
 HOUR = 3_600_000
 
@@ -101,6 +102,23 @@ class CopiedTest(SchemaTest):
             }
         }
         self.assertEqual(versions(self.sync(self.catalog("t"), state)), [2**63 - 1])
+
+    def test_streams_of_one_name(self):
+        self.sql("CREATE TABLE {s}.u AS SELECT 6 AS id")
+        catalog = self.catalog("t", "u")
+        for stream in catalog["streams"]:
+            stream["stream"] = "both"
+        result = self.sync(catalog)
+        self.assertEqual([record["id"] for record in result.records("both")], [1, 2, 3, 4, 5, 6])
+        text = (
+            f"{self.id_of('t')}, {self.id_of('u')} are all sent as stream both, so that the target "
+            "mixes their rows and may delete those of all but one%s give each a name of its own: "
+            'set include_schemas_in_destination_stream_name to true, or change "stream" in the '
+            "catalog"
+        )
+        self.assertEqual(warnings(result), [text % ":"])
+        findings = run_check(self.config, catalog=catalog, expect=0)
+        self.assertIn("warning " + text % ";", about(findings, "catalog"))
 
 
 class LogBasedTest(WalTest):

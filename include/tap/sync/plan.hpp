@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <tap/base/error.hpp>
 #include <tap/config/config.hpp>
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/replication_method.hpp>
@@ -36,5 +37,8 @@ struct FullRefresh {
 /// `last_replication_method`. Throws Error (ExitCode::usage) for every mistake in catalog and state.
 std::vector<StreamPlan> plan(const config::Config& config, const std::vector<singer::Stream>& catalog,
                              const FullRefresh& refresh, singer::State& state);
+
+/// Streams of one name, whose rows a target mixes: one Problem for each such name.
+std::vector<Problem> shared_stream_names(const std::vector<StreamPlan>& streams);
 
 }  // namespace tap::sync

@@ -72,6 +72,8 @@ void require_changes_in_wal(const std::vector<pg::ReplicaIdentity>& tables) {
 
 void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::ReplicaIdentity>& tables,
                              const std::set<pg::TableName>& without_updates, const Warn& warn) {
+  // Changes made before are not in WAL, and would stay missing.
+  const std::string then = ", then run once with --full-refresh " + plan.stream.id;
   for (const pg::ReplicaIdentity& table : tables) {
     const std::string name = pg::quote_qualified(table.name.schema, table.name.table);
     const std::string identity_full = fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", name);
@@ -80,17 +82,20 @@ void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::Repli
     }
     if (!table.is_logged) {
       warn({fmt::format("{} is UNLOGGED, so that none of its changes are in WAL", name), "",
-            fmt::format("ALTER TABLE {} SET LOGGED", name)});
+            fmt::format("ALTER TABLE {} SET LOGGED{}", name, then)});
     } else if (table.identity.empty()) {
       warn({fmt::format("updates and deletes of {} are not in WAL, because it has no replica identity", name),
-            "", table.refuses_full ? "give it a primary key" : "give it a primary key, or " + identity_full});
+            "",
+            (table.refuses_full ? "give it a primary key" : "give it a primary key, or " + identity_full) +
+                then});
     } else if (!table.identifies_by(plan.stream.key_properties)) {
-      warn({fmt::format(
-                "deletes of {} lack a key column of the stream, and updates that change it leave the old "
-                "row, because it is not in the replica identity",
-                name),
-            table.refuses_full ? "set the stream's table-key-properties to its replica identity" : "",
-            table.refuses_full ? fmt::format("{}", fmt::join(table.identity, ", ")) : identity_full});
+      warn(
+          {fmt::format(
+               "deletes of {} lack a key column of the stream, and updates that change it leave the old "
+               "row, because it is not in the replica identity",
+               name),
+           table.refuses_full ? "set the stream's table-key-properties to its replica identity" : "",
+           (table.refuses_full ? fmt::format("{}", fmt::join(table.identity, ", ")) : identity_full) + then});
     }
   }
 }

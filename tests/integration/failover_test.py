@@ -139,8 +139,8 @@ class FailoverTest(WalTest):
         result = self.check_followed("t")
         self.assertRegex(
             result.stderr,
-            r"(?m)^WARNING the state was written on timeline 1 and the server is on timeline 2, but "
-            r"it lacks the history of its timelines \(could not open file "
+            r"(?m)^WARNING the state was written on timeline 1 and the server is on timeline 2, "
+            r"but it lacks the history of its timelines \(could not open file "
             r"\"pg_wal/00000002.history\": No such file or directory \(SQLSTATE 58P01\)\): whether "
             r"it has all changes before the state is not known$",
         )

@@ -1496,7 +1496,8 @@ class Version18Test(PublicationTest):
             found,
             [
                 f"warning updates and deletes of {log} are not in WAL, because it has no replica "
-                "identity; give it a primary key",
+                "identity; give it a primary key, then run once with --full-refresh "
+                f"{self.id_of('log')}",
                 f"error the server refuses UPDATE and DELETE of {log}, because publication "
                 f"{self.publication} publishes them and it has no replica identity; give it a "
                 "primary key",

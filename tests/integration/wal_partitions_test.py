@@ -310,7 +310,8 @@ class WalPartitionsTest(WalTest):
             [
                 f'{self.id_of("t")}: updates and deletes of "{self.schema}"."t2" are not in WAL, '
                 "because it has no replica identity: give it a primary key, or ALTER TABLE "
-                f'"{self.schema}"."t2" REPLICA IDENTITY FULL'
+                f'"{self.schema}"."t2" REPLICA IDENTITY FULL, then run once with --full-refresh '
+                f"{self.id_of('t')}"
             ],
         )
 

@@ -27,7 +27,8 @@ class ReplicaIdentityTest(WalTest):
 
     def warning(self, text):
         """{t} is the quoted name of the table."""
-        return f"{self.id_of('t')}: " + text.replace("{t}", f'"{self.schema}"."t"')
+        after = f", then run once with --full-refresh {self.id_of('t')}"
+        return f"{self.id_of('t')}: " + text.replace("{t}", f'"{self.schema}"."t"') + after
 
     def test_default_with_a_primary_key(self):
         self.table("id int PRIMARY KEY, a text", "DEFAULT")

@@ -30,8 +30,9 @@ FullRefresh refresh_of_part(const FullRefresh& refresh, const std::vector<singer
                             const std::vector<singer::Stream>& part);
 
 /// Splits the catalog file `catalog` into `parts` files `part-1.json`, `part-2.json`, ... in `folder`, which
-/// is created if it is missing. Unselected streams are left out. Each file is marked as a part. With a config, the sizes of the tables are
-/// read from the server, and partitions stay with the root of their tree. Throws Error.
+/// is created if it is missing. Unselected streams are left out. Each file is marked as a part. With a
+/// config, the sizes of the tables are read from the server, and partitions stay with the root of their tree.
+/// Throws Error.
 void split_catalog(const std::string& catalog, const config::Config* config, std::size_t parts,
                    const std::string& folder);
 

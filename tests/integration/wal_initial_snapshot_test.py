@@ -211,6 +211,8 @@ class InitialSnapshotTest(SlotTest):
             publication_name=PUBLICATION,
         )
         catalog = tap.select(tap.discover(config), method="LOG_BASED")
+        for stream in catalog["streams"]:
+            stream["stream"] = stream["tap_stream_id"]  # else both have the name t
         state = tap.run(config, catalog=catalog).last_state
         for name in names:
             self.server.sql(f"INSERT INTO t VALUES ({names.index(name) + 7})", name)

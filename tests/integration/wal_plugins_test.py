@@ -335,7 +335,7 @@ class MigrationTest(WalTest):
             while not runs or f"slot {new} replaces slot {self.schema}" not in runs[-1].stderr:
                 writers.wait_for(50)
                 runs.append(self.follow())
-                self.assertLess(len(runs), 5, runs[-1])
+                self.assertLess(len(runs), 20, runs[-1])  # a deadlock takes a second
         self.assertNotIn("copying the table", "".join(run.stderr for run in runs))
         self.check_followed("t")
 

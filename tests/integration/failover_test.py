@@ -105,6 +105,14 @@ class FailoverTest(WalTest):
         self.server.sql("SELECT pg_promote()")
         self.config.update(host=self.server.host, port=str(self.server.port))
 
+    def fail_over_without_what_was_read(self):
+        self.standby.stop()
+        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(10, 1000) i")
+        self.follow()
+        self.server.stop()
+        self.standby.start()
+        self.promote()
+
     def refused(self, text, **extra):
         result = self.sync(self.selected, self.state, expect=4, **extra)
         self.assertEqual(
@@ -190,12 +198,7 @@ class FailoverTest(WalTest):
         self.create_slot()
         self.initial_snapshot("t")
         self.synchronize()
-        self.standby.stop()
-        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(10, 1000) i")
-        self.follow()
-        self.server.stop()
-        self.standby.start()
-        self.promote()
+        self.fail_over_without_what_was_read()
         result = self.sync(self.selected, self.state, expect=4)
         self.assertRegex(
             result.stderr,
@@ -212,12 +215,7 @@ class FailoverTest(WalTest):
         self.follow()
         self.synchronize()
         [(before,)] = self.sql("SELECT pg_current_wal_insert_lsn()")
-        self.standby.stop()
-        self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(10, 1000) i")
-        self.follow()
-        self.server.stop()
-        self.standby.start()
-        self.promote()
+        self.fail_over_without_what_was_read()
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(2000, 2010) i")
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(3000, 9000) i")
         result = self.sync(self.selected, self.state, expect=4)

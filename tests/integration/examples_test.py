@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import unittest
 from support import tap
 from support.case import SchemaTest
 from support.interruption import TABLE
-from support.pipeline import TARGET, Process, until
+from support.pipeline import TARGET, Process, until, waits_for_lock
 from support.server import shared
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -82,15 +81,9 @@ class PipelineTest(SchemaTest):
         with open(self.path / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             running = self.start(options=["--locked", "99", "--wait", "60"])
-            until(lambda: self.waits_for_lock(running.process.pid), running)
+            until(lambda: waits_for_lock(running.process.pid), running)
         self.assertEqual(running.wait(), 0, running)
         self.check_equal("t")
-
-    @staticmethod
-    def waits_for_lock(script):
-        waiting = re.findall(r"-> FLOCK .*? (\d+) ", pathlib.Path("/proc/locks").read_text())
-        children = pathlib.Path(f"/proc/{script}/task/{script}/children").read_text().split()
-        return bool(set(waiting) & set(children))
 
     def test_malformed_options(self):
         usage = "usage: pipeline [--wait SECONDS] [--locked CODE] FOLDER TARGET [ARGUMENT...]\n"

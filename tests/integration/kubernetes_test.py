@@ -3,6 +3,7 @@
 What only a cluster does (schedule, retries, fsGroup, podFailurePolicy) is not run.
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -18,7 +19,7 @@ import yaml
 from support import tap
 from support.case import SchemaTest
 from support.interruption import TABLE
-from support.pipeline import TARGET, Process, until
+from support.pipeline import TARGET, Process, until, waits_for_lock
 from support.tap import ROOT
 
 EXAMPLES = ROOT / "examples/kubernetes"
@@ -138,6 +139,26 @@ class KubernetesTest(SchemaTest):
         self.assertEqual(
             set().union(*(s["bookmarks"] for s in states)), set(map(self.id_of, tables))
         )
+
+    def test_indexed_job_waits_for_the_target_of_an_earlier_pod(self):
+        """The part's state is neither read nor replaced before the lock is free."""
+        self.sql("CREATE TABLE {s}.t AS SELECT i AS id FROM generate_series(1, 10) i")
+        self.store_catalog(self.catalog("t", method="INCREMENTAL", key="id"))
+        job = job_spec("indexed-job.yaml")
+        pod = {"JOB_COMPLETION_INDEX": "0", "TAP_POSTGRES_PARTS": "1"}
+        self.run_pod(job, **pod)
+        state = self.volume / "part-0/state.json"
+        with open(self.volume / "part-0/lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            before = state.stat().st_ino
+            running = self.start(job, **pod)
+            until(lambda: waits_for_lock(running.process.pid), running)
+            self.assertEqual(state.stat().st_ino, before)
+            state.write_text(state.read_text().replace('"replication_key_value":10', "BOOKMARK"))
+            self.assertIn("BOOKMARK", state.read_text())
+            state.write_text(state.read_text().replace("BOOKMARK", '"replication_key_value":12'))
+        self.assertEqual(running.wait(), 0, running)
+        self.assertIn("INFO 1 of 1 streams, 0 rows", running.log)
 
 
 if __name__ == "__main__":

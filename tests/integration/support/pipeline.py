@@ -40,6 +40,13 @@ def is_full(pipe):
     return waiting > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF
 
 
+def waits_for_lock(script):
+    """True if a child of the process, `flock`, waits for a lock."""
+    waiting = re.findall(r"-> FLOCK .*? (\d+) ", pathlib.Path("/proc/locks").read_text())
+    children = pathlib.Path(f"/proc/{script}/task/{script}/children").read_text().split()
+    return bool(set(waiting) & set(children))
+
+
 class Process:
     """A program that runs in its own folder; its stderr is a file there."""
 

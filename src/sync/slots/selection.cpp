@@ -37,9 +37,8 @@ std::string to_slot_name(std::string text) {
 }
 
 /// As the server does with names that are too long.
-std::string cut(std::string name, std::size_t longest = 63) {
-  name.resize(std::min(name.size(), longest));
-  return name;
+std::string cut(std::string_view name, std::size_t longest = 63) {
+  return std::string(name.substr(0, longest));
 }
 
 /// The slot of pgoutput that replaces the slot `name` of wal2json.

@@ -1,17 +1,9 @@
 """examples/meltano is a project that a real Meltano runs."""
 
-import json
-import pathlib
-import subprocess
-import tempfile
 import unittest
 
-from support import tap
-from support.server import SUPERUSER, shared
-from support.tap import ROOT
-from support.virtual_environment import install
-
-MELTANO = "meltano==4.4.1"
+from support.meltano import Project, tap_log
+from support.server import shared
 
 
 class MeltanoTest(unittest.TestCase):
@@ -19,7 +11,8 @@ class MeltanoTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.program = install("meltano", MELTANO)
+        cls.project = Project()
+        cls.addClassCleanup(cls.project.close)
         shared().create_database("shop")
         cls.addClassCleanup(shared().drop_database, "shop")
         shared().sql(
@@ -29,49 +22,22 @@ class MeltanoTest(unittest.TestCase):
             "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people VALUES (1)",
             "shop",
         )
-        folder = tempfile.TemporaryDirectory(prefix="tap-postgres-meltano-")
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = pathlib.Path(folder.name)
-        project = (ROOT / "examples/meltano/meltano.yml").read_text()
-        assert "/usr/bin/tap-postgres" in project
-        project = project.replace("/usr/bin/tap-postgres", str(tap.BINARY))
-        (cls.folder / "meltano.yml").write_text(project)
-        installed = cls.meltano("install")
+        installed = cls.project.run("install")
         if installed.returncode != 0:
             raise unittest.SkipTest(f"target-jsonl cannot be installed: {installed.stderr[-300:]}")
 
-    @classmethod
-    def meltano(cls, *args, **settings):
-        connection = {"host": shared().host, "port": shared().port, "user": SUPERUSER, **settings}
-        return subprocess.run(
-            [cls.program, "--log-format", "json", *args],
-            cwd=cls.folder,
-            env=tap.clean_environment(
-                {
-                    **{f"TAP_POSTGRES_{key.upper()}": str(connection[key]) for key in connection},
-                    "TAP_POSTGRES_PASSWORD": "hidden-from-logs",
-                    "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-                }
-            ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
     def run_pipeline(self, expect=0, **settings):
         """Returns the new rows of each table, and what the tap logged."""
-        for file in self.folder.glob("*.jsonl"):
+        for file in self.project.folder.glob("*.jsonl"):
             file.unlink()
-        done = self.meltano("run", "tap-postgres", "target-jsonl", **settings)
+        done = self.project.run("run", "tap-postgres", "target-jsonl", **settings)
         self.assertEqual(done.returncode != 0, expect != 0, done.stderr)
         self.assertNotIn("hidden-from-logs", done.stdout + done.stderr)
         rows = {
             file.name.partition("-")[0]: len(file.read_text().splitlines())
-            for file in self.folder.glob("*.jsonl")
+            for file in self.project.folder.glob("*.jsonl")
         }
-        log = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-        return rows, [line for line in log if line.get("string_id") == "tap-postgres"]
+        return rows, tap_log(done.stderr)
 
     def test_runs(self):
         rows, log = self.run_pipeline()
@@ -88,10 +54,10 @@ class MeltanoTest(unittest.TestCase):
         self.run_pipeline(expect=1, port=1)
 
     def test_commands(self):
-        checked = self.meltano("invoke", "tap-postgres:check")
+        checked = self.project.run("invoke", "tap-postgres:check")
         self.assertEqual(checked.returncode, 0, checked.stderr)
         self.assertIn("ok      database shop: all 2 tables are readable", checked.stdout)
-        status = self.meltano("invoke", "tap-postgres:slot-status")
+        status = self.project.run("invoke", "tap-postgres:slot-status")
         self.assertEqual(status.stdout, "no logical replication slots\n", status.stderr)
 
 

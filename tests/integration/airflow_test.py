@@ -17,9 +17,8 @@ from support.case import SchemaTest
 from support.interruption import TABLE
 from support.pipeline import TARGET, until
 from support.tap import ROOT
-from support.virtual_environment import install
+from support.virtual_environment import AIRFLOW, install
 
-AIRFLOW = "apache-airflow==3.3.2"
 EXAMPLES = ROOT / "examples"
 PATIENCE = 240  # seconds for a DAG run: Airflow starts a process for each task
 
@@ -158,7 +157,7 @@ class AirflowTest(SchemaTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.airflow = Airflow(install("airflow", AIRFLOW))
+        cls.airflow = Airflow(install("airflow", *AIRFLOW))
         cls.addClassCleanup(cls.airflow.close)
         (cls.airflow.dags / "tap_pipeline.py").write_text(
             (EXAMPLES / "airflow/tap_pipeline.py")

@@ -1,4 +1,4 @@
-"""Meltano is stopped in the middle of a copy, as docs/scheduling.md recommends."""
+"""A run of examples/meltano is stopped in the middle of a copy, as docs/scheduling.md advises."""
 
 import json
 import pathlib

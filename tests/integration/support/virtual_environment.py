@@ -9,19 +9,26 @@ import unittest
 CACHE = pathlib.Path(os.environ.get("TAP_POSTGRES_CACHE", "/var/cache/tap-postgres"))
 
 
-def install(program, requirement):
-    """Installs a requirement such as `meltano==4.4.1`, for this and later runs.
+# The operators of examples/airflow need the provider.
+AIRFLOW = ("apache-airflow==3.3.2", "apache-airflow-providers-cncf-kubernetes==10.25.0")
+
+
+def install(program, *requirements):
+    """Installs requirements such as `meltano==4.4.1`, for this and later runs.
 
     Returns the path of the program. Skips the test if the registry cannot be reached.
     """
-    folder = CACHE / f"{program}-{requirement.partition('==')[2]}"
+    versions = "+".join(requirement.partition("==")[2] for requirement in requirements)
+    folder = CACHE / f"{program}-{versions}"
     path = folder / "bin" / program
     if not path.exists():
         for command in (
             [sys.executable, "-m", "venv", "--clear", folder],
-            [folder / "bin/pip", "install", "--quiet", requirement],
+            [folder / "bin/pip", "install", "--quiet", *requirements],
         ):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise unittest.SkipTest(f"{requirement} cannot be installed: {done.stderr[-300:]}")
+                raise unittest.SkipTest(
+                    f"{' '.join(requirements)} cannot be installed: {done.stderr[-300:]}"
+                )
     return path

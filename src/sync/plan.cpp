@@ -122,20 +122,13 @@ std::string reset_reason(const Json& bookmark, const StreamPlan& planned, bool r
 }
 
 /// Converts what other taps store about WAL.
-void convert_wal_bookmark(Json& bookmark, const std::string& stream) {
+void convert_wal_bookmark(Json& bookmark) {
   const auto value = bookmark.find("replication_key_value");
   if (bookmark.value("replication_key", Json()) == "_sdc_lsn" && value != bookmark.end() &&
       value->is_number_integer() && !bookmark.contains("lsn")) {  // the SDK's form
     bookmark["lsn"] = *value;
     bookmark.erase("replication_key");
     bookmark.erase("replication_key_value");
-  }
-  if (bookmark.contains("xmin") && !bookmark["xmin"].is_null() && !bookmark.contains("lsn")) {
-    throw Error(
-        ExitCode::usage,
-        fmt::format("the bookmark of {} has the xmin of an interrupted copy, but no lsn to follow WAL from: "
-                    "restart the stream with --full-refresh {}",
-                    stream, stream));
   }
 }
 
@@ -164,7 +157,7 @@ void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std
     reset_bookmark(bookmark);
   }
   if (planned.method == ReplicationMethod::log_based) {
-    convert_wal_bookmark(bookmark, planned.stream.id);
+    convert_wal_bookmark(bookmark);
   }
   // The SDK's notes about a run of its own.
   bookmark.erase("starting_replication_value");

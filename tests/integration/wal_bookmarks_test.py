@@ -74,6 +74,21 @@ class WalBookmarksTest(WalTest):
         self.assertEqual(result.records("a"), [{"id": i} for i in (1, 2, 3)])
         self.assertGreater(self.lsn(result.last_state, "a"), lsn)
 
+    def test_interrupted_python_tap_snapshot_without_lsn(self):
+        self.sql("INSERT INTO {s}.a SELECT generate_series(1, 3)")
+        state = self.changed(a={"last_replication_method": "LOG_BASED", "version": 1, "xmin": 5})
+        result = self.sync(self.selected, state)
+        self.assertIn(
+            f"WARNING {self.id_of('a')}: cannot resume the interrupted copy: another tap started it, "
+            "in another order; restarting it\n",
+            result.stderr,
+        )
+        self.assertEqual(result.records("a"), [{"id": i} for i in (1, 2, 3)])
+        self.sql("INSERT INTO {s}.a VALUES (4)")
+        self.assertEqual(
+            self.sync(self.selected, result.last_state).records("a")[-1]["id"], 4
+        )
+
     def test_bookmark_does_not_decrease(self):
         self.sql("INSERT INTO {s}.a VALUES (1)")
         second = self.sync(self.selected, self.state).last_state

@@ -22,7 +22,7 @@ std::optional<Lsn> oldest_needed_lsn(const Json& bookmark);
 /// The relation that the position belongs to. The table of that name may be a different one by now.
 std::optional<Oid> bookmark_relation(const Json& bookmark);
 
-/// The timeline of bookmark_lsn(); nothing if it was not recorded, as after the initial snapshot.
+/// The timeline of bookmark_lsn(); nothing if it was not recorded, as by a tap in Python.
 std::optional<pg::Timeline> bookmark_timeline(const Json& bookmark);
 constexpr const char* kTimelineKey = "timeline";
 

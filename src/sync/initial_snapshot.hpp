@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <tap/base/json.hpp>
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/pg/connection.hpp>
+#include <tap/pg/timeline.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
 namespace tap::sync {
@@ -20,6 +22,12 @@ struct InitialSnapshot {
   std::string name;
 };
 
+/// Where WAL is followed from after a copy.
+struct FollowFrom {
+  Lsn lsn;
+  std::optional<pg::Timeline> timeline;  ///< of `lsn`, if it is known
+};
+
 /// Opens the snapshot of a new copy. Copies share one, unless the copy `needs_newer`: the session that keeps
 /// the last one was lost, or the table was changed after it was taken. The connection is not in a
 /// transaction.
@@ -29,9 +37,10 @@ using OpenInitialSnapshot = std::function<InitialSnapshot(pg::Connection&, bool 
 /// not log-based.
 struct InitialSnapshotHooks {
   OpenInitialSnapshot open;
-  /// Brings the bookmark of a finished copy to where WAL is followed from: `lsn`, and the table's partitions.
+  /// Brings the bookmark of a finished copy to where WAL is followed from, and adds the table's partitions.
   /// `snapshot_xmax` is the first transaction ID that the copy's snapshot has not seen.
-  std::function<void(Json& bookmark, const pg::Relation&, Lsn lsn, std::uint64_t snapshot_xmax)> finish;
+  std::function<void(Json& bookmark, const pg::Relation&, const FollowFrom&, std::uint64_t snapshot_xmax)>
+      finish;
 };
 
 }  // namespace tap::sync

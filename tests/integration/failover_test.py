@@ -105,10 +105,10 @@ class FailoverTest(WalTest):
         self.server.sql("SELECT pg_promote()")
         self.config.update(host=self.server.host, port=str(self.server.port))
 
-    def fail_over_without_what_was_read(self):
+    def fail_over_without_what_was_read(self, read=None):
         self.standby.stop()
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(10, 1000) i")
-        self.follow()
+        (read or self.follow)()
         self.server.stop()
         self.standby.start()
         self.promote()
@@ -214,8 +214,15 @@ class FailoverTest(WalTest):
         self.initial_snapshot("t")
         self.follow()
         self.synchronize()
+        self.check_passed_state_is_refused()
+
+    def test_wal_of_the_promoted_server_passes_the_initial_snapshot(self):
+        self.create_slot()
+        self.check_passed_state_is_refused(read=lambda: self.initial_snapshot("t"))
+
+    def check_passed_state_is_refused(self, read=None):
         [(before,)] = self.sql("SELECT pg_current_wal_insert_lsn()")
-        self.fail_over_without_what_was_read()
+        self.fail_over_without_what_was_read(read)
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(2000, 2010) i")
         self.sql("INSERT INTO {s}.t SELECT i FROM generate_series(3000, 9000) i")
         result = self.sync(self.selected, self.state, expect=4)

@@ -84,8 +84,7 @@ TEST_CASE("a copy resumes only in the same file and the same history") {
     return reason_to_restart(from, to, now, from.columns, from.where);
   };
   const auto at = [](const std::string& snapshot) {
-    return SnapshotOrigin{
-        .snapshot = snapshot, .lsn = std::nullopt, .system = "77", .timeline = 3, .database = 5};
+    return SnapshotOrigin{.snapshot = snapshot, .lsn = std::nullopt, .timeline = {"77", 3}, .database = 5};
   };
   CHECK(reason(position(), relation(), at("6000:6000:")).empty());
 
@@ -101,11 +100,11 @@ TEST_CASE("a copy resumes only in the same file and the same history") {
   CHECK(reason(position(), relation(), at("4000:4000:")) ==
         "the server is behind the one it was started on, or has a different history");
   auto other = at("6000:6000:");
-  other.timeline = 4;
+  other.timeline.id = 4;
   CHECK(reason(position(), relation(), other) ==
         "the server has a different history (system identifier or timeline)");
   other = at("6000:6000:");
-  other.system = "78";
+  other.timeline.system = "78";
   CHECK(reason(position(), relation(), other) ==
         "the server has a different history (system identifier or timeline)");
   other = at("6000:6000:");
@@ -117,15 +116,13 @@ TEST_CASE("a copy resumes only in the same file and the same history") {
 }
 
 TEST_CASE("a copy restarts when the newest transaction ID is too far away") {
-  const SnapshotOrigin now{
-      .snapshot = "5000:2000005000:5003", .lsn = std::nullopt, .system = "", .timeline = 0, .database = 5};
+  const SnapshotOrigin now{.snapshot = "5000:2000005000:5003", .lsn = std::nullopt, .database = 5};
   CHECK(reason_to_restart(position(), relation(), now, position().columns, "") ==
         "it was started too many transactions ago");
 }
 
 TEST_CASE("a copy resumes only with the same columns") {
-  const SnapshotOrigin now{
-      .snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0, .database = 5};
+  const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .database = 5};
   const auto reason = [&](const std::map<std::string, int>& columns) {
     return reason_to_restart(position(), relation(), now, columns, "");
   };
@@ -137,8 +134,7 @@ TEST_CASE("a copy resumes only with the same columns") {
 }
 
 TEST_CASE("a copy resumes only with the same row filter") {
-  const SnapshotOrigin now{
-      .snapshot = "6000:6000:", .lsn = std::nullopt, .system = "", .timeline = 0, .database = 5};
+  const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .database = 5};
   const auto reason = [&](const std::string& before, const std::string& after) {
     CopyPosition position = ::position();
     position.where = before;

@@ -23,15 +23,11 @@ TEST_CASE("a position after a page header is the start of the page") {
 }
 
 TEST_CASE("a snapshot is at least as new if it sees every transaction that the other one sees") {
-  const auto is_as_new = [](const std::string& now, const std::string& from, std::uint64_t now_lsn = 0,
-                            std::uint64_t from_lsn = 0) {
-    const auto origin = [](const std::string& snapshot, std::uint64_t lsn) {
-      return SnapshotOrigin{.snapshot = snapshot,
-                            .lsn = lsn == 0 ? std::nullopt : std::optional(Lsn{lsn}),
-                            .system = "",
-                            .timeline = 0};
-    };
-    return is_at_least_as_new(origin(now, now_lsn), origin(from, from_lsn));
+  const auto lsn_of = [](std::uint64_t lsn) { return lsn == 0 ? std::nullopt : std::optional(Lsn{lsn}); };
+  const auto is_as_new = [&](const std::string& now, const std::string& from, std::uint64_t replayed = 0,
+                             std::uint64_t from_lsn = 0) {
+    return is_at_least_as_new({.snapshot = now, .lsn = lsn_of(replayed), .replayed = lsn_of(replayed)},
+                              {.snapshot = from, .lsn = lsn_of(from_lsn)});
   };
   CHECK(is_as_new("100:105:100,103", "100:105:100,103"));
   CHECK(is_as_new("100:110:100,107", "100:105:100,103"));
@@ -44,4 +40,14 @@ TEST_CASE("a snapshot is at least as new if it sees every transaction that the o
   CHECK(is_as_new("100:105:", "100:105:", 8, 8));
   CHECK(is_as_new("100:107:", "100:105:100,103", 8, 8));
   CHECK_FALSE(is_as_new("100:107:100", "100:105:", 9, 8));  // a primary; perhaps the standby had seen 100
+}
+
+TEST_CASE("a primary whose WAL ends before the position of a snapshot is older") {
+  const auto is_as_new = [](std::optional<Lsn> end, std::optional<Lsn> before) {
+    return is_at_least_as_new({.snapshot = "200:200:", .lsn = end}, {.snapshot = "100:100:", .lsn = before});
+  };
+  CHECK(is_as_new(Lsn{8}, Lsn{8}));
+  CHECK_FALSE(is_as_new(Lsn{7}, Lsn{8}));
+  CHECK(is_as_new(std::nullopt, Lsn{8}));
+  CHECK(is_as_new(Lsn{7}, std::nullopt));
 }

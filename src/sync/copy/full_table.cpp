@@ -92,19 +92,14 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
                              const RowProjection& projection) {
   position_ = {};
   position_.origin = transactions_.origin(connection);
+  position_.origin.replayed = replay_lsn_;
   position_.columns = attribute_numbers(relation, projection);
   position_.where = to_sql(plan_.where);
   position_.lsn = follow_from_;
   std::string reason;
   if (resumed_from_) {
-    SnapshotOrigin now = position_.origin;
-    now.lsn = replay_lsn_;
-    reason = reason_to_restart(*resumed_from_, relation, now, position_.columns, position_.where);
-    // A primary whose files were restored (snapshot of the machine) can repeat transaction IDs.
-    const auto& lsn = position_.origin.lsn;
-    if (reason.empty() && !replay_lsn_ && lsn && lsn < resumed_from_->origin.lsn) {
-      reason = kServerIsBehind;
-    }
+    reason =
+        reason_to_restart(*resumed_from_, relation, position_.origin, position_.columns, position_.where);
     if (reason.empty() && !depends_only_on_row(plan_.where, names_for_filter(relation, plan_))) {
       reason = "its row filter (where) may depend on more than the row's own columns";
     }
@@ -174,6 +169,13 @@ void FullTable::begin_stream(const RowProjection& projection, bool is_resumed) {
   }
 }
 
+std::optional<pg::Timeline> FullTable::timeline_to_follow() const {
+  const SnapshotOrigin& origin = position_.origin;
+  const bool is_of_position = !resumed_from_ || resumed_from_->origin.timeline == origin.timeline;
+  const bool is_known = origin.is_timeline_current && !origin.timeline.system.empty();
+  return is_known && is_of_position ? std::optional(origin.timeline) : std::nullopt;
+}
+
 void FullTable::finish_stream(const pg::Relation& relation, std::int64_t version) {
   output_.activate_version(version);
   Json& bookmark = output_.bookmark();
@@ -182,7 +184,8 @@ void FullTable::finish_stream(const pg::Relation& relation, std::int64_t version
     bookmark["xmin"] = nullptr;
   }
   if (initial_snapshot_.finish && follow_from_) {
-    initial_snapshot_.finish(bookmark, relation, *follow_from_, snapshot_xmax(position_.origin));
+    initial_snapshot_.finish(bookmark, relation, {*follow_from_, timeline_to_follow()},
+                             snapshot_xmax(position_.origin));
   }
   has_position_ = false;
   output_.end();

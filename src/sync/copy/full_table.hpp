@@ -57,6 +57,8 @@ class FullTable {
                                                              const RowProjection& projection) const;
   void begin_stream(const RowProjection& projection, bool is_resumed);
   void finish_stream(const pg::Relation& relation, std::int64_t version);
+  /// The timeline that `follow_from_` is on; nothing if the server has not told it.
+  [[nodiscard]] std::optional<pg::Timeline> timeline_to_follow() const;
   void read_partitions(pg::Connection& connection, const pg::Relation& relation,
                        const RowProjection& projection, const singer::RecordFrame& frame);
   void read_partition(pg::Connection& connection, const pg::Partition& partition,

@@ -75,11 +75,12 @@ Json to_json(const CopyPosition& position) {
   if (position.origin.lsn) {
     copy["snapshot_lsn"] = position.origin.lsn->value;
   }
-  if (!position.origin.system.empty()) {
-    copy["system"] = position.origin.system;
+  const pg::Timeline& timeline = position.origin.timeline;
+  if (!timeline.system.empty()) {
+    copy["system"] = timeline.system;
   }
-  if (position.origin.timeline != 0) {
-    copy["timeline"] = position.origin.timeline;
+  if (timeline.id != 0) {
+    copy["timeline"] = timeline.id;
   }
   if (position.origin.database != 0) {
     copy["database"] = position.origin.database;
@@ -118,9 +119,9 @@ std::optional<CopyPosition> read_position(const Json& copy) {
     position.origin.lsn = Lsn{lsn->get<std::uint64_t>()};
   }
   if (const auto system = copy.find("system"); system != copy.end() && system->is_string()) {
-    position.origin.system = system->get<std::string>();
+    position.origin.timeline.system = system->get<std::string>();
   }
-  position.origin.timeline = read_oid(copy, "timeline").value_or(0);
+  position.origin.timeline.id = read_oid(copy, "timeline").value_or(0);
   position.origin.database = read_oid(copy, "database").value_or(0);
   if (const auto where = copy.find("where"); where != copy.end() && where->is_string()) {
     position.where = where->get<std::string>();
@@ -153,7 +154,7 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
     return "the table has been rewritten (VACUUM FULL, CLUSTER, TRUNCATE or ALTER TABLE)";
   }
   const SnapshotOrigin& origin = position.origin;
-  if (!is_same_history(origin, now)) {
+  if (!is_same_history(origin.timeline, now.timeline)) {
     return "the server has a different history (system identifier or timeline)";
   }
   if (origin.database != 0 && origin.database != now.database) {
@@ -170,8 +171,8 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
   }
   const auto before = parse_snapshot(origin.snapshot);
   const auto after = parse_snapshot(now.snapshot);
-  if (!before || !after || after->xmin < before->xmin || !is_at_least_as_new(now, origin)) {
-    return kServerIsBehind;
+  if (!before || !after || !is_at_least_as_new(now, origin)) {
+    return "the server is behind the one it was started on, or has a different history";
   }
   // Rows are compared by 32 bits of their transaction IDs, see written_since_copy(): half of the IDs are
   // older, half newer. The rest of the range is left for transactions that begin while the copy runs.

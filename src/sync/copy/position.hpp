@@ -44,10 +44,6 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
                               const SnapshotOrigin& now, const std::map<std::string, int>& columns,
                               const std::string& where);
 
-/// The reason that reason_to_restart() gives if the server lacks transactions that the copy has seen.
-inline constexpr const char* kServerIsBehind =
-    "the server is behind the one it was started on, or has a different history";
-
 /// About how many of the `rows` rows in `partitions` the position covers, by the blocks of their files.
 std::uint64_t estimate_covered_rows(const CopyPosition& position,
                                     const std::vector<pg::Partition>& partitions, std::uint64_t rows);

@@ -47,7 +47,8 @@ std::string origin_query(pg::ServerVersion version, bool with_control_data) {
   const WalFunctions wal(version);
   const bool has_wal_receiver = version >= pg::ServerVersion(90600);
   return fmt::format(
-      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {}, {} AS system, {} AS timeline, lsn, "
+      "SELECT pg_catalog.txid_current_snapshot() AS snapshot, {}, {} AS system, {} AS timeline, "
+      "{} AS received_timeline, lsn, "
       "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_name END AS wal_file, "
       "CASE WHEN NOT in_recovery THEN ({}(lsn)).file_offset END AS wal_offset, "
       "pg_catalog.current_setting('wal_block_size') AS page_size "
@@ -55,25 +56,31 @@ std::string origin_query(pg::ServerVersion version, bool with_control_data) {
       "FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery OFFSET 0) server OFFSET 0) wal",
       kDatabase,
       with_control_data ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())" : "NULL",
-      fmt::format(
-          "greatest({}, {})",
-          with_control_data ? "(SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()), "
-                              "(SELECT min_recovery_end_timeline FROM pg_catalog.pg_control_recovery())"
-                            : "NULL::pg_catalog.int4",
-          has_wal_receiver
-              ? "CASE WHEN in_recovery THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver) END"
-              : "NULL::pg_catalog.int4"),
+      with_control_data ? "(SELECT greatest(timeline_id, min_recovery_end_timeline) "
+                          "FROM pg_catalog.pg_control_checkpoint(), pg_catalog.pg_control_recovery())"
+                        : "NULL",
+      has_wal_receiver
+          ? "CASE WHEN in_recovery THEN (SELECT received_tli FROM pg_catalog.pg_stat_wal_receiver) END"
+          : "NULL",
       wal.file_offset, wal.file_offset, wal.replay, wal.insert);
 }
 
-/// A WAL file's name begins with its timeline, in hexadecimal.
-std::uint32_t read_timeline(std::string_view control_data, std::string_view wal_file) {
-  constexpr std::size_t digits = 8;
+std::uint32_t read_number(std::string_view text, int base) {
+  std::uint32_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number, base);
+  return number;
+}
+
+void read_timeline(const pg::Row& row, SnapshotOrigin& origin) {
+  constexpr std::size_t digits = 8;  // a WAL file's name begins with its timeline
+  constexpr int decimal = 10;
   constexpr int hexadecimal = 16;
-  std::uint32_t timeline = 0;
-  const std::string_view text = wal_file.empty() ? control_data : wal_file.substr(0, digits);
-  std::from_chars(text.data(), text.data() + text.size(), timeline, wal_file.empty() ? 10 : hexadecimal);
-  return timeline;
+  origin.timeline.system = row.text("system");
+  origin.is_timeline_current = !row.is_null("wal_file") || !row.is_null("received_timeline");
+  origin.timeline.id = row.is_null("wal_file")
+                           ? std::max(read_number(row.view("timeline"), decimal),
+                                      read_number(row.view("received_timeline"), decimal))
+                           : read_number(row.view("wal_file").substr(0, digits), hexadecimal);
 }
 
 /// Nothing if the server refuses one of the functions.
@@ -92,8 +99,7 @@ std::optional<SnapshotOrigin> try_read_origin(pg::Connection& connection, bool w
                                            static_cast<std::uint64_t>(row.number("page_size")));
     }
     origin.database = row.oid("database");
-    origin.system = row.text("system");
-    origin.timeline = read_timeline(row.view("timeline"), row.view("wal_file"));
+    read_timeline(row, origin);
     return origin;
   } catch (const pg::ServerError& error) {
     log::debug("cannot read the position in WAL: {}", error.what());
@@ -157,23 +163,27 @@ std::optional<Lsn> replay_lsn_before_snapshot(pg::Connection& connection,
 bool is_at_least_as_new(const SnapshotOrigin& now, const SnapshotOrigin& earlier) {
   const auto current = parse_snapshot(now.snapshot);
   const auto previous = parse_snapshot(earlier.snapshot);
-  if (!current || !previous || current->xmax < previous->xmax) {
+  if (!current || !previous || current->xmax < previous->xmax || current->xmin < previous->xmin) {
+    return false;
+  }
+  // A primary whose files were restored (snapshot of the machine) can repeat transaction IDs.
+  if (!now.replayed && now.lsn && now.lsn < earlier.lsn) {
     return false;
   }
   if (current->xmin >= previous->xmax) {
     return true;  // every transaction that the earlier snapshot could see has ended
   }
   if (!current->is_exact()) {
-    return now.lsn && earlier.lsn && *now.lsn >= *earlier.lsn;
+    return now.replayed && earlier.lsn && *now.replayed >= *earlier.lsn;
   }
   return std::ranges::all_of(current->xip, [&](std::uint64_t running) {
     return running >= previous->xmax || std::ranges::find(previous->xip, running) != previous->xip.end();
   });
 }
 
-bool is_same_history(const SnapshotOrigin& a, const SnapshotOrigin& b) {
+bool is_same_history(const pg::Timeline& a, const pg::Timeline& b) {
   const bool is_other_system = !a.system.empty() && !b.system.empty() && a.system != b.system;
-  const bool is_other_timeline = a.timeline != 0 && b.timeline != 0 && a.timeline != b.timeline;
+  const bool is_other_timeline = a.id != 0 && b.id != 0 && a.id != b.id;
   return !is_other_system && !is_other_timeline;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/pg/connection.hpp>
+#include <tap/pg/timeline.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
 namespace tap::sync {
@@ -29,17 +30,20 @@ std::optional<Snapshot> parse_snapshot(std::string_view text);
 /// snapshots are compared by.
 struct SnapshotOrigin {
   std::string snapshot;  ///< text of txid_current_snapshot(): "xmin:xmax:xip"
-  /// For the snapshot of an earlier copy: all commits that it sees end at or before this position. For the
-  /// current snapshot: it sees all commits that end at or before this position.
+  /// All commits that the snapshot sees end at or before this position.
   std::optional<Lsn> lsn;
-  std::string system;          ///< the cluster's system identifier; empty if unknown (before 9.6, revoked)
-  std::uint32_t timeline = 0;  ///< 0 if unknown
-  Oid database = 0;            ///< 0 if unknown
+  /// On a standby: the snapshot sees all commits that end at or before this position. It is not stored.
+  std::optional<Lsn> replayed{};
+  /// Its system is empty if unknown (before 9.6, revoked), its ID 0. A standby may report an ID that it has
+  /// left: then `is_timeline_current` is false.
+  pg::Timeline timeline{};
+  bool is_timeline_current = false;
+  Oid database = 0;  ///< 0 if unknown
 };
 
-/// Reads the origin of the current transaction's snapshot. Its `lsn` is one to store with a copy: everything
-/// that the snapshot sees was written before it. Where the server does not report positions in WAL (Aurora),
-/// only `snapshot` and `database` are set. Throws what Connection::query() does.
+/// Reads the origin of the current transaction's snapshot, without `replayed`. Where the server does not
+/// report positions in WAL (Aurora), only `snapshot` and `database` are set. Throws what Connection::query()
+/// does.
 SnapshotOrigin read_snapshot_origin(pg::Connection& connection);
 
 /// The replay LSN of a standby, which a snapshot taken later includes; nothing on a primary. If the standby
@@ -47,11 +51,11 @@ SnapshotOrigin read_snapshot_origin(pg::Connection& connection);
 /// whose snapshot was taken at `required`. Throws what Connection::query() does, and Interrupted.
 std::optional<Lsn> replay_lsn_before_snapshot(pg::Connection& connection, const std::optional<Lsn>& required);
 
-/// True if `now` sees every transaction that `earlier` sees.
+/// True if `now` sees every transaction that `earlier` sees. Both are of the same history.
 bool is_at_least_as_new(const SnapshotOrigin& now, const SnapshotOrigin& earlier);
 
-/// True if both are of the same system and timeline, as far as these are known.
-bool is_same_history(const SnapshotOrigin& a, const SnapshotOrigin& b);
+/// True if both are the same, as far as they are known.
+bool is_same_history(const pg::Timeline& a, const pg::Timeline& b);
 
 /// The snapshot's xmax: it sees no transaction with this ID or a higher one. 0 if its text cannot be parsed.
 std::uint64_t snapshot_xmax(const SnapshotOrigin& origin);

@@ -66,7 +66,8 @@ BookmarkOrder compare_copies(const Json& a, const Json& b) {
   if (!first || !second) {
     return unordered("the position of an unfinished copy is not known");
   }
-  if (!is_same_history(first->origin, second->origin) || first->columns != second->columns) {
+  if (!is_same_history(first->origin.timeline, second->origin.timeline) ||
+      first->columns != second->columns) {
     return unordered("they are of unfinished copies of different servers or different columns");
   }
   const auto is_before = [](const CopyPosition& x, const CopyPosition& y) {

@@ -72,10 +72,13 @@ InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn required) 
   }
 }
 
-void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn lsn,
+void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, const FollowFrom& from,
                              std::uint64_t snapshot_xmax) {
-  bookmark["lsn"] = lsn.value;
+  bookmark["lsn"] = from.lsn.value;
   bookmark.erase(kTimelineKey);  // that of an earlier position
+  if (from.timeline) {
+    bookmark[kTimelineKey] = pg::to_text(*from.timeline);
+  }
   bookmark["table_oid"] = relation.oid;
   const Json partitions = partition_oids(relation);
   record_partitions(

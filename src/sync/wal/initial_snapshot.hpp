@@ -43,7 +43,7 @@ class SharedSnapshot {
 InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn required);
 
 /// Completes the bookmark of a finished initial snapshot, see InitialSnapshotHooks::finish.
-void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, Lsn lsn,
+void finish_initial_snapshot(Json& bookmark, const pg::Relation& relation, const FollowFrom& from,
                              std::uint64_t snapshot_xmax);
 
 }  // namespace tap::sync

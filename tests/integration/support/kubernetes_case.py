@@ -42,7 +42,7 @@ class KubernetesCase(SchemaTest):
         target.chmod(0o755)
 
     def start(self, job, **more):
-        """Starts the command of the container of a job, or of a pod as `template`, in the volume."""
+        """Starts the container of a job, or of a pod as `template`, in the volume."""
         [container] = job["template"]["spec"]["containers"]
         [mount] = container["volumeMounts"]
         volumes = {volume["name"]: volume for volume in job["template"]["spec"]["volumes"]}

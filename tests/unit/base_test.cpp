@@ -102,6 +102,21 @@ TEST_CASE("every ASCII character at every offset in a word parses back") {
   }
 }
 
+TEST_CASE("every kind of character after every other parses back") {
+  const std::vector<std::string> characters = {"x",    "\"",       "\\",           "\n",
+                                               "\x01", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+  for (const std::string& first : characters) {
+    for (const std::string& second : characters) {
+      std::string text;
+      for (std::size_t length = 0; length < 20; ++length) {
+        CHECK(nlohmann::json::parse(json_string(text + first + second + first)) ==
+              text + first + second + first);
+        text += 'x';
+      }
+    }
+  }
+}
+
 TEST_CASE("a document keeps the order of its keys and every digit of its numbers") {
   CHECK(rewrite(R"({"b": 1, "a": [true, null, {"z": "ü", "y": []}], "e": {}})") ==
         R"({"b":1,"a":[true,null,{"z":"ü","y":[]}],"e":{}})");

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sync/slots/publication_plan.hpp"
+#include "sync/slots/publications/publication_plan.hpp"
 
 #include "catch.hpp"
-#include "sync/slots/publication_advice.hpp"
-#include "sync/slots/publication_problems.hpp"
-#include "sync/slots/publication_record.hpp"
-#include "sync/slots/published_rows.hpp"
+#include "sync/slots/publications/publication_advice.hpp"
+#include "sync/slots/publications/publication_problems.hpp"
+#include "sync/slots/publications/publication_record.hpp"
+#include "sync/slots/publications/published_rows.hpp"
 
 using namespace tap;
 using pg::ServerVersion;

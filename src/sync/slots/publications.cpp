@@ -16,11 +16,11 @@
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
-#include "publication_advice.hpp"
-#include "publication_plan.hpp"
-#include "publication_problems.hpp"
-#include "publication_record.hpp"
-#include "published_rows.hpp"
+#include "publications/publication_advice.hpp"
+#include "publications/publication_plan.hpp"
+#include "publications/publication_problems.hpp"
+#include "publications/publication_record.hpp"
+#include "publications/published_rows.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {

@@ -199,7 +199,7 @@ std::set<pg::TableName> check_wal(pg::Connection& connection, const config::Conf
       slot = sync::require_slot(connection, config, database, choice, positions);  // throws, with the SQL
     }
     if (end) {
-      sync::require_readable(connection, *slot, *end, positions);
+      sync::require_readable(connection, config, *slot, *end, positions);
     }
     if (may_replicate && !positions.empty()) {
       sync::require_in_history(config.server, database, pg::current_timeline(config.server, database),

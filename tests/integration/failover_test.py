@@ -160,8 +160,8 @@ class FailoverTest(WalTest):
         self.refused(
             f"no replication slot {self.slot} with pgoutput in database {self.database}, which the "
             "state needs: it was dropped, or this server was promoted without a copy of it: create "
-            f"it again with SELECT pg_create_logical_replication_slot('{self.slot}', 'pgoutput'), "
-            "then run with --full-refresh"
+            f"it again with SELECT pg_create_logical_replication_slot('{self.slot}', 'pgoutput', "
+            "failover => true), then run with --full-refresh"
         )
         position = as_text(self.lsn(self.state, "t"))
         result = self.sync(self.selected, self.state, expect=4, create_replication_slot=True)

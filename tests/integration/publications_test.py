@@ -1520,6 +1520,55 @@ class Version18Test(PublicationTest):
             )
             self.drop_slot()
 
+    def test_remedies_create_failover_slots(self):
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        self.config["failover_slot"] = True
+        self.in_schema(f"CREATE PUBLICATION {self.publication} FOR TABLE t")
+
+        def creating(name):
+            return (
+                f"SELECT pg_create_logical_replication_slot('{name}', 'pgoutput', failover => true)"
+            )
+
+        def refused():
+            result = tap.run(self.config, catalog=catalog, expect=4)
+            return result.stderr.removeprefix("CRITICAL ").removesuffix(f"{ADVICE}\n")
+
+        self.assertEqual(
+            refused(),
+            f"no replication slot {self.slot} with pgoutput in database {self.database}: create it "
+            f"with {creating(self.slot)} or set create_replication_slot to true",
+        )
+        self.make_slot(plugin="test_decoding")
+        self.assertEqual(
+            refused(),
+            f"replication slot {self.slot} uses the plugin test_decoding, not pgoutput: set "
+            f"replication_slot to another slot, or create one: {creating(f'{self.slot}_pgoutput')}",
+        )
+        self.drop_slot()
+        self.make_slot()
+        self.sql(f"DROP PUBLICATION {self.publication}")
+        found = refused()
+        self.assertEqual(
+            found,
+            f"no publication {self.publication} in database {self.database}: it must be older than "
+            f"replication slot {self.slot}: create both again, then restart the log-based streams "
+            f'with --full-refresh: CREATE PUBLICATION "{self.publication}" FOR TABLE '
+            f"{self.table('t')}{self.options_of_new()}; CREATE PUBLICATION "
+            f'"{self.inserts}"{self.options_of_new("insert, truncate")}; SELECT '
+            f"pg_drop_replication_slot('{self.slot}'); {creating(self.slot)}",
+        )
+        for statement in found.split("--full-refresh: ")[1].split("; "):
+            self.sql(statement)
+        self.assertEqual(
+            self.sql(f"SELECT failover FROM pg_replication_slots WHERE slot_name = '{self.slot}'"),
+            [(True,)],
+        )
+        del self.config["failover_slot"]  # it stays one
+        self.sql(f"DROP PUBLICATION {self.publication}")
+        self.assertEqual(refused().split("; ")[-1], creating(self.slot))
+
 
 class Version18CreationTest(CreationTest):
     database = "publications_18"

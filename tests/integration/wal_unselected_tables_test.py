@@ -153,8 +153,8 @@ class UnselectedTablesTest(WalTest):
         )
         if self.server.version < (11,):
             skip = (
-                rf"drop the slot with SELECT pg_catalog.pg_drop_replication_slot\('{self.slot}'\), "
-                "create it again with SELECT pg_catalog.pg_create_logical_replication_slot"
+                rf"drop the slot with SELECT pg_drop_replication_slot\('{self.slot}'\), "
+                "create it again with SELECT pg_create_logical_replication_slot"
                 rf"\('{self.slot}', '{PLUGIN}'\)"
             )
         self.assertRegex(

@@ -68,6 +68,8 @@ constexpr const char* kPlugins = R"sql(
 SELECT pg_catalog.current_setting('output_plugin_libraries', true) AS plugins
 )sql";
 
+constexpr const char* kFailover = ", failover => true";
+
 Lsn lsn_of(const Row& row, std::string_view column) {
   return read_lsn(row.view(column)).value_or(Lsn());
 }
@@ -115,10 +117,19 @@ std::optional<Slot> find_slot(Connection& connection, const std::string& name) {
   return std::nullopt;
 }
 
-void create_slot(Connection& connection, const std::string& name, const std::string& plugin, bool failover) {
+std::string create_slot_statement(const NewSlot& slot) {
+  return fmt::format("SELECT pg_create_logical_replication_slot({}, {}{})", quote_literal(slot.name),
+                     quote_literal(slot.plugin), slot.is_failover ? kFailover : "");
+}
+
+std::string drop_slot_statement(const std::string& name) {
+  return fmt::format("SELECT pg_drop_replication_slot({})", quote_literal(name));
+}
+
+void create_slot(Connection& connection, const NewSlot& slot) {
   connection.query(fmt::format("SELECT pg_catalog.pg_create_logical_replication_slot($1, $2{})",
-                               failover ? ", failover => true" : ""),
-                   {name, plugin});
+                               slot.is_failover ? kFailover : ""),
+                   {slot.name, slot.plugin});
 }
 
 void advance_slot(Connection& connection, const std::string& name, Lsn lsn) {

@@ -17,6 +17,7 @@
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "loss.hpp"
+#include "slot_remedies.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
@@ -214,7 +215,7 @@ void drop_slot(const config::Config& config) {
   try {
     pg::drop_slot(connection, slot.name);
   } catch (const pg::ServerError& error) {
-    throw_slot_error(connection, error, slot.name, slot.plugin);
+    throw_slot_error(connection, config.log, error, slot.name, slot.plugin);
   }
   log::info("dropped replication slot {}", slot.name);
 }
@@ -243,7 +244,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
     return;
   }
   const Lsn end = pg::current_wal_lsn(connection);
-  require_readable(connection, slot, end, {});
+  require_readable(connection, config, slot, end, {});
   if (*position > end) {
     throw Error(ExitCode::log_based_unprepared,
                 fmt::format("the state is at {}, but the server's WAL ends at {}: it belongs to another "
@@ -253,7 +254,7 @@ void acknowledge(const config::Config& config, const singer::State& state) {
   try {
     advance(connection, config, slot, *position);
   } catch (const pg::ServerError& error) {
-    throw_slot_error(connection, error, slot.name, slot.plugin);
+    throw_slot_error(connection, config.log, error, slot.name, slot.plugin);
   }
   const auto now = pg::find_slot(connection, slot.name);
   log::info("replication slot {} is at {}", slot.name, to_text(now ? now->confirmed_flush : *position));

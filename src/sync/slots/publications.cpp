@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <chrono>
 #include <set>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
 #include <tap/base/log.hpp>
-#include <tap/base/signals.hpp>
 #include <tap/pg/catalog/publication_age.hpp>
 #include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/catalog/slots.hpp>
@@ -16,11 +14,13 @@
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
+#include "open_transactions.hpp"
 #include "publications/publication_advice.hpp"
 #include "publications/publication_plan.hpp"
 #include "publications/publication_problems.hpp"
 #include "publications/publication_record.hpp"
 #include "publications/published_rows.hpp"
+#include "slot_remedies.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
@@ -84,6 +84,10 @@ PublicationFacts look_up(pg::Connection& connection, const config::Config& confi
   const Names names = with_inserts_publications(facts.names);
   return pg::in_one_snapshot(connection, [&] {
     facts.existing = pg::find_publications(connection, names);
+    if (const auto old =
+            slot && !facts.find(facts.names.front()) ? pg::find_slot(connection, *slot) : std::nullopt) {
+      facts.is_failover = replacement_of(connection, config.log, *old).is_failover;
+    }
     auto trees = pg::published_tables(connection, tables, facts.existing);
     for (std::size_t i = 0; i < trees.size(); ++i) {
       facts.streams[i].tables = std::move(trees[i]);
@@ -165,49 +169,6 @@ std::map<std::string, Json> records_of(const PublicationFacts& facts,
     }
   }
   return records;
-}
-
-// The next transaction ID that the server gives or, on a standby, has not yet seen. The xmax of a snapshot
-// may be older: it is the one after the last completed transaction. age() counts from the next ID.
-constexpr const char* kNextTransaction = R"sql(
-SELECT (s.xmax OPERATOR(pg_catalog.+) pg_catalog.age(
-         (s.xmax OPERATOR(pg_catalog.%) 4294967296)::pg_catalog.text::pg_catalog.xid))::pg_catalog.text AS next
-  FROM pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) s(xmax)
-)sql";
-
-/// The transactions that are open when it is made, on the server or, for a standby, on its primary as far as
-/// the standby has replayed WAL.
-class OpenTransactions {
- public:
-  explicit OpenTransactions(pg::Connection& connection) {
-    const pg::Result next = connection.query(kNextTransaction);
-    next_ = next.first().text("next");
-  }
-
-  [[nodiscard]] bool have_ended(pg::Connection& connection) const {
-    const pg::Result ended = connection.query(
-        "SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()) "
-        "OPERATOR(pg_catalog.>=) $1::bigint AS ended",
-        {next_});
-    return ended.first().flag("ended");
-  }
-
- private:
-  std::string next_;
-};
-
-/// True once the transactions that are open now have ended, if that does not take long.
-bool end_soon(pg::Connection& connection) {
-  constexpr std::chrono::milliseconds poll{50};
-  constexpr std::chrono::milliseconds longest{1000};
-  const OpenTransactions open(connection);
-  for (std::chrono::milliseconds waited{0}; waited < longest; waited += poll) {
-    if (open.have_ended(connection)) {
-      return true;
-    }
-    signals::sleep_for(poll);
-  }
-  return open.have_ended(connection);
 }
 
 bool ends_run(const PublicationFinding& finding) {
@@ -351,7 +312,7 @@ std::map<std::string, Json> record_publications(pg::Connection& connection, cons
     }
     records[stream.id] = std::move(record);
   }
-  if (!uncertain.empty() && !end_soon(connection)) {
+  if (!uncertain.empty() && !open_transactions_end_soon(connection)) {
     log::info(
         "transactions are open that may have changed tables before these were published: a later run reads "
         "the new replication slot");
@@ -360,17 +321,6 @@ std::map<std::string, Json> record_publications(pg::Connection& connection, cons
     }
   }
   return records;
-}
-
-void wait_for_open_transactions(pg::Connection& connection) {
-  constexpr std::chrono::milliseconds poll{100};
-  const OpenTransactions open(connection);
-  for (bool has_waited = false; !open.have_ended(connection); has_waited = true) {
-    if (!has_waited) {
-      log::info("waiting for open transactions: they may have changed tables before these were published");
-    }
-    signals::sleep_for(poll);
-  }
 }
 
 std::vector<PublicationFinding> publication_findings(pg::Connection& connection, const config::Config& config,

@@ -6,12 +6,12 @@
 
 #include <tap/base/log.hpp>
 #include <tap/base/signals.hpp>
-#include <tap/pg/quote.hpp>
 #include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/selection.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "loss.hpp"
+#include "slot_remedies.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
@@ -46,10 +46,6 @@ std::string migration_name(const std::string& name) {
   return cut(name, 63 - kMigrationSuffix.size()) + std::string(kMigrationSuffix);
 }
 
-std::string create_statement(const std::string& slot, std::string_view plugin) {
-  return fmt::format("SELECT pg_create_logical_replication_slot({}, '{}')", pg::quote_literal(slot), plugin);
-}
-
 std::string join_with_or(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
@@ -79,56 +75,41 @@ bool is_replaceable(const pg::Slot& slot, const config::LogSettings& settings) {
   return slot.plugin == kWal2json && plugin_to_create(settings) == kPgoutput;
 }
 
-[[noreturn]] void refuse_slot(const pg::Slot& slot, const std::string& database,
+[[noreturn]] void refuse_slot(pg::Connection& connection, const pg::Slot& slot, const std::string& database,
                               const config::LogSettings& settings) {
+  const auto create = [&](const std::string& name, std::string_view with) {
+    return pg::create_slot_statement(new_slot(connection, settings, name, with));
+  };
   const std::string_view plugin = plugin_to_create(settings);
   if (slot.database != database) {
     fail({fmt::format("replication slot {} belongs to database {}, not {}", slot.name, slot.database,
                       database),
           fmt::format("a slot reads one database; set replication_slot to a slot of {}, or create one",
                       database),
-          create_statement("stitch_" + to_slot_name(database), plugin)});
+          create("stitch_" + to_slot_name(database), plugin)});
   }
   fail({fmt::format("replication slot {} uses the plugin {}, not {}", slot.name, slot.plugin, plugin),
         "set replication_slot to another slot, or create one",
-        create_statement(fmt::format("{}_{}", slot.name, plugin), plugin)});
+        create(fmt::format("{}_{}", slot.name, plugin), plugin)});
 }
 
 /// True if the slot has a plugin that may be used, and is of this database. Throws if it is not, but was
 /// requested by name.
-bool is_usable(const pg::Slot& slot, const std::string& database, const config::LogSettings& settings) {
+bool is_usable(pg::Connection& connection, const pg::Slot& slot, const std::string& database,
+               const config::LogSettings& settings) {
   if (is_allowed(slot.plugin, settings) && slot.database == database) {
     return true;
   }
   if (slot.name == settings.slot && (slot.database != database || !is_replaceable(slot, settings))) {
-    refuse_slot(slot, database, settings);
+    refuse_slot(connection, slot, database, settings);
   }
   return false;
 }
 
-std::string stop_reader_advice(const std::string& pid) {
-  return fmt::format("wait for that process to finish, or stop it with SELECT pg_terminate_backend({})", pid);
-}
-
-std::string recreate_advice(const std::string& slot, std::string_view plugin) {
-  return fmt::format("create it again with {}, then run with --full-refresh", create_statement(slot, plugin));
-}
-
-std::string drop_and_recreate_advice(const std::string& slot, std::string_view plugin) {
-  return fmt::format("drop it with SELECT pg_drop_replication_slot({}), {}", pg::quote_literal(slot),
-                     recreate_advice(slot, plugin));
-}
-
-std::string lost_slot_advice(const pg::Slot& slot) {
-  const std::string prevention = loss_of(slot).prevention;
-  return drop_and_recreate_advice(slot.name, slot.plugin) +
-         (prevention.empty() ? "" : fmt::format("; to prevent this, {}", prevention));
-}
-
-void require_not_lost(const pg::Slot& slot) {
+void require_not_lost(pg::Connection& connection, const config::Config& config, const pg::Slot& slot) {
   if (slot.is_lost()) {
-    fail(
-        {fmt::format("replication slot {} is lost", slot.name), loss_of(slot).cause, lost_slot_advice(slot)});
+    fail({fmt::format("replication slot {} is lost", slot.name), loss_of(slot).cause,
+          lost_slot_advice(connection, config.log, slot)});
   }
 }
 
@@ -138,7 +119,7 @@ void require_not_copy(const pg::Slot& slot) {
     fail({fmt::format("replication slot {} is copied from the primary, and this server is a standby",
                       slot.name),
           "set host to the primary or promote the standby, or set replication_slot to a slot of the standby",
-          create_statement(slot.name + "_standby", slot.plugin)});
+          pg::create_slot_statement({slot.name + "_standby", slot.plugin})});
   }
 }
 
@@ -199,7 +180,7 @@ std::vector<pg::Slot> usable_slots(pg::Connection& connection, const config::Con
   std::vector<pg::Slot> usable;
   for (const std::string& name : all_slot_names(config, database)) {
     const auto slot = std::ranges::find(slots, name, &pg::Slot::name);
-    if (slot != slots.end() && is_usable(*slot, database, config.log)) {
+    if (slot != slots.end() && is_usable(connection, *slot, database, config.log)) {
       usable.push_back(*slot);
     }
   }
@@ -234,20 +215,18 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
         wal2json->name, pgoutput->name);
   } else {
     choice.slot = pgoutput;
-    choice.migration = fmt::format(
-        "replication slot {} replaces slot {}, which retains WAL: drop it with SELECT "
-        "pg_drop_replication_slot({})",
-        pgoutput->name, wal2json->name, pg::quote_literal(wal2json->name));
+    choice.migration = fmt::format("replication slot {} replaces slot {}, which retains WAL: drop it with {}",
+                                   pgoutput->name, wal2json->name, pg::drop_slot_statement(wal2json->name));
   }
   if (choice.slot) {
     require_not_copy(*choice.slot);
-    require_not_lost(*choice.slot);
+    require_not_lost(connection, config, *choice.slot);
     return choice;
   }
   for (const std::string& name : slot_names(config, database)) {
     const auto taken = pg::find_slot(connection, name);
     if (taken && taken->database == database && !is_replaceable(*taken, config.log)) {
-      refuse_slot(*taken, database, config.log);
+      refuse_slot(connection, *taken, database, config.log);
     }
   }
   return choice;
@@ -271,6 +250,7 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
   }
   const std::string name = slot_to_create(connection, config, database);
   const std::string_view plugin = plugin_to_create(config.log);
+  const pg::NewSlot created = new_slot(connection, config.log, name, plugin);
   if (!config.log.create_slot) {
     std::vector<std::string> names = slot_names(config, database);
     names.front() = name;
@@ -278,12 +258,11 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
         fmt::format("no replication slot {} with {} in database {}", join_with_or(names), plugin, database);
     if (!positions.empty()) {
       fail({found + ", which the state needs",
-            "it was dropped, or this server was promoted without a copy of it",
-            recreate_advice(name, plugin)});
+            "it was dropped, or this server was promoted without a copy of it", recreate_advice(created)});
     }
     fail({found, "",
           fmt::format("create it with {} or set create_replication_slot to true",
-                      create_statement(name, plugin))});
+                      pg::create_slot_statement(created))});
   }
   const pg::DecodingStatus status = pg::decoding_status(connection);
   require_failover_support(status, config);
@@ -293,14 +272,14 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
                   "pg_log_standby_snapshot() there"
                 : "open transactions to end");
   try {
-    pg::create_slot(connection, name, std::string(plugin), config.log.failover_slot);
+    pg::create_slot(connection, created);
   } catch (const pg::ServerError& error) {
-    throw_slot_error(connection, error, name, plugin);
+    throw_slot_error(connection, config.log, error, name, plugin);
   }
   return pg::find_slot(connection, name).value();
 }
 
-void require_readable(pg::Connection& connection, pg::Slot slot, Lsn end,
+void require_readable(pg::Connection& connection, const config::Config& config, pg::Slot slot, Lsn end,
                       const std::vector<StreamPosition>& positions) {
   for (milliseconds waited{0}; slot.active; waited += kSlotPoll) {
     if (waited >= kSlotTimeout) {
@@ -313,57 +292,12 @@ void require_readable(pg::Connection& connection, pg::Slot slot, Lsn end,
     if (!found) {
       fail({fmt::format("replication slot {} has been dropped", slot.name), "",
             fmt::format("create it with {} and restart the log-based streams with --full-refresh",
-                        create_statement(slot.name, slot.plugin))});
+                        pg::create_slot_statement(replacement_of(connection, config.log, slot)))});
     }
     slot = std::move(*found);
   }
-  require_not_lost(slot);
+  require_not_lost(connection, config, slot);
   require_positions(slot, end, positions);
-}
-
-void throw_slot_error(pg::Connection& connection, const pg::ServerError& error, const std::string& slot,
-                      std::string_view plugin) {
-  const Problem found{
-      fmt::format("replication slot {} ({}): {}", slot, connection.description(), error.what())};
-  const std::string& sqlstate = error.sqlstate();
-  const bool is_about_plugin = std::string_view(error.what()).find(plugin) != std::string_view::npos;
-  if (sqlstate == "42501" && is_about_plugin) {
-    fail(plugin_not_allowed(connection, found.found, plugin));
-  }
-  std::string remedy = "run again; if the error persists, see the server's log";
-  if (sqlstate == "42501") {
-    remedy =
-        "give the role the right to replicate: ALTER ROLE ... REPLICATION (Amazon RDS and Aurora: GRANT "
-        "rds_replication TO ...)";
-  } else if (sqlstate == "58P01" && is_about_plugin && plugin == kWal2json) {
-    remedy = "install the plugin on the server (Debian: postgresql-<version>-wal2json)";
-  } else if (sqlstate == "58P01") {
-    const auto lost = pg::find_slot(connection, slot);
-    remedy = lost && lost->is_lost() ? fmt::format("{}: {}", loss_of(*lost).cause, lost_slot_advice(*lost))
-                                     : drop_and_recreate_advice(slot, plugin);
-  } else if (sqlstate == "53400") {
-    remedy = "raise max_replication_slots, or drop a slot that is not in use";
-  } else if (sqlstate == "55006") {
-    remedy = stop_reader_advice("...");
-  } else if (sqlstate == "42710") {
-    remedy =
-        "it is a physical slot, or belongs to another plugin or database: set replication_slot to another "
-        "name";
-  } else if (sqlstate == "42704") {
-    remedy = fmt::format("it has been dropped: {}", recreate_advice(slot, plugin));
-  } else if (sqlstate == "55000") {
-    if (const auto lost = pg::find_slot(connection, slot); lost && lost->is_lost()) {
-      remedy = fmt::format("{}: {}", loss_of(*lost).cause, lost_slot_advice(*lost));
-    } else if (std::string_view(error.what()).find("on the primary") != std::string_view::npos) {
-      remedy = "on the primary, run ALTER SYSTEM SET wal_level = 'logical', then restart it";
-    }
-  } else if (sqlstate == "22023") {
-    remedy = "the plugin is too old for this tap: install a newer wal2json";
-  }
-  if (sqlstate == "55006") {  // perhaps by an earlier run that is about to end
-    throw pg::TransientError(ExitCode::log_based_unprepared, to_text(Problem{found.found, remedy}), sqlstate);
-  }
-  fail({found.found, remedy});
 }
 
 }  // namespace tap::sync

@@ -8,11 +8,13 @@
 
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "sync/bookmark.hpp"
+#include "sync/slots/slot_remedies.hpp"
 #include "sync/stream_errors.hpp"
 #include "sync/wal/records/recorded_partitions.hpp"
 #include "sync/wal/records/server_lookup.hpp"
@@ -60,14 +62,13 @@ class KeepAlive {
 
 /// How to move the slot past a transaction that cannot be decoded.
 std::string skip_remedy(const WalSource& source, pg::ServerVersion version) {
-  const std::string slot = pg::quote_literal(source.slot);
-  return version.can_advance_slots()
-             ? fmt::format("run SELECT pg_catalog.pg_replication_slot_advance({}, pg_catalog.{}())", slot,
-                           source.is_standby ? "pg_last_wal_replay_lsn" : "pg_current_wal_lsn")
-             : fmt::format(
-                   "drop the slot with SELECT pg_catalog.pg_drop_replication_slot({0}), create it again with "
-                   "SELECT pg_catalog.pg_create_logical_replication_slot({0}, '{1}')",
-                   slot, source.plugin);
+  if (version.can_advance_slots()) {
+    return fmt::format("run SELECT pg_catalog.pg_replication_slot_advance({}, pg_catalog.{}())",
+                       pg::quote_literal(source.slot),
+                       source.is_standby ? "pg_last_wal_replay_lsn" : "pg_current_wal_lsn");
+  }
+  return fmt::format("drop the slot with {}, create it again with {}", pg::drop_slot_statement(source.slot),
+                     pg::create_slot_statement({source.slot, source.plugin}));
 }
 
 }  // namespace
@@ -128,7 +129,7 @@ void WalReader::attempt(pg::Connection& connection) {
       refuse_publication(connection, error);
     }
     if (!error.is_about_change()) {
-      throw_slot_error(connection, error, source_.slot, source_.plugin);
+      throw_slot_error(connection, config_.log, error, source_.slot, source_.plugin);
     }
     restrict_tables(connection, error);
   }

@@ -14,6 +14,7 @@
 
 #include "attempt_progress.hpp"
 #include "sync/bookmark_lsn.hpp"
+#include "sync/slots/open_transactions.hpp"
 
 namespace tap::sync {
 
@@ -235,7 +236,7 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
   group.may_lack_changes = existing && slot.plugin == kPgoutput;  // creating a slot waits
   group.source.server_encoding = status.server_encoding;
   group.source.is_standby = status.in_recovery;
-  require_readable(connection, slot, group.source.end, known);
+  require_readable(connection, config_, slot, group.source.end, known);
   if (group.to_copy > 0 && (config_.secondary.used || status.in_recovery)) {
     wait_for_unpublished_changes(connection, group);
   }

@@ -7,6 +7,7 @@
 
 #include "replication_error.hpp"
 #include "sync/slots/history.hpp"
+#include "sync/slots/slot_remedies.hpp"
 
 namespace tap::sync {
 
@@ -63,7 +64,7 @@ std::unique_ptr<pg::ReplicationStream> start_replication(const config::Config& c
       if (error.is_transient() && error.sqlstate() != object_in_use) {
         throw;
       }
-      throw_slot_error(lookups, error, source.slot, source.plugin);
+      throw_slot_error(lookups, config.log, error, source.slot, source.plugin);
     }
   }
 }

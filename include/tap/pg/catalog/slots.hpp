@@ -43,10 +43,19 @@ struct Slot {
 std::vector<Slot> logical_slots(Connection& connection);
 std::optional<Slot> find_slot(Connection& connection, const std::string& name);
 
-/// Create and drop a slot. Creating waits for all open transactions. `failover`: as a failover slot, which
-/// needs ServerVersion::has_failover_slots(). Throw ServerError, TransientError.
-void create_slot(Connection& connection, const std::string& name, const std::string& plugin,
-                 bool failover = false);
+/// A logical slot to create.
+struct NewSlot {
+  std::string name;
+  std::string plugin;
+  bool is_failover = false;  ///< a standby may copy it; needs ServerVersion::has_failover_slots()
+};
+
+/// SQL for the user that creates or drops a slot.
+std::string create_slot_statement(const NewSlot& slot);
+std::string drop_slot_statement(const std::string& name);
+
+/// Create and drop a slot. Creating waits for all open transactions. Throw ServerError, TransientError.
+void create_slot(Connection& connection, const NewSlot& slot);
 void drop_slot(Connection& connection, const std::string& name);
 
 /// What log-based replication depends on in the server's settings and the role.

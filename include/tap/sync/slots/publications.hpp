@@ -98,11 +98,6 @@ std::optional<std::string> drop_advice(pg::Connection& connection,
                                        const std::vector<std::string>& publications,
                                        const std::string& newer);
 
-/// Waits for all transactions that are open now. pgoutput does not send changes that were made before their
-/// table was published, even if their transaction commits later: a copy must contain them, so that it must
-/// not begin before, unless a new slot or an exported snapshot has waited already. Works on a standby, too.
-void wait_for_open_transactions(pg::Connection& connection);
-
 /// The findings of `tap-postgres check` on the publications. Changes nothing.
 std::vector<PublicationFinding> publication_findings(pg::Connection& connection, const config::Config& config,
                                                      const std::string& database,

@@ -60,15 +60,10 @@ std::string slot_to_create(pg::Connection& connection, const config::Config& con
 
 /// Throws if the slot, as found a moment ago, cannot deliver the changes after `positions`, or if another
 /// process reads it for 5 s more. `end` is the end of the server's WAL.
-void require_readable(pg::Connection& connection, pg::Slot slot, Lsn end,
+void require_readable(pg::Connection& connection, const config::Config& config, pg::Slot slot, Lsn end,
                       const std::vector<StreamPosition>& positions);
 
 /// Throws if the slot's confirmed flush LSN is past one of the positions.
 void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& positions);
-
-/// Throws the Error for a statement on a slot that the server refused; TransientError if the slot is in use.
-/// `connection` is queried for details of the slot.
-[[noreturn]] void throw_slot_error(pg::Connection& connection, const pg::ServerError& error,
-                                   const std::string& slot, std::string_view plugin);
 
 }  // namespace tap::sync

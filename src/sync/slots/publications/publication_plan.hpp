@@ -31,6 +31,7 @@ struct PublicationFacts {
   bool may_create = false;                ///< the config and the server allow to create and extend them
   bool is_standby = false;                ///< they must be created on its primary
   std::optional<std::string> slot;        ///< the pgoutput slot
+  bool is_failover = false;               ///< a slot that replaces `slot` must be a failover slot
   std::vector<pg::Publication> existing;  ///< of `names` and their publications without updates
   std::vector<PublishedStream> streams;
   std::vector<pg::PublishedTable> unidentified;  ///< see pg::unidentified_tables()

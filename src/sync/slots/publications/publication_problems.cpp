@@ -8,7 +8,9 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 
 #include "blocked_updates.hpp"
 #include "publication_advice.hpp"
@@ -86,10 +88,9 @@ class Problems {
       PublicationFacts later = facts_;  // with a new slot
       later.slot.reset();
       plan = plan_publications(later, false);
+      plan.statements.push_back(pg::drop_slot_statement(*facts_.slot));
       plan.statements.push_back(
-          fmt::format("SELECT pg_drop_replication_slot({})", pg::quote_literal(*facts_.slot)));
-      plan.statements.push_back(fmt::format("SELECT pg_create_logical_replication_slot({}, 'pgoutput')",
-                                            pg::quote_literal(*facts_.slot)));
+          pg::create_slot_statement({*facts_.slot, std::string(kPgoutput), facts_.is_failover}));
       problem.needed = fmt::format(
           "it must be older than replication slot {}: create both again, then restart the log-based streams "
           "with --full-refresh",

@@ -128,3 +128,74 @@ TEST_CASE("a root whose replica identity new partitions do not inherit is publis
       R"(primary key: BEGIN; ALTER TABLE "s"."r" ADD PRIMARY KEY (...); ALTER PUBLICATION "p" ADD TABLE )"
       R"("s"."r"; COMMIT)");
 }
+
+TEST_CASE("a new child table gets the row filter of its parent") {
+  pg::PublishedTable parent = published(table("parent", {"id", "v"}), "p");
+  parent.published.front().row_filter = "(v > 1)";
+  parent.published.front().filter_columns = {"v"};
+  parent.has_children = true;
+  PublicationFacts known = facts({stream({parent, table("child", {"id", "v"})})});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  CHECK(statements(known) == Texts{R"(ALTER PUBLICATION "p" ADD TABLE "s"."child" WHERE ((v > 1)))"});
+  known.streams.front().tables.back() = table("child", {});
+  CHECK(statements(known) == Texts{R"(ALTER PUBLICATION "p_inserts" ADD TABLE "s"."child" WHERE ((v > 1)))"});
+}
+
+TEST_CASE("a table whose replica identity lacks columns of the row filter is not published with updates") {
+  pg::PublishedTable parent = published(table("parent", {"id", "v"}), "p");
+  parent.published.front().row_filter = "(v > 1)";
+  parent.published.front().filter_columns = {"v"};
+  PublicationFacts known = facts({stream({parent, table("child")})});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  const auto obstacle = [&] {
+    const auto plan = sync::plan_publications(known, false);
+    CHECK(plan.statements.empty());
+    REQUIRE(plan.obstacles.size() == 1);
+    return to_text(plan.obstacles.front().problem);
+  };
+  const std::string found =
+      R"(the row filter (v > 1) has columns that are not in the replica identity of "s"."child": )";
+  CHECK(obstacle() == found + R"(ALTER TABLE "s"."child" REPLICA IDENTITY FULL)");
+  known.refusing_full = {{"s", "child"}};
+  CHECK(obstacle() == found + "give it a replica identity that has them");
+  // Its inserts are published with the filter already.
+  known.refusing_full.clear();
+  parent = published(table("child"), "p_inserts");
+  parent.published.front().row_filter = "(v > 1)";
+  parent.published.front().filter_columns = {"v"};
+  known.streams = {stream({parent})};
+  CHECK(obstacle() == found + R"(ALTER TABLE "s"."child" REPLICA IDENTITY FULL)");
+  known.streams.front().tables.front().identity = {"id", "v"};
+  CHECK(statements(known) == Texts{R"(ALTER PUBLICATION "p" ADD TABLE "s"."child" WHERE ((v > 1)))"});
+}
+
+TEST_CASE("a table is not added beside a column list or where its row filter is refused") {
+  pg::PublishedTable listed = published(table("t"), "p_inserts");
+  listed.published.front().has_column_list = true;
+  PublicationFacts known = facts({stream({listed})});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  const auto obstacle = [&] {
+    const auto plan = sync::plan_publications(known, false);
+    CHECK(plan.statements.empty());
+    REQUIRE(plan.obstacles.size() == 1);
+    return to_text(plan.obstacles.front().problem);
+  };
+  CHECK(
+      obstacle() ==
+      R"(publication p_inserts has a column list of "s"."t", and the server refuses different columns of one )"
+      R"(table in several publications: publish all columns: BEGIN; ALTER PUBLICATION "p_inserts" DROP TABLE )"
+      R"("s"."t"; ALTER PUBLICATION "p_inserts" ADD TABLE "s"."t"; COMMIT)");
+  pg::PublishedTable root = published(partitioned("r", {"id"}), "p_inserts");
+  pg::PublishedTable part = published(partition("r1"), "p_inserts");
+  root.published.front().row_filter = part.published.front().row_filter = "(id > 1)";
+  root.published.front().filter_columns = part.published.front().filter_columns = {"id"};
+  part.published.front().table = part.published.front().member.emplace(root.name);
+  known.streams = {stream({root, part})};
+  CHECK(
+      obstacle() ==
+      R"(publication p publishes partitions under their own names, where the server refuses a row filter of )"
+      R"("s"."r": publish them under the name of their root: ALTER PUBLICATION "p" SET )"
+      "(publish_via_partition_root = true)");
+  known.existing.front().via_root = true;
+  CHECK(statements(known) == Texts{R"(ALTER PUBLICATION "p" ADD TABLE "s"."r" WHERE ((id > 1)))"});
+}

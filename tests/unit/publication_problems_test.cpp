@@ -160,3 +160,81 @@ TEST_CASE("REPLICA IDENTITY FULL is advised only if all columns are published") 
   known.existing = {publication("p", false)};
   CHECK(sync::may_be_full(known, log));
 }
+
+TEST_CASE("updates are not published of a publication whose members cannot have them") {
+  PublicationFacts known = facts({stream({table("a")})});
+  known.existing = {publication("p", false)};
+  const auto advice_on = [&] {
+    const auto found = sync::publication_problems(known);
+    REQUIRE(found.size() == 1);
+    return found.front().problem.needed + found.front().problem.fix;
+  };
+  CHECK(advice_on() ==
+        R"(publish themALTER PUBLICATION "p" SET (publish = 'insert, update, delete, truncate'))");
+  SECTION("for a replica identity that is missing or lacks columns of a row filter") {
+    known.unidentified = {published(table("log"), "p")};
+  }
+  SECTION("for tables that are created later") {
+    known.existing.front().has_schemas = true;
+  }
+  CHECK(advice_on() == "set publication_name to another publication");
+}
+
+TEST_CASE("a row filter with columns outside the replica identity blocks updates") {
+  pg::PublishedTable t = published(table("t"), "p");
+  t.published.front().row_filter = "(v > 1)";
+  t.published.front().filter_columns = {"v"};
+  t.published.front().allows_updates = t.published.front().may_publish_updates = false;
+  PublicationFacts known = facts({stream({t})});
+  known.existing = {publication("p")};
+  const auto blocked = [&] {
+    const auto found = sync::publication_problems(known);
+    REQUIRE(found.size() == 2);
+    CHECK(found.back().severity == Severity::breaks_source);
+    return to_text(found.back().problem);
+  };
+  const std::string because =
+      R"(the server refuses UPDATE and DELETE of "s"."t", because publication p publishes them and its row )"
+      "filter there has columns that are not in its replica identity: ";
+  CHECK(blocked() == because + R"(ALTER TABLE "s"."t" REPLICA IDENTITY FULL)");
+  known.refusing_full = {{"s", "t"}};
+  CHECK(
+      blocked() ==
+      because +
+          R"(publish only its inserts: BEGIN; CREATE PUBLICATION "p_inserts" FOR TABLE "s"."t" WHERE ((v > 1)) )"
+          R"(WITH (publish = 'insert, truncate', publish_via_partition_root = true); ALTER PUBLICATION "p" )"
+          R"(DROP TABLE "s"."t"; COMMIT)");
+  known.slot = "slot";
+  CHECK(blocked() == because + "give it a replica identity that has them");
+  known.unidentified = {published(table("u"), "p")};  // not of a stream
+  known.unidentified.front().published = t.published;
+  const auto found = sync::publication_problems(known);
+  REQUIRE(found.size() == 3);
+  CHECK(to_text(found.back().problem) ==
+        R"(the server refuses UPDATE and DELETE of "s"."u", because it publishes them and their replica )"
+        "identity is missing, not published, or without columns of the row filter: give them a replica "
+        R"(identity: ALTER TABLE "s"."u" REPLICA IDENTITY FULL)");
+}
+
+TEST_CASE("new partitions are published only if the server will allow their updates") {
+  pg::PublishedTable root = partitioned("r");
+  PublicationFacts known =
+      facts({stream({root, published(partition("r1"), "p"), published(partition("r2"), "p_inserts")})});
+  known.existing = {publication("p"), publication("p_inserts", false)};
+  known.existing.front().truncates = known.existing.back().truncates = true;
+  auto& tables = known.streams.front().tables;
+  tables[2] = published(partition("r2"), "p");
+  const auto remedy = [&] {
+    const auto found = sync::publication_problems(known);
+    REQUIRE(found.size() == 1);
+    CHECK(found.front().problem.found == R"(partitions of "s"."r" that are created later are not published)");
+    return found.front().problem.needed + "|" + found.front().problem.fix;
+  };
+  CHECK(remedy() == R"(|ALTER PUBLICATION "p" ADD TABLE "s"."r")");
+  tables[2] = published(partition("r2", {}), "p_inserts");
+  CHECK(remedy() == R"(|BEGIN; ALTER TABLE "s"."r2" REPLICA IDENTITY FULL; ALTER PUBLICATION "p" ADD TABLE )"
+                    R"("s"."r"; COMMIT)");
+  tables[0].has_primary_key = false;
+  CHECK(remedy() == R"(give it a primary key|BEGIN; ALTER TABLE "s"."r" ADD PRIMARY KEY (...); ALTER TABLE )"
+                    R"("s"."r2" REPLICA IDENTITY DEFAULT; ALTER PUBLICATION "p" ADD TABLE "s"."r"; COMMIT)");
+}

@@ -12,6 +12,7 @@
 #include <tap/pg/quote.hpp>
 
 #include "inheritance.hpp"
+#include "publication_coverage.hpp"
 
 namespace tap::pg {
 
@@ -19,17 +20,21 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-// $1: names. Columns that only newer servers have are taken from the row's JSON, where they may be absent.
+// $1: names. Columns that only newer servers have are taken from the row's JSON, where they may be absent. To
+// be formatted with kHasSchemas or kNever.
 constexpr const char* kPublications = R"sql(
 SELECT p.pubname AS name, p.puballtables AS all_tables, p.pubinsert AS inserts, p.pubupdate AS updates,
        p.pubdelete AS deletes,
        coalesce((pg_catalog.to_jsonb(p) ->> 'pubtruncate')::boolean, true) AS truncates,
        (pg_catalog.to_jsonb(p) ->> 'pubviaroot')::boolean AS via_root,
-       pg_catalog.to_jsonb(p) ->> 'pubgencols' = 's' AS generated_columns
+       pg_catalog.to_jsonb(p) ->> 'pubgencols' = 's' AS generated_columns, {} AS has_schemas
   FROM pg_catalog.pg_publication p
   JOIN pg_catalog.unnest($1::text[]) WITH ORDINALITY wanted(name, position) ON wanted.name = p.pubname
  ORDER BY wanted.position
 )sql";
+
+constexpr const char* kHasSchemas =
+    "EXISTS (SELECT 1 FROM pg_catalog.pg_publication_namespace s WHERE s.pnpubid = p.oid)";
 
 // The tables of streams. To be formatted with kInheritance. $1: a JSON list of [schema, table].
 constexpr const char* kTrees = R"sql(
@@ -46,17 +51,21 @@ WITH RECURSIVE tree(position, root, oid) AS (
 )sql";
 
 // All tables that a publication can have broken: those without a usable replica identity, those with
-// generated columns, and those with a column list. $1 is not used. To be formatted with three of the
-// conditions below.
+// generated columns, and those with a column list or row filter; and partitioned tables whose new partitions
+// would have no replica identity. $1 is not used. To be formatted with three of the conditions below.
 constexpr const char* kSuspects = R"sql(
 WITH tree(position, root, oid) AS (
   SELECT 1, c.oid, c.oid
     FROM pg_catalog.pg_class c
-   WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384 AND $1::json IS NOT NULL
-     AND (NOT c.relreplident = 'f' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index x WHERE {})
+   WHERE c.relpersistence = 'p' AND c.oid >= 16384 AND $1::json IS NOT NULL
+     AND (c.relkind = 'p'
+            AND NOT EXISTS (SELECT 1
+                              FROM pg_catalog.pg_index x
+                             WHERE x.indrelid = c.oid AND x.indisprimary AND x.indimmediate)
+          OR c.relkind = 'r' AND (NOT c.relreplident = 'f' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index x WHERE {})
           OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND {})
-          OR {})
+          OR {}))
 )
 )sql";
 
@@ -108,59 +117,15 @@ SELECT tree.position AS position, c.oid AS oid, n.nspname AS schema_name, c.reln
 constexpr const char* kStored = "a.attgenerated = 's'";
 constexpr const char* kVirtual = "a.attgenerated = 'v'";
 constexpr const char* kGenerated = "a.attgenerated IN ('s', 'v')";
-constexpr const char* kListed = R"sql(
+constexpr const char* kRestricted = R"sql(
   EXISTS (SELECT 1
             FROM pg_catalog.pg_publication_rel r
-           WHERE r.prattrs IS NOT NULL AND (r.prrelid = c.oid OR c.relispartition))
+           WHERE (r.prattrs IS NOT NULL OR r.prqual IS NOT NULL) AND (r.prrelid = c.oid OR c.relispartition))
 )sql";
 constexpr const char* kNever = "false";
 
-// Each table with itself and the partitioned tables above it, for each publication that includes one of them.
-// To be formatted with kInheritance and one of the two below. $1: OIDs, $2: publications.
-constexpr const char* kPublished = R"sql(
-WITH RECURSIVE up(oid, above, depth) AS (
-  SELECT wanted.oid, wanted.oid, 0 FROM pg_catalog.unnest($1::oid[]) wanted(oid)
-  UNION ALL
-  SELECT up.oid, i.inhparent, up.depth + 1
-    FROM up
-    JOIN pg_catalog.pg_class c ON c.oid = up.above AND c.relispartition
-    JOIN {} i ON i.inhrelid = up.above
-)
-SELECT up.oid AS oid, p.pubname AS publication, n.nspname AS schema_name, c.relname AS table_name,
-       p.oid AS publication_oid, coalesce(r.oid, 0) AS member_oid, {}
-  FROM up
-  JOIN pg_catalog.pg_class c ON c.oid = up.above
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- CROSS JOIN pg_catalog.pg_publication p
-  LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = up.above
- WHERE p.pubname = ANY ($2::text[])
- ORDER BY oid, publication, depth
-)sql";
-
-constexpr const char* kWithoutFilters = R"sql(
-  0 AS schema_oid, NULL AS row_filter, NULL AS column_list
-)sql";
-
-constexpr const char* kWithFilters = R"sql(
-       coalesce((SELECT s.oid
-                   FROM pg_catalog.pg_publication_namespace s
-                  WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace), 0) AS schema_oid,
-       pg_catalog.pg_get_expr(r.prqual, r.prrelid) AS row_filter,
-       CASE WHEN r.prattrs IS NOT NULL
-            THEN pg_catalog.to_json(ARRAY(SELECT a.attname::text
-                                            FROM pg_catalog.pg_attribute a
-                                           WHERE a.attrelid = r.prrelid
-                                             AND a.attnum = ANY (r.prattrs::smallint[])
-                                           ORDER BY a.attnum))
-       END AS column_list
-)sql";
-
 bool contains(const Names& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
-}
-
-bool contains_all(const Names& names, const Names& wanted) {
-  return std::ranges::all_of(wanted, [&](const std::string& name) { return contains(names, name); });
 }
 
 /// `tree` is kTrees or kSuspects, formatted.
@@ -175,7 +140,6 @@ std::string facts_query(const std::string& tree, ServerVersion version) {
 /// A table and where to put what is published of it.
 struct Found {
   PublishedTable table;
-  Oid oid = 0;
   std::size_t position = 0;
 };
 
@@ -186,9 +150,8 @@ std::vector<Found> find_tables(Connection& connection, const std::string& tree, 
     Found& found = all.emplace_back();
     PublishedTable& table = found.table;
     found.position = row.index("position", positions);
-    found.oid = row.oid("oid");
     table.name = {row.text("schema_name"), row.text("table_name")};
-    table.oid = found.oid;
+    table.oid = row.oid("oid");
     table.is_partitioned = row.flag("is_partitioned");
     table.is_partition = row.flag("is_partition");
     table.has_children = row.flag("has_children");
@@ -203,136 +166,26 @@ std::vector<Found> find_tables(Connection& connection, const std::string& tree, 
   return all;
 }
 
-/// Combines the rows of kPublished on one table and one publication: the table itself, then the partitioned
-/// tables above it from the bottom up.
-class Coverage {
- public:
-  void add(const Row& row) {
-    Level& level = levels_.emplace_back();
-    level.name = {row.text("schema_name"), row.text("table_name")};
-    publication_oid_ = row.oid("publication_oid");
-    level.member_oid = row.oid("member_oid");
-    level.schema_oid = row.oid("schema_oid");
-    level.is_member = level.member_oid != 0;
-    level.is_in_schema = level.schema_oid != 0;
-    level.row_filter = row.text("row_filter");
-    if (!row.is_null("column_list")) {
-      level.column_list = row.text_list("column_list");
-    }
+void add_published(Connection& connection, std::vector<Found>& found,
+                   const std::vector<Publication>& publications) {
+  std::vector<PublishedTable*> tables;
+  tables.reserve(found.size());
+  for (Found& each : found) {
+    tables.push_back(&each.table);
   }
-
-  [[nodiscard]] std::optional<PublishedAs> published(const Publication& publication,
-                                                     const PublishedTable& table,
-                                                     ServerVersion version) const {
-    const bool any_member = std::ranges::any_of(levels_, &Level::is_member);
-    const bool in_schema = std::ranges::any_of(levels_, &Level::is_in_schema);
-    if (publication.all_tables ? any_member : !any_member && !in_schema) {  // members are exceptions (19+)
-      return std::nullopt;
-    }
-    const Level* listed = &levels_.front();
-    if (publication.via_root) {
-      for (const Level& level : levels_) {
-        if (publication.all_tables || level.is_member || level.is_in_schema) {
-          listed = &level;
-        }
-      }
-    }
-    PublishedAs as;
-    as.publication = publication.name;
-    as.table = listed->name;
-    if (publication.all_tables) {
-      as.entries = {publication_oid_};
-    } else {
-      for (const Level& level : levels_) {
-        for (const Oid entry : {level.member_oid, level.schema_oid}) {
-          if (entry != 0) {
-            as.entries.push_back(entry);
-          }
-        }
-      }
-    }
-    const bool by_name = !publication.all_tables && !in_schema;
-    if (by_name) {
-      as.member = std::find_if(levels_.rbegin(), levels_.rend(), [](const Level& level) {
-                    return level.is_member;
-                  })->name;
-      as.row_filter = listed->row_filter;
-      as.has_column_list = listed->column_list.has_value();
-    }
-    for (const std::string& column : table.columns) {
-      const bool is_generated = contains(table.generated, column);
-      const bool is_sent = as.has_column_list ? contains(*listed->column_list, column)
-                                              : !is_generated || publication.generated_columns;
-      if (is_sent && !contains(table.virtuals, column)) {
-        as.columns.push_back(column);
-      }
-    }
-    as.may_publish_updates = allows_updates(as, table, version);
-    as.allows_updates = !publication.needs_identity() || as.may_publish_updates;
-    return as;
-  }
-
- private:
-  struct Level {
-    TableName name;
-    Oid member_oid = 0;
-    Oid schema_oid = 0;
-    bool is_member = false;
-    bool is_in_schema = false;
-    std::string row_filter;
-    std::optional<Names> column_list;
-  };
-
-  static bool allows_updates(const PublishedAs& as, const PublishedTable& table, ServerVersion version) {
-    const bool is_checked = as.has_column_list || version.publishes_generated_columns();
-    return !table.identity.empty() && (!is_checked || contains_all(as.columns, table.identity));
-  }
-
-  std::vector<Level> levels_;
-  Oid publication_oid_ = 0;
-};
-
-/// Fills `published` of the tables.
-void find_published(Connection& connection, std::vector<Found>& tables,
-                    const std::vector<Publication>& publications) {
-  if (publications.empty() || tables.empty()) {
-    return;
-  }
-  std::vector<Oid> oids;
-  oids.reserve(tables.size());
-  std::ranges::transform(tables, std::back_inserter(oids), &Found::oid);
-  Names names;
-  names.reserve(publications.size());
-  std::ranges::transform(publications, std::back_inserter(names), &Publication::name);
-  const ServerVersion version = connection.version();
-  const std::string sql = fmt::format(kPublished, kInheritance,
-                                      version.has_publication_filters() ? kWithFilters : kWithoutFilters);
-  std::map<std::pair<Oid, std::string>, Coverage> coverage;
-  for (const Row row :
-       connection.query(sql, {fmt::format("{{{}}}", fmt::join(oids, ",")), array_text(names)})) {
-    coverage[{row.oid("oid"), row.text("publication")}].add(row);
-  }
-  for (Found& found : tables) {
-    for (const Publication& publication : publications) {
-      const auto known = coverage.find({found.oid, publication.name});
-      if (known == coverage.end() || !found.table.is_publishable) {
-        continue;
-      }
-      if (auto as = known->second.published(publication, found.table, version)) {
-        found.table.published.push_back(std::move(*as));
-      }
-    }
-  }
+  find_published(connection, tables, publications);
 }
 
 }  // namespace
 
 std::vector<Publication> find_publications(Connection& connection, const std::vector<std::string>& names) {
   std::vector<Publication> publications;
-  for (const Row row : connection.query(kPublications, {array_text(names)})) {
+  const char* const has_schemas = connection.version().has_publication_filters() ? kHasSchemas : kNever;
+  for (const Row row : connection.query(fmt::format(kPublications, has_schemas), {array_text(names)})) {
     Publication& publication = publications.emplace_back();
     publication.name = row.text("name");
     publication.all_tables = row.flag("all_tables");
+    publication.has_schemas = row.flag("has_schemas");
     publication.inserts = row.flag("inserts");
     publication.updates = row.flag("updates");
     publication.deletes = row.flag("deletes");
@@ -351,7 +204,7 @@ std::vector<std::vector<PublishedTable>> published_tables(Connection& connection
     names.push_back(Json::array({table.schema, table.table}));
   }
   std::vector<Found> found = find_tables(connection, fmt::format(kTrees, kInheritance), names);
-  find_published(connection, found, publications);
+  add_published(connection, found, publications);
   std::vector<std::vector<PublishedTable>> trees(tables.size());
   for (Found& each : found) {
     trees[each.position].push_back(std::move(each.table));
@@ -373,13 +226,14 @@ std::vector<PublishedTable> unidentified_tables(Connection& connection,
   const ServerVersion version = connection.version();
   const std::string tree =
       fmt::format(kSuspects, kIsIdentity, version.publishes_generated_columns() ? kGenerated : kNever,
-                  version.has_publication_filters() ? kListed : kNever);
+                  version.has_publication_filters() ? kRestricted : kNever);
   std::vector<Found> found = find_tables(connection, tree, Json::array());
-  find_published(connection, found, publications);
+  add_published(connection, found, publications);
   std::vector<PublishedTable> tables;
   for (Found& each : found) {
     const auto& published = each.table.published;
-    if (!std::ranges::all_of(published, &PublishedAs::may_publish_updates)) {
+    const bool breaks_partitions = each.table.is_partitioned && !published.empty();
+    if (breaks_partitions || !std::ranges::all_of(published, &PublishedAs::may_publish_updates)) {
       tables.push_back(std::move(each.table));
     }
   }

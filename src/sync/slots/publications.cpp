@@ -42,12 +42,14 @@ Names with_inserts_publications(const Names& names) {
   return all;
 }
 
-/// Those without updates for lack of a replica identity, for the advice.
+/// Those whose replica identity is missing or may lack columns of a row filter, for the advice.
 std::set<pg::TableName> tables_refusing_full(pg::Connection& connection, const PublicationFacts& facts) {
   std::vector<pg::TableName> names;
   for (const PublishedStream& stream : facts.streams) {
+    const bool is_filtered = !row_filter_columns(stream).empty();
     for (const pg::PublishedTable& table : stream.tables) {
-      if (!table.is_partitioned && table.identity.empty() && !table.published.empty()) {
+      if (!table.is_partitioned &&
+          (is_filtered ? !table.is_full : table.identity.empty() && !table.published.empty())) {
         names.push_back(table.name);
       }
     }

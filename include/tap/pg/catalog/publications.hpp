@@ -15,6 +15,7 @@ namespace tap::pg {
 struct Publication {
   std::string name;
   bool all_tables = false;
+  bool has_schemas = false;  ///< publishes all tables of some schemas (15+)
   bool inserts = true;
   bool updates = true;
   bool deletes = true;
@@ -48,6 +49,9 @@ struct PublishedAs {
   bool allows_updates = true;
   /// The server would still allow them if the publication published updates.
   bool may_publish_updates = true;
+  /// The columns of the row filter. The server refuses UPDATE and DELETE if one is not in the replica
+  /// identity, even where a schema in the publication makes it publish all rows.
+  std::vector<std::string> filter_columns{};
 };
 
 /// A table of a stream: the selected table itself, a partition or a child table.
@@ -82,7 +86,8 @@ std::vector<std::vector<PublishedTable>> published_tables(Connection& connection
 bool may_publish_updates(const PublishedTable& table, ServerVersion version, bool with_generated);
 
 /// The tables of these publications for which the server refuses UPDATE and DELETE, or would refuse them if
-/// the publications published updates: their replica identity is missing or not published. Throws as
+/// the publications published updates: their replica identity is missing, not published, or lacks columns of
+/// the row filter. And the partitioned tables whose new partitions would have no replica identity. Throws as
 /// Connection::query() does.
 std::vector<PublishedTable> unidentified_tables(Connection& connection,
                                                 const std::vector<Publication>& publications);

@@ -7,6 +7,8 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/pg/catalog/publication_statements.hpp>
+
 #include "publication_advice.hpp"
 
 namespace tap::sync {
@@ -17,6 +19,13 @@ using Names = std::vector<std::string>;
 
 std::string identity_full(const pg::PublishedTable& table) {
   return fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", quoted(table.name));
+}
+
+/// The server refuses UPDATE and DELETE of the table for its row filter.
+bool lacks_filter_columns(const pg::PublishedTable& table, const pg::PublishedAs& as) {
+  return std::ranges::any_of(as.filter_columns, [&](const std::string& column) {
+    return std::ranges::find(table.identity, column) == table.identity.end();
+  });
 }
 
 /// SQL that moves a table to the publication without updates; nothing if that is not possible. `in_steps`: a
@@ -73,6 +82,16 @@ Problem describe(const PublicationFacts& facts, const PublishedStream& stream,
     return may_be_full(facts, table) ? problem(cause, "", identity_full(table))
                                      : problem(cause, "give it a primary key", "");
   }
+  if (lacks_filter_columns(table, as)) {
+    const char* const cause = "its row filter there has columns that are not in its replica identity";
+    if (may_be_full(facts, table)) {
+      return problem(cause, "", identity_full(table));
+    }
+    const std::string only_inserts = publish_only_inserts(facts, table, as, facts.loses_changes(stream));
+    return problem(
+        cause, only_inserts.empty() ? "give it a replica identity that has them" : "publish only its inserts",
+        only_inserts);
+  }
   if (as.has_column_list) {
     return problem("its replica identity is not in the column list",
                    "publish all columns" + refresh_if_losing(facts, stream), republish(facts, as, table));
@@ -100,23 +119,28 @@ std::vector<PublicationFinding> blocked_other_tables(const PublicationFacts& fac
   for (const pg::Publication& publication : facts.existing) {
     Names tables;
     Names statements;
+    bool any_filter = false;
     for (const pg::PublishedTable& table : facts.unidentified) {
-      const bool is_blocked = std::ranges::any_of(table.published, [&](const pg::PublishedAs& as) {
-        return as.publication == publication.name && !as.allows_updates;
+      const auto as = std::ranges::find_if(table.published, [&](const pg::PublishedAs& each) {
+        return each.publication == publication.name && !each.allows_updates;
       });
-      if (!is_blocked || of_streams.contains(table.name)) {
+      if (as == table.published.end() || table.is_partitioned || of_streams.contains(table.name)) {
         continue;
       }
       tables.push_back(quoted(table.name));
-      if (table.identity.empty() && may_be_full(facts, table)) {
+      const bool lacks_columns = lacks_filter_columns(table, *as);
+      any_filter = any_filter || lacks_columns;
+      if ((table.identity.empty() || lacks_columns) && may_be_full(facts, table)) {
         statements.push_back(identity_full(table));
       }
     }
     if (!tables.empty()) {
       const Problem problem{
-          fmt::format("the server refuses UPDATE and DELETE of {}, because it publishes them and their "
-                      "replica identity is missing or not published",
-                      shortened(tables)),
+          fmt::format(
+              "the server refuses UPDATE and DELETE of {}, because it publishes them and their "
+              "replica identity is missing{}",
+              shortened(tables),
+              any_filter ? ", not published, or without columns of the row filter" : " or not published"),
           "give them a replica identity", join_statements(statements)};
       findings.push_back({PublicationFinding::Severity::warning, "publication " + publication.name, problem});
     }

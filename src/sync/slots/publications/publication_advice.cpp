@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/pg/catalog/publication_statements.hpp>
 #include <tap/pg/quote.hpp>
 
 #include "published_rows.hpp"
@@ -30,12 +31,13 @@ std::string shortened(const std::vector<std::string>& names) {
 }
 
 bool may_be_full(const PublicationFacts& facts, const pg::PublishedTable& table) {
-  return std::ranges::all_of(table.published, [&](const pg::PublishedAs& as) {
-    const pg::Publication* const publication = facts.find(as.publication);
-    const bool is_checked = as.has_column_list || facts.version.publishes_generated_columns();
-    return !is_checked || publication == nullptr || !publication->needs_identity() ||
-           as.columns.size() == table.columns.size();
-  });
+  return !facts.refusing_full.contains(table.name) &&
+         std::ranges::all_of(table.published, [&](const pg::PublishedAs& as) {
+           const pg::Publication* const publication = facts.find(as.publication);
+           const bool is_checked = as.has_column_list || facts.version.publishes_generated_columns();
+           return !is_checked || publication == nullptr || !publication->needs_identity() ||
+                  as.columns.size() == table.columns.size();
+         });
 }
 
 std::string full_refresh(const PublicationFacts& facts, const std::set<std::string>& streams) {

@@ -15,7 +15,7 @@ namespace tap::sync {
 Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
                            const PublishedStream& stream, const pg::TableName& root);
 
-/// True if the server would allow UPDATE and DELETE of the table with REPLICA IDENTITY FULL: the publications
+/// True if the server would allow UPDATE and DELETE of the table with REPLICA IDENTITY FULL: all publications
 /// that publish its updates publish all its columns.
 bool may_be_full(const PublicationFacts& facts, const pg::PublishedTable& table);
 

@@ -5,6 +5,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/pg/catalog/publication_statements.hpp>
+
 #include "publication_advice.hpp"
 #include "published_rows.hpp"
 
@@ -23,61 +25,6 @@ bool is_below(const PublishedStream& stream, const PublishedStream& above) {
   return &stream != &above && !stream.tables.empty() && stream.tables.front().is_partition &&
          !above.tables.empty() && stream.tables.front().name != above.tables.front().name &&
          contains(above.tables, stream.tables.front().name);
-}
-
-/// What is published of a table.
-struct Actions {
-  bool inserts = false;
-  bool updates = false;
-  bool deletes = false;
-
-  void add(const pg::Publication& publication) {
-    inserts = inserts || publication.inserts;
-    updates = updates || publication.updates;
-    deletes = deletes || publication.deletes;
-  }
-  [[nodiscard]] bool suffice(bool needs_updates) const {
-    return inserts && (!needs_updates || (updates && deletes));
-  }
-};
-
-/// `is_filtered`: a copy can be filtered in the same way.
-Gap gap_of(const pg::PublishedTable& table, bool needs_updates, bool is_filtered,
-           const PublicationFacts& facts) {
-  if (table.published.empty()) {
-    return Gap::unpublished;
-  }
-  Actions all;
-  Actions of_all_rows;
-  for (const pg::PublishedAs& as : table.published) {
-    if (const pg::Publication* publication = facts.find(as.publication)) {
-      all.add(*publication);
-      if (as.row_filter.empty()) {
-        of_all_rows.add(*publication);
-      }
-    }
-  }
-  if (!all.suffice(needs_updates)) {
-    return Gap::actions;
-  }
-  return is_filtered || of_all_rows.suffice(needs_updates) ? Gap::none : Gap::rows;
-}
-
-/// Sets `needs_updates` and `gap`.
-void assess(PublishedUnit& unit, const PublicationFacts& facts) {
-  const auto may = [&](const pg::PublishedTable* table) {
-    return pg::may_publish_updates(*table, facts.version, true);
-  };
-  // Partitions that are created later inherit a primary key, but not REPLICA IDENTITY FULL or USING INDEX.
-  unit.needs_updates =
-      (!unit.root->is_partitioned || unit.root->has_primary_key) && std::ranges::all_of(unit.tables, may);
-  const bool is_filtered = !row_filter_of(*unit.stream, facts).value_or("").empty();
-  for (const pg::PublishedTable* table : unit.tables) {
-    unit.gap = std::max(unit.gap, gap_of(*table, unit.needs_updates, is_filtered, facts));
-  }
-  if (unit.tables.empty()) {
-    unit.gap = gap_of(*unit.root, unit.needs_updates, is_filtered, facts);
-  }
 }
 
 /// A partition whose deletes have another key than those of its root.
@@ -113,7 +60,11 @@ class Planner {
     Units with_updates;
     Units inserts_only;
     for (const PublishedUnit& unit : chosen_) {
-      (unit.needs_updates ? with_updates : inserts_only).push_back(&unit);
+      if (const auto problem = problem_of_filter(unit)) {
+        obstruct(*problem, {&unit});
+      } else {
+        (unit.needs_updates ? with_updates : inserts_only).push_back(&unit);
+      }
     }
     const std::string& first = facts_.names.front();
     const std::string second = inserts_publication(first);
@@ -178,7 +129,8 @@ class Planner {
       return std::ranges::find(table.published, first, &pg::PublishedAs::publication) !=
              table.published.end();
     });
-    if (is_safe && !facts_.find(first)->all_tables) {
+    const pg::Publication& publication = *facts_.find(first);
+    if (is_safe && !publication.all_tables && !publication.has_schemas) {  // they include new tables
       problem.needed = "publish them";
       problem.fix = pg::set_actions(first, {"insert", "update", "delete"}, facts_.version);
     }
@@ -272,6 +224,23 @@ class Planner {
         return changes_under_root(facts_, target.name, stream, unit.root->name);
       }
     }
+    for (const pg::PublishedTable* table : unit.tables) {
+      const auto list = std::ranges::find(table->published, true, &pg::PublishedAs::has_column_list);
+      if (list != table->published.end()) {
+        return Problem{fmt::format("publication {} has a column list of {}, and the server refuses different "
+                                   "columns of one table in several publications",
+                                   list->publication, quoted(list->table)),
+                       "publish all columns", republish(facts_, *list, *table)};
+      }
+    }
+    if (is_tree(unit) && !target.via_root && !filter_of(unit).empty()) {
+      return Problem{
+          fmt::format("publication {} publishes partitions under their own names, where the server "
+                      "refuses a row filter of {}",
+                      target.name, quoted(unit.root->name)),
+          "publish them under the name of their root",
+          pg::set_option(target.name, "publish_via_partition_root", "true")};
+    }
     const auto may = [&](const pg::PublishedTable* table) {
       return pg::may_publish_updates(*table, facts_.version, target.generated_columns);
     };
@@ -285,14 +254,49 @@ class Planner {
     return std::nullopt;
   }
 
+  /// The row filter of the tables that are published already, which the unit's tables get, too; empty: all
+  /// rows.
+  [[nodiscard]] std::string filter_of(const PublishedUnit& unit) const {
+    return row_filter_of(*unit.stream, facts_).value_or("");
+  }
+
+  /// The server would refuse UPDATE and DELETE of tables with the row filter.
+  [[nodiscard]] std::optional<Problem> problem_of_filter(const PublishedUnit& unit) const {
+    const std::string filter = filter_of(unit);
+    if (!unit.needs_updates || filter.empty()) {
+      return std::nullopt;
+    }
+    const auto columns = row_filter_columns(*unit.stream);
+    std::vector<std::string> tables;
+    std::vector<std::string> statements;
+    bool may_be_full = is_full_publishable(unit);
+    for (const pg::PublishedTable* table : unit.tables) {
+      const bool lacks_columns = std::ranges::any_of(columns, [&](const std::string& column) {
+        return std::ranges::find(table->identity, column) == table->identity.end();
+      });
+      if (lacks_columns) {
+        tables.push_back(quoted(table->name));
+        statements.push_back(fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL", tables.back()));
+        may_be_full = may_be_full && !facts_.refusing_full.contains(table->name);
+      }
+    }
+    if (tables.empty()) {
+      return std::nullopt;
+    }
+    return Problem{fmt::format("the row filter {} has columns that are not in the replica identity of {}",
+                               filter, shortened(tables)),
+                   may_be_full ? "" : "give it a replica identity that has them",
+                   may_be_full ? join_statements(statements) : ""};
+  }
+
   /// The statements publish the units.
   void accept(const Units& units) { accepted_.insert(accepted_.end(), units.begin(), units.end()); }
 
-  static std::vector<pg::Member> members(const Units& units) {
+  [[nodiscard]] std::vector<pg::Member> members(const Units& units) const {
     std::vector<pg::Member> members;
     members.reserve(units.size());
     for (const PublishedUnit* unit : units) {
-      members.push_back({unit->root->name, unit->root->has_children});
+      members.push_back({unit->root->name, unit->root->has_children, filter_of(*unit)});
     }
     return members;
   }
@@ -328,51 +332,6 @@ class Planner {
 };
 
 }  // namespace
-
-const pg::Publication* PublicationFacts::find(const std::string& name) const {
-  const auto found = std::ranges::find(existing, name, &pg::Publication::name);
-  return found == existing.end() ? nullptr : &*found;
-}
-
-const pg::Publication* PublicationFacts::find_target(const std::vector<std::string>& candidates,
-                                                     bool updates) const {
-  for (const std::string& name : candidates) {
-    const pg::Publication* const found = find(name);
-    if (found != nullptr && !found->all_tables && found->inserts && found->updates == updates &&
-        found->deletes == updates) {
-      return found;
-    }
-  }
-  return nullptr;
-}
-
-std::vector<PublishedUnit> published_units(const PublicationFacts& facts) {
-  std::vector<PublishedUnit> units;
-  for (const PublishedStream& stream : facts.streams) {
-    if (stream.tables.empty() || !stream.tables.front().is_publishable) {
-      continue;  // other checks report it
-    }
-    const pg::PublishedTable& root = stream.tables.front();
-    const bool is_tree = root.is_partitioned && facts.version.publishes_partitioned_tables();
-    if (is_tree) {
-      units.push_back({&stream, &root, {}});
-    }
-    for (const pg::PublishedTable& table : stream.tables) {
-      if (!table.is_publishable || table.is_partitioned) {
-        continue;
-      }
-      if (is_tree) {
-        units.back().tables.push_back(&table);
-      } else {
-        units.push_back({&stream, &table, {&table}});
-      }
-    }
-  }
-  for (PublishedUnit& unit : units) {
-    assess(unit, facts);
-  }
-  return units;
-}
 
 PublicationPlan plan_publications(const PublicationFacts& facts, bool losing) {
   return Planner(facts, losing).plan();

@@ -8,6 +8,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/pg/catalog/publication_statements.hpp>
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
@@ -222,6 +223,25 @@ class Problems {
     }
   }
 
+  /// The remedy must not publish updates of partitions without a replica identity.
+  [[nodiscard]] Problem unpublished_partitions(const PublishedUnit& unit) const {
+    Problem problem{
+        fmt::format("partitions of {} that are created later are not published", quoted(unit.root->name))};
+    const pg::Publication& publication = *facts_.find(unit.tables.front()->published.front().publication);
+    std::vector<const pg::PublishedTable*> lacking;
+    for (const pg::PublishedTable* table : unit.tables) {
+      if (!pg::may_publish_updates(*table, facts_.version, publication.generated_columns)) {
+        lacking.push_back(table);
+      }
+    }
+    if (publication.needs_identity() && (!unit.root->has_primary_key || !lacking.empty())) {
+      advise_updates(facts_, unit, lacking, problem);
+    } else {
+      problem.fix = pg::add_tables(publication.name, {{unit.root->name}});
+    }
+    return problem;
+  }
+
   void check_partitions(const PublishedUnit& unit) {
     if (!unit.root->is_partitioned || !facts_.version.publishes_partitioned_tables() ||
         unit.gap == Gap::unpublished || unit.gap == Gap::actions || unit.tables.empty()) {
@@ -241,10 +261,7 @@ class Problems {
            "give it a primary key, or each new partition a replica identity when it is created"});
     }
     if (unit.root->published.empty()) {
-      const pg::PublishedAs& as = unit.tables.front()->published.front();
-      add(Severity::warning, subject,
-          {fmt::format("partitions of {} that are created later are not published", root), "",
-           pg::add_tables(as.publication, {{unit.root->name}})});
+      add(Severity::warning, subject, unpublished_partitions(unit));
     }
     for (const pg::PublishedTable* table : unit.tables) {
       for (const pg::PublishedAs& as : table->published) {

@@ -7,6 +7,8 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/pg/catalog/publication_statements.hpp>
+
 #include "publication_advice.hpp"
 
 namespace tap::sync {

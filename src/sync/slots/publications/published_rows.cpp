@@ -2,7 +2,6 @@
 #include "published_rows.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
@@ -44,6 +43,16 @@ std::optional<std::string> row_filter_of(const PublishedStream& stream, const Pu
   return all.empty()       ? std::optional<std::string>("")
          : all.size() == 1 ? std::optional(*all.begin())
                            : std::nullopt;
+}
+
+std::set<std::string> row_filter_columns(const PublishedStream& stream) {
+  std::set<std::string> columns;
+  for (const pg::PublishedTable& table : stream.tables) {
+    for (const pg::PublishedAs& as : table.published) {
+      columns.insert(as.filter_columns.begin(), as.filter_columns.end());
+    }
+  }
+  return columns;
 }
 
 std::map<std::string, Condition> row_filters_of(const PublicationFacts& facts) {

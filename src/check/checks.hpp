@@ -38,6 +38,9 @@ void check_protection(const pg::Connection& connection, const pg::ConnectionSett
 void check_replay_delay(pg::Connection& connection, const pg::DecodingStatus& status,
                         const std::string& subject, Report& report);
 
+/// Checks whether a slot on this standby may be invalidated by what its primary does.
+void check_standby_slot(pg::Connection& connection, const pg::DecodingStatus& status, Report& report);
+
 /// Checks the standby to copy tables from. `for_snapshots`: initial snapshots of log-based streams as well.
 void check_secondary(pg::Connection& connection, const pg::ConnectionSettings& server, bool for_snapshots,
                      Report& report);

@@ -184,6 +184,9 @@ std::set<pg::TableName> check_wal(pg::Connection& connection, const config::Conf
                    positions.size() < streams.size() && !status.in_recovery, report);
   });
   check_failover(connection, config, status, slot, report);
+  if (status.in_recovery) {
+    report.attempt("hot_standby_feedback", [&] { check_standby_slot(connection, status, report); });
+  }
   if (!is_usable) {
     return without_updates;
   }

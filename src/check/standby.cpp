@@ -15,7 +15,39 @@ SELECT pg_catalog.current_setting('max_standby_streaming_delay') AS streaming_de
        pg_catalog.current_setting('hot_standby_feedback') AS feedback
 )sql";
 
+constexpr const char* kFeedback = R"sql(
+SELECT pg_catalog.current_setting('hot_standby_feedback') AS feedback,
+       pg_catalog.current_setting('primary_slot_name') AS physical
+)sql";
+
 }  // namespace
+
+void check_standby_slot(pg::Connection& connection, const pg::DecodingStatus& status, Report& report) {
+  const char* const subject = "hot_standby_feedback";
+  const pg::Result rows = connection.query(kFeedback);
+  const pg::Row row = rows.first();
+  if (row.text("feedback") != "on") {
+    report.warning(
+        subject,
+        {"it is off: the primary removes rows of system catalogs that the slot on this standby needs, which "
+         "invalidates the slot",
+         "turn it on on the standby; the primary then keeps dead rows as long as the slot, or a query on the "
+         "standby, needs them, so that its tables grow while no run reads the slot",
+         status.is_rds ? "set hot_standby_feedback to 1 in the parameter group of the standby"
+                       : "ALTER SYSTEM SET hot_standby_feedback = on; SELECT pg_reload_conf()"});
+  } else if (row.text("physical").empty() && !status.is_rds) {
+    report.warning(
+        "primary_slot_name",
+        {"it is empty: hot_standby_feedback has no effect while the standby is not connected to its primary, "
+         "which may then remove rows that the slot on this standby needs",
+         "create a physical slot on the primary and name it on the standby; the primary then retains WAL "
+         "while the standby is down",
+         "SELECT pg_create_physical_replication_slot('standby') on the primary, ALTER SYSTEM SET "
+         "primary_slot_name = 'standby'; SELECT pg_reload_conf() on the standby"});
+  } else {
+    report.ok(subject, "it is on");
+  }
+}
 
 void check_replay_delay(pg::Connection& connection, const pg::DecodingStatus& status,
                         const std::string& subject, Report& report) {
@@ -33,7 +65,8 @@ void check_replay_delay(pg::Connection& connection, const pg::DecodingStatus& st
   }
   report.warning(subject,
                  {found + ": a query that blocks replay for longer is canceled and retried",
-                  "let replay wait during an initial snapshot",
+                  "let replay on the standby wait during an initial snapshot, so that the standby falls "
+                  "behind, or let the primary keep the rows, so that its tables grow meanwhile",
                   status.is_rds ? "set max_standby_streaming_delay and max_standby_archive_delay to -1 "
                                   "(Aurora: the maximum), or "
                                   "hot_standby_feedback to 1, in its parameter group"

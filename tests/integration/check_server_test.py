@@ -335,7 +335,9 @@ class ServerTest(unittest.TestCase):
             [
                 "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, "
                 "hot_standby_feedback off: a query that blocks replay for "
-                "longer is canceled and retried; let replay wait during an initial snapshot: "
+                "longer is canceled and retried; let replay on the standby wait during an initial "
+                "snapshot, so that the standby falls behind, or let the primary keep the rows, so "
+                "that its tables grow meanwhile: "
                 "ALTER SYSTEM SET "
                 "max_standby_streaming_delay = -1; ALTER SYSTEM SET max_standby_archive_delay = "
                 "-1; SELECT pg_reload_conf(), or hot_standby_feedback = on"
@@ -398,7 +400,9 @@ class ServerTest(unittest.TestCase):
             [
                 "warning max_standby_streaming_delay is 30s, max_standby_archive_delay 30s, "
                 "hot_standby_feedback off: a query that blocks replay for "
-                "longer is canceled and retried; let replay wait during an initial snapshot: set "
+                "longer is canceled and retried; let replay on the standby wait during an initial "
+                "snapshot, so that the standby falls behind, or let the primary keep the rows, so "
+                "that its tables grow meanwhile: set "
                 "max_standby_streaming_delay and max_standby_archive_delay to -1 (Aurora: "
                 "the maximum), or hot_standby_feedback to 1, in its parameter group"
             ],

@@ -1,5 +1,6 @@
 """WAL is read from a standby of PostgreSQL 16 or later."""
 
+import contextlib
 import json
 import threading
 import unittest
@@ -235,6 +236,49 @@ class StandbyDecodingTest(WalTest):
         )
         [found] = about(findings, f"slot {self.slot}")
         self.assertRegex(found, r"\Aok plugin pgoutput, ")
+        self.assertEqual(about(findings, "hot_standby_feedback"), ["ok it is on"])
+        for setting, value, warning in (
+            (
+                "hot_standby_feedback",
+                "off",
+                "it is off: the primary removes rows of system catalogs that the slot on this "
+                "standby needs, which invalidates the slot; turn it on on the standby; the primary "
+                "then keeps dead rows as long as the slot, or a query on the standby, needs them, "
+                "so that its tables grow while no run reads the slot: ALTER SYSTEM SET "
+                "hot_standby_feedback = on; SELECT pg_reload_conf()",
+            ),
+            (
+                "primary_slot_name",
+                "",
+                "it is empty: hot_standby_feedback has no effect while the standby is not "
+                "connected to its primary, which may then remove rows that the slot on this "
+                "standby needs; create a physical slot on the primary and name it on the standby; "
+                "the primary then retains WAL while the standby is down: SELECT "
+                "pg_create_physical_replication_slot('standby') on the primary, ALTER SYSTEM SET "
+                "primary_slot_name = 'standby'; SELECT pg_reload_conf() on the standby",
+            ),
+        ):
+            with self.subTest(setting), self.standby_with(setting, value):
+                findings = run_check(self.config, catalog=catalog)
+                self.assertEqual(about(findings, setting), [f"warning {warning}"])
+
+    def set_on_standby(self, name, value):
+        self.standby.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.standby.sql("SELECT pg_reload_conf()")
+        until(
+            lambda: self.standby.sql(f"SHOW {name}") == [(value,)],
+            "the setting has not been applied",
+        )
+
+    @contextlib.contextmanager
+    def standby_with(self, name, value):
+        """The standby has another value of a setting."""
+        [(before,)] = self.standby.sql(f"SHOW {name}")
+        self.set_on_standby(name, value)
+        try:
+            yield
+        finally:
+            self.set_on_standby(name, before)
 
     def test_standby_that_is_promoted(self):
         """The slot of the standby stays; WAL continues on a new timeline."""

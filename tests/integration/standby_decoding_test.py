@@ -155,6 +155,27 @@ class StandbyDecodingTest(WalTest):
         ids = [message["record"]["id"] for message in messages if message["type"] == "RECORD"]
         self.assertEqual(ids, [1])
 
+    def test_open_transactions_that_do_not_end(self):
+        """The copy would lack their changes: its stream fails, and the others are read."""
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        self.publish()
+        self.create_slot()
+        self.initial_snapshot("t")
+        self.sql("INSERT INTO {s}.t VALUES (1)")
+        writing = self.session().cursor()
+        writing.execute(f"BEGIN; INSERT INTO {self.schema}.u VALUES (1); SELECT txid_current()")
+        [(number,)] = writing.fetchall()
+        catch_up(self.server, self.standby)
+        catalog = self.catalog("t", "u", method="LOG_BASED")
+        result = self.sync(catalog, self.state, expect=1, lock_timeout="1s")
+        self.assertIn(
+            "before these were published are still open after 1 s (lock_timeout): transaction "
+            f"{number} of the primary: wait for the oldest of them to finish, or find it on the "
+            "primary with SELECT * FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
+            result.stderr,
+        )
+        self.assertEqual([record["id"] for record in result.records()], [1])
+
     def test_bookmark_of_an_idle_table(self):
         """WAL of other tables moves the bookmark and, with the next run, the slot."""
         self.sql(TABLE + "; CREATE TABLE {s}.other (id int)")

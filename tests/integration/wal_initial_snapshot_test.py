@@ -276,13 +276,48 @@ class FewSlotsTest(SlotTest):
             self.sql("ALTER PUBLICATION growing ADD TABLE {s}.t")
             running = self.start(catalog)
             running.wait_for_log(
-                "(?m)^INFO waiting for open transactions: they may have changed tables before "
-                "these were published$"
+                "(?m)^INFO waiting for open transactions, which may have changed tables before "
+                rf"these were published: PID {connection.info.backend_pid} \(database "
+                rf"{self.database}, user tap, (application \w+, )?idle in transaction, open for "
+                r"\d+ s\)$"
             )
             cursor.execute("COMMIT")
         messages = running.read_rest()
         self.assertEqual(running.wait(), 0, running)
         self.assertEqual([m["record"]["id"] for m in messages if m["type"] == "RECORD"], [1])
+
+    def test_open_transactions_that_do_not_end(self):
+        """The copy would lack their changes: its stream fails, and the others are read."""
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE PUBLICATION growing")
+        self.addCleanup(self.sql, "DROP PUBLICATION growing")
+        self.sql("ALTER PUBLICATION growing ADD TABLE {s}.t")
+        self.make_slot(plugin="pgoutput")
+        self.config.update(
+            publication_name="growing", logical_decoding_plugin="auto", lock_timeout="1s"
+        )
+        state = self.sync(self.catalog("t")).last_state
+        self.sql("CREATE TABLE {s}.u (LIKE {s}.t); ALTER TABLE {s}.u ADD PRIMARY KEY (id)")
+        self.sql("CREATE TABLE {s}.v (LIKE {s}.t); ALTER TABLE {s}.v ADD PRIMARY KEY (id)")
+        self.sql("ALTER PUBLICATION growing ADD TABLE {s}.u, {s}.v; INSERT INTO {s}.t VALUES (1)")
+        catalog = self.catalog("t", "u", "v")
+        with self.session() as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN; SELECT txid_current()")
+            result = self.sync(catalog, state, expect=1)
+        pid = connection.info.backend_pid
+        errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+        self.assertEqual(len(errors), 2, errors)
+        for name, error in zip("uv", errors):
+            self.assertRegex(
+                error,
+                rf"\AERROR stream {self.id_of(name)}: transactions that may have changed tables "
+                r"before these were published are still open after \d+ s \(lock_timeout\): PID "
+                rf"{pid} \(database {self.database}, user tap, (application \w+, )?idle in "
+                r"transaction, open for \d+ s\): wait for the oldest of them to finish, or stop "
+                rf"it with SELECT pg_terminate_backend\({pid}\)\Z",
+            )
+        self.assertEqual([record["id"] for record in result.records("t")], [1])
+        result = self.sync(catalog, result.last_state)
+        self.assertNotIn("ERROR", result.stderr)
 
 
 if __name__ == "__main__":

@@ -314,7 +314,7 @@ std::map<std::string, Json> record_publications(pg::Connection& connection, cons
     }
     records[stream.id] = std::move(record);
   }
-  if (!uncertain.empty() && !open_transactions_end_soon(connection)) {
+  if (!uncertain.empty() && !OpenTransactions(connection).end_soon(connection)) {
     log::info(
         "transactions are open that may have changed tables before these were published: a later run reads "
         "the new replication slot");

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "initial_snapshot.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
@@ -8,6 +11,7 @@
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "sync/bookmark_lsn.hpp"
+#include "sync/slots/open_transactions.hpp"
 #include "sync/wal/records/recorded_partitions.hpp"
 
 namespace tap::sync {
@@ -21,17 +25,19 @@ constexpr std::chrono::milliseconds kReplayPollInterval{200};
 
 InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connection& connection,
                                      const std::string& database, const std::string& slot, bool needs_newer) {
-  constexpr std::chrono::seconds lock_timeout{10};
-  constexpr std::chrono::seconds lock_timeout_after_failure{1};
+  constexpr std::chrono::seconds longest_wait{10};
+  constexpr std::chrono::seconds longest_wait_after_failure{1};
   if (snapshot_ && !needs_newer && Clock::now() - exported_ < kLongestAge && snapshot_->is_alive()) {
     return {snapshot_->lsn(), snapshot_->name()};
   }
   snapshot_.reset();
   std::string reason;
   if (!failed_ || Clock::now() - *failed_ >= kRetryAfter) {
+    const auto limit = std::chrono::ceil<std::chrono::seconds>(lock_timeout(connection, config.server));
+    const auto wait = failed_ ? longest_wait_after_failure : longest_wait;
     try {
       snapshot_ = std::make_unique<pg::ExportedSnapshot>(config.server, database,
-                                                         failed_ ? lock_timeout_after_failure : lock_timeout);
+                                                         limit.count() > 0 ? std::min(wait, limit) : wait);
       exported_ = Clock::now();
       failed_.reset();
       return {snapshot_->lsn(), snapshot_->name()};

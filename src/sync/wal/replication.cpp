@@ -14,7 +14,6 @@
 
 #include "attempt_progress.hpp"
 #include "sync/bookmark_lsn.hpp"
-#include "sync/slots/open_transactions.hpp"
 
 namespace tap::sync {
 
@@ -234,12 +233,26 @@ void WalReplication::prepare_group(pg::Connection& connection, Group& group) {
     record_for_migration(connection, group);
   }
   group.may_lack_changes = existing && slot.plugin == kPgoutput;  // creating a slot waits
+  group.open_transactions.reset();
   group.source.server_encoding = status.server_encoding;
   group.source.is_standby = status.in_recovery;
   require_readable(connection, config_, slot, group.source.end, known);
   if (group.to_copy > 0 && (config_.secondary.used || status.in_recovery)) {
-    wait_for_unpublished_changes(connection, group);
+    if (const auto problem = wait_for_unpublished_changes(connection, group)) {
+      fail_copies(group, *problem);
+    }
   }
+}
+
+void WalReplication::fail_copies(Group& group, const Problem& problem) {
+  PublicationFinding error{PublicationFinding::Severity::error, "", problem};
+  for (const StreamPlan* stream : group.streams) {
+    if (!fails(group.errors, *stream) && !bookmark_lsn(state_.bookmark(stream->stream.id))) {
+      error.streams.push_back(stream->stream.id);
+    }
+  }
+  group.errors.push_back(std::move(error));
+  divide(group);
 }
 
 /// The slot of pgoutput must send all changes after the bookmarks that this run writes.
@@ -260,12 +273,20 @@ void WalReplication::record_for_migration(pg::Connection& connection, Group& gro
   group.copies_start = std::max(group.copies_start, end);
 }
 
-void WalReplication::wait_for_unpublished_changes(pg::Connection& connection, Group& group) {
-  if (group.may_lack_changes) {
-    wait_for_open_transactions(connection);
-    group.copies_start = std::max(group.copies_start, pg::inserted_wal_lsn(connection));
-    group.may_lack_changes = false;  // not if the connection broke
+std::optional<Problem> WalReplication::wait_for_unpublished_changes(pg::Connection& connection,
+                                                                    Group& group) const {
+  if (!group.may_lack_changes) {
+    return std::nullopt;
   }
+  if (!group.open_transactions) {
+    group.open_transactions.emplace(connection);
+  }
+  if (auto problem = group.open_transactions->wait(connection, lock_timeout(connection, config_.server))) {
+    return problem;
+  }
+  group.copies_start = std::max(group.copies_start, pg::inserted_wal_lsn(connection));
+  group.may_lack_changes = false;  // not if the connection broke
+  return std::nullopt;
 }
 
 bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {
@@ -285,7 +306,9 @@ InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, 
   InitialSnapshot initial =
       group.snapshot.open(config_, connection, stream.database, group.source.slot, needs_newer);
   if (initial.name.empty()) {
-    wait_for_unpublished_changes(connection, group);
+    if (const auto problem = wait_for_unpublished_changes(connection, group)) {
+      throw StreamError(to_text(*problem));  // `check` does not report it
+    }
   }
   return initial;
 }

@@ -18,6 +18,7 @@
 #include "reader.hpp"
 #include "sync/progress.hpp"
 #include "sync/retrying_connection.hpp"
+#include "sync/slots/open_transactions.hpp"
 #include "sync/state_writer.hpp"
 
 namespace tap::sync {
@@ -81,18 +82,21 @@ class WalReplication {
     /// the changes made before their table was published.
     Lsn copies_start;
     bool may_lack_changes = false;  ///< some of the open transactions may have such changes
+    std::optional<OpenTransactions> open_transactions;  ///< which these are, once they are waited for
     std::optional<FlushTracker> flush_tracker;
   };
 
   void prepare_group(pg::Connection& connection, Group& group);
   /// Sets `to_read` and `to_copy`, without the streams that fail.
   void divide(Group& group);
+  /// The streams that are to be copied fail.
+  void fail_copies(Group& group, const Problem& problem);
   /// Puts the records into the bookmarks.
   void record(const Group& group);
   void record_for_migration(pg::Connection& connection, Group& group);
   /// Makes sure that copies contain what pgoutput does not send of open transactions. `connection` is to the
-  /// server whose WAL is read.
-  static void wait_for_unpublished_changes(pg::Connection& connection, Group& group);
+  /// server whose WAL is read. Returns why the streams to copy fail, if these transactions do not end.
+  std::optional<Problem> wait_for_unpublished_changes(pg::Connection& connection, Group& group) const;
   /// Returns the IDs of the streams that failed.
   std::vector<std::string> read_group(RetryingConnection& database, const Group& group,
                                       FlushTracker& flush_tracker, StateWriter& states,

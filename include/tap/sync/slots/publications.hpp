@@ -75,7 +75,7 @@ std::set<pg::TableName> tables_without_updates(const std::vector<PublicationFind
 
 /// Creates the publications and adds the streams' tables to them, as far as the config allows it and no
 /// change gets lost. Transactions that are open then may have changed a table before it was published, see
-/// wait_for_open_transactions(). `slot` is the pgoutput slot to be read, or std::nullopt if it will be
+/// open_transactions.hpp. `slot` is the pgoutput slot to be read, or std::nullopt if it will be
 /// created afterwards. Logs warnings. Throws Error (ExitCode::log_based_unprepared) with the SQL if a
 /// publication is missing, or if the server cannot read the publications together.
 PublicationsToRead require_publications(pg::Connection& connection, const config::Config& config,

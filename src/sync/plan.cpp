@@ -7,10 +7,10 @@
 
 #include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
-#include <tap/pg/catalog/publication_statements.hpp>
 #include <tap/sync/plan.hpp>
 
 #include "bookmark.hpp"
+#include "slots/publications/publication_advice.hpp"
 
 namespace tap::sync {
 
@@ -54,21 +54,6 @@ void require_replication_key(const singer::Stream& stream) {
   }
 }
 
-/// SQL that publishes only the rows that the stream is meant to have.
-std::string publish_filtered(const config::Config& config, const StreamPlan& planned) {
-  const std::string& publication = config.log.publications.front();
-  pg::Member member{{planned.stream.schema_name, planned.stream.table}};
-  for (const Condition& condition : planned.where) {
-    const bool fits_in_line = condition.sql.find_first_of("\r\n\t") == std::string::npos &&
-                              condition.sql.find("--") == std::string::npos;  // may be a comment
-    const std::string sql = fits_in_line ? condition.sql : "...";
-    member.row_filter += (member.row_filter.empty() ? "" : " AND ") +
-                         (planned.where.size() == 1 ? sql : fmt::format("({})", sql));
-  }
-  return fmt::format("BEGIN; {}; {}; COMMIT", pg::drop_tables(publication, {member}),
-                     pg::add_tables(publication, {member}));
-}
-
 /// Throws the Error of a row filter on a stream that is read from WAL.
 [[noreturn]] void refuse_filter_of_changes(const config::Config& config, const StreamPlan& planned) {
   Problem problem{fmt::format("stream {} is LOG_BASED, and changes in WAL cannot be filtered by a row "
@@ -81,7 +66,8 @@ std::string publish_filtered(const config::Config& config, const StreamPlan& pla
         "columns of the condition, or else the server refuses UPDATE and DELETE: remove the row filter, run "
         "this SQL (without DROP TABLE if the table is not published), then run with --full-refresh {}",
         planned.stream.id);
-    problem.fix = publish_filtered(config, planned);
+    problem.fix = publish_rows(config.log.publications.front(),
+                               {planned.stream.schema_name, planned.stream.table}, planned.where);
   }
   throw Error(ExitCode::usage, problem);
 }

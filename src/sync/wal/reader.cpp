@@ -9,8 +9,6 @@
 #include <tap/base/clock.hpp>
 #include <tap/base/log.hpp>
 #include <tap/pg/catalog/slots.hpp>
-#include <tap/pg/quote.hpp>
-#include <tap/sync/slots/publications.hpp>
 #include <tap/sync/slots/server_requirements.hpp>
 
 #include "sync/bookmark.hpp"
@@ -59,17 +57,6 @@ class KeepAlive {
   singer::Writer& writer_;
   CommitVisibility& visibility_;
 };
-
-/// How to move the slot past a transaction that cannot be decoded.
-std::string skip_remedy(const WalSource& source, pg::ServerVersion version) {
-  if (version.can_advance_slots()) {
-    return fmt::format("run SELECT pg_catalog.pg_replication_slot_advance({}, pg_catalog.{}())",
-                       pg::quote_literal(source.slot),
-                       source.is_standby ? "pg_last_wal_replay_lsn" : "pg_current_wal_lsn");
-  }
-  return fmt::format("drop the slot with {}, create it again with {}", pg::drop_slot_statement(source.slot),
-                     pg::create_slot_statement({source.slot, source.plugin}));
-}
 
 }  // namespace
 
@@ -126,7 +113,7 @@ void WalReader::attempt(pg::Connection& connection) {
       return;
     }
     if (plugin_.is_pgoutput() && error.is_about_publication()) {
-      refuse_publication(connection, error);
+      refuse_publication(connection, source_, positions_.received_lsn(), error);
     }
     if (!error.is_about_change()) {
       throw_slot_error(connection, config_.log, error, source_.slot, source_.plugin);
@@ -205,23 +192,6 @@ void WalReader::switch_to_text(const char* reason) {
   wants_new_connections_ = true;
 }
 
-void WalReader::refuse_publication(pg::Connection& connection, const ReplicationError& error) const {
-  std::string remedy =
-      fmt::format("to skip them, {}, then run with --full-refresh for the streams of database {}",
-                  skip_remedy(source_, connection.version()), source_.database);
-  for (const std::string& name : source_.publications) {
-    const bool is_it = std::string_view(error.what()).find('"' + name + '"') != std::string_view::npos;
-    if (const auto drop = is_it ? drop_advice(connection, source_.publications, name) : std::nullopt) {
-      remedy = *drop;
-    }
-  }
-  throw Error(
-      ExitCode::log_based_unprepared,
-      fmt::format("{}: the publication is newer than the changes after {} in replication slot {}, which "
-                  "cannot be read without it; {}",
-                  error.what(), to_text(positions_.received_lsn()), source_.slot, remedy));
-}
-
 /// The change may be of a table that is not selected. The server leaves such tables out if it is told which
 /// ones to send. That is possible in a run to an end LSN, which knows all partitions up to there. A run
 /// without end would miss partitions that are created later.
@@ -230,8 +200,7 @@ void WalReader::restrict_tables(const pg::Connection& connection, const Replicat
                                          to_text(positions_.received_lsn()), error.what());
   if (!router_->has_partitions() || only_known_tables_ || plugin_.is_pgoutput()) {
     throw Error(ExitCode::run_failed,
-                fmt::format("{}; to skip it, {}, then run with --full-refresh for the streams of database {}",
-                            failed, skip_remedy(source_, connection.version()), source_.database));
+                fmt::format("{}; to skip it, {}", failed, skip_advice(source_, connection.version())));
   }
   if (!limits_.has_end_lsn()) {
     throw Error(

@@ -63,8 +63,6 @@ class WalReader {
   [[nodiscard]] bool reads_binary(const pg::Connection& connection);
   /// Requests values as text in the next attempt, which reads on from the last commit.
   void switch_to_text(const char* reason);
-  /// The server has no publication of that name at the changes to read.
-  [[noreturn]] void refuse_publication(pg::Connection& connection, const ReplicationError& error) const;
   /// The server cannot decode a transaction: requests fewer tables in the next attempt, or throws.
   void restrict_tables(const pg::Connection& connection, const ReplicationError& error);
 

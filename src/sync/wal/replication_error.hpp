@@ -2,9 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include <tap/pg/connection.hpp>
 #include <tap/pg/replication_stream.hpp>
+#include <tap/pgtypes/lsn.hpp>
+
+#include "output_plugin.hpp"
 
 namespace tap::sync {
 
@@ -25,5 +29,13 @@ class ReplicationError : public pg::ServerError {
 /// ReplicationStream::next(), but throws ReplicationError instead of ServerError.
 pg::ReplicationStream::Event next_event(pg::ReplicationStream& replication,
                                         std::chrono::milliseconds timeout);
+
+/// What moves the slot past a transaction that the server cannot decode, and restarts the streams that then
+/// lack changes.
+std::string skip_advice(const WalSource& source, pg::ServerVersion version);
+
+/// Throws the Error for a publication that the server does not have at the changes after `received`.
+[[noreturn]] void refuse_publication(pg::Connection& connection, const WalSource& source, Lsn received,
+                                     const ReplicationError& error);
 
 }  // namespace tap::sync

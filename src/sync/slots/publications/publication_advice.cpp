@@ -66,6 +66,20 @@ std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
   return join_statements(statements);
 }
 
+std::string publish_rows(const std::string& publication, const pg::TableName& table,
+                         const std::vector<Condition>& conditions) {
+  pg::Member member{table};
+  for (const Condition& condition : conditions) {
+    const bool fits_in_line = condition.sql.find_first_of("\r\n\t") == std::string::npos &&
+                              condition.sql.find("--") == std::string::npos;  // may be a comment
+    const std::string sql = fits_in_line ? condition.sql : "...";
+    member.row_filter += (member.row_filter.empty() ? "" : " AND ") +
+                         (conditions.size() == 1 ? sql : fmt::format("({})", sql));
+  }
+  return join_statements(
+      {"BEGIN", pg::drop_tables(publication, {member}), pg::add_tables(publication, {member}), "COMMIT"});
+}
+
 void advise_updates(const PublicationFacts& facts, const PublishedUnit& unit,
                     const std::vector<const pg::PublishedTable*>& unidentified, Problem& problem) {
   const pg::Publication* const target = facts.find_target(facts.names, true);

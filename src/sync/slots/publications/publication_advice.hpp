@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <tap/sync/row_filter.hpp>
+
 #include "publication_plan.hpp"
 
 namespace tap::sync {
@@ -30,6 +32,11 @@ std::string refresh_if_losing(const PublicationFacts& facts, const PublishedStre
 /// `as`.
 std::string republish(const PublicationFacts& facts, const pg::PublishedAs& as,
                       const pg::PublishedTable& table);
+
+/// SQL that publishes only the rows of a published table that meet all conditions. Conditions that do not fit
+/// into a line are left for the user to fill in.
+std::string publish_rows(const std::string& publication, const pg::TableName& table,
+                         const std::vector<Condition>& conditions);
 
 /// Completes the problem that updates of `unit` are not published, because `unidentified`, tables of it, have
 /// no usable replica identity, or new partitions would have none. The SQL is one transaction, so that no

@@ -343,6 +343,46 @@ class CreationTest(PublicationTest):
             self.assertEqual(process.returncode, 0, log.decode())
         self.assertEqual(self.members(), ["t"])
 
+    def test_nothing_is_created_without_a_slot(self):
+        """What the server would refuse for the slot is known before publications are created."""
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        result = self.create(catalog, expect=4, replication_slot="Of Shop")
+        self.assertEqual(
+            result.stderr,
+            "CRITICAL replication_slot Of Shop is not a name of a replication slot: use only "
+            f"lower-case letters a to z, digits and underscores{ADVICE}\n",
+        )
+        self.sql(
+            "DROP ROLE IF EXISTS owner; CREATE ROLE owner LOGIN; ALTER TABLE {s}.t OWNER TO owner"
+        )
+        self.addCleanup(self.sql, "DROP OWNED BY owner; DROP ROLE owner")
+        self.sql(f"GRANT CREATE ON DATABASE {self.database} TO owner")
+        self.sql("GRANT USAGE ON SCHEMA {s} TO owner")
+        result = self.create(catalog, expect=4, user="owner")
+        self.assertIn(
+            'give the role the right to replicate: ALTER ROLE "owner" REPLICATION', result.stderr
+        )
+        self.assertEqual(self.sql("SELECT pubname FROM pg_publication"), [])
+
+    def test_slot_that_is_being_created(self):
+        self.sql(ONE_TABLE)
+        catalog = self.catalog("t")
+        session = self.session().cursor()
+        session.execute("BEGIN; SELECT txid_current()")
+        running = self.start(catalog, create_replication_slot=True)
+        active = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND active"
+        [(pid,)] = until(lambda: self.sql(active), "the slot is not being created")
+        self.assertEqual(
+            self.create(catalog, expect=4).stderr,
+            f"CRITICAL replication slot {self.slot} is being created by PID {pid}, which waits for "
+            "open transactions to end: run again once it exists, or stop its creation: SELECT "
+            f"pg_terminate_backend({pid}){ADVICE}\n",
+        )
+        session.execute("COMMIT")
+        running.read_rest()
+        self.assertEqual(running.wait(), 0, running)
+
     def test_role_that_does_not_own_the_tables(self):
         self.sql(ONE_TABLE)
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN REPLICATION")

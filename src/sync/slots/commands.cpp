@@ -190,6 +190,9 @@ void create_slot(const config::Config& config, const SlotFiles& files) {
     creating.log.plugin = config::LogSettings::Plugin::pgoutput;  // also next to a slot of wal2json
   }
   const SlotChoice choice = choose_slot(connection, creating, database, {});
+  if (!choice.slot) {
+    require_replication_privilege(status, config, database);  // before publications are created
+  }
   if (plugin_to_create(creating.log) == kPgoutput) {
     prepare_publications(connection, creating, files, choice.slot);
   }
@@ -215,6 +218,10 @@ void drop_slot(const config::Config& config) {
   try {
     pg::drop_slot(connection, slot.name);
   } catch (const pg::ServerError& error) {
+    if (!pg::find_slot(connection, slot.name)) {
+      log::info("another process has dropped replication slot {}", slot.name);
+      return;
+    }
     throw_slot_error(connection, config.log, error, slot.name, slot.plugin);
   }
   log::info("dropped replication slot {}", slot.name);

@@ -23,6 +23,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kSlotTimeout{5000};  // how long to wait for a slot that is in use
 constexpr milliseconds kSlotPoll{100};
 constexpr std::string_view kMigrationSuffix = "_pgoutput";
+constexpr std::string_view kDuplicateObject = "42710";
 
 [[noreturn]] void fail(const Problem& problem) {
   throw Error(ExitCode::log_based_unprepared, problem);
@@ -123,6 +124,28 @@ void require_not_copy(const pg::Slot& slot) {
   }
 }
 
+/// The server can have no slot with another name.
+void require_valid_name(const std::string& name) {
+  const auto is_allowed = [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  if (!std::ranges::all_of(name, is_allowed)) {
+    fail({fmt::format("replication_slot {} is not a name of a replication slot", name),
+          "use only lower-case letters a to z, digits and underscores"});
+  }
+}
+
+/// A slot has no position while its creation waits for open transactions.
+void require_created(const pg::Slot& slot) {
+  if (slot.active && slot.confirmed_flush == Lsn()) {
+    fail({fmt::format("replication slot {} is being created by PID {}, which waits for open transactions to "
+                      "end",
+                      slot.name, slot.active_pid),
+          "run again once it exists, or stop its creation",
+          "SELECT pg_terminate_backend(" + slot.active_pid + ")"});
+  }
+}
+
 void require_positions(const pg::Slot& slot, Lsn end, const std::vector<StreamPosition>& positions) {
   for (const auto& [stream, lsn, is_recorded, timeline] : positions) {
     if (lsn > end) {
@@ -189,6 +212,7 @@ std::vector<pg::Slot> usable_slots(pg::Connection& connection, const config::Con
 
 SlotChoice choose_slot(pg::Connection& connection, const config::Config& config, const std::string& database,
                        const std::vector<StreamPosition>& positions) {
+  require_valid_name(config.log.slot);
   std::optional<pg::Slot> pgoutput;
   std::optional<pg::Slot> wal2json;
   for (const pg::Slot& slot : usable_slots(connection, config, database)) {
@@ -219,6 +243,7 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
                                    pgoutput->name, wal2json->name, pg::drop_slot_statement(wal2json->name));
   }
   if (choice.slot) {
+    require_created(*choice.slot);
     require_not_copy(*choice.slot);
     require_not_lost(connection, config, *choice.slot);
     return choice;
@@ -274,7 +299,12 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
   try {
     pg::create_slot(connection, created);
   } catch (const pg::ServerError& error) {
-    throw_slot_error(connection, config.log, error, name, plugin);
+    const auto found = pg::find_slot(connection, name);
+    if (error.sqlstate() != kDuplicateObject || !found || found->plugin != plugin ||
+        found->database != database) {
+      throw_slot_error(connection, config.log, error, name, plugin);
+    }
+    require_created(*found);  // another run was faster
   }
   return pg::find_slot(connection, name).value();
 }

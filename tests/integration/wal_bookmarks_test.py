@@ -85,9 +85,7 @@ class WalBookmarksTest(WalTest):
         )
         self.assertEqual(result.records("a"), [{"id": i} for i in (1, 2, 3)])
         self.sql("INSERT INTO {s}.a VALUES (4)")
-        self.assertEqual(
-            self.sync(self.selected, result.last_state).records("a")[-1]["id"], 4
-        )
+        self.assertEqual(self.sync(self.selected, result.last_state).records("a")[-1]["id"], 4)
 
     def test_bookmark_does_not_decrease(self):
         self.sql("INSERT INTO {s}.a VALUES (1)")

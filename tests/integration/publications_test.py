@@ -363,6 +363,15 @@ class CreationTest(PublicationTest):
         self.assertIn(
             'give the role the right to replicate: ALTER ROLE "owner" REPLICATION', result.stderr
         )
+        self.sql(f"SELECT pg_create_physical_replication_slot('{self.slot}')")
+        result = self.create(catalog, expect=4)
+        self.assertEqual(
+            result.stderr,
+            f"CRITICAL replication slot {self.slot} exists already: it is a physical slot, or "
+            "belongs to another plugin or database: set replication_slot to another name"
+            f"{ADVICE}\n",
+        )
+        self.drop_slot()
         self.assertEqual(self.sql("SELECT pubname FROM pg_publication"), [])
 
     def test_slot_that_is_being_created(self):

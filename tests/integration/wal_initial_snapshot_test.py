@@ -264,6 +264,26 @@ class FewSlotsTest(SlotTest):
         self.pipe(catalog, self.pipe(catalog).state)
         self.check_equal("t")
 
+    def test_no_publication_is_created_if_all_slots_are_in_use(self):
+        self.make_slot("other")
+        self.sql(ONE_TABLE)
+        result = self.sync(
+            self.catalog("t"),
+            expect=4,
+            logical_decoding_plugin="pgoutput",
+            publication_name="not_created",
+            create_publication=True,
+            create_replication_slot=True,
+        )
+        self.assertEqual(
+            result.stderr,
+            "CRITICAL all 1 replication slots are in use: raise max_replication_slots, or drop a "
+            f"slot that is not in use{ADVICE}\n",
+        )
+        self.assertEqual(
+            self.sql("SELECT pubname FROM pg_publication WHERE pubname LIKE 'not_created%'"), []
+        )
+
     def test_changes_from_before_the_table_was_published(self):
         """pgoutput does not send them, so that the copy waits for their transaction."""
         self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE PUBLICATION growing")

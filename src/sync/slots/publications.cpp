@@ -253,6 +253,9 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
     if (plan.statements.empty() || attempt == most_attempts) {
       return to_read(facts, findings);
     }
+    if (!slot && config.log.create_slot) {
+      require_room_for_slot(connection, slot_to_create(connection, config, database), kPgoutput);
+    }
     try {
       run_statements(connection, plan.statements);
     } catch (const pg::ServerError& error) {

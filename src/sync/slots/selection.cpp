@@ -25,6 +25,15 @@ constexpr milliseconds kSlotPoll{100};
 constexpr std::string_view kMigrationSuffix = "_pgoutput";
 constexpr std::string_view kDuplicateObject = "42710";
 
+// $1: a name, $2: the plugin that a slot of this name should have.
+constexpr const char* kRoom = R"sql(
+SELECT coalesce(pg_catalog.bool_or(slot_name = $1 AND (slot_type = 'physical' OR plugin <> $2
+                                                       OR database <> pg_catalog.current_database())), false)
+         AS is_taken,
+       pg_catalog.count(*) AS used, pg_catalog.current_setting('max_replication_slots')::bigint AS most
+  FROM pg_catalog.pg_replication_slots
+)sql";
+
 [[noreturn]] void fail(const Problem& problem) {
   throw Error(ExitCode::log_based_unprepared, problem);
 }
@@ -263,6 +272,20 @@ std::string slot_to_create(pg::Connection& connection, const config::Config& con
   const auto slot = pg::find_slot(connection, name);
   const bool is_taken = slot && is_replaceable(*slot, config.log);
   return is_taken ? migration_name(name) : name;
+}
+
+void require_room_for_slot(pg::Connection& connection, const std::string& name, std::string_view plugin) {
+  const pg::Result rows = connection.query(kRoom, {name, std::string(plugin)});
+  const pg::Row row = rows.first();
+  if (row.flag("is_taken")) {
+    fail({fmt::format("replication slot {} exists already", name),
+          "it is a physical slot, or belongs to another plugin or database: set replication_slot to another "
+          "name"});
+  }
+  if (row.number("used") >= row.number("most")) {
+    fail({fmt::format("all {} replication slots are in use", row.number("most")),
+          "raise max_replication_slots, or drop a slot that is not in use"});
+  }
 }
 
 pg::Slot require_slot(pg::Connection& connection, const config::Config& config, const std::string& database,

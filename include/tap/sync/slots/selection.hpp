@@ -58,6 +58,10 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
 std::string slot_to_create(pg::Connection& connection, const config::Config& config,
                            const std::string& database);
 
+/// Throws if the server would refuse to create the slot: the name is taken, or all slots are in use. To be
+/// called before publications are created for it.
+void require_room_for_slot(pg::Connection& connection, const std::string& name, std::string_view plugin);
+
 /// Throws if the slot, as found a moment ago, cannot deliver the changes after `positions`, or if another
 /// process reads it for 5 s more. `end` is the end of the server's WAL.
 void require_readable(pg::Connection& connection, const config::Config& config, pg::Slot slot, Lsn end,

@@ -167,6 +167,39 @@ class AdviceTest(PublicationTest):
         self.sql("INSERT INTO {s}.r VALUES (3, 3)")
         self.update_all(["r", "r1", "r2", "r3"])
 
+    def test_partitions_with_a_row_filter_of_their_own(self):
+        """It applies as soon as partitions are published under their own names."""
+        self.in_schema(
+            """
+            CREATE TABLE r (id int PRIMARY KEY, v int) PARTITION BY LIST (id);
+            CREATE TABLE r1 PARTITION OF r FOR VALUES IN (1);
+            INSERT INTO r VALUES (1, 1)
+            """
+        )
+        found = (
+            f"publication {self.publication} sends changes of {self.table('r1')} under the name of "
+            f"{self.table('r')}, so that stream {self.id_of('r1')} receives none"
+        )
+        own_names = (
+            f'ALTER PUBLICATION "{self.publication}" SET (publish_via_partition_root = false)'
+        )
+        for members, remedy in (
+            ("r, r1 WHERE (v > 0)", "deselect the stream"),
+            ("r WHERE (id > 0)", "deselect the stream"),
+            (
+                "r, r1 WHERE (id > 0)",
+                f"deselect the stream, or publish partitions under their own names: {own_names}",
+            ),
+        ):
+            with self.subTest(members):
+                self.publish(members, "publish_via_partition_root = true")
+                findings = self.findings(
+                    self.catalog("r1"), f"stream {self.id_of('r1')}", expect=None
+                )
+                self.assertIn(f"error {found}; {remedy}", findings)
+                self.update_all(["r", "r1"])
+                self.sql(f"DROP PUBLICATION {self.publication}")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -151,6 +151,7 @@ class Coverage {
     }
     as.may_publish_updates = allows_updates(as, table, version);
     as.allows_updates = !publication.needs_identity() || as.may_publish_updates;
+    as.may_have_own_name = may_have_own_name(publication, table);
     return as;
   }
 
@@ -165,6 +166,17 @@ class Coverage {
     Names filter_columns;
     std::optional<Names> column_list;
   };
+
+  [[nodiscard]] bool may_have_own_name(const Publication& publication, const PublishedTable& table) const {
+    const Level& own = levels_.front();
+    const bool is_root_restricted = std::any_of(levels_.begin() + 1, levels_.end(), [](const Level& level) {
+      return !level.row_filter.empty() || level.column_list;
+    });
+    const bool allows_updates = !publication.needs_identity() ||
+                                (contains_all(table.identity, own.filter_columns) &&
+                                 (!own.column_list || contains_all(*own.column_list, table.identity)));
+    return !is_root_restricted && allows_updates;
+  }
 
   static bool allows_updates(const PublishedAs& as, const PublishedTable& table, ServerVersion version) {
     const bool is_checked = as.has_column_list || version.publishes_generated_columns();

@@ -233,7 +233,8 @@ std::vector<PublishedTable> unidentified_tables(Connection& connection,
   for (Found& each : found) {
     const auto& published = each.table.published;
     const bool breaks_partitions = each.table.is_partitioned && !published.empty();
-    if (breaks_partitions || !std::ranges::all_of(published, &PublishedAs::may_publish_updates)) {
+    const auto is_safe = [](const PublishedAs& as) { return as.may_publish_updates && as.may_have_own_name; };
+    if (breaks_partitions || !std::ranges::all_of(published, is_safe)) {
       tables.push_back(std::move(each.table));
     }
   }

@@ -52,6 +52,9 @@ struct PublishedAs {
   /// The columns of the row filter. The server refuses UPDATE and DELETE if one is not in the replica
   /// identity, even where a schema in the publication makes it publish all rows.
   std::vector<std::string> filter_columns{};
+  /// The server would accept publish_via_partition_root = false, and still allow UPDATE and DELETE: it refuses
+  /// row filters and column lists of partitioned tables then, and those of the partitions apply.
+  bool may_have_own_name = true;
 };
 
 /// A table of a stream: the selected table itself, a partition or a child table.
@@ -87,8 +90,8 @@ bool may_publish_updates(const PublishedTable& table, ServerVersion version, boo
 
 /// The tables of these publications for which the server refuses UPDATE and DELETE, or would refuse them if
 /// the publications published updates: their replica identity is missing, not published, or lacks columns of
-/// the row filter. And the partitioned tables whose new partitions would have no replica identity. Throws as
-/// Connection::query() does.
+/// the row filter, also with publish_via_partition_root = false. And the partitioned tables whose new
+/// partitions would have no replica identity. Throws as Connection::query() does.
 std::vector<PublishedTable> unidentified_tables(Connection& connection,
                                                 const std::vector<Publication>& publications);
 

@@ -116,14 +116,31 @@ void advise_updates(const PublicationFacts& facts, const PublishedUnit& unit,
   problem.fix = join_statements(statements);
 }
 
+std::string publish_own_names(const PublicationFacts& facts, const std::string& publication) {
+  const auto is_safe = [&](const pg::PublishedTable& table) {
+    return std::ranges::all_of(table.published, [&](const pg::PublishedAs& as) {
+      return as.publication != publication || as.may_have_own_name;
+    });
+  };
+  const bool may_have_own_names = std::ranges::all_of(facts.unidentified, is_safe) &&
+                                  std::ranges::all_of(facts.streams, [&](const PublishedStream& stream) {
+                                    return std::ranges::all_of(stream.tables, is_safe);
+                                  });
+  return may_have_own_names ? pg::set_option(publication, "publish_via_partition_root", "false") : "";
+}
+
 Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
                            const PublishedStream& stream, const pg::TableName& root) {
+  const std::string own_names = publish_own_names(facts, publication);
   return {
       fmt::format("publication {} sends changes of {} under the name of {}, so that stream {} receives none",
                   publication, quoted(stream.tables.front().name), quoted(root), stream.id),
-      fmt::format("deselect the stream, or publish partitions under their own names{}",
-                  facts.loses_changes(stream) ? ", and run with " + full_refresh(facts, {stream.id}) : ""),
-      pg::set_option(publication, "publish_via_partition_root", "false")};
+      fmt::format("deselect the stream{}{}",
+                  own_names.empty() ? "" : ", or publish partitions under their own names",
+                  !own_names.empty() && facts.loses_changes(stream)
+                      ? ", and run with " + full_refresh(facts, {stream.id})
+                      : ""),
+      own_names};
 }
 
 }  // namespace tap::sync

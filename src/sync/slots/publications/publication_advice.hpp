@@ -13,6 +13,10 @@ namespace tap::sync {
 
 // The texts and SQL of advice on publications. Following it must break nothing in the source database.
 
+/// SQL that publishes partitions under their own names; empty if the server would refuse that, or then UPDATE
+/// and DELETE.
+std::string publish_own_names(const PublicationFacts& facts, const std::string& publication);
+
 /// The problem of a partition whose changes have the name of a table above that of its stream.
 Problem changes_under_root(const PublicationFacts& facts, const std::string& publication,
                            const PublishedStream& stream, const pg::TableName& root);

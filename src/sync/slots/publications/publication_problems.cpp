@@ -268,13 +268,15 @@ class Problems {
         const auto listed = std::ranges::find(unit.stream->tables, as.table, &pg::PublishedTable::name);
         if (publishes_updates(as) && listed != unit.stream->tables.end() &&
             (listed->identity != table->identity || listed->is_full != table->is_full)) {
+          const std::string own_names = publish_own_names(facts_, as.publication);
           add(Severity::warning, subject,
               {fmt::format(
                    "publication {} sends changes of {} under the name of {}, which has another replica "
                    "identity, so that deletes may lack the key",
                    as.publication, quoted(table->name), quoted(as.table)),
-               "publish partitions under their own names",
-               pg::set_option(as.publication, "publish_via_partition_root", "false")});
+               own_names.empty() ? "give them the same replica identity"
+                                 : "publish partitions under their own names",
+               own_names});
           return;
         }
       }

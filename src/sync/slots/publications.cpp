@@ -7,7 +7,6 @@
 
 #include <tap/base/log.hpp>
 #include <tap/pg/catalog/publication_age.hpp>
-#include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/catalog/slots.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/slots/publications.hpp>
@@ -16,11 +15,11 @@
 
 #include "open_transactions.hpp"
 #include "publications/publication_advice.hpp"
+#include "publications/publication_lookup.hpp"
 #include "publications/publication_plan.hpp"
 #include "publications/publication_problems.hpp"
 #include "publications/publication_record.hpp"
 #include "publications/published_rows.hpp"
-#include "slot_remedies.hpp"
 #include "sync/bookmark_lsn.hpp"
 
 namespace tap::sync {
@@ -29,78 +28,6 @@ namespace {
 
 using Names = std::vector<std::string>;
 using Severity = PublicationFinding::Severity;
-
-/// `names` and the publications without updates that belong to them.
-Names with_inserts_publications(const Names& names) {
-  Names all = names;
-  for (const std::string& name : names) {
-    const std::string inserts = inserts_publication(name);
-    if (std::ranges::find(all, inserts) == all.end()) {
-      all.push_back(inserts);
-    }
-  }
-  return all;
-}
-
-/// Those whose replica identity is missing or may lack columns of a row filter, for the advice.
-std::set<pg::TableName> tables_refusing_full(pg::Connection& connection, const PublicationFacts& facts) {
-  std::vector<pg::TableName> names;
-  for (const PublishedStream& stream : facts.streams) {
-    const bool is_filtered = !row_filter_columns(stream).empty();
-    for (const pg::PublishedTable& table : stream.tables) {
-      if (!table.is_partitioned &&
-          (is_filtered ? !table.is_full : table.identity.empty() && !table.published.empty())) {
-        names.push_back(table.name);
-      }
-    }
-  }
-  std::set<pg::TableName> refusing;
-  if (names.empty()) {
-    return refusing;
-  }
-  for (const auto& tree : pg::replica_identities(connection, names)) {
-    if (!tree.empty() && tree.front().refuses_full) {
-      refusing.insert(tree.front().name);
-    }
-  }
-  return refusing;
-}
-
-PublicationFacts look_up(pg::Connection& connection, const config::Config& config,
-                         const std::string& database, const std::vector<StreamToPublish>& streams,
-                         const std::optional<std::string>& slot, bool with_unidentified) {
-  PublicationFacts facts;
-  facts.version = connection.version();
-  facts.database = database;
-  facts.names = config.log.publications;
-  facts.is_standby = pg::decoding_status(connection).in_recovery;
-  facts.may_create = config.log.creates_publication() && !facts.is_standby;
-  facts.slot = slot;
-  std::vector<pg::TableName> tables;
-  for (const StreamToPublish& stream : streams) {
-    const singer::Stream& table = stream.plan->stream;
-    facts.streams.push_back(
-        {table.id, stream.has_position, stream.plan->columns, table.key_properties, {}, stream.recorded});
-    tables.push_back({table.schema_name, table.table});
-  }
-  const Names names = with_inserts_publications(facts.names);
-  return pg::in_one_snapshot(connection, [&] {
-    facts.existing = pg::find_publications(connection, names);
-    if (const auto old =
-            slot && !facts.find(facts.names.front()) ? pg::find_slot(connection, *slot) : std::nullopt) {
-      facts.is_failover = replacement_of(connection, config.log, *old).is_failover;
-    }
-    auto trees = pg::published_tables(connection, tables, facts.existing);
-    for (std::size_t i = 0; i < trees.size(); ++i) {
-      facts.streams[i].tables = std::move(trees[i]);
-    }
-    facts.refusing_full = tables_refusing_full(connection, facts);
-    if (with_unidentified) {
-      facts.unidentified = pg::unidentified_tables(connection, facts.existing);
-    }
-    return facts;
-  });
-}
 
 /// The publications of the config, and their publications without updates that exist: the value of pgoutput's
 /// option publication_names, once unquoted.
@@ -242,10 +169,10 @@ PublicationsToRead require_publications(pg::Connection& connection, const config
                                         const std::optional<std::string>& slot) {
   constexpr int most_attempts = 5;
   for (int attempt = 1;; ++attempt) {
-    PublicationFacts facts = look_up(connection, config, database, streams, slot, false);
+    PublicationFacts facts = look_up_publications(connection, config, database, streams, slot, false);
     std::vector<PublicationFinding> findings = publication_problems(facts);
     if (std::ranges::find(findings, Severity::error, &PublicationFinding::severity) != findings.end()) {
-      facts = look_up(connection, config, database, streams, slot, true);  // for the advice
+      facts = look_up_publications(connection, config, database, streams, slot, true);  // for the advice
       findings = publication_problems(facts);
     }
     require_readable_streams(findings);
@@ -298,7 +225,7 @@ std::optional<std::string> drop_advice(pg::Connection& connection,
 std::map<std::string, Json> record_publications(pg::Connection& connection, const config::Config& config,
                                                 const std::string& database,
                                                 const std::vector<StreamToPublish>& streams) {
-  PublicationFacts facts = look_up(connection, config, database, streams, std::nullopt, false);
+  PublicationFacts facts = look_up_publications(connection, config, database, streams, std::nullopt, false);
   facts.may_create = false;  // while a slot of wal2json is read, gaps stay
   const std::vector<PublicationFinding> findings = publication_problems(facts);
   const PublicationRecords known(facts);
@@ -332,7 +259,7 @@ std::vector<PublicationFinding> publication_findings(pg::Connection& connection,
                                                      const std::string& database,
                                                      const std::vector<StreamToPublish>& streams,
                                                      const std::optional<std::string>& slot) {
-  const PublicationFacts facts = look_up(connection, config, database, streams, slot, true);
+  const PublicationFacts facts = look_up_publications(connection, config, database, streams, slot, true);
   std::vector<PublicationFinding> findings = publication_problems(facts);
   if (slot) {
     const Names names = with_inserts_publications(facts.names);

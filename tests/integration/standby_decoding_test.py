@@ -168,11 +168,12 @@ class StandbyDecodingTest(WalTest):
         catch_up(self.server, self.standby)
         catalog = self.catalog("t", "u", method="LOG_BASED")
         result = self.sync(catalog, self.state, expect=1, lock_timeout="1s")
-        self.assertIn(
-            "before these were published are still open after 1 s (lock_timeout): transaction "
-            f"{number} of the primary: wait for the oldest of them to finish, or find it on the "
-            "primary with SELECT * FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
+        self.assertRegex(
             result.stderr,
+            rf"ERROR stream {self.id_of('u')}: transactions that may have changed tables before "
+            r"these were published are still open after \d+ s \(lock_timeout\): transaction "
+            rf"{number} of the primary: wait for the oldest of them to finish, or find it on the "
+            r"primary with SELECT \* FROM pg_stat_activity WHERE backend_xid IS NOT NULL",
         )
         self.assertEqual([record["id"] for record in result.records()], [1])
 

@@ -49,12 +49,14 @@ bool CopyReader::receive(std::string_view& message) {
   char* data = nullptr;
   int size = PQgetCopyData(connection_.connection_.get(), &data, 1);
   while (size == kNotYet) {
+    pacing_.pause(PQsocket(connection_.connection_.get()));
     size = connection_.consume() ? PQgetCopyData(connection_.connection_.get(), &data, 1) : kNoMore;
   }
   message_.reset(data);
   if (size > 0) {
     message = {data, static_cast<std::size_t>(size)};
     connection_.note_message_size(message.size());
+    pacing_.note_received(message.size());
     return true;
   }
   // The result tells whether the copy is complete or has failed. That of the next copy replaces it.

@@ -132,6 +132,7 @@ bool ReplicationStream::receive(milliseconds timeout) {
   char* data = nullptr;
   int size = PQgetCopyData(connection, &data, 1);
   if (size == 0) {
+    pacing_.pause(PQsocket(connection));
     if (!signals::wait_until_ready(PQsocket(connection), signals::Readiness::readable, timeout)) {
       check_silence();
       return false;
@@ -150,6 +151,7 @@ bool ReplicationStream::receive(milliseconds timeout) {
   }
   size_ = static_cast<std::size_t>(size);
   connection_.note_message_size(size_);
+  pacing_.note_received(size_);
   has_received_ = true;
   return size > 0;
 }

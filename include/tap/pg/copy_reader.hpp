@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tap/pg/connection.hpp>
+#include <tap/pg/input_pacing.hpp>
 
 namespace tap::pg {
 
@@ -38,6 +39,7 @@ class CopyReader {
   bool receive(std::string_view& message);
 
   Connection& connection_;
+  InputPacing pacing_;
   std::unique_ptr<char, Free> message_;
   std::size_t left_;      ///< queries that are not complete
   bool started_ = false;  ///< the header of the current query has been read

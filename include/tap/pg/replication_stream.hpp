@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/pg/connection.hpp>
+#include <tap/pg/input_pacing.hpp>
 #include <tap/pg/timeline.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
@@ -83,6 +84,7 @@ class ReplicationStream {
   static void receive_notice(void* stream, const pg_result* notice);
 
   Connection connection_;
+  InputPacing pacing_;
   Timeline timeline_;
   std::string skipped_publication_;  ///< the server's warning that it leaves one out
   std::unique_ptr<char, void (*)(char*)> message_;

@@ -380,8 +380,7 @@ class CreationTest(PublicationTest):
         session = self.session().cursor()
         session.execute("BEGIN; SELECT txid_current()")
         running = self.start(catalog, create_replication_slot=True)
-        active = f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{self.slot}' AND active"
-        [(pid,)] = until(lambda: self.sql(active), "the slot is not being created")
+        [(pid,)] = until(self.is_active, "the slot is not being created")
         self.assertEqual(
             self.create(catalog, expect=4).stderr,
             f"CRITICAL replication slot {self.slot} is being created by PID {pid}, which waits for "

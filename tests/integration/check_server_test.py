@@ -343,13 +343,14 @@ class ServerTest(unittest.TestCase):
                 "-1; SELECT pg_reload_conf(), or hot_standby_feedback = on"
             ],
         )
-        self.assertEqual(
-            self.about("WAL of database postgres", 4, "LOG_BASED"),
-            [
-                "error log-based replication reads the primary, but this server is a standby; set "
-                "host to the primary (Aurora: the cluster's writer endpoint)"
-            ],
-        )
+        if self.server.version < (16,):  # see standby_decoding_test for later ones
+            self.assertEqual(
+                self.about("WAL of database postgres", 4, "LOG_BASED"),
+                [
+                    "error log-based replication reads the primary, but this server is a standby; "
+                    "set host to the primary (Aurora: the cluster's writer endpoint)"
+                ],
+            )
         for setting in (
             "ALTER SYSTEM SET max_standby_streaming_delay = -1",
             "ALTER SYSTEM SET max_standby_archive_delay = -1",

@@ -638,6 +638,8 @@ class OtherServersTest(SetupErrorCase):
 
     def test_standby(self):
         self.start({})
+        if self.server.version >= (16,):
+            self.skipTest("a standby is decoded since version 16")
         standby = Server(primary=self.server)
         self.addCleanup(standby.close)
         self.use(standby)

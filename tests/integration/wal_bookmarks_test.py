@@ -79,8 +79,8 @@ class WalBookmarksTest(WalTest):
         state = self.changed(a={"last_replication_method": "LOG_BASED", "version": 1, "xmin": 5})
         result = self.sync(self.selected, state)
         self.assertIn(
-            f"WARNING {self.id_of('a')}: cannot resume the interrupted copy: another tap started it, "
-            "in another order; restarting it\n",
+            f"WARNING {self.id_of('a')}: cannot resume the interrupted copy: another tap started "
+            "it, in another order; restarting it\n",
             result.stderr,
         )
         self.assertEqual(result.records("a"), [{"id": i} for i in (1, 2, 3)])

@@ -93,4 +93,8 @@ std::vector<std::string_view> split_at_commas(std::string_view text) {
   return parts;
 }
 
+bool has_replacement_character(std::string_view text) {
+  return text.find("\xef\xbf\xbd") != std::string_view::npos;
+}
+
 }  // namespace tap

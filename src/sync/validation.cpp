@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/base/text.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
 #include <tap/value/type.hpp>
@@ -35,6 +36,9 @@ std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
     } else if (plan.stream.is_key(name)) {
       throw StreamError(
           Problem{fmt::format("key column {} is no longer in the table", name), "run discovery again"});
+    } else if (has_replacement_character(name)) {
+      warn({fmt::format("column {} is not in the table and is left out", name),
+            "if its name is not UTF-8 in the database, rename it, then run discovery again"});
     } else {
       warn({fmt::format("column {} is no longer in the table; it is left out until discovery is run again",
                         name)});

@@ -48,6 +48,31 @@ class EncodingsTest(unittest.TestCase):
         records = self.sync("EUC_JP", "CREATE TABLE t AS SELECT '日本語' AS a")
         self.assertEqual(records, [{"a": "日本語"}])
 
+    def test_names_that_are_not_utf8(self):
+        database = "in_sql_ascii_names"
+        shared().create_database(database, "SQL_ASCII")
+        with shared().connect(database) as connection:
+            connection.cursor().execute(
+                r"""DO $$ BEGIN
+                    EXECUTE E'CREATE TABLE "caf\351" (id int)';
+                    EXECUTE E'CREATE TABLE t (id int, "n\351" int)';
+                END $$"""
+            )
+        connection.close()
+        config = shared().config(database, filter_dbs=database)
+        result = tap.run(config, catalog=tap.select(tap.discover(config)), expect=1)
+        remedy = "if its name is not UTF-8 in the database, rename it, then run discovery again"
+        self.assertIn(
+            f"WARNING {database}-public-t: column n{REPLACEMENT} is not in the table and is "
+            f"left out: {remedy}\n",
+            result.stderr,
+        )
+        self.assertRegex(
+            result.stderr,
+            'ERROR stream .*: table "public"."caf\N{REPLACEMENT CHARACTER}" is not in the database '
+            rf"\(.*\): {remedy}",
+        )
+
     def test_sql_ascii_replaces_invalid_utf8(self):
         self.assertEqual(
             self.sync(

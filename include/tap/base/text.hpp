@@ -54,4 +54,8 @@ inline std::size_t utf8_length(const unsigned char* at, const unsigned char* end
 /// True if all bytes of `text` are part of valid UTF-8.
 bool is_utf8(std::string_view text);
 
+/// True if the text contains U+FFFD, which stands for bytes that were not UTF-8 in what JSON holds: a name
+/// with it in a catalog is not the name in the database.
+bool has_replacement_character(std::string_view text);
+
 }  // namespace tap

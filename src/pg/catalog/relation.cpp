@@ -5,6 +5,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/base/text.hpp>
 #include <tap/pg/catalog/relation.hpp>
 #include <tap/pg/quote.hpp>
 
@@ -119,10 +120,19 @@ SELECT {0} AS oid, pg_catalog.pg_relation_filenode({0}) IS DISTINCT FROM {1}::oi
 
 }  // namespace
 
+namespace {
+
+constexpr const char* kNameIsNotUtf8 =
+    "if its name is not UTF-8 in the database, rename it, then run discovery again";
+
+}  // namespace
+
 void refuse_missing_table(const Connection& connection, const TableName& table) {
   throw StreamError(Problem{fmt::format("table {} is not in the database ({})",
                                         quote_qualified(table.schema, table.table), connection.description()),
-                            "run discovery again, or remove the stream from the catalog"});
+                            has_replacement_character(table.schema) || has_replacement_character(table.table)
+                                ? kNameIsNotUtf8
+                                : "run discovery again, or remove the stream from the catalog"});
 }
 
 namespace {

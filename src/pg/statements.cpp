@@ -181,7 +181,8 @@ std::pair<std::vector<Connection::ResultColumn>, Result> Connection::lock_and_qu
   std::vector<ResultColumn> columns;
   columns.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
-    columns.push_back({PQftype(rows.front().get(), i), PQftable(rows.front().get(), i)});
+    const PGresult* const row = rows.front().get();
+    columns.push_back({PQftype(row, i), PQftable(row, i), PQftablecol(row, i)});
   }
   return {std::move(columns), to_result(std::move(rows.back()))};
 }

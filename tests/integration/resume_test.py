@@ -38,6 +38,7 @@ class OneTableTest(ResumeTest):
             )
             self.assertEqual(copy.pop("database"), database)
             self.assertEqual(copy.pop("columns"), {"id": 1, "n": 2, "pad": 3})
+            self.assertEqual(copy.pop("definitions"), {"id": "23", "n": "23", "pad": "25"})
             self.assertEqual(
                 copy,
                 {

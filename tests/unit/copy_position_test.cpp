@@ -9,7 +9,8 @@ namespace {
 
 constexpr const char* kCopy =
     R"j({"snapshot":"5000:5007:5003","snapshot_lsn":900,"system":"77","timeline":3,"database":5,)j"
-    R"j("columns":{"a":2,"id":1},"leaf":11,"relfilenode":111,"position":"(12,3)","done":[7,9]})j";
+    R"j("columns":{"a":2,"id":1},"definitions":{"a":"16390 2 18549feb41a92ed7","id":"23"},)j"
+    R"j("leaf":11,"relfilenode":111,"position":"(12,3)","done":[7,9],"expressions":{"9":"b","11":"a"}})j";
 
 const pg::ServerVersion k94(90400);
 
@@ -24,6 +25,14 @@ pg::Partition partition(Oid oid, Oid relfilenode) {
 pg::Relation relation() {
   pg::Relation relation;
   relation.partitions = {partition(7, 107), partition(9, 109), partition(11, 111), partition(13, 113)};
+  for (const char* name : {"id", "a"}) {
+    pg::TableColumn& column = relation.columns.emplace_back();
+    column.name = name;
+    column.type = column.name == "id" ? 23 : 16390;
+    relation.types[column.type] = {.name = name};
+  }
+  relation.types[16390].kind = 'e';
+  relation.types[16390].parts = "6e,70";
   return relation;
 }
 
@@ -138,6 +147,7 @@ TEST_CASE("a copy resumes only with the same row filter") {
   const auto reason = [&](const std::string& before, const std::string& after) {
     CopyPosition position = ::position();
     position.where = before;
+    position.definitions = column_definitions(relation(), position.columns, !before.empty());
     const CopyPosition read = *read_position(to_json(position));
     return reason_to_restart(read, relation(), now, read.columns, after);
   };
@@ -147,4 +157,39 @@ TEST_CASE("a copy resumes only with the same row filter") {
        {std::pair("", "(n > 5\n)"), std::pair("(n > 5\n)", ""), std::pair("(n > 5\n)", "(n > 6\n)")}) {
     CHECK(reason(before, after) == "it was started with another row filter (where)");
   }
+}
+
+TEST_CASE("a copy resumes only with the same types and expressions") {
+  const SnapshotOrigin now{.snapshot = "6000:6000:", .lsn = std::nullopt, .database = 5};
+  const auto reason = [&](const pg::Relation& to, const std::string& where = "") {
+    CopyPosition from = position();
+    from.where = where;
+    from.definitions = column_definitions(relation(), from.columns, !where.empty());
+    return reason_to_restart(from, to, now, from.columns, where);
+  };
+  auto changed = relation();
+  changed.types[16390].parts = "6e,70,71";
+  CHECK(reason(changed).empty());  // a label that no earlier row has
+  changed.types[16390].parts = "6f,70";
+  CHECK(reason(changed) == "the labels or attributes of the type of column a were changed");
+  changed.types[16390].parts = "6e";
+  CHECK(reason(changed) == "the labels or attributes of the type of column a were changed");
+  changed = relation();
+  changed.columns[0].type = 20;
+  changed.types[20] = {.name = "int8"};
+  CHECK(reason(changed) == "the type of column id was changed");
+  changed = relation();
+  changed.columns[1].collation = 100;
+  CHECK(reason(changed).empty());
+  CHECK(reason(changed, "(a > 'x'\n)") ==
+        "the collation of column a was changed, and the row filter (where) may use it");
+
+  changed = relation();
+  changed.columns[1].is_virtual = true;
+  CHECK(reason(changed) == "the expression of a virtual generated column was changed");
+  CopyPosition same = position();
+  same.expressions = virtual_expressions(changed, same.columns);
+  same = *read_position(to_json(same));
+  changed.partitions[3].virtual_columns = "a n + 1";
+  CHECK(reason_to_restart(same, changed, now, same.columns, "").empty());  // not begun
 }

@@ -47,8 +47,9 @@ class Connection {
   Result read_table(const std::string& sql);
   /// A column of a query's result.
   struct ResultColumn {
-    Oid type = 0;   ///< a domain's base type
-    Oid table = 0;  ///< 0 unless it is a table's column
+    Oid type = 0;    ///< a domain's base type
+    Oid table = 0;   ///< 0 unless it is a table's column
+    int number = 0;  ///< its attnum, with `table`
   };
   /// Runs a query as read_table() does, to keep its locks until the transaction ends, and then `next`, a
   /// statement on the catalog, in one round trip. Returns the query's columns and the rows of `next`. Unless

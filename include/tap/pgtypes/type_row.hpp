@@ -24,8 +24,11 @@ struct TypeRow {
   Oid element = 0;             ///< typelem: an array's element type (also set for name, point, ...), else 0
   Oid subtype = 0;             ///< rngsubtype of a range, and of a multirange's range; else 0
   bool is_array = false;       ///< a true array (typlen -1 and typsubscript/array_in), not name or point
-  char delimiter = ',';        ///< typdelim of this type, between its values in an array's text
-  std::string display_name{};  ///< format_type() without modifiers: "character varying", "integer[]"
+  /// Of an enum its labels in hexadecimal, in the order of their creation, of a composite type its
+  /// attributes, between commas; set by find_relations() only.
+  std::string parts{};
+  char delimiter = ',';                ///< typdelim of this type, between its values in an array's text
+  std::string display_name{};          ///< format_type() without modifiers: "character varying", "integer[]"
   int server_version = kNewestServer;  ///< server_version_num: the text of some types depends on it
 };
 

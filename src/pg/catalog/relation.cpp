@@ -28,7 +28,8 @@ SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind
 
 // $1 OIDs of tables. To be formatted with one of the two below.
 constexpr const char* kColumns = R"sql(
-SELECT attrelid AS oid, attname AS name, attnum AS number, atttypid AS type, atttypmod AS modifier, {}
+SELECT attrelid AS oid, attname AS name, attnum AS number, atttypid AS type, atttypmod AS modifier,
+       attcollation AS collation, {}
   FROM pg_catalog.pg_attribute
  WHERE attrelid = ANY ($1::oid[]) AND attnum > 0 AND NOT attisdropped
  ORDER BY attrelid, attnum
@@ -45,11 +46,11 @@ constexpr const char* kColumnsSince18 = R"sql(
        attgenerated = 'v' AS is_virtual
 )sql";
 
-// To be formatted with kInheritance, kNoRowSecurity or nothing, and a test for row-level security. $1 OIDs of
-// tables. Partitioned tables have no rows of their own, and a parent hides the temporary child tables of
-// other sessions. A privilege on some columns does not cover ctid. A partition that is read by itself has its
-// own row-level security, not its parent's. Only the heap access method (2; 0 before version 12) is known to
-// keep rows in the order of their ctid.
+// To be formatted with kInheritance, kNoRowSecurity or nothing, a test for row-level security, and
+// kVirtualColumns or NULL. $1 OIDs of tables. Partitioned tables have no rows of their own, and a parent
+// hides the temporary child tables of other sessions. A privilege on some columns does not cover ctid. A
+// partition that is read by itself has its own row-level security, not its parent's. Only the heap access
+// method (2; 0 before version 12) is known to keep rows in the order of their ctid.
 constexpr const char* kPartitions = R"sql(
 WITH RECURSIVE tree(root, oid) AS (
   SELECT wanted.oid, wanted.oid FROM pg_catalog.unnest($1::oid[]) wanted(oid)
@@ -63,7 +64,7 @@ SELECT tree.root AS root, c.oid AS oid, n.nspname AS schema_name, c.relname AS t
        greatest(c.reltuples, 0)::bigint AS rows,
        c.oid = tree.root OR (pg_catalog.has_schema_privilege(n.oid, 'USAGE')
                              AND pg_catalog.has_table_privilege(c.oid, 'SELECT'){}) AS by_itself,
-       {} AS has_row_security
+       {} AS has_row_security, {} AS virtual_columns
   FROM tree
   JOIN pg_catalog.pg_class c ON c.oid = tree.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -75,47 +76,11 @@ constexpr const char* kNoRowSecurity = R"sql(
                              AND NOT pg_catalog.row_security_active(tree.root)
                              AND NOT pg_catalog.row_security_active(c.oid))sql";
 
-// To be formatted with the OIDs of a table and its partitions. Locks and pg_relation_filenode() are current,
-// pg_class is as of the snapshot: the locked relations must be the ones in the snapshot, with the same files.
-// relfilenode is 0 for mapped catalogs. Before version 12 relations without a file, like views, have a
-// relfilenode, too.
-constexpr const char* kChanged = R"sql(
-WITH locked AS (
-  SELECT l.relation AS oid
-    FROM pg_catalog.pg_locks l
-    JOIN pg_catalog.pg_database d ON d.oid = l.database
-   WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'
-     AND d.datname = pg_catalog.current_database()
-), known AS (
-  SELECT known.oid FROM pg_catalog.unnest('{{{}}}'::oid[]) known(oid)
-), answer AS (
-  -- A subquery instead of a join, for which the planner would read all of pg_class.
-  SELECT EXISTS (SELECT 1
-                   FROM locked
-                  WHERE (SELECT c.relkind NOT IN ('r', 'm', 'i', 't') OR c.relfilenode = 0
-                                OR NOT c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
-                           FROM pg_catalog.pg_class c
-                          WHERE c.oid = locked.oid) IS NOT TRUE)
-         OR EXISTS (SELECT 1 FROM known WHERE known.oid NOT IN (SELECT oid FROM locked)) AS is_changed
-)
-SELECT file.oid AS oid, is_changed,
-       CASE WHEN NOT is_changed AND file.has_file
-            THEN pg_catalog.pg_relation_size(file.oid) / pg_catalog.current_setting('block_size')::bigint
-       END AS blocks,
-       CASE WHEN NOT is_changed AND file.has_file THEN pg_catalog.pg_table_size(file.oid) END AS bytes
-  FROM answer
- CROSS JOIN (SELECT known.oid, (SELECT c.relkind IN ('r', 'm')
-                                  FROM pg_catalog.pg_class c
-                                 WHERE c.oid = known.oid) AS has_file
-               FROM known) file
-)sql";
-
-// The same for one table without partitions: to be formatted with its OID and its relfilenode. The result of
-// a query for its columns tells whether the locked table has this OID.
-constexpr const char* kFileChanged = R"sql(
-SELECT {0} AS oid, pg_catalog.pg_relation_filenode({0}) IS DISTINCT FROM {1}::oid AS is_changed,
-       pg_catalog.pg_relation_size({0}) / pg_catalog.current_setting('block_size')::bigint AS blocks,
-       pg_catalog.pg_table_size({0}) AS bytes
+constexpr const char* kVirtualColumns = R"sql(
+       (SELECT pg_catalog.string_agg(a.attname || ' ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid), ',' ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a
+          JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+         WHERE a.attrelid = c.oid AND a.attgenerated = 'v')
 )sql";
 
 }  // namespace
@@ -165,13 +130,15 @@ void read_columns(Connection& connection, const std::string& oids, Relations& re
     column.name = row.text("name");
     column.number = static_cast<int>(row.number("number"));
     column.type = row.oid("type");
+    column.collation = row.oid("collation");
     column.modifier = static_cast<std::int32_t>(row.number("modifier"));
     column.not_null = row.flag("not_null");
     column.is_virtual = row.flag("is_virtual");
   }
   const TypeRows types =
       read_types(connection.query(types_query("SELECT DISTINCT atttypid FROM pg_catalog.pg_attribute "
-                                              "WHERE attrelid = ANY ($1::oid[]) AND attnum > 0"),
+                                              "WHERE attrelid = ANY ($1::oid[]) AND attnum > 0",
+                                              true),
                                   {oids}));
   for (auto& [oid, relation] : relations) {
     for (TableColumn& column : relation.columns) {
@@ -185,7 +152,8 @@ void read_partitions(Connection& connection, const std::string& oids, Relations&
   const bool has_row_security = connection.version().has_row_security();
   for (const Row row :
        connection.query(fmt::format(kPartitions, kInheritance, has_row_security ? kNoRowSecurity : "",
-                                    has_row_security ? "pg_catalog.row_security_active(c.oid)" : "false"),
+                                    has_row_security ? "pg_catalog.row_security_active(c.oid)" : "false",
+                                    connection.version().has_virtual_columns() ? kVirtualColumns : "NULL"),
                         {oids})) {
     Relation& relation = relation_of(relations, row.oid("root"));
     Partition& partition = relation.partitions.emplace_back();
@@ -193,6 +161,7 @@ void read_partitions(Connection& connection, const std::string& oids, Relations&
     partition.name = quote_qualified(row.view("schema_name"), row.view("table_name"));
     partition.has_ctid = row.flag("has_ctid");
     partition.relfilenode = row.oid("relfilenode");
+    partition.virtual_columns = row.text("virtual_columns");
     relation.rows += static_cast<std::uint64_t>(row.number("rows"));
     relation.reads_each_partition = row.flag("by_itself") && relation.reads_each_partition;
     relation.has_row_security = row.flag("has_row_security") || relation.has_row_security;
@@ -247,6 +216,49 @@ Relation find_relation(Connection& connection, const TableName& table) {
 
 namespace {
 
+// To be formatted with the OIDs of a table and its partitions. Locks and pg_relation_filenode() are current,
+// pg_class is as of the snapshot: the locked relations must be the ones in the snapshot, with the same files.
+// relfilenode is 0 for mapped catalogs. Before version 12 relations without a file, like views, have a
+// relfilenode, too.
+constexpr const char* kChanged = R"sql(
+WITH locked AS (
+  SELECT l.relation AS oid
+    FROM pg_catalog.pg_locks l
+    JOIN pg_catalog.pg_database d ON d.oid = l.database
+   WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'
+     AND d.datname = pg_catalog.current_database()
+), known AS (
+  SELECT known.oid FROM pg_catalog.unnest('{{{}}}'::oid[]) known(oid)
+), answer AS (
+  -- A subquery instead of a join, for which the planner would read all of pg_class.
+  SELECT EXISTS (SELECT 1
+                   FROM locked
+                  WHERE (SELECT c.relkind NOT IN ('r', 'm', 'i', 't') OR c.relfilenode = 0
+                                OR NOT c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)
+                           FROM pg_catalog.pg_class c
+                          WHERE c.oid = locked.oid) IS NOT TRUE)
+         OR EXISTS (SELECT 1 FROM known WHERE known.oid NOT IN (SELECT oid FROM locked)) AS is_changed
+)
+SELECT file.oid AS oid, is_changed,
+       CASE WHEN NOT is_changed AND file.has_file
+            THEN pg_catalog.pg_relation_size(file.oid) / pg_catalog.current_setting('block_size')::bigint
+       END AS blocks,
+       CASE WHEN NOT is_changed AND file.has_file THEN pg_catalog.pg_table_size(file.oid) END AS bytes
+  FROM answer
+ CROSS JOIN (SELECT known.oid, (SELECT c.relkind IN ('r', 'm')
+                                  FROM pg_catalog.pg_class c
+                                 WHERE c.oid = known.oid) AS has_file
+               FROM known) file
+)sql";
+
+// The same for one table without partitions: to be formatted with its OID and its relfilenode. The result of
+// a query for its columns tells whether the locked table has this OID.
+constexpr const char* kFileChanged = R"sql(
+SELECT {0} AS oid, pg_catalog.pg_relation_filenode({0}) IS DISTINCT FROM {1}::oid AS is_changed,
+       pg_catalog.pg_relation_size({0}) / pg_catalog.current_setting('block_size')::bigint AS blocks,
+       pg_catalog.pg_table_size({0}) AS bytes
+)sql";
+
 /// A query for its columns reads nothing else, and the result of the query has its OID.
 bool is_one_table(const Relation& relation) {
   const bool has_file =
@@ -271,11 +283,12 @@ std::string query_for_changes(const Relation& relation) {
 bool lock_relation(Connection& connection, Relation& relation, const std::string& from,
                    const std::vector<std::string>& columns, bool waits, const std::string& condition) {
   std::string list;
-  std::vector<Oid> types;
+  std::vector<Connection::ResultColumn> expected;
   for (const TableColumn& column : relation.columns) {
     if (std::ranges::find(columns, column.name) != columns.end()) {
       list += (list.empty() ? "" : ", ") + quote_identifier(column.name);
-      types.push_back(base_type(relation.types, column.type));  // a query reports only these
+      // A query reports a domain's base type.
+      expected.push_back({base_type(relation.types, column.type), relation.oid, column.number});
     }
   }
   const std::string where = condition.empty() ? "" : " WHERE " + condition;
@@ -283,11 +296,11 @@ bool lock_relation(Connection& connection, Relation& relation, const std::string
   const auto [found, files] =
       connection.lock_and_query(fmt::format("SELECT {} FROM {}{} LIMIT 0", list, from, where), waits,
                                 has_oid ? query_for_changed_file(relation) : query_for_changes(relation));
-  const bool has_same_types = std::ranges::equal(found, types, {}, &Connection::ResultColumn::type);
-  const bool has_same_oid = !has_oid || std::ranges::all_of(found, [&](const auto& column) {
-    return column.table == relation.oid;
+  const bool is_same = std::ranges::equal(found, expected, [&](const auto& column, const auto& known) {
+    const bool has_number = column.table == known.table;
+    return column.type == known.type && (has_number ? column.number == known.number : !has_oid);
   });
-  if (!has_same_types || !has_same_oid || files.first().flag("is_changed")) {
+  if (!is_same || files.first().flag("is_changed")) {
     return false;
   }
   for (const Row file : files) {

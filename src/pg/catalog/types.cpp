@@ -8,7 +8,22 @@
 
 namespace tap::pg {
 
-std::string types_query(const std::string& seeds) {
+namespace {
+
+constexpr const char* kParts = R"sql(
+       CASE t.typtype
+         WHEN 'e' THEN (SELECT pg_catalog.string_agg(pg_catalog.encode(pg_catalog.textsend(e.enumlabel::pg_catalog.text), 'hex'), ',' ORDER BY e.oid)
+                          FROM pg_catalog.pg_enum e
+                         WHERE e.enumtypid = t.oid)
+         WHEN 'c' THEN (SELECT pg_catalog.string_agg(a.attnum || ' ' || a.atttypid, ',' ORDER BY a.attnum)
+                          FROM pg_catalog.pg_attribute a
+                         WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
+       END
+)sql";
+
+}  // namespace
+
+std::string types_query(const std::string& seeds, bool with_parts) {
   return fmt::format(R"sql(
 WITH RECURSIVE ranges AS (
   -- Before version 14, pg_range lacks the column rngmultitypid: then this is the constant.
@@ -28,6 +43,7 @@ WITH RECURSIVE ranges AS (
 )
 SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS kind, t.typcategory AS category, t.typbasetype AS base,
        t.typtypmod AS modifier, t.typelem AS element, ranges.subtype AS subtype, t.typdelim AS delimiter,
+       {} AS parts,
        t.typinput = 'pg_catalog.array_in'::pg_catalog.regproc AS is_array,
        pg_catalog.format_type(t.oid, NULL) AS display_name,
        pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS server_version,
@@ -40,7 +56,7 @@ SELECT t.oid AS oid, t.typname AS name, n.nspname AS schema_name, t.typtype AS k
   LEFT JOIN ranges ON ranges.type = t.oid
  WHERE t.oid IN (SELECT type FROM used)
 )sql",
-                     seeds);
+                     seeds, with_parts ? kParts : "NULL");
 }
 
 TypeRows read_types(const Result& rows) {
@@ -57,6 +73,7 @@ TypeRows read_types(const Result& rows) {
     type.modifier = static_cast<std::int32_t>(row.number("modifier"));
     type.element = row.oid("element");
     type.subtype = row.oid("subtype");
+    type.parts = row.text("parts");
     type.delimiter = row.character("delimiter");
     type.is_array = row.flag("is_array");
     type.display_name = row.text("display_name");

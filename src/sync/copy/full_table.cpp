@@ -94,6 +94,8 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
   position_.origin = transactions_.origin(connection);
   position_.origin.replayed = replay_lsn_;
   position_.columns = attribute_numbers(relation, projection);
+  position_.definitions = column_definitions(relation, position_.columns, !plan_.where.empty());
+  position_.expressions = virtual_expressions(relation, position_.columns);
   position_.where = to_sql(plan_.where);
   position_.lsn = follow_from_;
   std::string reason;

@@ -63,6 +63,29 @@ bool read_columns(const Json& copy, std::map<std::string, int>& columns) {
   return true;
 }
 
+/// The texts of an object, by its keys.
+std::map<std::string, std::string> read_texts(const Json& copy, const char* key) {
+  std::map<std::string, std::string> texts;
+  if (const auto found = copy.find(key); found != copy.end() && found->is_object()) {
+    for (const auto& [name, text] : found->items()) {
+      if (text.is_string()) {
+        texts[name] = text.get<std::string>();
+      }
+    }
+  }
+  return texts;
+}
+
+/// True if rows of a partition that were sent have values of another expression.
+bool has_changed_expression(const CopyPosition& position, const pg::Relation& relation,
+                            const std::map<std::string, int>& columns) {
+  const auto now = virtual_expressions(relation, columns);
+  return std::ranges::any_of(position.expressions, [&](const auto& before) {
+    const auto found = now.find(before.first);
+    return found != now.end() && found->second != before.second;
+  });
+}
+
 }  // namespace
 
 bool CopyPosition::is_done(Oid oid) const {
@@ -86,6 +109,9 @@ Json to_json(const CopyPosition& position) {
     copy["database"] = position.origin.database;
   }
   copy["columns"] = position.columns;
+  if (!position.definitions.empty()) {
+    copy["definitions"] = position.definitions;
+  }
   if (!position.where.empty()) {
     copy["where"] = position.where;
   }
@@ -94,6 +120,11 @@ Json to_json(const CopyPosition& position) {
   copy["position"] = fmt::format("({},{})", position.ctid.block, position.ctid.offset);
   if (!position.done.empty()) {
     copy["done"] = position.done;
+  }
+  for (const auto& [oid, expressions] : position.expressions) {
+    if (oid == position.partition || position.is_done(oid)) {
+      copy["expressions"][fmt::to_string(oid)] = expressions;
+    }
   }
   if (position.lsn) {
     copy["lsn"] = position.lsn->value;
@@ -123,6 +154,13 @@ std::optional<CopyPosition> read_position(const Json& copy) {
   }
   position.origin.timeline.id = read_oid(copy, "timeline").value_or(0);
   position.origin.database = read_oid(copy, "database").value_or(0);
+  position.definitions = read_texts(copy, "definitions");
+  for (const auto& [text, expressions] : read_texts(copy, "expressions")) {
+    Oid oid = 0;
+    if (std::string_view rest = text; scan_number(rest, oid)) {
+      position.expressions[oid] = expressions;
+    }
+  }
   if (const auto where = copy.find("where"); where != copy.end() && where->is_string()) {
     position.where = where->get<std::string>();
   }
@@ -168,6 +206,13 @@ std::string reason_to_restart(const CopyPosition& position, const pg::Relation& 
   }
   if (where != position.where) {
     return "it was started with another row filter (where)";
+  }
+  if (std::string change = describe_definition_change(position.definitions, relation, !where.empty());
+      !change.empty()) {
+    return change;
+  }
+  if (has_changed_expression(position, relation, columns)) {
+    return "the expression of a virtual generated column was changed";
   }
   const auto before = parse_snapshot(origin.snapshot);
   const auto after = parse_snapshot(now.snapshot);

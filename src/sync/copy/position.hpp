@@ -13,6 +13,7 @@
 #include <tap/pgtypes/lsn.hpp>
 
 #include "block_ranges.hpp"
+#include "columns/definitions.hpp"
 #include "snapshot_origin.hpp"
 
 namespace tap::sync {
@@ -22,8 +23,10 @@ namespace tap::sync {
 /// rows written by transactions that the snapshot did not see remain to be sent.
 struct CopyPosition {
   SnapshotOrigin origin;
-  std::map<std::string, int> columns;  ///< of the rows sent and of `where`: attribute numbers by name
-  std::string where;                   ///< the row filter of the rows sent, see to_sql()
+  std::map<std::string, int> columns;      ///< of the rows sent and of `where`: attribute numbers by name
+  ColumnDefinitions definitions;           ///< of these columns; empty if an earlier version began the copy
+  std::map<Oid, std::string> expressions;  ///< of all partitions, see virtual_expressions()
+  std::string where;                       ///< the row filter of the rows sent, see to_sql()
   Oid partition = 0;
   Oid relfilenode = 0;  ///< of `partition`: a ctid is valid in this file only
   Ctid ctid;

@@ -30,15 +30,18 @@ struct TableColumn {
   bool not_null = false;    ///< also true of rows that are older than the constraint
   int key_position = 0;     ///< position in the primary key, from 1; 0: not part of it
   bool is_virtual = false;  ///< virtual generated column (18+): its values are not in WAL
-  int number = 0;           ///< attnum; set by find_relations() only
+  // Set by find_relations() only:
+  int number = 0;     ///< attnum
+  Oid collation = 0;  ///< 0 if the type has none
 };
 
 /// A storage unit of a relation: the table itself, a partition or a child table.
 struct Partition {
   Oid oid = 0;
-  std::string name;       ///< quoted and qualified
-  bool has_ctid = false;  ///< a copy can resume at a ctid
-  Oid relfilenode = 0;    ///< changes when the table is rewritten; 0 for none
+  std::string name;               ///< quoted and qualified
+  bool has_ctid = false;          ///< a copy can resume at a ctid
+  Oid relfilenode = 0;            ///< changes when the table is rewritten; 0 for none
+  std::string virtual_columns{};  ///< names and expressions of its virtual generated columns
   // Set by lock_relation(), after the snapshot was taken, so that all of its rows are in these blocks:
   std::uint64_t blocks = 0;
   std::uint64_t bytes = 0;  ///< with the TOAST table

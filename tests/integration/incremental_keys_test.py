@@ -182,7 +182,11 @@ class KeyTypesTest(IncrementalTest):
                     f'"{self.id_of(table)}":{{"last_replication_method":"INCREMENTAL",'
                     f'"replication_key":"k","version":{version},'
                     f'"replication_key_value":{bookmark}}}',
-                    re.sub(r',"replication_key_set_at":\d+', "", first.last_state),
+                    re.sub(
+                        r',"replication_key_(set_at":\d+|order":"(\\.|[^"\\])*")',
+                        "",
+                        first.last_state,
+                    ),
                 )
                 self.assertCountEqual(
                     self.ids(second, table), [1, 6] if high is None else [1, 6, 4]

@@ -16,6 +16,7 @@ COMMON = {
     "replication_key": "placed_at",
     "replication_key_value": "2026-01-11T00:00:00+00:00",
 }
+ADDED = {"version": 1767225600000, "replication_key_order": "timestamp with time zone"}
 
 
 class MigrationTest(unittest.TestCase):
@@ -57,7 +58,7 @@ class MigrationTest(unittest.TestCase):
         self.assertEqual(
             json.loads(result.last_state),
             {
-                "bookmarks": {"shop-public-orders": {**COMMON, "version": 1767225600000}},
+                "bookmarks": {"shop-public-orders": {**COMMON, **ADDED}},
                 "currently_syncing": None,
             },
         )
@@ -67,7 +68,7 @@ class MigrationTest(unittest.TestCase):
         self.assertEqual(list(result.schemas()), ["public-orders"])
         self.assertEqual(
             json.loads(result.last_state)["bookmarks"],
-            {"public-orders": {**COMMON, "version": 1767225600000}},
+            {"public-orders": {**COMMON, **ADDED}},
         )
 
     def test_meltanolabs(self):

@@ -15,6 +15,7 @@
 #include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
 
+#include "columns/key_order.hpp"
 #include "sync/bookmark.hpp"
 #include "sync/parts/bookmark_order.hpp"
 #include "table_scan.hpp"
@@ -64,6 +65,15 @@ void note_row_filter(Json& bookmark, const std::string& where) {
   }
 }
 
+/// Notes the order that a value is compared in from now on. That of a number needs no note.
+void note_order(Json& bookmark, const std::string& order) {
+  const auto value = bookmark.find("replication_key_value");
+  bookmark.erase(kKeyOrder);
+  if (value != bookmark.end() && value->is_string()) {
+    bookmark[kKeyOrder] = order;
+  }
+}
+
 /// True if the server refuses the bookmark as a value of the key's type (manual: Error Codes, class 22).
 bool is_invalid_value(const pg::ServerError& error) {
   constexpr std::array codes = {"22P02", "22007", "22008", "22003", "42883"};
@@ -86,6 +96,8 @@ void Incremental::copy_rows(pg::Connection& connection) {
   operators_ = operator_schema(relation.types, key.type);
   is_infinite_ = infinity_test(relation.types, key.type);
   is_key_text_ = value::is_sent_as_text(type);
+  order_ = key_order(connection, relation, key);
+  require_same_order(key);
 
   const RowProjection projection(plan_, relation, config_.values);
   begin_stream(projection);
@@ -112,7 +124,27 @@ void Incremental::copy_rows(pg::Connection& connection) {
   }
   transactions_.finish(connection);
   save_key();
+  note_order(output_.bookmark(), order_);  // of a value that another tap stored
   output_.end();
+}
+
+void Incremental::require_same_order(const pg::TableColumn& key) {
+  Json& bookmark = output_.bookmark();
+  const std::string before = changed_order(bookmark, order_);
+  if (before.empty()) {
+    return;
+  }
+  if (output_.has_begun()) {
+    throw StreamError(
+        fmt::format("the order of replication key {} changed from {} to {} during the run; run again",
+                    key.name, before, order_));
+  }
+  log::warn(
+      "{}: restarting from scratch: the order of replication key {} has changed from {} to {}, so that rows "
+      "below the bookmark may not have been sent",
+      plan_.stream.id, key.name, before, order_);
+  reset_bookmark(bookmark);
+  bookmark["last_replication_method"] = singer::method_name(plan_.method);
 }
 
 void Incremental::begin_stream(const RowProjection& projection) {
@@ -255,7 +287,9 @@ void Incremental::save_key() {
   }
   Buffer json;
   (*bookmark_encoder_)(last_key_, json);
-  set_key_value(output_.bookmark(), bookmark_value(json.view()));
+  Json& bookmark = output_.bookmark();
+  set_key_value(bookmark, bookmark_value(json.view()));
+  note_order(bookmark, order_);
   has_key_ = false;  // the next attempt may have another encoder
 }
 

@@ -38,6 +38,8 @@ class Incremental {
   };
 
   void copy_rows(pg::Connection& connection);
+  /// Restarts the stream if the server compares keys in another order than it compared the bookmark in.
+  void require_same_order(const pg::TableColumn& key);
   void begin_stream(const RowProjection& projection);
   /// `key >= literal`. The server gives the literal the type of the key.
   std::string compare_key(const char* comparison, const std::string& literal) const;
@@ -63,6 +65,7 @@ class Incremental {
   std::string table_;      ///< quoted and qualified
   std::string key_;        ///< quoted
   std::string operators_;  ///< quoted: the schema of the operators of the key's type
+  std::string order_;      ///< of the keys, see key_order()
   std::string last_key_;   ///< of the last row, as the server sent it
   bool has_key_ = false;   ///< `last_key_` is not in the bookmark yet
   std::optional<value::Encoder> bookmark_encoder_;

@@ -13,6 +13,10 @@ namespace {
 
 // Values are SQL. All servers since 9.3 have these settings: an unknown one would abort the transaction.
 constexpr std::pair<const char*, const char*> kSettings[] = {
+    // Errors end statements, not sessions.
+    {"exit_on_error", "off"},
+    // A standby refuses serializable transactions.
+    {"default_transaction_isolation", "'read committed'"},
     // The text of values, as the encoders of tap::value expect it.
     {"datestyle", "'ISO, MDY'"},
     {"intervalstyle", "'postgres'"},
@@ -20,6 +24,10 @@ constexpr std::pair<const char*, const char*> kSettings[] = {
     {"extra_float_digits", "3"},
     {"bytea_output", "'hex'"},
     {"xmloption", "'content'"},
+    // What a row filter means.
+    {"standard_conforming_strings", "on"},
+    {"array_nulls", "on"},
+    {"transform_null_equals", "off"},
     // A copy reads a table's file from the start.
     {"synchronize_seqscans", "off"},
     // A row filter that uses a GIN index finds all rows.

@@ -22,6 +22,9 @@ void log_sql(std::string_view sql) {
   }
 }
 
+// For statements that are sent together, which are one transaction.
+constexpr const char* kReadCommitted = "SET LOCAL TRANSACTION ISOLATION LEVEL READ COMMITTED; ";
+
 }  // namespace
 
 void Connection::send(const std::string& sql) {
@@ -54,10 +57,12 @@ Connection::PgResult Connection::receive_table_rows() {
 bool Connection::is_pooled() {
   if (!is_pooled_) {
     // A pooler reports an invented PID to its clients. No other query runs with a search path set by others.
+    // A standby refuses serializable transactions.
     send(
-        fmt::format("SELECT pg_catalog.set_config('search_path', '{}', false) "
+        fmt::format("{}SELECT pg_catalog.set_config('search_path', '{}', false), "
+                    "pg_catalog.set_config('default_transaction_isolation', 'read committed', false) "
                     "WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {}",
-                    kCatalogPath, PQbackendPID(connection_.get())));
+                    kReadCommitted, kCatalogPath, PQbackendPID(connection_.get())));
     is_pooled_ = receive_rows().is_empty();
   }
   return *is_pooled_;
@@ -68,7 +73,7 @@ auto Connection::in_pinned_session(Statement statement) {
   if (PQtransactionStatus(connection_.get()) != PQTRANS_IDLE || !is_pooled()) {
     return statement();
   }
-  pin_settings(true, "BEGIN; ");
+  pin_settings(true, "BEGIN ISOLATION LEVEL READ COMMITTED; ");
   try {
     auto answer = statement();
     execute("COMMIT");
@@ -193,7 +198,8 @@ bool Connection::is_in_transaction() const {
 }
 
 void Connection::pin_settings(bool local, const std::string& before) {
-  const std::string sql = before + tap::pg::pin_settings(server_.timeouts, version(), local);
+  const std::string sql =
+      before + (local ? "" : kReadCommitted) + tap::pg::pin_settings(server_.timeouts, version(), local);
   if (session_start_.empty()) {
     const Result own = simple_query(sql + kSessionStart);
     session_start_ = own.is_empty() ? "" : own.first().text("session_start");

@@ -55,7 +55,7 @@ std::optional<std::string> find_wal2json_slot(pg::Connection& connection, const 
 
 /// Runs the statements in one transaction.
 void run_statements(pg::Connection& connection, const Names& statements) {
-  connection.pin_settings(true, "BEGIN READ WRITE; ");
+  connection.pin_settings(true, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ");
   try {
     for (const std::string& statement : statements) {
       connection.execute(statement);

@@ -11,6 +11,8 @@
 #include <tap/discovery/selection.hpp>
 #include <tap/singer/catalog.hpp>
 
+#include "stream_table.hpp"
+
 namespace tap::discovery {
 
 namespace {
@@ -169,13 +171,35 @@ std::string obstacle(const DiscoveredStream& stream, const Selection& selection)
 
 EarlierCatalog::EarlierCatalog(Json catalog) : catalog_(std::move(catalog)) {
   for (Json& stream : catalog_["streams"]) {
-    missing_.emplace(id_of(stream), &stream);
+    const std::string id = id_of(stream);
+    if (!missing_.emplace(id, &stream).second) {
+      missing_[id] = nullptr;  // of two tables
+    } else if (const std::string table = table_in_database(stream); !table.empty()) {
+      tables_[table] = id;
+    }
   }
+  std::erase_if(missing_, [](const auto& entry) { return entry.second == nullptr; });
+}
+
+EarlierCatalog::Missing::iterator EarlierCatalog::find(Json& stream) {
+  if (const auto id = tables_.find(table_in_database(stream)); id != tables_.end()) {
+    if (const auto found = missing_.find(id->second); found != missing_.end()) {
+      return found;
+    }
+  }
+  for (const std::string& id : {id_of(stream), short_id(stream)}) {
+    const auto found = missing_.find(id);
+    // Of another table, or of a tap that does not name it in this way.
+    const std::string other = found == missing_.end() ? "" : table_of(*found->second);
+    if (found != missing_.end() && (other.empty() || other == table_of(stream))) {
+      return found;
+    }
+  }
+  return missing_.end();
 }
 
 void EarlierCatalog::apply(Json& stream) {
-  auto found = missing_.find(id_of(stream));
-  found = found == missing_.end() ? missing_.find(short_id(stream)) : found;
+  const auto found = find(stream);
   if (found == missing_.end()) {
     log::info("{} is new", id_of(stream));
     return;
@@ -237,10 +261,12 @@ void write_catalog(const config::Config& config, const std::optional<std::string
     earlier.emplace(singer::load_catalog_document(*earlier_catalog));
   }
   Selector selector(selection);
+  SharedIds ids;
   discover(config, [&](DiscoveredStream& stream) {
     if (earlier) {
       earlier->apply(stream.entry);
     }
+    ids.note(stream.entry);
     selector.apply(stream);
     writer.catalog_entry(stream.entry);
   });

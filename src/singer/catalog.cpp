@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <set>
+#include <map>
 #include <unordered_map>
 
 #include <spdlog/fmt/fmt.h>
@@ -219,12 +219,20 @@ std::vector<Stream> read_catalog(const Json& document, const std::string& source
     fail(source, "not a catalog; it must be an object with a \"streams\" list");
   }
   std::vector<Stream> streams;
-  std::set<std::string> seen;
+  std::map<std::string, std::size_t> known;
   for (const Json& entry : document["streams"]) {
-    const std::string place = fmt::format("{}: streams[{}]", source, streams.size());
-    streams.push_back(read_stream(entry, place));
-    if (!seen.insert(streams.back().id).second) {
-      fail(place, fmt::format("duplicate tap_stream_id \"{}\"", streams.back().id));
+    const std::size_t position = streams.size();
+    const std::string place = fmt::format("{}: streams[{}]", source, position);
+    const Stream& stream = streams.emplace_back(read_stream(entry, place));
+    const auto [other, is_new] = known.emplace(stream.id, position);
+    if (!is_new && (stream.selected || streams[other->second].selected)) {
+      fail(place,
+           fmt::format("duplicate tap_stream_id \"{}\", which streams[{}] has, too, so that they would share "
+                       "a bookmark; change it in one of them",
+                       stream.id, other->second));
+    }
+    if (stream.selected) {
+      other->second = position;
     }
   }
   return streams;

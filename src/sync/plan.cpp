@@ -72,13 +72,31 @@ void require_replication_key(const singer::Stream& stream) {
   throw Error(ExitCode::usage, problem);
 }
 
-/// Renames a bookmark with another form of the stream's id. Taps that sync one database write ids without the
-/// database. That database is the config's, `home`: such a tap has not synced the streams of others.
-void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home) {
-  const singer::Stream& stream = planned.stream;
+/// The ids that bookmarks of a stream can have. Taps that sync one database write ids without the database.
+/// That database is the config's, `home`: such a tap has not synced the streams of others.
+std::vector<std::string> bookmark_ids(const singer::Stream& stream, const std::string& database,
+                                      const std::string& home) {
   const std::string short_id = fmt::format("{}-{}", stream.schema_name, stream.table);
-  for (const std::string& id : {short_id, fmt::format("{}-{}", planned.database, short_id)}) {
-    const bool is_ours = id != short_id || planned.database == home;
+  std::vector<std::string> ids = {stream.id};
+  if (database == home && short_id != stream.id) {
+    ids.push_back(short_id);
+  }
+  if (const std::string id = fmt::format("{}-{}", database, short_id); id != stream.id) {
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+using IdCounts = std::map<std::string, int>;
+
+/// Renames a bookmark with another form of the stream's id, unless it may be that of another stream in the
+/// catalog: `ids` are those of all streams.
+void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home,
+                    const IdCounts& ids) {
+  const singer::Stream& stream = planned.stream;
+  for (const std::string& id : bookmark_ids(stream, planned.database, home)) {
+    const auto count = ids.find(id);
+    const bool is_ours = id != stream.id && count != ids.end() && count->second == 1;
     if (is_ours && state.find_bookmark(stream.id) == nullptr && state.find_bookmark(id) != nullptr) {
       log::info("{}: using the bookmark of {}", stream.id, id);
       state.rename_bookmark(id, stream.id);
@@ -120,8 +138,8 @@ void convert_wal_bookmark(Json& bookmark) {
 
 /// Prepares a stream's bookmark for the run: adopts, converts or resets it.
 void prepare_bookmark(singer::State& state, const StreamPlan& planned, const std::string& home,
-                      bool refresh) {
-  adopt_bookmark(state, planned, home);
+                      const IdCounts& ids, bool refresh) {
+  adopt_bookmark(state, planned, home, ids);
   Json& bookmark = state.bookmark(planned.stream.id);
   for (const char* key : {"version", "last_replication_method", "replication_key"}) {
     if (bookmark.contains(key) && bookmark[key].is_null()) {
@@ -170,12 +188,16 @@ std::vector<bool> to_refresh(const FullRefresh& refresh, const std::vector<Strea
   return is_refreshed;
 }
 
+std::string database_of(const singer::Stream& stream, const std::string& home) {
+  return stream.database.empty() ? home : stream.database;
+}
+
 StreamPlan plan_stream(const config::Config& config, const singer::Stream& stream) {
   StreamPlan planned;
   planned.stream = stream;
   planned.name =
       config.schema_in_stream_name ? fmt::format("{}_{}", stream.schema_name, stream.name) : stream.name;
-  planned.database = stream.database.empty() ? config.server.database() : stream.database;
+  planned.database = database_of(stream, config.server.database());
   planned.method = method_of(stream, config);
   if (planned.method == ReplicationMethod::incremental) {
     require_replication_key(stream);
@@ -208,8 +230,15 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
   std::sort(planned.begin(), planned.end(),
             [](const StreamPlan& a, const StreamPlan& b) { return a.stream.id < b.stream.id; });
   const std::vector<bool> refreshed = to_refresh(refresh, planned);
+  const std::string home = config.server.database();
+  IdCounts ids;
+  for (const singer::Stream& stream : catalog) {
+    for (const std::string& id : bookmark_ids(stream, database_of(stream, home), home)) {
+      ++ids[id];
+    }
+  }
   for (std::size_t i = 0; i < planned.size(); ++i) {
-    prepare_bookmark(state, planned[i], config.server.database(), refreshed[i]);
+    prepare_bookmark(state, planned[i], home, ids, refreshed[i]);
   }
   planned.erase(std::remove_if(planned.begin(), planned.end(),
                                [](const StreamPlan& stream) {

@@ -382,6 +382,40 @@ class SelectTest(Schema):
             self.assertIn(name, result.stderr)
 
 
+class SharedIdsTest(Schema):
+    def test_tables_with_the_same_id(self):
+        other = f"{self.schema}-eu"
+        self.config["filter_schemas"] = f"{self.schema},{other}"
+        self.sql(f'CREATE TABLE {{s}}."eu-orders" (id int); CREATE SCHEMA "{other}"')
+        self.addCleanup(self.sql, f'DROP SCHEMA "{other}" CASCADE')
+        self.sql(f'CREATE TABLE "{other}".orders (id int); CREATE TABLE {{s}}.items (id int)')
+        result = tap.run(self.config, "--discover")
+        catalog = json.loads(result.stdout)
+        shared_id = f"{DB}-{self.schema}-eu-orders"
+        self.assertEqual(
+            names(catalog),
+            [f"{DB}-{self.schema}-eu-orders", f"{DB}-{self.schema}-items", shared_id],
+        )
+        self.assertIn(
+            f'WARNING "{DB}"."{self.schema}"."eu-orders" and "{DB}"."{other}"."orders" have the '
+            f"same tap_stream_id {shared_id}, so that they would share a bookmark; before you "
+            "select one of them, change it in the catalog\n",
+            result.stderr,
+        )
+        tap.run(self.config, catalog=tap.select(catalog, "items"))
+        refused = tap.run(self.config, catalog=tap.select(catalog, "orders"), expect=2)
+        self.assertEqual(
+            refused.stderr,
+            f'CRITICAL catalog.json: streams[2]: duplicate tap_stream_id "{shared_id}", which '
+            "streams[0] has, too, so that they would share a bookmark; change it in one of them\n",
+        )
+        catalog["streams"][2]["tap_stream_id"] = "orders"
+        result = tap.run(self.config, catalog=tap.select(catalog))
+        self.assertEqual(
+            list(result.states[-1]["bookmarks"]), [shared_id, f"{DB}-{self.schema}-items", "orders"]
+        )
+
+
 class ManyTablesTest(Schema):
     def test_memory_does_not_grow_with_the_number_of_tables(self):
         columns = ", ".join(f"column_{i} text" for i in range(200))

@@ -274,7 +274,8 @@ class CatalogTest(UsageTest):
 
     def test_duplicate_stream(self):
         self.check(
-            'catalog.json: streams[1]: duplicate tap_stream_id "nowhere-public-t"',
+            'catalog.json: streams[1]: duplicate tap_stream_id "nowhere-public-t", which '
+            "streams[0] has, too, so that they would share a bookmark; change it in one of them",
             catalog={"streams": stream()["streams"] * 2},
         )
 

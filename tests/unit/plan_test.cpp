@@ -41,6 +41,26 @@ singer::State state(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("a stream does not use the bookmark of another stream") {
+  auto with_table = [](const std::string& id, const std::string& schema, const std::string& table) {
+    auto made = stream(id, "FULL_TABLE");
+    made.schema_name = schema;
+    made.table = table;
+    return made;
+  };
+  const auto bookmark_of = [&](const std::string& other_id, const std::string& known) {
+    auto before = state(R"({"bookmarks": {")" + known + R"(": {"version": 5}}})");
+    sync::plan(shop(), {with_table(other_id, "app", "eu-orders"), with_table("mine", "app-eu", "orders")}, {},
+               before);
+    return to_text(before.bookmark("mine"));
+  };
+  const std::string none = R"({"last_replication_method":"FULL_TABLE"})";
+  CHECK(bookmark_of("shop-app-eu-orders", "shop-app-eu-orders") == none);
+  CHECK(bookmark_of("other", "shop-app-eu-orders") == none);
+  CHECK(bookmark_of("other", "app-eu-orders") == none);
+  CHECK(bookmark_of("other", "mine") == R"({"version":5,"last_replication_method":"FULL_TABLE"})");
+}
+
 TEST_CASE("selected streams are sorted by id, their synced columns by name") {
   singer::State state;
   auto unselected = stream("b", "FULL_TABLE");

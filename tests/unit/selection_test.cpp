@@ -188,6 +188,18 @@ TEST_CASE("metadata of an earlier catalog with an unknown breadcrumb is ignored"
   CHECK(selected(streams) == "public.orders(a,b,c) ");
 }
 
+TEST_CASE("tables of one id keep the ids and selections that the user gave them") {
+  std::vector<DiscoveredStream> before = {found("app", "eu-orders"), found("app-eu", "orders")};
+  CHECK(before[0].entry["tap_stream_id"] == before[1].entry["tap_stream_id"]);
+  before[1].entry["tap_stream_id"] = "mine";
+  singer::metadata(before[1].entry, "")["selected"] = true;
+  std::vector<DiscoveredStream> streams = {found("app", "eu-orders"), found("app-eu", "orders")};
+  keep_selections(streams, catalog_of(before));
+  CHECK(streams[0].entry["tap_stream_id"] == "db-app-eu-orders");
+  CHECK(streams[1].entry["tap_stream_id"] == "mine");
+  CHECK(selected(streams) == "app-eu.orders(a,b,c) ");
+}
+
 TEST_CASE("the user's key of a table without a primary key is kept") {
   auto before = shop();
   Json earlier = catalog_of(before);

@@ -129,9 +129,25 @@ TEST_CASE("an invalid catalog names the place") {
                       "c: streams[0] (db-public-t): \"table-key-properties\" must be a list of column names");
   REQUIRE_THROWS_WITH(with_metadata(own(R"({"replication-key": 5})")),
                       "c: streams[0] (db-public-t): \"replication-key\" must be text, but is number");
+}
+
+TEST_CASE("a selected stream has an id of its own") {
   const std::string one = R"({"tap_stream_id": "x", "schema": {"properties": {}}})";
-  REQUIRE_THROWS_WITH(read(R"({"streams": [)" + one + "," + one + "]}"),
-                      "c: streams[1]: duplicate tap_stream_id \"x\"");
+  const std::string selected =
+      R"({"tap_stream_id": "x", "schema": {"properties": {}}, "metadata": [{"breadcrumb": [],)"
+      R"("metadata": {"selected": true}}]})";
+  const auto count = [](const std::string& streams) {
+    return singer::read_catalog(parse_json(R"({"streams": [)" + streams + "]}", "c"), "c").size();
+  };
+  CHECK(count(one + "," + one) == 2);
+  for (const std::string& streams : {one + "," + selected, selected + "," + one, selected + "," + selected}) {
+    CHECK_THROWS_WITH(count(streams),
+                      "c: streams[1]: duplicate tap_stream_id \"x\", which streams[0] has, too, so that they "
+                      "would share a bookmark; change it in one of them");
+  }
+  CHECK_THROWS_WITH(count(one + "," + one + "," + selected),
+                    "c: streams[2]: duplicate tap_stream_id \"x\", which streams[0] has, too, so that they "
+                    "would share a bookmark; change it in one of them");
 }
 
 TEST_CASE("a state preserves unknown keys") {

@@ -47,7 +47,12 @@ class EarlierCatalog {
 
  private:
   Json catalog_;
-  std::map<std::string, Json*> missing_;  ///< by id: the streams not discovered so far
+  using Missing = std::map<std::string, Json*>;
+  /// The entry of this stream's table, whose id the user may have changed.
+  Missing::iterator find(Json& stream);
+
+  Missing missing_;                            ///< by id: the streams not discovered so far
+  std::map<std::string, std::string> tables_;  ///< their ids by database, schema and table
 };
 
 /// Selects streams and columns by patterns, then sets the replication method and key of the streams that the

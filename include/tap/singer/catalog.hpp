@@ -49,8 +49,8 @@ std::optional<std::vector<std::string>> read_conditions(const Json& value);
 
 /// Reads a catalog of this tap or of one of the three Python taps. A stream is selected by a true
 /// `selected` in its own metadata. A column is synced if its inclusion is `automatic`, never if it is
-/// `unsupported`, else unless `selected` is false. Throws Error (ExitCode::usage) that names `source` and the
-/// place.
+/// `unsupported`, else unless `selected` is false. Two streams may have the same id unless one is selected.
+/// Throws Error (ExitCode::usage) that names `source` and the place.
 std::vector<Stream> read_catalog(const Json& document, const std::string& source);
 /// The key of a catalog document that holds only a part of the streams, see tap-postgres split.
 inline constexpr const char* kPartKey = "part";

@@ -427,6 +427,8 @@ class UnfitServerTest(SlotTest):
 
     def test_standby(self):
         self.use()
+        if self.server.version >= (16,):
+            self.skipTest("a standby is decoded since version 16")
         self.make_slot()
         catalog, state = self.initial_snapshot()
         primary = self.server

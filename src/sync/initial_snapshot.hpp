@@ -14,18 +14,18 @@
 
 namespace tap::sync {
 
-/// The snapshot for the initial copy of a log-based stream, and its position in WAL.
-struct InitialSnapshot {
-  Lsn lsn;  ///< changes that end after it are read from WAL; some may be in the copy as well
-  /// Of the exported snapshot, which the copy imports at once. Empty if none could be exported: any snapshot
-  /// taken later will do, and the changes in between are sent twice.
-  std::string name;
-};
-
 /// Where WAL is followed from after a copy.
 struct FollowFrom {
   Lsn lsn;
-  std::optional<pg::Timeline> timeline;  ///< of `lsn`, if it is known
+  std::optional<pg::Timeline> timeline{};  ///< of `lsn`, if the server has named it for replication
+};
+
+/// The snapshot for the initial copy of a log-based stream, and its position in WAL.
+struct InitialSnapshot {
+  FollowFrom from;  ///< changes that end after it are read from WAL; some may be in the copy as well
+  /// Of the exported snapshot, which the copy imports at once. Empty if none could be exported: any snapshot
+  /// taken later will do, and the changes in between are sent twice.
+  std::string name;
 };
 
 /// Opens the snapshot of a new copy. Copies share one, unless the copy `needs_newer`: the session that keeps

@@ -95,11 +95,17 @@ void adopt_bookmark(singer::State& state, const StreamPlan& planned, const std::
                     const IdCounts& ids) {
   const singer::Stream& stream = planned.stream;
   for (const std::string& id : bookmark_ids(stream, planned.database, home)) {
-    const auto count = ids.find(id);
-    const bool is_ours = id != stream.id && count != ids.end() && count->second == 1;
-    if (is_ours && state.find_bookmark(stream.id) == nullptr && state.find_bookmark(id) != nullptr) {
+    if (id == stream.id || state.find_bookmark(stream.id) != nullptr || state.find_bookmark(id) == nullptr) {
+      continue;
+    }
+    if (const auto count = ids.find(id); count != ids.end() && count->second == 1) {
       log::info("{}: using the bookmark of {}", stream.id, id);
       state.rename_bookmark(id, stream.id);
+    } else {
+      log::warn(
+          "{}: the bookmark {} is not used, because it may be that of another stream in the catalog; rename "
+          "it in the state if it is this stream's",
+          stream.id, id);
     }
   }
 }

@@ -333,7 +333,7 @@ class FewSlotsTest(SlotTest):
                 r"before these were published are still open after \d+ s \(lock_timeout\): PID "
                 rf"{pid} \(database {self.database}, user tap, (application \w+, )?idle in "
                 r"transaction, open for \d+ s\): wait for the oldest of them to finish, or stop "
-                rf"it with SELECT pg_terminate_backend\({pid}\)\Z",
+                rf"it with SELECT pg_terminate_backend\({pid}\), or raise lock_timeout\Z",
             )
         self.assertEqual([record["id"] for record in result.records("t")], [1])
         result = self.sync(catalog, result.last_state)

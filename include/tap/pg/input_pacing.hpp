@@ -10,8 +10,8 @@ namespace tap::pg {
 class InputPacing {
  public:
   void note_received(std::size_t bytes) { received_ += bytes; }
-  /// Call when everything that was received has been processed. Sleeps for a fraction of a millisecond if
-  /// much has come and `socket` is not readable yet.
+  /// Call when everything that was received has been processed. Sleeps for 0.2 ms if more than 256 KiB have
+  /// come and `socket` is not readable yet. Throws Interrupted.
   void pause(int socket);
 
  private:

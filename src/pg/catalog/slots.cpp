@@ -209,6 +209,7 @@ ExportedSnapshot::ExportedSnapshot(const ConnectionSettings& server, const std::
     : connection_(for_replication(server), database) {
   static unsigned number = 0;       // the server may not have dropped the previous slot yet
   connection_.pin_settings(false);  // the session is idle in a transaction for long
+  timeline_ = current_timeline(connection_);
   connection_.execute(fmt::format("SET lock_timeout = '{}s'", lock_timeout.count()));
   const Result result = connection_.simple_query(
       fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",

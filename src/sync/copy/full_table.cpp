@@ -72,12 +72,16 @@ pg::Relation FullTable::open_snapshot(pg::Connection& connection) {
   }
   replay_lsn_ =
       resumed_from_ ? replay_lsn_before_snapshot(connection, resumed_from_->origin.lsn) : std::nullopt;
-  follow_from_ = oldest_needed_lsn(bookmark);  // of an interrupted copy: the slot keeps WAL from there
+  follow_from_.reset();
+  if (const auto lsn =
+          oldest_needed_lsn(bookmark)) {  // of an interrupted copy: the slot keeps WAL from there
+    follow_from_ = FollowFrom{*lsn};
+  }
   pg::Relation relation =
       transactions_.open(connection, plan_, follow_from_ ? OpenInitialSnapshot() : initial_snapshot_.open,
                          resumed_from_.has_value());
   if (!follow_from_) {
-    follow_from_ = transactions_.initial_lsn();
+    follow_from_ = transactions_.follow_from();
   }
   output_.expect(relation.rows, 0);
   transactions_.configure(connection, settings_for_scans(connection.version()));
@@ -97,7 +101,7 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
   position_.definitions = column_definitions(relation, position_.columns, !plan_.where.empty());
   position_.expressions = virtual_expressions(relation, position_.columns);
   position_.where = to_sql(plan_.where);
-  position_.lsn = follow_from_;
+  position_.lsn = follow_from_ ? std::optional(follow_from_->lsn) : std::nullopt;
   std::string reason;
   if (resumed_from_) {
     reason =
@@ -171,13 +175,6 @@ void FullTable::begin_stream(const RowProjection& projection, bool is_resumed) {
   }
 }
 
-std::optional<pg::Timeline> FullTable::timeline_to_follow() const {
-  const SnapshotOrigin& origin = position_.origin;
-  const bool is_of_position = !resumed_from_ || resumed_from_->origin.timeline == origin.timeline;
-  const bool is_known = origin.is_timeline_current && !origin.timeline.system.empty();
-  return is_known && is_of_position ? std::optional(origin.timeline) : std::nullopt;
-}
-
 void FullTable::finish_stream(const pg::Relation& relation, std::int64_t version) {
   output_.activate_version(version);
   Json& bookmark = output_.bookmark();
@@ -186,8 +183,7 @@ void FullTable::finish_stream(const pg::Relation& relation, std::int64_t version
     bookmark["xmin"] = nullptr;
   }
   if (initial_snapshot_.finish && follow_from_) {
-    initial_snapshot_.finish(bookmark, relation, {*follow_from_, timeline_to_follow()},
-                             snapshot_xmax(position_.origin));
+    initial_snapshot_.finish(bookmark, relation, *follow_from_, snapshot_xmax(position_.origin));
   }
   has_position_ = false;
   output_.end();

@@ -57,8 +57,6 @@ class FullTable {
                                                              const RowProjection& projection) const;
   void begin_stream(const RowProjection& projection, bool is_resumed);
   void finish_stream(const pg::Relation& relation, std::int64_t version);
-  /// The timeline that `follow_from_` is on; nothing if the server has not told it.
-  [[nodiscard]] std::optional<pg::Timeline> timeline_to_follow() const;
   void read_partitions(pg::Connection& connection, const pg::Relation& relation,
                        const RowProjection& projection, const singer::RecordFrame& frame);
   void read_partition(pg::Connection& connection, const pg::Partition& partition,
@@ -106,7 +104,7 @@ class FullTable {
   InitialSnapshotHooks initial_snapshot_;
 
   std::string time_extracted_;
-  std::optional<Lsn> follow_from_;            ///< where WAL is followed from once the copy is finished
+  std::optional<FollowFrom> follow_from_;     ///< where WAL is followed from once the copy is finished
   std::optional<Lsn> replay_lsn_;             ///< on a standby: the snapshot includes everything up to here
   std::optional<CopyPosition> resumed_from_;  ///< where this attempt resumes
   bool has_new_version_ = false;              ///< this run began the bookmark's version

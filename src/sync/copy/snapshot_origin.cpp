@@ -76,7 +76,6 @@ void read_timeline(const pg::Row& row, SnapshotOrigin& origin) {
   constexpr int decimal = 10;
   constexpr int hexadecimal = 16;
   origin.timeline.system = row.text("system");
-  origin.is_timeline_current = !row.is_null("wal_file") || !row.is_null("received_timeline");
   origin.timeline.id = row.is_null("wal_file")
                            ? std::max(read_number(row.view("timeline"), decimal),
                                       read_number(row.view("received_timeline"), decimal))

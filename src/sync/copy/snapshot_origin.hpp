@@ -35,9 +35,8 @@ struct SnapshotOrigin {
   /// On a standby: the snapshot sees all commits that end at or before this position. It is not stored.
   std::optional<Lsn> replayed{};
   /// Its system is empty if unknown (before 9.6, revoked), its ID 0. A standby may report an ID that it has
-  /// left: then `is_timeline_current` is false.
+  /// left.
   pg::Timeline timeline{};
-  bool is_timeline_current = false;
   Oid database = 0;  ///< 0 if unknown
 };
 

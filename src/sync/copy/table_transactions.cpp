@@ -143,7 +143,7 @@ std::optional<pg::Relation> TableTransactions::begin(pg::Connection& connection,
   InitialSnapshot initial;
   if (open_snapshot) {
     initial = open_snapshot(connection, needs_newer);
-    initial_lsn_ = initial.lsn;
+    follow_from_ = initial.from;
   }
   is_open_ = true;
   has_snapshot_ = open_snapshot != nullptr;
@@ -255,7 +255,7 @@ void TableTransactions::forget() {
   settings_.clear();
   looked_up_.clear();
   origin_.reset();
-  initial_lsn_.reset();
+  follow_from_.reset();
 }
 
 }  // namespace tap::sync

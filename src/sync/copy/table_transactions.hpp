@@ -50,7 +50,7 @@ class TableTransactions {
   /// The origin of its snapshot.
   const SnapshotOrigin& origin(pg::Connection& connection);
   /// Where WAL is followed from after an initial copy; nothing without `open_snapshot`.
-  [[nodiscard]] std::optional<Lsn> initial_lsn() const { return initial_lsn_; }
+  [[nodiscard]] const std::optional<FollowFrom>& follow_from() const { return follow_from_; }
 
  private:
   /// Begins a transaction and looks up the stream's table, and those of streams that may follow. Nothing if
@@ -78,7 +78,7 @@ class TableTransactions {
   std::string settings_;
   std::unordered_map<const StreamPlan*, pg::Relation> looked_up_;
   std::optional<SnapshotOrigin> origin_;
-  std::optional<Lsn> initial_lsn_;
+  std::optional<FollowFrom> follow_from_;
 };
 
 }  // namespace tap::sync

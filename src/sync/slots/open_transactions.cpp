@@ -158,7 +158,7 @@ std::optional<Problem> OpenTransactions::wait(pg::Connection& connection, millis
                 "transactions that may have changed tables before these were published are still open "
                 "after {} s (lock_timeout): {}",
                 waited.count(), blockers.names),
-            "wait for the oldest of them to finish, or " + blockers.remedy};
+            "wait for the oldest of them to finish, or " + blockers.remedy + ", or raise lock_timeout"};
       }
       if (report_at.count() == 0) {
         log::info(

@@ -144,9 +144,14 @@ void require_valid_name(const std::string& name) {
   }
 }
 
-/// A slot has no position while its creation waits for open transactions.
-void require_created(const pg::Slot& slot) {
-  if (slot.active && slot.confirmed_flush == Lsn()) {
+/// A slot has no position while its creation waits for open transactions. Waits for a moment.
+void require_created(pg::Connection& connection, pg::Slot& slot) {
+  for (milliseconds waited{0}; slot.active && slot.confirmed_flush == Lsn(); waited += kSlotPoll) {
+    if (waited < kSlotTimeout) {
+      signals::sleep_for(kSlotPoll);
+      slot = pg::find_slot(connection, slot.name).value_or(slot);
+      continue;
+    }
     fail({fmt::format("replication slot {} is being created by PID {}, which waits for open transactions to "
                       "end",
                       slot.name, slot.active_pid),
@@ -252,7 +257,7 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
                                    pgoutput->name, wal2json->name, pg::drop_slot_statement(wal2json->name));
   }
   if (choice.slot) {
-    require_created(*choice.slot);
+    require_created(connection, *choice.slot);
     require_not_copy(*choice.slot);
     require_not_lost(connection, config, *choice.slot);
     return choice;
@@ -323,11 +328,14 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
     pg::create_slot(connection, created);
   } catch (const pg::ServerError& error) {
     const auto found = pg::find_slot(connection, name);
-    if (error.sqlstate() != kDuplicateObject || !found || found->plugin != plugin ||
-        found->database != database) {
-      throw_slot_error(connection, config.log, error, name, plugin);
+    if (error.sqlstate() == kDuplicateObject && found && found->plugin == plugin &&
+        found->database == database) {
+      // Tables that this run has published since the other one began are not certain to be in the slot.
+      throw pg::TransientError(
+          ExitCode::log_based_unprepared,
+          fmt::format("another process has just created replication slot {}; run again", name));
     }
-    require_created(*found);  // another run was faster
+    throw_slot_error(connection, config.log, error, name, plugin);
   }
   return pg::find_slot(connection, name).value();
 }

@@ -28,7 +28,7 @@ InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connectio
   constexpr std::chrono::seconds longest_wait{10};
   constexpr std::chrono::seconds longest_wait_after_failure{1};
   if (snapshot_ && !needs_newer && Clock::now() - exported_ < kLongestAge && snapshot_->is_alive()) {
-    return {snapshot_->lsn(), snapshot_->name()};
+    return {{snapshot_->lsn(), snapshot_->timeline()}, snapshot_->name()};
   }
   snapshot_.reset();
   std::string reason;
@@ -40,7 +40,7 @@ InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connectio
                                                          limit.count() > 0 ? std::min(wait, limit) : wait);
       exported_ = Clock::now();
       failed_.reset();
-      return {snapshot_->lsn(), snapshot_->name()};
+      return {{snapshot_->lsn(), snapshot_->timeline()}, snapshot_->name()};
     } catch (const Error& error) {
       failed_ = Clock::now();
       reason = error.what();
@@ -55,7 +55,7 @@ InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connectio
     log::warn("could not export a snapshot ({}); changes after {} will be sent again, which is harmless",
               reason, to_text(found->confirmed_flush));
   }
-  return {found->confirmed_flush, ""};
+  return {{found->confirmed_flush}, ""};
 }
 
 InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn required) {
@@ -65,7 +65,7 @@ InitialSnapshot standby_initial_snapshot(pg::Connection& standby, Lsn required) 
     // Checked after the position: a server that is a standby now was one when it gave the position.
     require_standby(standby, pg::decoding_status(standby));
     if (replayed >= required) {
-      return {replayed, ""};
+      return {{replayed}, ""};
     }
     if (std::chrono::steady_clock::now() > deadline) {
       throw Error(

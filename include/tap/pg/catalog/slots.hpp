@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tap/pg/connection.hpp>
+#include <tap/pg/timeline.hpp>
 #include <tap/pgtypes/lsn.hpp>
 
 namespace tap::pg {
@@ -109,11 +110,13 @@ class ExportedSnapshot {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] Lsn lsn() const { return lsn_; }
+  [[nodiscard]] const Timeline& timeline() const { return timeline_; }
   /// False once the server has ended the session that keeps the snapshot.
   [[nodiscard]] bool is_alive() const { return connection_.is_open(); }
 
  private:
   Connection connection_;
+  Timeline timeline_;
   std::string name_;
   Lsn lsn_;
 };

@@ -11,7 +11,6 @@ namespace tap::sync {
 namespace {
 
 constexpr const char* kNumber = "number";
-constexpr std::string_view kText = "text/";
 
 /// A query for the locale and version of the collation $1. The one of the database has the OID 100.
 std::string collation_query(pg::ServerVersion version) {
@@ -52,9 +51,9 @@ std::string key_order(pg::Connection& connection, const pg::Relation& relation, 
   std::string order = type.name == "varchar" ? "text" : type.display_name;
   for (const pg::Row row :
        connection.query(collation_query(connection.version()), {fmt::to_string(key.collation)})) {
-    order += "/" + row.text("locale");
+    order += fmt::format("/{}", row.text("locale"));
     if (!row.is_null("version")) {
-      order += "/" + row.text("version");
+      order += fmt::format("/{}", row.text("version"));
     }
   }
   return order;
@@ -66,7 +65,7 @@ std::string changed_order(const Json& bookmark, std::string_view now) {
     return "";
   }
   if (is_number(*value)) {  // '10' is before '9'
-    return now.starts_with(kText) ? kNumber : "";
+    return now.find('/') != std::string_view::npos ? kNumber : "";
   }
   const auto before = bookmark.find(kKeyOrder);
   if (before == bookmark.end() || !before->is_string()) {

@@ -39,8 +39,8 @@ class Report {
   template <class Step>
   bool read(pg::Connection& connection, const std::string& subject, Step step) {
     return attempt(subject, [&] {
-      connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " + pg::set_search_path(pg::kCatalogPath, true) +
-                         "SET LOCAL statement_timeout = '60s'");
+      connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " +
+                         pg::set_search_path(pg::kCatalogPath, true) + "SET LOCAL statement_timeout = '60s'");
       try {
         step();
       } catch (const Error&) {

@@ -52,8 +52,8 @@ struct PublishedAs {
   /// The columns of the row filter. The server refuses UPDATE and DELETE if one is not in the replica
   /// identity, even where a schema in the publication makes it publish all rows.
   std::vector<std::string> filter_columns{};
-  /// The server would accept publish_via_partition_root = false, and still allow UPDATE and DELETE: it refuses
-  /// row filters and column lists of partitioned tables then, and those of the partitions apply.
+  /// The server would accept publish_via_partition_root = false, and still allow UPDATE and DELETE: it
+  /// refuses row filters and column lists of partitioned tables then, and those of the partitions apply.
   bool may_have_own_name = true;
 };
 

@@ -56,7 +56,7 @@ std::string skip_advice(const WalSource& source, pg::ServerVersion version) {
 
 void refuse_publication(pg::Connection& connection, const WalSource& source, Lsn received,
                         const ReplicationError& error) {
-  std::string remedy = "to skip them, " + skip_advice(source, connection.version());
+  std::string remedy = fmt::format("to skip them, {}", skip_advice(source, connection.version()));
   for (const std::string& name : source.publications) {
     const bool is_it = std::string_view(error.what()).find('"' + name + '"') != std::string_view::npos;
     if (const auto drop = is_it ? drop_advice(connection, source.publications, name) : std::nullopt) {

@@ -97,4 +97,14 @@ bool has_replacement_character(std::string_view text) {
   return text.find("\xef\xbf\xbd") != std::string_view::npos;
 }
 
+std::uint64_t stable_hash(std::string_view text) {
+  constexpr std::uint64_t basis = 0xcbf29ce484222325;
+  constexpr std::uint64_t prime = 0x100000001b3;
+  std::uint64_t value = basis;
+  for (const char byte : text) {
+    value = (value ^ static_cast<unsigned char>(byte)) * prime;
+  }
+  return value;
+}
+
 }  // namespace tap

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,5 +58,9 @@ bool is_utf8(std::string_view text);
 /// True if the text contains U+FFFD, which stands for bytes that were not UTF-8 in what JSON holds: a name
 /// with it in a catalog is not the name in the database.
 bool has_replacement_character(std::string_view text);
+
+/// The FNV-1a hash of a text, to be stored or compared by other processes: the values of std::hash differ
+/// between libraries.
+std::uint64_t stable_hash(std::string_view text);
 
 }  // namespace tap

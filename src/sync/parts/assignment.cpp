@@ -7,22 +7,13 @@
 #include <string_view>
 #include <tuple>
 
+#include <tap/base/text.hpp>
+
 namespace tap::sync {
 
 namespace {
 
 constexpr double kMaxFill = 1.1;  // of the mean
-
-/// FNV-1a. Not std::hash, whose values differ between libraries: all parts must agree.
-std::uint64_t hash(std::string_view text) {
-  constexpr std::uint64_t offset = 0xcbf29ce484222325;
-  constexpr std::uint64_t prime = 0x100000001b3;
-  std::uint64_t value = offset;
-  for (const char c : text) {
-    value = (value ^ static_cast<unsigned char>(c)) * prime;
-  }
-  return value;
-}
 
 /// The finalizer of SplitMix64.
 std::uint64_t mix(std::uint64_t value) {
@@ -36,7 +27,7 @@ std::vector<std::size_t> preferred_parts(std::string_view name, std::size_t part
   constexpr std::uint64_t golden = 0x9e3779b97f4a7c15;
   std::vector<std::size_t> order(parts);
   std::iota(order.begin(), order.end(), 0U);
-  std::ranges::sort(order, {}, [seed = hash(name)](std::size_t part) {
+  std::ranges::sort(order, {}, [seed = stable_hash(name)](std::size_t part) {
     return std::pair(mix(seed + (part + 1) * golden), part);
   });
   return order;

@@ -10,7 +10,7 @@
 
 namespace tap::sync {
 
-/// The transactions that are open when it is made, on the server or, for a standby, on its primary as far as
+/// The transactions that are open at construction, on the server or, for a standby, on its primary as far as
 /// the standby has replayed WAL. The functions throw what Connection::query() does.
 class OpenTransactions {
  public:

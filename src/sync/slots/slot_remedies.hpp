@@ -26,7 +26,7 @@ std::string drop_and_recreate_advice(const pg::NewSlot& slot);
 /// The same for a lost slot, and what keeps slots from being lost.
 std::string lost_slot_advice(pg::Connection& connection, const config::LogSettings& settings,
                              const pg::Slot& slot);
-/// What frees a slot that the process `pid` reads.
+/// Advice for a slot that the process `pid` reads.
 std::string stop_reader_advice(const std::string& pid);
 
 /// Throws the Error for a statement on a slot that the server refused; TransientError if the slot is in use.

@@ -6,22 +6,13 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <tap/base/text.hpp>
+
 #include "sync/copy/scan.hpp"
 
 namespace tap::sync {
 
 namespace {
-
-/// The FNV-1a hash of a text.
-std::uint64_t hash(std::string_view text) {
-  constexpr std::uint64_t basis = 0xcbf29ce484222325;
-  constexpr std::uint64_t prime = 0x100000001b3;
-  std::uint64_t value = basis;
-  for (const char byte : text) {
-    value = (value ^ static_cast<unsigned char>(byte)) * prime;
-  }
-  return value;
-}
 
 /// The enum or composite type that values of the type consist of; null if there is none.
 const TypeRow* type_with_parts(const TypeRows& types, Oid type) {
@@ -76,7 +67,7 @@ std::string definition_of(const pg::Relation& relation, const pg::TableColumn& c
       count = std::min(count, known);
     }
     const std::string_view parts = row->parts;
-    text += fmt::format(" {} {:x}", count, hash(parts.substr(0, length_of_parts(parts, count))));
+    text += fmt::format(" {} {:x}", count, stable_hash(parts.substr(0, length_of_parts(parts, count))));
   }
   return has_row_filter ? fmt::format("{}/{}", text, column.collation) : text;
 }
@@ -126,7 +117,7 @@ std::map<Oid, std::string> virtual_expressions(const pg::Relation& relation,
   });
   if (has_virtual) {
     for (const pg::Partition& partition : relation.partitions) {
-      expressions[partition.oid] = fmt::format("{:x}", hash(partition.virtual_columns));
+      expressions[partition.oid] = fmt::format("{:x}", stable_hash(partition.virtual_columns));
     }
   }
   return expressions;

@@ -4,6 +4,7 @@ import re
 import unittest
 
 from support.pipeline import until
+from support.plugins import PLUGIN
 from support.wal_case import WalTest
 from support.resume import BEHIND, EVERY, IN_BLOCK, ROWS, TABLE, ResumeTest
 from support.server import Server
@@ -168,6 +169,7 @@ class FailoverTest(ResumeTest):
             self.assertEqual(sorted(self.ids(result)), list(range(1, ROWS + 1)))
 
 
+@unittest.skipUnless(PLUGIN == "wal2json", "with pgoutput a copy waits for open transactions")
 class InitialSnapshotTest(Standbys, WalTest):
     database = "resume_standby_log"
 

@@ -7,6 +7,7 @@ import unittest
 from support.case import dumps
 from support.check import ADVICE
 from support.pipeline import until
+from support.plugins import PLUGIN, PUBLICATION
 from support.proxy import Proxy
 from support.server import Server, shared
 from support.slots import ONE_TABLE, SlotTest, as_text, removed_wal
@@ -36,20 +37,21 @@ class SlotCommandTest(SlotTest):
     def test_status(self):
         self.make_slot()
         self.make_slot(f"{self.slot}_2", plugin="pgoutput")
+        wal_status = ", wal_status reserved" if self.server.version >= (13,) else ""
         at = f"confirmed {as_text(self.confirmed())}, restart {self.restart_lsn()}"
         result = self.slot_command("status")
         self.assertEqual(result.stderr, "")
         self.assertEqual(
             self.line_of(self.slot, result),
-            f"{self.slot}: plugin wal2json, database slots, not read, {at}, "
-            "keeps N MB, wal_status reserved",
+            f"{self.slot}: plugin {PLUGIN}, database slots, not read, {at}, "
+            f"keeps N MB{wal_status}",
         )
         self.assertIn(
             f"{self.slot}_2: plugin pgoutput, database slots, not read, ", result.stdout.decode()
         )
         with self.consumer(application="nightly export") as pid:
             self.assertIn(
-                f"{self.slot}: plugin wal2json, database slots, read by PID {pid} (nightly "
+                f"{self.slot}: plugin {PLUGIN}, database slots, read by PID {pid} (nightly "
                 "export), confirmed ",
                 self.slot_command("status").stdout.decode(),
             )
@@ -59,11 +61,15 @@ class SlotCommandTest(SlotTest):
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
         self.addCleanup(self.sql, "DROP ROLE reader")
         self.assertIn(
-            f"{self.slot}: plugin wal2json, ",
+            f"{self.slot}: plugin {PLUGIN}, ",
             self.slot_command("status", user="reader").stdout.decode(),
         )
 
     def test_create_and_drop(self):
+        if PLUGIN == "pgoutput":
+            self.sql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES")
+            self.addCleanup(self.sql, f"DROP PUBLICATION {PUBLICATION}")
+            self.config["publication_name"] = PUBLICATION
         result = self.slot_command("create")
         self.addCleanup(self.drop_slot)
         self.assertEqual(
@@ -91,9 +97,9 @@ class SlotCommandTest(SlotTest):
             (second.stdout, second.stderr),
             (
                 b"",
-                f"CRITICAL no replication slot {self.slot} with wal2json in database slots: "
+                f"CRITICAL no replication slot {self.slot} with {PLUGIN} in database slots: "
                 f"create it with SELECT pg_create_logical_replication_slot('{self.slot}', "
-                f"'wal2json') or set create_replication_slot to true{ADVICE}\n",
+                f"'{PLUGIN}') or set create_replication_slot to true{ADVICE}\n",
             ),
         )
 
@@ -218,6 +224,7 @@ class SlotCommandTest(SlotTest):
             self.assertEqual(self.confirmed(), least or before)
 
     def test_ack_of_an_older_state(self):
+        self.require_version(11, "pg_replication_slot_advance exists")
         self.make_slot()
         _, state = self.initial_snapshot()
         self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
@@ -301,6 +308,8 @@ class RunawaySlotTest(SlotTest):
         """Each test starts its own server."""
 
     def setUp(self):
+        if shared().version < (13,):
+            self.skipTest("max_slot_wal_keep_size exists since version 13")
         self.server = Server({"max_slot_wal_keep_size": "20MB", "max_wal_size": "1GB"})
         self.addCleanup(self.server.close)
         self.server.create_database(self.database)
@@ -318,7 +327,7 @@ class RunawaySlotTest(SlotTest):
         self.make_slot()
         self.assertRegex(
             self.slot_command("status").stdout.decode(),
-            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, "
+            rf"\A{self.slot}: plugin {PLUGIN}, database runaway, not read, confirmed 0/[0-9A-F]+, "
             r"restart 0/[0-9A-F]+, keeps 0\.0 MB, wal_status reserved, safe for [0-9]+ bytes "
             r"more\n\Z",
         )
@@ -332,7 +341,7 @@ class RunawaySlotTest(SlotTest):
         )
         self.assertRegex(
             result.stdout.decode(),
-            rf"\A{self.slot}: plugin wal2json, database runaway, not read, confirmed 0/[0-9A-F]+, "
+            rf"\A{self.slot}: plugin {PLUGIN}, database runaway, not read, confirmed 0/[0-9A-F]+, "
             r"restart (0/0|-), keeps 0\.0 MB, wal_status lost( \(wal_removed\))?\n\Z",
         )
 

@@ -18,6 +18,8 @@ def create_slot(test, slot, plugin=PLUGIN, database=None):
     `test.config` gets the publication. The caller drops the slot.
     """
     database = database or test.database
+    if plugin == "wal2json":
+        require_wal2json(test)
     if plugin == "pgoutput":
         test.config["publication_name"] = PUBLICATION
         if not test.server.sql(

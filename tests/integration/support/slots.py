@@ -8,7 +8,7 @@ from support import tap
 from support.case import SchemaTest
 from support.check import ADVICE
 from support.pipeline import until
-from support.plugins import PLUGIN, create_slot
+from support.plugins import PLUGIN, PUBLICATION, create_slot
 from support.server import with_old_wording
 
 ONE_TABLE = """
@@ -48,7 +48,13 @@ def consume(server, database, slot, application="another program"):
         connection_factory=psycopg2.extras.LogicalReplicationConnection,
     )
     with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.start_replication(slot, decode=False)
+        [(plugin,)] = server.sql(
+            f"SELECT plugin::text FROM pg_replication_slots WHERE slot_name = '{slot}'"
+        )
+        options = {"proto_version": 1, "publication_names": PUBLICATION}
+        cursor.start_replication(
+            slot, decode=False, options=options if plugin == "pgoutput" else None
+        )
         active = (
             f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
         )

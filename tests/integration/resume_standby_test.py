@@ -152,6 +152,7 @@ class FailoverTest(ResumeTest):
     settings = {"max_wal_senders": 8}
 
     def test_standby_of_the_new_primary(self):
+        self.require_version(12, "pg_promote() exists")
         self.sql(TABLE)
         with (
             Server(primary=self.server) as promoted,

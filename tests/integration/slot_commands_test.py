@@ -145,6 +145,7 @@ class SlotCommandTest(SlotTest):
 
     def test_ack_of_a_slot_of_pgoutput(self):
         """The publication need not exist: the server does not use it to advance the slot."""
+        self.require_version(11, "pg_replication_slot_advance exists")
         self.config["logical_decoding_plugin"] = "auto"
         self.make_slot(plugin="pgoutput")
         catalog, _ = self.initial_snapshot()

@@ -9,6 +9,7 @@ import pathlib
 import pwd
 import random
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -77,11 +78,7 @@ class Server:
             elif primary is None:
                 self.run("initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-N", *initdb)
             else:
-                self.run(
-                    "pg_basebackup",
-                    *("-D", self.data, "-h", primary.folder, "-p", primary.port, "-U", SUPERUSER),
-                    *"--write-recovery-conf --checkpoint=fast --no-sync".split(),
-                )
+                self.back_up(primary)
             self.configure(
                 {
                     **SETTINGS,
@@ -108,9 +105,9 @@ class Server:
     def data(self):
         return self.folder / "data"
 
-    def configure(self, settings):
+    def configure(self, settings, file="postgresql.conf"):
         """Writes settings that take effect at the next start."""
-        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
+        with open(self.data / file, "a", encoding="utf-8") as conf:
             for name, value in settings.items():
                 conf.write("%s = '%s'\n" % (name, str(value).replace("'", "''")))
 
@@ -133,20 +130,50 @@ class Server:
             return {}
         return {"output_plugin_libraries": "wal2json, pgoutput, test_decoding"}
 
-    def copy(self, source):
-        """Copies the files of another server and makes this one a standby.
+    def back_up(self, primary):
+        """Makes this server a hot standby of a running one, of version 10 or later.
 
-        Used because not every major comes with pg_basebackup.
+        Not every major comes with pg_basebackup.
         """
+        start, end = (
+            ("pg_backup_start('standby', true)", "pg_backup_stop()")
+            if self.version >= (15,)
+            else ("pg_start_backup('standby', true, false)", "pg_stop_backup(false)")
+        )
+        with contextlib.closing(primary.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT {start}")
+            # The server may remove files meanwhile.
+            subprocess.run(
+                ["cp", "-a", primary.data, self.data], stderr=subprocess.DEVNULL, check=False
+            )
+            control = "global/pg_control"  # of a standby, it must be the last
+            (self.data / control).write_bytes((primary.data / control).read_bytes())
+            cursor.execute(f"SELECT labelfile FROM {end}")
+            [(label,)] = cursor.fetchall()
+        (self.data / "postmaster.pid").unlink()
+        for slot in (self.data / "pg_replslot").iterdir():
+            shutil.rmtree(slot)
+        (self.data / "postmaster.opts").replace(self.data / "backup_label")  # has the right owner
+        (self.data / "backup_label").write_text(label)
+        self.follow(f"host={primary.folder} port={primary.port} user={SUPERUSER}")
+
+    def copy(self, source):
+        """Copies the files of another server and makes this one a standby."""
         source.stop()
         try:
             subprocess.run(["cp", "-a", source.data, self.data], check=True)
         finally:
             source.start()
+        self.follow()
+
+    def follow(self, conninfo=None):
+        """Makes this server a standby at its next start, with `conninfo` of that primary."""
+        primary = {"primary_conninfo": conninfo} if conninfo else {}
         if self.version >= (12,):
             (self.data / "standby.signal").touch()
+            self.configure(primary)
         else:
-            (self.data / "recovery.conf").write_text("standby_mode = on\n")
+            self.configure({"standby_mode": "on", **primary}, "recovery.conf")
 
     def start(self):
         log = self.folder / "log"

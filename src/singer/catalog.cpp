@@ -189,6 +189,12 @@ const Column* Stream::find_column(std::string_view name) const {
   return column == columns.end() ? nullptr : &*column;
 }
 
+const Json& Stream::property(std::string_view column) const {
+  static const Json null;
+  const auto found = schema["properties"].find(column);
+  return found == schema["properties"].end() ? null : *found;
+}
+
 bool Stream::is_key(std::string_view column) const {
   return std::ranges::find(key_properties, column) != key_properties.end();
 }

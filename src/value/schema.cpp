@@ -208,7 +208,49 @@ Json singer_io_schema(const Type& type, bool is_key, const EncodingOptions& opti
   return schema;
 }
 
+/// The schema that `schema` refers to by `$ref`, if `root` has it, else `schema`.
+const Json& dereferenced(const Json& schema, const Json& root) {
+  constexpr std::string_view prefix = "#/definitions/";
+  const auto reference = schema.find("$ref");
+  const auto definitions = root.find("definitions");
+  if (reference == schema.end() || !reference->is_string() || definitions == root.end() ||
+      !definitions->is_object() || !reference->get_ref<const std::string&>().starts_with(prefix)) {
+    return schema;
+  }
+  const auto found = definitions->find(reference->get_ref<const std::string&>().substr(prefix.size()));
+  return found == definitions->end() ? schema : *found;
+}
+
+/// True if the `type` of a schema, a name or a list of names, contains `name`.
+bool allows(const Json& schema, const Json& name) {
+  const auto type = schema.find("type");
+  return type != schema.end() &&
+         (*type == name || (type->is_array() && std::ranges::find(*type, name) != type->end()));
+}
+
 }  // namespace
+
+EncodingOptions options_for(const Type& type, const Json& property, const Json& root,
+                            EncodingOptions options) {
+  const Type* element = &type;
+  const Json* schema = &property;
+  for (; element->element; element = element->element.get()) {
+    const auto items = schema->find("items");
+    if (items == schema->end()) {
+      return options;
+    }
+    schema = &dereferenced(*items, root);
+  }
+  if (element->entry->family == TypeFamily::json) {
+    options.json_as_object = options.json_as_object || allows(*schema, "object");
+  } else if (element->entry->oid == oids::kDate) {
+    const auto format = schema->find("format");
+    options.plain_dates = format != schema->end() && *format == "date";
+  } else if (element->entry->family == TypeFamily::bit) {
+    options.bits_as_text = allows(*schema, "string") && !allows(*schema, "boolean");
+  }
+  return options;
+}
 
 Json json_schema(const Type& type, bool is_key, const EncodingOptions& options) {
   return options.schema_dialect == EncodingOptions::Dialect::singer_io

@@ -266,3 +266,46 @@ TEST_CASE("the definitions of the Python tap's schema") {
       R"("exclusiveMinimum":true,"minimum":-10000000000,)"
       R"("items":{"$ref":"#/definitions/sdc_recursive_decimal_12_2_array"}})");
 }
+
+TEST_CASE("options that make values fit the schema of another tap's catalog") {
+  const auto fitting = [](std::string_view type, std::string_view property) {
+    const Json root = Json::parse(R"({"definitions": {"any": {"type": ["null", "object", "array"]},
+                                                      "text": {"type": ["null", "string", "array"]}}})");
+    return options_for(type_of(type), Json::parse(property), root, {});
+  };
+  SECTION("json") {
+    CHECK(fitting("json", R"({"type": ["null", "object", "array"]})").json_as_object);
+    CHECK(fitting("jsonb", R"({"type": "object"})").json_as_object);
+    CHECK_FALSE(fitting("json", R"({"type": ["null", "string"]})").json_as_object);
+    CHECK_FALSE(fitting("text", R"({"type": ["null", "object"]})").json_as_object);
+    CHECK(fitting("json[]", R"({"items": {"type": ["string", "object"]}})").json_as_object);
+    CHECK(fitting("jsonb[]", R"({"items": {"$ref": "#/definitions/any"}})").json_as_object);
+    CHECK_FALSE(fitting("jsonb[]", R"({"items": {"$ref": "#/definitions/text"}})").json_as_object);
+    CHECK_FALSE(fitting("json[]", R"({"items": {"type": ["null", "string", "array"]}})").json_as_object);
+  }
+  SECTION("a setting is kept") {
+    CHECK(
+        options_for(type_of("json"), Json::parse(R"({"type": "string"})"), {}, kJsonAsObject).json_as_object);
+  }
+  SECTION("date") {
+    CHECK(fitting("date", R"({"type": "string", "format": "date"})").plain_dates);
+    CHECK(fitting("date[]", R"({"items": {"type": "string", "format": "date"}})").plain_dates);
+    CHECK_FALSE(fitting("date", R"({"type": "string", "format": "date-time"})").plain_dates);
+    CHECK_FALSE(fitting("timestamp", R"({"type": "string", "format": "date"})").plain_dates);
+  }
+  SECTION("bit") {
+    CHECK(fitting("bit", R"({"type": ["null", "string"]})").bits_as_text);
+    CHECK_FALSE(fitting("bit", R"({"type": ["null", "boolean"]})").bits_as_text);
+    CHECK_FALSE(fitting("bit", R"({"type": ["string", "boolean"]})").bits_as_text);
+  }
+  SECTION("schemas of any other form") {
+    const auto property =
+        GENERATE(as<std::string>(), "{}", "null", "true", "[]", R"({"type": 1})", R"({"items": []})",
+                 R"({"items": {"$ref": 1}})", R"({"items": {"$ref": "#/definitions/none"}})",
+                 R"({"items": {"$ref": "other.json"}})");
+    CAPTURE(property);
+    const auto type = GENERATE(as<std::string>(), "json", "json[]", "date[]", "bit[]");
+    const EncodingOptions options = fitting(type, property);
+    CHECK_FALSE((options.json_as_object || options.plain_dates || options.bits_as_text));
+  }
+}

@@ -22,6 +22,8 @@ struct Column {
 struct Stream {
   /// Null if the catalog does not know it.
   [[nodiscard]] const Column* find_column(std::string_view name) const;
+  /// The JSON schema of a column, null if the catalog does not know it.
+  [[nodiscard]] const Json& property(std::string_view column) const;
   [[nodiscard]] bool is_key(std::string_view column) const;
   /// True if the column's type in the catalog differs from `type_name`, its type in the database.
   [[nodiscard]] bool is_retyped(std::string_view column, std::string_view type_name) const;

@@ -3,7 +3,7 @@
 
 namespace tap::value {
 
-/// Settings of the JSON form of values and of their JSON schema. The config keys have the same names.
+/// The JSON form of values and of their JSON schema. Members that are settings have the names of their keys.
 struct EncodingOptions {
   enum class NonFinite { null, string };
   enum class OutOfRange { clamp, null, string, error };
@@ -17,6 +17,8 @@ struct EncodingOptions {
   NumericAs numeric_as = NumericAs::number;
   OtherTypes other_types = OtherTypes::string;  ///< types for which is_other() is true
   bool json_as_object = false;                  ///< json and jsonb as JSON values instead of strings
+  bool plain_dates = false;                     ///< no setting: date as YYYY-MM-DD, without the time
+  bool bits_as_text = false;                    ///< no setting: bit(1) as "0" and "1"
 };
 
 }  // namespace tap::value

@@ -12,6 +12,13 @@ namespace tap::value {
 /// is `portable`, valid in every JSON Schema draft, or `singer_io`, the Python tap's.
 Json json_schema(const Type& type, bool is_key, const EncodingOptions& options);
 
+/// Returns the options for a column that the catalog describes by the JSON schema `property`, so that its
+/// values fit catalogs of the other taps: JSON values where it allows objects, a date without a time where
+/// its format is `date`, bit(1) as text where it allows no booleans. `root` is the schema of the stream, for
+/// `$ref`.
+EncodingOptions options_for(const Type& type, const Json& property, const Json& root,
+                            EncodingOptions options);
+
 /// Returns the `definitions` that every stream's schema has in the singer_io dialect. The portable dialect
 /// has none.
 Json fixed_definitions();

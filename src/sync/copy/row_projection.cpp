@@ -11,6 +11,7 @@
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
 #include <tap/sync/validation.hpp>
+#include <tap/value/schema.hpp>
 
 namespace tap::sync {
 
@@ -56,9 +57,10 @@ RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relatio
     const std::string& name = column->name;
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);
     const value::Format format = choose_format(type);
+    const auto fitting = value::options_for(type, stream.property(name), stream.schema, options);
     std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(Json(name)));
     fields_.push_back(
-        {std::move(key), value::Encoder(type, format, options,
+        {std::move(key), value::Encoder(type, format, fitting,
                                         fmt::format("{}.{}.{}", stream.schema_name, stream.table, name))});
     select_list_ +=
         (select_list_.empty() ? "" : ", ") +

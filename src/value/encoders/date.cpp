@@ -32,9 +32,16 @@ constexpr std::int64_t kLastDay = (sys_days(year{9999} / 12 / 31) - kEpoch).coun
 constexpr std::string_view kEarliest = R"("0001-01-01T00:00:00+00:00")";
 constexpr std::string_view kLatest = R"("9999-12-31T23:59:59.999+00:00")";
 constexpr std::string_view kMidnight = R"(T00:00:00+00:00")";
+constexpr std::string_view kEarliestDate = R"("0001-01-01")";
+constexpr std::string_view kLatestDate = R"("9999-12-31")";
 constexpr std::string_view kOffset = R"(+00:00")";
 constexpr std::string_view kServerOffset = "+00";
 constexpr std::size_t kMaxSize = 40;
+
+/// What follows YYYY-MM-DD in the JSON of a date.
+std::string_view end_of_date(const ColumnContext& column) {
+  return column.options.plain_dates ? std::string_view("\"") : kMidnight;
+}
 
 bool is_in_range(std::int64_t day) {
   return day >= kFirstDay && day <= kLastDay;
@@ -114,7 +121,9 @@ void append_date(std::int32_t day, Buffer& out) {
 /// it.
 void write_out_of_range(const ColumnContext& column, std::string_view text, Buffer& out) {
   const bool early = text.starts_with('-') || text.ends_with("BC");
-  std::string_view instead = early ? kEarliest : kLatest;
+  const bool is_plain = column.options.plain_dates;
+  std::string_view instead =
+      early ? (is_plain ? kEarliestDate : kEarliest) : (is_plain ? kLatestDate : kLatest);
   switch (column.options.out_of_range_dates) {
     case EncodingOptions::OutOfRange::string:
       return append_json_string(out, text);
@@ -216,7 +225,8 @@ void encode_date_binary(const ColumnContext& column, std::string_view value, Buf
   char* to = out.reserve(kMaxSize);
   *to++ = '"';
   to = write_date(to, day);
-  out.commit(std::copy(kMidnight.begin(), kMidnight.end(), to));
+  const std::string_view end = end_of_date(column);
+  out.commit(std::copy(end.begin(), end.end(), to));
 }
 
 void output_date(const ColumnContext& column, std::string_view value, Buffer& out) {
@@ -230,7 +240,7 @@ void encode_date_text(const ColumnContext& column, std::string_view value, Buffe
   }
   out.push('"');
   out.append(value);
-  out.append(kMidnight);
+  out.append(end_of_date(column));
 }
 
 void encode_timestamp_binary(const ColumnContext& column, std::string_view value, Buffer& out) {

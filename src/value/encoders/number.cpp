@@ -183,7 +183,7 @@ void encode_bool_text(const ColumnContext& column, std::string_view value, Buffe
 
 void encode_bit_binary(const ColumnContext& column, std::string_view value, Buffer& out) {
   constexpr std::size_t size_of_one_bit = sizeof(std::int32_t) + 1;
-  if (value.size() == size_of_one_bit && Cursor(value).i32() == 1) {
+  if (value.size() == size_of_one_bit && Cursor(value).i32() == 1 && !column.options.bits_as_text) {
     out.append((value.back() & 0x80) != 0 ? "true" : "false");
   } else {
     encode_output_text(column, value, out);
@@ -194,7 +194,7 @@ void encode_bit_text(const ColumnContext& column, std::string_view value, Buffer
   if (value.find_first_not_of("01") != std::string_view::npos) {
     throw_invalid_value(column, value);
   }
-  if (value.size() == 1) {
+  if (value.size() == 1 && !column.options.bits_as_text) {
     out.append(value == "1" ? "true" : "false");
   } else {
     append_json_string(out, value);

@@ -34,25 +34,28 @@ ChangeSchema::ChangeSchema(const StreamPlan& plan, const pg::Relation& relation,
         (is_new && adds_new_columns) || std::ranges::find(plan.columns, column.name) != plan.columns.end();
     const bool is_retyped = stream.is_retyped(column.name, column.type_name);
     const bool is_key = stream.is_key(column.name);
+    const bool has_own_schema = is_new || is_retyped;
+    const auto options =
+        has_own_schema ? config.values
+                       : value::options_for(type, stream.property(column.name), stream.schema, config.values);
     const std::string title = fmt::format("{}.{}", table_, column.name);
     std::optional<value::Encoder> binary;
     if (value::has_binary(type)) {
-      binary.emplace(type, value::Format::binary, config.values, title);
+      binary.emplace(type, value::Format::binary, options, title);
     }
-    columns_.push_back(
-        {.name = column.name,
-         .json_key = to_text(Json(column.name)) + ":",
-         .type_name = column.type_name,
-         .type_oid = column.type,
-         .type = type,
-         .is_synced = is_synced,
-         .is_in_wal = !column.is_virtual,
-         .is_new = is_new,
-         .is_bytea = column.type == oids::kBytea,
-         .has_untyped_values = false,
-         .encode = value::Encoder(type, value::Format::text, config.values, title),
-         .encode_binary = std::move(binary),
-         .schema = is_new || is_retyped ? value::json_schema(type, is_key, config.values) : Json()});
+    columns_.push_back({.name = column.name,
+                        .json_key = to_text(Json(column.name)) + ":",
+                        .type_name = column.type_name,
+                        .type_oid = column.type,
+                        .type = type,
+                        .is_synced = is_synced,
+                        .is_in_wal = !column.is_virtual,
+                        .is_new = is_new,
+                        .is_bytea = column.type == oids::kBytea,
+                        .has_untyped_values = false,
+                        .encode = value::Encoder(type, value::Format::text, options, title),
+                        .encode_binary = std::move(binary),
+                        .schema = has_own_schema ? value::json_schema(type, is_key, config.values) : Json()});
     synced_count_ += is_synced ? 1 : 0;
   }
   for (std::size_t i = 0; i < columns_.size(); ++i) {

@@ -2,6 +2,9 @@
 
 import json
 import pathlib
+import re
+import shutil
+import subprocess
 import unittest
 
 from support import tap
@@ -61,6 +64,24 @@ class MigrationTest(unittest.TestCase):
                 "bookmarks": {"shop-public-orders": {**COMMON, **ADDED}},
                 "currently_syncing": None,
             },
+        )
+
+    def test_state_for_the_old_taps(self):
+        """They refuse other keys in the bookmark of an incremental stream."""
+        if shutil.which("jq") is None:
+            self.skipTest("no jq")
+        page = (ROOT / "docs/migrating/from-singer-io.md").read_text()
+        [program] = re.findall(r"jq '(.*?)' state.json", page, re.DOTALL)
+        done = subprocess.run(
+            ["jq", program],
+            input=self.next_run("from-singer-io").last_state,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.assertEqual(
+            json.loads(done.stdout)["bookmarks"],
+            {"shop-public-orders": {**COMMON, "version": ADDED["version"]}},
         )
 
     def test_pipelinewise(self):

@@ -30,6 +30,8 @@ constexpr int kSignals[] = {SIGTERM, SIGINT};
 std::atomic<int> g_signal{0};
 std::atomic<bool> g_grace_is_over{false};
 
+thread_local const std::atomic<bool>* t_stop = nullptr;  // see StopFlag
+
 // Lock-free because signal handlers read it. Few threads connect at a time, so few groups exist.
 constexpr std::size_t kMaxGroups = 64;
 std::array<std::atomic<int>, kMaxGroups> g_groups{};
@@ -80,7 +82,7 @@ timespec to_timespec(std::chrono::milliseconds time) {
 
 /// poll() without a race: signals are blocked except during the wait, so none is lost between the look at
 /// g_signal and the wait.
-bool poll_unless_stopped(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
+bool poll_once(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
   sigset_t stop_signals;
   sigset_t before;
   sigemptyset(&stop_signals);
@@ -98,6 +100,22 @@ bool poll_unless_stopped(pollfd* file, nfds_t count, std::chrono::milliseconds t
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   throw_if_stop_requested();
   return ready > 0 || (ready < 0 && error != EINTR);  // the next read or write reports any other error
+}
+
+/// As poll_once(). A thread that gets no signals looks for them from time to time.
+bool poll_unless_stopped(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
+  constexpr std::chrono::milliseconds slice{100};
+  if (t_stop == nullptr) {
+    return poll_once(file, count, timeout);
+  }
+  const bool has_limit = timeout.count() >= 0;
+  while (!has_limit || timeout > slice) {
+    if (poll_once(file, count, slice)) {
+      return true;
+    }
+    timeout -= has_limit ? slice : std::chrono::milliseconds{0};
+  }
+  return poll_once(file, count, timeout);
 }
 
 }  // namespace
@@ -118,7 +136,7 @@ void exit_on_signal() {
 }
 
 bool is_stop_requested() {
-  return g_signal != 0;
+  return g_signal != 0 || (t_stop != nullptr && *t_stop);
 }
 
 std::optional<int> signal_without_grace() {
@@ -148,6 +166,14 @@ SignalBlocker::SignalBlocker() {
 
 SignalBlocker::~SignalBlocker() {
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+StopFlag::StopFlag(const std::atomic<bool>& flag) {
+  t_stop = &flag;
+}
+
+StopFlag::~StopFlag() {
+  t_stop = nullptr;
 }
 
 ProcessGroupGuard::ProcessGroupGuard(int group) : group_(group) {

@@ -251,7 +251,8 @@ const auto kSettings = std::to_array<Setting>({
                                                          {"error", EncodingOptions::OutOfRange::error}});
      }},
     {"parallel", "", "integer", "1",
-     "Number of connections that copy a large table at the same time (PostgreSQL 14 and later)",
+     "Number of connections that copy tables at the same time; on PostgreSQL 14 and later also one large "
+     "table",
      set_parallel},
     {"limit", "max_record_count", "integer", "0",
      "Incremental: maximum number of rows per run (ties are included); 0: no limit", set_limit},

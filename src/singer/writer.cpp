@@ -42,6 +42,11 @@ void Writer::activate_version(std::string_view stream, std::int64_t version) {
 }
 
 std::size_t Writer::state(const Json& state) {
+  if (receiver_) {
+    receiver_(buffer_.view(), &state);
+    buffer_.clear();
+    return 0;
+  }
   const std::size_t start = buffer_.size();
   buffer_.append(R"({"type":"STATE","value":)");  // not a message(): a copy of the state would be large
   append_json(buffer_, state);
@@ -114,6 +119,10 @@ void Writer::flush() {
 }
 
 void Writer::write(std::string_view left) {
+  if (receiver_ && !left.empty()) {
+    receiver_(left, nullptr);
+    return;
+  }
   while (!left.empty()) {
     if (const auto signal = signals::signal_without_grace()) {
       complete_line(left);

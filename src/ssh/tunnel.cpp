@@ -12,6 +12,7 @@ Tunnel::Tunnel(TunnelOptions options) : options_(std::move(options)) {}
 Tunnel::~Tunnel() = default;
 
 std::uint16_t Tunnel::local_port(const Endpoint& remote, std::chrono::seconds timeout) {
+  const std::lock_guard lock(mutex_);
   std::optional<std::uint16_t> port;
   while (!loop_ || !(port = loop_->local_port(remote))) {
     loop_.reset();
@@ -21,10 +22,12 @@ std::uint16_t Tunnel::local_port(const Endpoint& remote, std::chrono::seconds ti
 }
 
 std::optional<Endpoint> Tunnel::remote_endpoint(std::uint16_t local_port) const {
+  const std::lock_guard lock(mutex_);
   return loop_ ? loop_->remote_endpoint(local_port) : std::nullopt;
 }
 
 std::optional<Tunnel::Failure> Tunnel::failure(const Endpoint& remote) const {
+  const std::lock_guard lock(mutex_);
   return loop_ ? loop_->failure(remote) : std::nullopt;
 }
 

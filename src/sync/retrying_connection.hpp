@@ -37,12 +37,16 @@ class RetryingConnection {
     }
   }
 
+  /// Connects, unless a connection to this database exists. Throws what pg::Connection() does.
+  pg::ServerVersion open(const std::string& name) { return connect(name).version(); }
+
   /// Closes the connection; the next attempt opens a new one. Call after an error that may leave it in an
   /// unknown state.
   void drop() { connection_.reset(); }
   /// The same, but only if libpq keeps the memory of a large row for it.
   void drop_if_large();
 
+  [[nodiscard]] const pg::ConnectionSettings& server() const { return server_; }
   /// The version of the server, such as `15.20`; empty before the first connection.
   [[nodiscard]] const std::string& server_version() const { return server_version_; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <optional>
@@ -8,11 +9,13 @@
 
 namespace tap {
 
-/// SIGTERM or SIGINT asked the program to stop. Not an Error, because nothing failed: only main() handles it.
+/// SIGTERM or SIGINT asked the program to stop, or another thread asked this one (signals::StopFlag). Not an
+/// Error, because nothing failed: only main() handles it.
 class Interrupted : public std::runtime_error {
  public:
   explicit Interrupted(int signal);
 
+  /// 0: another thread has asked.
   [[nodiscard]] int signal() const noexcept { return signal_; }
 
  private:
@@ -60,6 +63,19 @@ class SignalBlocker {
 
  private:
   sigset_t before_{};
+};
+
+/// Lets other threads request a stop of this one, in which signals are blocked: while it exists, the
+/// functions above look at `flag` as well, several times a second.
+class StopFlag {
+ public:
+  /// `flag` must outlive this object.
+  explicit StopFlag(const std::atomic<bool>& flag);
+  ~StopFlag();
+  StopFlag(const StopFlag&) = delete;
+  StopFlag& operator=(const StopFlag&) = delete;
+  StopFlag(StopFlag&&) = delete;
+  StopFlag& operator=(StopFlag&&) = delete;
 };
 
 /// While it exists, a signal that ends this process at once first kills (SIGKILL) the process group `group`.

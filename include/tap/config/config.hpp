@@ -68,7 +68,7 @@ struct Config {
 
   std::vector<RowFilter> where;
 
-  unsigned parallel = 1;  ///< connections that copy one table (14+)
+  unsigned parallel = 1;  ///< connections that copy tables
 
   std::uint64_t limit = 0;              ///< maximum rows of an incremental run, without ties; 0: no limit
   double replication_key_lookback = 0;  ///< read again this far below the bookmark: seconds, or a number

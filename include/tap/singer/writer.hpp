@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tap/base/buffer.hpp>
@@ -30,13 +31,19 @@ struct RecordFrame {
 /// until there is enough of it, or until a STATE or flush() sends it. Throws OutputError.
 class Writer {
  public:
+  /// Receives whole lines, valid during the call, and then, if `state` is not null, the value of a STATE that
+  /// covers them, which has no line.
+  using Receiver = std::function<void(std::string_view lines, const Json* state)>;
+
   /// `file` is the descriptor to write to; the caller closes it.
   explicit Writer(int file) : file_(file) {}
+  /// For messages that another writer is to write.
+  explicit Writer(Receiver receiver) : file_(-1), receiver_(std::move(receiver)) {}
 
   void schema(std::string_view stream, const Json& schema, const std::vector<std::string>& key_properties,
               const std::vector<std::string>& bookmark_properties);
   void activate_version(std::string_view stream, std::int64_t version);
-  /// Returns the size of the line.
+  /// Returns the size of the line; 0 for a Receiver.
   std::size_t state(const Json& state);
   /// Adds a stream to the catalog, one member per line for people who edit it. The first megabytes are
   /// written together, so that a failed run mostly leaves stdout empty.
@@ -97,6 +104,7 @@ class Writer {
   void wait_until_writable() const;
 
   int file_;
+  Receiver receiver_;  ///< instead of `file_`
   Buffer buffer_;
   bool has_catalog_ = false;  ///< it has been begun
   std::uint64_t record_bytes_ = 0;

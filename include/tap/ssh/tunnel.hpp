@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -42,8 +43,8 @@ class TunnelError : public Error {
 /// One tunnel serves all connections of a run. It opens with the first local_port(), and again with the next
 /// one after it broke.
 ///
-/// local_port() must always be called by the same thread; forwarding has a thread of its own. The destructor
-/// waits, for less than a second, until the forwarded connections have ended.
+/// Several threads may use it: while one opens the tunnel, the others wait. Forwarding has a thread of its
+/// own. The destructor waits, for less than a second, until the forwarded connections have ended.
 class Tunnel {
  public:
   explicit Tunnel(TunnelOptions options);
@@ -74,6 +75,7 @@ class Tunnel {
   class TunnelLoop;
 
   TunnelOptions options_;
+  mutable std::mutex mutex_;  ///< guards `loop_`
   std::unique_ptr<TunnelLoop> loop_;
 };
 

@@ -15,7 +15,7 @@
 
 namespace tap::sync {
 
-/// Syncs the selected streams: first the copies, one after another, then WAL, one database after another.
+/// Syncs the selected streams: first the copies (see copy_streams()), then WAL, one database after another.
 /// `state_file` is the file that `state` came from: it is read again while WAL is read, to acknowledge what
 /// the target has stored since. `report` is filled, also if the run fails.
 ///

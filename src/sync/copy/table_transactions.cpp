@@ -15,7 +15,6 @@ namespace tap::sync {
 
 namespace {
 
-constexpr std::size_t kFirstBatch = 8;
 constexpr std::size_t kLargestBatch = 64;
 constexpr std::uint64_t kSmallTable = std::uint64_t{1} << 20U;  // bytes
 // Other sessions wait so long at most for a lock on a table that has been read already.
@@ -84,8 +83,8 @@ bool keeps_settings(const pg::Relation& relation) {
 
 }  // namespace
 
-TableTransactions::TableTransactions(std::vector<const StreamPlan*> streams)
-    : streams_(std::move(streams)), batch_size_(kFirstBatch) {
+TableTransactions::TableTransactions(std::vector<const StreamPlan*> streams, std::size_t batch_size)
+    : streams_(std::move(streams)), batch_size_(batch_size) {
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     positions_.emplace(streams_[i], i);
   }

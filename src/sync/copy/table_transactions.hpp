@@ -25,10 +25,11 @@ namespace tap::sync {
 class TableTransactions {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kFirstBatch = 8;
 
   /// `streams` are those that open() will be called for, in this order; some may be left out. They must
-  /// outlive this object.
-  explicit TableTransactions(std::vector<const StreamPlan*> streams);
+  /// outlive this object. So many tables are looked up at first.
+  explicit TableTransactions(std::vector<const StreamPlan*> streams, std::size_t batch_size = kFirstBatch);
 
   /// Opens the stream's table: it and its partitions stay as returned until finish(). Waits for concurrent
   /// DDL, then takes a new snapshot, since the old one shows no rows of a rewritten table. `open_snapshot` is

@@ -297,6 +297,7 @@ bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {
 
 InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection,
                                                       bool needs_newer) {
+  const std::lock_guard lock(snapshots_);
   Group& group = groups_.at(stream.database);
   const bool is_standby = group.source.is_standby && pg::decoding_status(connection).in_recovery;
   if (config_.secondary.used || is_standby) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,7 +55,8 @@ class WalReplication {
   /// True if the stream is log-based and its initial snapshot is complete: read_wal() reads its changes.
   [[nodiscard]] bool has_initial_snapshot(const StreamPlan& stream) const;
   /// The snapshot for the initial copy of a log-based stream, which `connection` is about to make, see
-  /// OpenInitialSnapshot. Throws what SharedSnapshot::open() and standby_initial_snapshot() do.
+  /// OpenInitialSnapshot. Several threads may call it. Throws what SharedSnapshot::open() and
+  /// standby_initial_snapshot() do.
   [[nodiscard]] InitialSnapshot open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection,
                                                       bool needs_newer);
   /// Call it after the copy of each stream, complete or not: a log-based stream needs WAL from where the copy
@@ -104,6 +106,7 @@ class WalReplication {
 
   const config::Config& config_;
   singer::State& state_;
+  std::mutex snapshots_;                 ///< guards what open_initial_snapshot() changes
   std::map<std::string, Group> groups_;  ///< by database
   std::vector<std::string> failed_;
   bool has_new_gaps_ = false;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tap/config/config.hpp>
+#include <tap/singer/writer.hpp>
+#include <tap/sync/plan.hpp>
+#include <tap/sync/report.hpp>
+
+#include "sync/retrying_connection.hpp"
+#include "sync/state_writer.hpp"
+#include "sync/wal/replication.hpp"
+
+namespace tap::sync {
+
+/// Copies the streams that are not read from WAL, one after another. With several connections (config
+/// `parallel`), first those with large tables, which all connections read together, then the others side by
+/// side. Returns the IDs of those that failed. Throws what copy_stream() does.
+std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, RetryingConnection& database,
+                                      const config::Config& config, WalReplication& logs, StateWriter& states,
+                                      singer::Writer& writer, RunReport& report);
+
+}  // namespace tap::sync

@@ -222,3 +222,21 @@ TEST_CASE("the metadata of a stream may have conditions for its rows") {
                       "c: streams[0] (db-public-t): \"where\" must be an SQL condition or a list of "
                       "them");
 }
+
+TEST_CASE("a receiver gets lines, and states in place of their lines") {
+  std::vector<std::string> received;
+  singer::Writer writer([&](std::string_view lines, const Json* state) {
+    received.emplace_back(lines);
+    if (state != nullptr) {
+      received.push_back(to_text(*state));
+    }
+  });
+  writer.activate_version("t", 7);
+  CHECK(writer.state({{"a", 1}}) == 0);
+  writer.flush();
+  writer.activate_version("t", 8);
+  writer.flush();
+  CHECK(received == std::vector<std::string>{
+                        "{\"type\":\"ACTIVATE_VERSION\",\"stream\":\"t\",\"version\":7}\n", "{\"a\":1}",
+                        "{\"type\":\"ACTIVATE_VERSION\",\"stream\":\"t\",\"version\":8}\n"});
+}

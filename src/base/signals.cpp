@@ -102,7 +102,7 @@ bool poll_once(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
   return ready > 0 || (ready < 0 && error != EINTR);  // the next read or write reports any other error
 }
 
-/// As poll_once(). A thread that gets no signals looks for them from time to time.
+/// As poll_once(), but notices a StopFlag as well.
 bool poll_unless_stopped(pollfd* file, nfds_t count, std::chrono::milliseconds timeout) {
   constexpr std::chrono::milliseconds slice{100};
   if (t_stop == nullptr) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -26,12 +27,13 @@ struct InitialSnapshot {
   /// Of the exported snapshot, which the copy imports at once. Empty if none could be exported: any snapshot
   /// taken later will do, and the changes in between are sent twice.
   std::string name;
+  /// The snapshot exists as long as this does, even if another copy replaces it.
+  std::shared_ptr<const void> kept_by{};
 };
 
-/// Opens the snapshot of a new copy. Copies share one, unless the copy `needs_newer`: the session that keeps
-/// the last one was lost, or the table was changed after it was taken. The connection is not in a
-/// transaction.
-using OpenInitialSnapshot = std::function<InitialSnapshot(pg::Connection&, bool needs_newer)>;
+/// Opens the snapshot of a new copy. Copies share one, but not the one named `unusable`: the session that
+/// keeps it was lost, or the table was changed after it was taken. The connection is not in a transaction.
+using OpenInitialSnapshot = std::function<InitialSnapshot(pg::Connection&, const std::string& unusable)>;
 
 /// What reading WAL requires of the initial copy of a table. Both functions are empty for a stream that is
 /// not log-based.

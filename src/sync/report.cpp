@@ -6,6 +6,14 @@
 
 namespace tap::sync {
 
+void StreamReport::note_copy(const StreamReport& copied) {
+  status = copied.status;
+  rows = copied.rows;
+  bytes = copied.bytes;
+  took = copied.took;
+  error = copied.error;
+}
+
 void RunReport::begin(const std::vector<StreamPlan>& plans, const singer::State& state) {
   for (const StreamPlan& plan : plans) {
     positions.emplace(plan.stream.id, streams.size());

@@ -65,8 +65,8 @@ class SignalBlocker {
   sigset_t before_{};
 };
 
-/// Lets other threads request a stop of this one, in which signals are blocked: while it exists, the
-/// functions above look at `flag` as well, several times a second.
+/// Makes a flag request a stop of the current thread: while this object exists, the functions above look at
+/// the flag as well, several times a second, and throw Interrupted once it is set.
 class StopFlag {
  public:
   /// `flag` must outlive this object.

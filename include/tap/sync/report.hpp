@@ -17,6 +17,9 @@ namespace tap::sync {
 
 /// What a run did with one stream.
 struct StreamReport {
+  /// Takes over what the copy of the stream, in another thread, has noted.
+  void note_copy(const StreamReport& copied);
+
   enum class Status {
     incomplete,  ///< the run ended before the stream was done, perhaps before it began
     succeeded,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <atomic>
 
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
@@ -207,8 +208,8 @@ void try_replication(const ConnectionSettings& server, const std::string& databa
 ExportedSnapshot::ExportedSnapshot(const ConnectionSettings& server, const std::string& database,
                                    std::chrono::seconds lock_timeout)
     : connection_(for_replication(server), database) {
-  static unsigned number = 0;       // the server may not have dropped the previous slot yet
-  connection_.pin_settings(false);  // the session is idle in a transaction for long
+  static std::atomic<unsigned> number = 0;  // the server may not have dropped the previous slot yet
+  connection_.pin_settings(false);          // the session is idle in a transaction for long
   timeline_ = current_timeline(connection_);
   connection_.execute(fmt::format("SET lock_timeout = '{}s'", lock_timeout.count()));
   const Result result = connection_.simple_query(

@@ -65,6 +65,8 @@ class BlockRanges {
   void note_finished(const BlockRange& range, std::uint64_t rows, Seconds time);
   /// The position when all rows of the range have been read.
   [[nodiscard]] Ctid position_after(const BlockRange& range) const;
+  /// Fewer ranges of the first size do not pay for opening a connection.
+  static constexpr std::uint64_t kLeastOfReader = 2;
   /// How many ranges of the first size the rest of the file has, at least.
   [[nodiscard]] std::uint64_t count_of_first_size() const { return blocks_left() / first_size_; }
 

@@ -144,17 +144,16 @@ Ctid FullTable::start_of(const pg::Partition& partition) const {
 }
 
 std::vector<pg::Partition> FullTable::take_for_parallel(std::vector<pg::Partition>& partitions) const {
-  constexpr std::uint64_t least_ranges = 2;  // of a connection; fewer do not pay for opening it
   std::vector<pg::Partition> small;
   std::vector<pg::Partition> large;
   std::uint64_t ranges = 0;
   for (const pg::Partition& partition : partitions) {
     const bool is_in_ranges = moves_position(partition) && files_.contains(partition.oid);
     const std::uint64_t count = is_in_ranges ? ranges_of(partition).count_of_first_size() : 0;
-    (count >= least_ranges ? large : small).push_back(partition);
+    (count >= BlockRanges::kLeastOfReader ? large : small).push_back(partition);
     ranges += count;
   }
-  if (config_.parallel == 1 || ranges < least_ranges * config_.parallel) {
+  if (config_.parallel == 1 || ranges < BlockRanges::kLeastOfReader * config_.parallel) {
     return {};
   }
   partitions = std::move(small);

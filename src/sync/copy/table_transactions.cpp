@@ -106,10 +106,11 @@ pg::Relation TableTransactions::open(pg::Connection& connection, const StreamPla
     }
   }
   const auto deadline = Clock::now() + kTimeout;
+  std::string unusable_snapshot;
   // An attempt may wait long for a lock, so a few are always made.
   for (int i = 0; i <= kImmediateAttempts || Clock::now() < deadline; ++i) {
     try {
-      auto relation = begin(connection, stream, open_snapshot, i > 0);
+      auto relation = begin(connection, stream, open_snapshot, unusable_snapshot);
       if (relation && lock(connection, *relation, stream)) {
         note_opened(stream, *relation);
         return *std::move(relation);
@@ -131,7 +132,7 @@ pg::Relation TableTransactions::open(pg::Connection& connection, const StreamPla
 
 std::optional<pg::Relation> TableTransactions::begin(pg::Connection& connection, const StreamPlan& stream,
                                                      const OpenInitialSnapshot& open_snapshot,
-                                                     bool needs_newer) {
+                                                     std::string& unusable) {
   forget();
   const std::vector<const StreamPlan*> batch = streams_to_look_up(stream);
   std::vector<pg::TableName> names;
@@ -140,9 +141,12 @@ std::optional<pg::Relation> TableTransactions::begin(pg::Connection& connection,
     names.push_back(table_of(*each));
   }
   InitialSnapshot initial;
+  bool is_first = true;
   if (open_snapshot) {
-    initial = open_snapshot(connection, needs_newer);
+    is_first = unusable.empty();
+    initial = open_snapshot(connection, unusable);
     follow_from_ = initial.from;
+    unusable = initial.name;
   }
   is_open_ = true;
   has_snapshot_ = open_snapshot != nullptr;
@@ -157,7 +161,7 @@ std::optional<pg::Relation> TableTransactions::begin(pg::Connection& connection,
   }
   auto relations = pg::find_relations(connection, names);
   if (!relations.front()) {
-    if (!initial.name.empty() && !needs_newer && exists_now(connection, names.front())) {
+    if (!initial.name.empty() && is_first && exists_now(connection, names.front())) {
       return std::nullopt;
     }
     pg::refuse_missing_table(connection, names.front());

@@ -28,7 +28,7 @@ class TableTransactions {
   static constexpr std::size_t kFirstBatch = 8;
 
   /// `streams` are those that open() will be called for, in this order; some may be left out. They must
-  /// outlive this object. So many tables are looked up at first.
+  /// outlive this object. `batch_size` is the number of tables to look up first.
   explicit TableTransactions(std::vector<const StreamPlan*> streams, std::size_t batch_size = kFirstBatch);
 
   /// Opens the stream's table: it and its partitions stay as returned until finish(). Waits for concurrent
@@ -55,9 +55,10 @@ class TableTransactions {
 
  private:
   /// Begins a transaction and looks up the stream's table, and those of streams that may follow. Nothing if
-  /// the snapshot of an initial copy cannot be used, and a newer one is needed.
+  /// the snapshot of an initial copy cannot be used, and a newer one is needed. `unusable` is the name of the
+  /// last such snapshot, empty at first, and becomes that of this one.
   std::optional<pg::Relation> begin(pg::Connection& connection, const StreamPlan& stream,
-                                    const OpenInitialSnapshot& open_snapshot, bool needs_newer);
+                                    const OpenInitialSnapshot& open_snapshot, std::string& unusable);
   /// Opens a table that was looked up with an earlier one. Nothing if it needs another transaction.
   std::optional<pg::Relation> open_in_current(pg::Connection& connection, const StreamPlan& stream,
                                               bool has_snapshot);

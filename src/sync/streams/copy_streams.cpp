@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include <tap/base/log.hpp>
 #include <tap/pg/catalog/table_sizes.hpp>
@@ -12,6 +13,7 @@
 #include "side_by_side.hpp"
 #include "stream_copy.hpp"
 #include "stream_queue.hpp"
+#include "sync/copy/block_ranges.hpp"
 
 namespace tap::sync {
 
@@ -19,71 +21,100 @@ namespace {
 
 using Streams = std::vector<const StreamPlan*>;
 
-/// Reads how large the tables of one database are. Throws Error.
-std::vector<StreamToCopy> with_sizes(const Streams& streams, RetryingConnection& database) {
-  const std::string& name = streams.front()->database;
-  const bool has_ranges = database.open(name).has_tid_range_scans();
+/// The sizes of the streams' tables, all of one database. Zeros, with a message, if a table is locked for
+/// long or the server refuses the connection for this.
+std::vector<pg::TableSize> read_sizes(const Streams& streams, pg::ConnectionSettings server) {
+  server.timeouts["lock_timeout"] = "1s";
   std::vector<pg::TableName> tables;
   for (const StreamPlan* const stream : streams) {
     tables.push_back({stream->stream.schema_name, stream->stream.table});
   }
-  pg::CatalogSession session(database.server(), name);
-  const std::vector<pg::TableSize> sizes = pg::table_sizes(session, tables);
-  std::vector<StreamToCopy> sized;
-  for (std::size_t i = 0; i < streams.size(); ++i) {
-    const StreamPlan& stream = *streams[i];
-    const bool is_divisible = has_ranges && stream.method != singer::ReplicationMethod::incremental &&
-                              !stream.stream.is_view && !has_subquery(stream.where);
-    sized.push_back({&stream, sizes[i].bytes, is_divisible});
+  const std::string& database = streams.front()->database;
+  try {
+    pg::CatalogSession session(server, database);
+    return pg::table_sizes(session, tables);
+  } catch (const Error& error) {
+    log::info("cannot read the sizes of the tables in {} ({}): each is read over one connection", database,
+              error.what());
+    return std::vector<pg::TableSize>(streams.size());
   }
-  return sized;
 }
 
-/// Removes and returns the streams to be copied side by side, if there are several.
-std::vector<StreamToCopy> take_side_by_side(Streams& streams, RetryingConnection& database,
-                                            std::size_t connections) {
-  std::map<std::string, Streams> by_database;
+/// True if all connections together can read a table of this size.
+bool is_divisible(const StreamPlan& stream, std::uint64_t bytes, const config::Config& config) {
+  constexpr std::uint64_t block = 8192;
+  const BlockRanges ranges(Ctid(), {.blocks = bytes / block, .bytes = bytes},
+                           {config.state_every_time, config.state_every_rows}, config.parallel);
+  return stream.method != singer::ReplicationMethod::incremental && !stream.stream.is_view &&
+         !has_subquery(stream.where) &&
+         ranges.count_of_first_size() >= BlockRanges::kLeastOfReader * config.parallel;
+}
+
+/// Streams of one name must not alternate: a SCHEMA of one would be applied to RECORDs of the other.
+std::set<std::string> names_of_several(const Streams& streams) {
+  std::set<std::string> names;
+  std::set<std::string> several;
   for (const StreamPlan* const stream : streams) {
-    by_database[stream->database].push_back(stream);
-  }
-  std::vector<StreamToCopy> small;
-  Streams others;
-  for (const auto& [name, each] : by_database) {
-    try {
-      const std::vector<StreamToCopy> sized = with_sizes(each, database);
-      small.insert(small.end(), sized.begin(), sized.end());
-    } catch (const Error& error) {  // reported when a stream is copied
-      log::debug("cannot read the sizes of the tables in {}: {}", name, error.what());
-      database.drop();
-      others.insert(others.end(), each.begin(), each.end());
+    if (!names.insert(stream->name).second) {
+      several.insert(stream->name);
     }
   }
-  for (const StreamToCopy& large : take_large(small, connections)) {
-    others.push_back(large.plan);
+  return several;
+}
+
+/// Removes and returns the streams to be copied side by side.
+std::vector<StreamToCopy> take_side_by_side(Streams& streams, RetryingConnection& database,
+                                            const config::Config& config) {
+  const std::set<std::string> several = names_of_several(streams);
+  std::map<std::string, Streams> by_database;
+  for (const StreamPlan* const stream : streams) {
+    if (!several.contains(stream->name)) {
+      by_database[stream->database].push_back(stream);
+    }
   }
+  std::vector<StreamToCopy> small;
+  for (const auto& [name, each] : by_database) {
+    try {
+      const bool has_ranges = database.open(name).has_tid_range_scans();
+      const std::vector<pg::TableSize> sizes = read_sizes(each, database.server());
+      for (std::size_t i = 0; i < each.size(); ++i) {
+        small.push_back(
+            {each[i], sizes[i].bytes, has_ranges && is_divisible(*each[i], sizes[i].bytes, config)});
+      }
+    } catch (const pg::DatabaseError& error) {
+      if (name == config.server.database()) {
+        throw;
+      }
+      log::debug("{} is not read side by side: {}", name, error.what());  // its streams report the error
+    }
+  }
+  take_large(small, config.parallel);
   if (small.size() < 2) {
     return {};
   }
-  std::erase_if(streams,
-                [&](const StreamPlan* stream) { return std::ranges::find(others, stream) == others.end(); });
+  std::set<const StreamPlan*> taken;
+  for (const StreamToCopy& stream : small) {
+    taken.insert(stream.plan);
+  }
+  std::erase_if(streams, [&](const StreamPlan* stream) { return taken.contains(stream); });
   return small;
 }
 
-/// Opens up to `count` more connections. If the server refuses one, logs why and returns fewer.
-std::vector<std::unique_ptr<RetryingConnection>> open_others(const RetryingConnection& database,
-                                                             const config::Config& config,
-                                                             const std::string& name, std::size_t count) {
-  std::vector<std::unique_ptr<RetryingConnection>> others;
+/// Opens up to `count` more connections. If that fails, logs why and returns fewer.
+std::vector<std::unique_ptr<RetryingConnection>> open_more(const RetryingConnection& database,
+                                                           const config::Config& config,
+                                                           const std::string& name, std::size_t count) {
+  std::vector<std::unique_ptr<RetryingConnection>> more;
   try {
-    while (others.size() < count) {
+    while (more.size() < count) {
       auto next = std::make_unique<RetryingConnection>(config, database.server());
       next->open(name);
-      others.push_back(std::move(next));
+      more.push_back(std::move(next));
     }
   } catch (const Error& error) {
-    log::warn("copying with {} of {} connections: {}", others.size() + 1, count + 1, error.what());
+    log::warn("copying with {} of {} connections: {}", more.size() + 1, count + 1, error.what());
   }
-  return others;
+  return more;
 }
 
 }  // namespace
@@ -99,7 +130,7 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
   }
   std::vector<StreamToCopy> side_by_side;
   if (config.parallel > 1 && in_turn.size() > 1) {
-    side_by_side = take_side_by_side(in_turn, database, config.parallel);
+    side_by_side = take_side_by_side(in_turn, database, config);
   }
   std::vector<std::string> failed;
   const auto note_end = [&](const StreamPlan& stream, const std::optional<std::string>& failure) {
@@ -115,11 +146,13 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
     writer.flush();
   }
   if (!side_by_side.empty()) {
+    const std::string& name = side_by_side.front().plan->database;
     const std::size_t most = std::min<std::size_t>(config.parallel, side_by_side.size());
-    const auto others = open_others(database, config, side_by_side.front().plan->database, most - 1);
+    database.open(name);  // before the others, which may be all that the server still allows
+    const auto more = open_more(database, config, name, most - 1);
     std::vector<RetryingConnection*> connections = {&database};
-    for (const auto& other : others) {
-      connections.push_back(other.get());
+    for (const auto& each : more) {
+      connections.push_back(each.get());
     }
     states.state().set_currently_syncing(std::nullopt);
     copy_side_by_side(std::move(side_by_side), connections, config, logs, states, writer, report, note_end);

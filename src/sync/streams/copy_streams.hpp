@@ -15,9 +15,10 @@
 
 namespace tap::sync {
 
-/// Copies the streams that are not read from WAL, one after another. With several connections (config
-/// `parallel`), first those with large tables, which all connections read together, then the others side by
-/// side. Returns the IDs of those that failed. Throws what copy_stream() does.
+/// Copies the streams that are not read from WAL, one after another. With several connections (setting
+/// `parallel`), streams with large tables come first, and all connections read each of them together; the
+/// other streams are then copied side by side. Returns the IDs of the streams that failed. Throws what
+/// copy_stream() does.
 std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, RetryingConnection& database,
                                       const config::Config& config, WalReplication& logs, StateWriter& states,
                                       singer::Writer& writer, RunReport& report);

@@ -21,8 +21,7 @@ namespace tap::sync {
 
 namespace {
 
-// Of about 64 KiB each, see singer::Writer.
-constexpr std::size_t kPiecesOfConnection = 4;
+constexpr std::size_t kMaxBytesOfConnection = std::size_t{256} << 10U;  // that wait to be written
 constexpr std::chrono::milliseconds kSignalPoll{100};
 
 /// What a thread has copied of one stream since its last piece.
@@ -30,16 +29,17 @@ struct Piece {
   const StreamPlan* stream = nullptr;
   std::string lines{};                   ///< whole lines
   std::optional<Json> bookmark{};        ///< of the stream, after these lines
-  bool is_end = false;                   ///< nothing of the stream follows
-  std::optional<std::string> failure{};  ///< with `is_end`, see copy_stream()
+  std::optional<StreamReport> report{};  ///< with the last piece of the stream
+  bool is_copied = false;                ///< copy_stream() has returned
+  std::optional<std::string> failure{};  ///< what it has returned
 };
 
 /// The threads, and what they share with the thread that writes.
 class Copiers {
  public:
   Copiers(std::vector<StreamToCopy> streams, std::size_t connections, const config::Config& config,
-          const singer::State& state, WalReplication& logs, RunReport& report)
-      : config_(config), logs_(logs), report_(report), most_pieces_(connections * kPiecesOfConnection) {
+          const singer::State& state, WalReplication& logs)
+      : config_(config), logs_(logs), max_bytes_(connections * kMaxBytesOfConnection) {
     config_.parallel = 1;
     for (const StreamToCopy& stream : streams) {
       if (const Json* const bookmark = state.find_bookmark(stream.plan->stream.id)) {
@@ -52,10 +52,16 @@ class Copiers {
   Copiers(const Copiers&) = delete;
   Copiers& operator=(const Copiers&) = delete;
 
-  void start(RetryingConnection& database) {
+  /// `stays_open`: the connection is used afterward.
+  void start(RetryingConnection& database, bool stays_open) {
     const signals::SignalBlocker blocked;
     const std::lock_guard lock(mutex_);
-    threads_.emplace_back([this, &database] { copy_all(database); });
+    threads_.emplace_back([this, &database, stays_open] {
+      copy_all(database);
+      if (!stays_open) {
+        database.drop();  // another thread may need to connect again
+      }
+    });
     ++running_;
   }
 
@@ -63,9 +69,10 @@ class Copiers {
   /// Interrupted.
   std::optional<Piece> next() {
     std::unique_lock lock(mutex_);
+    signals::throw_if_stop_requested();
     while (pieces_.empty() && running_ > 0 && !failure_) {
-      signals::throw_if_stop_requested();
       for_writer_.wait_for(lock, kSignalPoll);
+      signals::throw_if_stop_requested();
     }
     if (failure_) {
       std::rethrow_exception(failure_);
@@ -73,7 +80,7 @@ class Copiers {
     return take_piece();
   }
 
-  /// Ends the threads. What they had copied is left for next_after_stop().
+  /// Ends the threads. take_left_piece() returns what they have handed over.
   void stop() {
     stopping_ = true;
     {
@@ -85,7 +92,7 @@ class Copiers {
     }
   }
 
-  std::optional<Piece> next_after_stop() {
+  std::optional<Piece> take_left_piece() {
     const std::lock_guard lock(mutex_);
     return take_piece();
   }
@@ -97,7 +104,8 @@ class Copiers {
     }
     Piece piece = std::move(pieces_.front());
     pieces_.pop_front();
-    for_copiers_.notify_one();
+    bytes_ -= piece.lines.size();
+    for_copiers_.notify_all();
     return piece;
   }
 
@@ -136,11 +144,18 @@ class Copiers {
     });
     StateWriter states(config_, state, writer);
     Piece end{&stream};
-    end.failure = copy_stream(database, stream, config_, transactions, logs_, states, writer,
-                              report_.stream(stream.stream.id));
+    StreamReport report;
+    try {
+      end.failure = copy_stream(database, stream, config_, transactions, logs_, states, writer, report);
+    } catch (...) {
+      end.report = std::move(report);
+      hand_over(std::move(end));
+      throw;
+    }
     writer.flush();
     end.bookmark = state.bookmark(stream.stream.id);
-    end.is_end = true;
+    end.report = std::move(report);
+    end.is_copied = true;
     hand_over(std::move(end));
   }
 
@@ -149,20 +164,20 @@ class Copiers {
     return stopping_ ? std::vector<const StreamPlan*>() : queue_->take();
   }
 
-  /// Waits while there are many pieces, but not while the threads end: what a copy then saves must not be
-  /// lost.
+  /// Waits while many bytes wait to be written, but not while the threads end: the last bookmark of a copy
+  /// must not be lost.
   void hand_over(Piece piece) {
     std::unique_lock lock(mutex_);
-    for_copiers_.wait(lock, [this] { return pieces_.size() < most_pieces_ || stopping_; });
+    for_copiers_.wait(lock, [this] { return pieces_.empty() || bytes_ < max_bytes_ || stopping_; });
+    bytes_ += piece.lines.size();
     pieces_.push_back(std::move(piece));
     for_writer_.notify_one();
   }
 
   config::Config config_;  ///< of a copy with one connection
   WalReplication& logs_;
-  RunReport& report_;
   std::unordered_map<const StreamPlan*, Json> bookmarks_;  ///< at the start
-  std::size_t most_pieces_;
+  std::size_t max_bytes_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;  ///< guards the members below
@@ -170,6 +185,7 @@ class Copiers {
   std::condition_variable for_copiers_;
   std::optional<StreamQueue> queue_;
   std::deque<Piece> pieces_;
+  std::size_t bytes_ = 0;  ///< of the lines in `pieces_`
   std::size_t running_ = 0;
   std::exception_ptr failure_;
 };
@@ -182,36 +198,42 @@ void copy_side_by_side(
     RunReport& report,
     const std::function<void(const StreamPlan&, const std::optional<std::string>& failure)>& note_end) {
   const auto write = [&](const Piece& piece) {
+    const std::string& id = piece.stream->stream.id;
     if (!piece.lines.empty()) {
       writer.part(piece.lines);
       writer.end_of_line();
       states.note_records(static_cast<std::uint64_t>(std::ranges::count(piece.lines, '\n')));
     }
-    if (piece.bookmark) {
-      states.state().bookmark(piece.stream->stream.id) = *piece.bookmark;
+    if (piece.bookmark && states.state().bookmark(id) != *piece.bookmark) {
+      states.state().bookmark(id) = *piece.bookmark;
       states.write_if_worthwhile();
     }
-    if (piece.is_end) {
+    if (piece.is_copied) {
       note_end(*piece.stream, piece.failure);
       writer.flush();
     }
+    if (piece.report) {
+      report.stream(id).note_copy(*piece.report);
+    }
   };
-  Copiers copiers(std::move(streams), connections.size(), config, states.state(), logs, report);
+  Copiers copiers(std::move(streams), connections.size(), config, states.state(), logs);
   for (RetryingConnection* const connection : connections) {
-    copiers.start(*connection);
+    copiers.start(*connection, connection == connections.front());
   }
-  try {
-    while (const auto piece = copiers.next()) {
-      write(*piece);
+  const auto next = [&] {
+    try {
+      return copiers.next();
+    } catch (...) {
+      states.write_postponed();  // the target may be too slow for the rest
+      copiers.stop();
+      while (const auto piece = copiers.take_left_piece()) {
+        write(*piece);
+      }
+      throw;
     }
-  } catch (const singer::OutputError&) {
-    throw;
-  } catch (...) {
-    copiers.stop();
-    while (const auto piece = copiers.next_after_stop()) {
-      write(*piece);
-    }
-    throw;
+  };
+  while (const auto piece = next()) {
+    write(*piece);
   }
 }
 

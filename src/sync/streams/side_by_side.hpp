@@ -19,7 +19,7 @@ namespace tap::sync {
 
 /// Copies whole streams at the same time: each connection has a thread, which copies one stream after another
 /// and encodes its rows, with a state that has only the bookmark of its stream. The calling thread writes:
-/// lines of different streams alternate, and each bookmark comes into the run's state once the lines that it
+/// lines of different streams alternate, and each bookmark is added to the run's state once the lines that it
 /// covers were written. `note_end` is called there, at the end of each stream, with the reason if it failed.
 ///
 /// Throws what copy_stream() does, after all threads have ended and what they have copied was written.

@@ -40,8 +40,10 @@ void copy_by_method(RetryingConnection& database, const StreamPlan& stream, cons
     copy_with_retries(database, stream, config, output, FullTable(stream, config, transactions, output));
   } else {
     const InitialSnapshotHooks initial_snapshot{
-        .open = [&](pg::Connection& connection,
-                    bool needs_newer) { return logs.open_initial_snapshot(stream, connection, needs_newer); },
+        .open =
+            [&](pg::Connection& connection, const std::string& unusable) {
+              return logs.open_initial_snapshot(stream, connection, unusable);
+            },
         .finish = finish_initial_snapshot};
     copy_with_retries(database, stream, config, output,
                       FullTable(stream, config, transactions, output, initial_snapshot));

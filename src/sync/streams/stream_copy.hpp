@@ -16,8 +16,8 @@
 
 namespace tap::sync {
 
-/// Copies one stream by its replication method, with retries, and fills `report`. Returns why it failed if
-/// other streams can go on; this has been logged. Throws what ends the run: Error, Interrupted, and
+/// Copies one stream by its replication method, with retries, and fills `report`. Returns the error if only
+/// this stream fails; it has been logged. Throws what ends the run: Error, Interrupted, and
 /// singer::OutputError, after which nothing more may be written.
 std::optional<std::string> copy_stream(RetryingConnection& database, const StreamPlan& stream,
                                        const config::Config& config, TableTransactions& transactions,

@@ -14,11 +14,11 @@ namespace tap::sync {
 struct StreamToCopy {
   const StreamPlan* plan;
   std::uint64_t bytes = 0;    ///< of the table's files; 0 for a view
-  bool is_divisible = false;  ///< several connections can read its table at the same time
+  bool is_divisible = false;  ///< all connections can read its table, and it is large enough for that
 };
 
-/// Removes and returns the streams that one connection would still be copying when the others have nothing
-/// left to do: the divisible ones with more than half of what each connection has to read.
+/// Removes and returns the divisible streams with more than half of what each connection has to read: one
+/// connection would still be copying them when the others have nothing left to do.
 std::vector<StreamToCopy> take_large(std::vector<StreamToCopy>& streams, std::size_t connections);
 
 /// The streams that are copied side by side, in order. Does no locking.

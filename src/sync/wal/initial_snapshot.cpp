@@ -24,11 +24,16 @@ constexpr std::chrono::milliseconds kReplayPollInterval{200};
 }  // namespace
 
 InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connection& connection,
-                                     const std::string& database, const std::string& slot, bool needs_newer) {
+                                     const std::string& database, const std::string& slot,
+                                     const std::string& unusable) {
   constexpr std::chrono::seconds longest_wait{10};
   constexpr std::chrono::seconds longest_wait_after_failure{1};
-  if (snapshot_ && !needs_newer && Clock::now() - exported_ < kLongestAge && snapshot_->is_alive()) {
-    return {{snapshot_->lsn(), snapshot_->timeline()}, snapshot_->name()};
+  const auto shared = [this]() -> InitialSnapshot {
+    return {{snapshot_->lsn(), snapshot_->timeline()}, snapshot_->name(), snapshot_};
+  };
+  if (snapshot_ && snapshot_->name() != unusable && Clock::now() - exported_ < kLongestAge &&
+      snapshot_->is_alive()) {
+    return shared();
   }
   snapshot_.reset();
   std::string reason;
@@ -36,11 +41,11 @@ InitialSnapshot SharedSnapshot::open(const config::Config& config, pg::Connectio
     const auto limit = std::chrono::ceil<std::chrono::seconds>(lock_timeout(connection, config.server));
     const auto wait = failed_ ? longest_wait_after_failure : longest_wait;
     try {
-      snapshot_ = std::make_unique<pg::ExportedSnapshot>(config.server, database,
+      snapshot_ = std::make_shared<pg::ExportedSnapshot>(config.server, database,
                                                          limit.count() > 0 ? std::min(wait, limit) : wait);
       exported_ = Clock::now();
       failed_.reset();
-      return {{snapshot_->lsn(), snapshot_->timeline()}, snapshot_->name()};
+      return shared();
     } catch (const Error& error) {
       failed_ = Clock::now();
       reason = error.what();

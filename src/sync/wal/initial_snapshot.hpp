@@ -23,16 +23,16 @@ class SharedSnapshot {
   /// Time until the next attempt if none could be exported.
   static constexpr std::chrono::minutes kRetryAfter{1};
 
-  /// Returns the snapshot, exported if there is none of use. If that fails, falls back to the confirmed flush
-  /// LSN of `slot`, with a warning. `connection` is used to look the slot up. Throws Error
-  /// (log_based_unprepared) if there is no such slot, and what pg::Connection::query() does.
+  /// Returns the snapshot, exported if there is none, or only the one named `unusable`. If that fails, falls
+  /// back to the confirmed flush LSN of `slot`, with a warning. `connection` is used to look the slot up.
+  /// Throws Error (log_based_unprepared) if there is no such slot, and what pg::Connection::query() does.
   InitialSnapshot open(const config::Config& config, pg::Connection& connection, const std::string& database,
-                       const std::string& slot, bool needs_newer);
+                       const std::string& slot, const std::string& unusable);
   /// No other copy will need it.
   void release() { snapshot_.reset(); }
 
  private:
-  std::unique_ptr<pg::ExportedSnapshot> snapshot_;
+  std::shared_ptr<pg::ExportedSnapshot> snapshot_;
   Clock::time_point exported_;
   std::optional<Clock::time_point> failed_;  ///< the last attempt to export one
 };

@@ -296,16 +296,16 @@ bool WalReplication::has_initial_snapshot(const StreamPlan& stream) const {
 }
 
 InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection,
-                                                      bool needs_newer) {
-  const std::lock_guard lock(snapshots_);
+                                                      const std::string& unusable) {
   Group& group = groups_.at(stream.database);
   const bool is_standby = group.source.is_standby && pg::decoding_status(connection).in_recovery;
   if (config_.secondary.used || is_standby) {
     return standby_initial_snapshot(connection, group.copies_start);
   }
   require_primary(connection);
+  const std::lock_guard lock(snapshots_);
   InitialSnapshot initial =
-      group.snapshot.open(config_, connection, stream.database, group.source.slot, needs_newer);
+      group.snapshot.open(config_, connection, stream.database, group.source.slot, unusable);
   if (initial.name.empty()) {
     if (const auto problem = wait_for_unpublished_changes(connection, group)) {
       throw StreamError(to_text(*problem));  // `check` does not report it
@@ -326,7 +326,7 @@ void WalReplication::note_copy(const StreamPlan& stream, bool is_complete) {
   if (is_complete && !config_.log.stop_at_end && bookmark_lsn(bookmark)) {
     group.to_read.push_back(&stream);
   }
-  if (--group.to_copy == 0) {
+  if (--group.to_copy == 0) {  // no other thread uses it
     group.snapshot.release();
   }
 }

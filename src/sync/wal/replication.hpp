@@ -58,7 +58,7 @@ class WalReplication {
   /// OpenInitialSnapshot. Several threads may call it. Throws what SharedSnapshot::open() and
   /// standby_initial_snapshot() do.
   [[nodiscard]] InitialSnapshot open_initial_snapshot(const StreamPlan& stream, pg::Connection& connection,
-                                                      bool needs_newer);
+                                                      const std::string& unusable);
   /// Call it after the copy of each stream, complete or not: a log-based stream needs WAL from where the copy
   /// began. In a run without an end LSN, read_wal() also reads the changes of a stream whose copy is
   /// complete.
@@ -106,7 +106,7 @@ class WalReplication {
 
   const config::Config& config_;
   singer::State& state_;
-  std::mutex snapshots_;                 ///< guards what open_initial_snapshot() changes
+  std::mutex snapshots_;  ///< guards `snapshot`, `open_transactions` and `copies_start` of groups in copies
   std::map<std::string, Group> groups_;  ///< by database
   std::vector<std::string> failed_;
   bool has_new_gaps_ = false;

@@ -1,13 +1,12 @@
 """Large tables are copied over several connections at the same time."""
 
 import json
-import os
-import random
 import re
 import threading
 import unittest
 
 from support import tap
+from support.parallel_case import CONNECTIONS, ParallelTest
 from support.pipeline import until
 from support.resume import PARTITIONED, ResumeTest
 from support.server import Server
@@ -18,36 +17,20 @@ BIG = f"""
     CREATE TABLE {{s}}.t (id int PRIMARY KEY, n int, pad text);
     INSERT INTO {{s}}.t SELECT i, 0, repeat('x', 500) FROM generate_series(1, {ROWS}) i;
 """
-READERS = (
-    "FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres%' AND datname = "
-    "current_database()"
-)
 
 
-class ParallelTest(ResumeTest):
+class RangesTest(ParallelTest, ResumeTest):
     database = "parallel"
 
     def setUp(self):
         super().setUp()
-        self.config.update(parallel=3, state_every_rows=500)
-        seed = os.environ.get("TAP_SEED") or str(random.randrange(10**6))
-        self.rng = random.Random(seed)
-        self.addCleanup(lambda: self._outcome.success or print(f"TAP_SEED={seed}"))
+        self.config["state_every_rows"] = 500
 
     def copies(self, result):
         return len(re.findall(r"COPY \(", result.stderr))
 
-    def check_order(self, messages):
-        """SCHEMA precedes the records of a stream; whole lines only."""
-        known = set()
-        for message in messages:
-            if message["type"] == "SCHEMA":
-                known.add(message["stream"])
-            elif message["type"] == "RECORD":
-                self.assertIn(message["stream"], known)
 
-
-class CopyTest(ParallelTest):
+class CopyTest(RangesTest):
     def test_rows_equal_the_source(self):
         self.sql(BIG)
         result = self.sync(self.catalog("t"), None, "-v")
@@ -176,7 +159,7 @@ class CopyTest(ParallelTest):
             self.clear_destination()
             running = self.pipeline(self.catalog("t"))
             self.assertTrue(running.relay(1000))
-            backends = [pid for (pid,) in self.sql(f"SELECT pid {READERS}")]
+            backends = [pid for (pid,) in self.sql(f"SELECT pid {CONNECTIONS}")]
             self.assertEqual(len(backends), 3)
             self.sql(f"SELECT pg_terminate_backend({self.rng.choice(backends)})")
             outcome = running.finish()
@@ -184,7 +167,7 @@ class CopyTest(ParallelTest):
             self.assertEqual(outcome.kinds["SCHEMA"], 1)
             self.assertRegex(outcome.tap_log, "trying again in 0.5 s")
             self.check_equal("t")
-            until(lambda: not self.sql(f"SELECT 1 {READERS}"), "a connection is still open")
+            until(lambda: not self.sql(f"SELECT 1 {CONNECTIONS}"), "a connection is still open")
 
     def test_fewer_connections_than_wanted(self):
         self.sql(BIG + "CREATE ROLE few LOGIN CONNECTION LIMIT 2")
@@ -226,7 +209,7 @@ class CopyTest(ParallelTest):
         )
 
 
-class StandbyTest(ParallelTest):
+class StandbyTest(RangesTest):
     database = "parallel_standby"
     settings = {"max_wal_senders": 4}
 

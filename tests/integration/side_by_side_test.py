@@ -1,16 +1,14 @@
 """With several connections, whole streams are copied at the same time."""
 
 import json
-import os
 import pathlib
-import random
 import re
 import shutil
 import tempfile
 import unittest
 
 from support import tap
-from support.case import SchemaTest
+from support.parallel_case import CONNECTIONS, ParallelTest
 from support.pipeline import until
 from support.wal_case import WalTest
 
@@ -25,34 +23,18 @@ MANY = f"""DO $$ BEGIN FOR i IN 0..{TABLES - 1} LOOP
 UPDATE_ALL = """DO $$ BEGIN FOR i IN 0..11 LOOP
     EXECUTE format('UPDATE {s}.t%s SET n = n + 1 WHERE id %% 100 = 7', i);
     END LOOP; END $$"""
-CONNECTIONS = (
-    "FROM pg_stat_activity WHERE application_name LIKE 'tap-postgres%' AND datname = "
-    "current_database()"
-)
 
 
-class SideBySideTest(SchemaTest):
+class SideBySideTest(ParallelTest):
     database = "side_by_side"
 
     def setUp(self):
         super().setUp()
-        self.config.update(parallel=3, state_every_rows=1000)
-        seed = os.environ.get("TAP_SEED") or str(random.randrange(10**6))
-        self.rng = random.Random(seed)
-        self.addCleanup(lambda: self._outcome.success or print(f"TAP_SEED={seed}"))
+        self.config["state_every_rows"] = 1000
 
     def check_all(self, *names):
         for name in names or NAMES:
             self.check_equal(name)
-
-    def check_order(self, messages):
-        """SCHEMA precedes the records of a stream."""
-        known = set()
-        for message in messages:
-            if message["type"] == "SCHEMA":
-                known.add(message["stream"])
-            elif message["type"] == "RECORD":
-                self.assertIn(message["stream"], known)
 
     def test_rows_equal_the_source(self):
         self.sql(MANY)

@@ -321,12 +321,16 @@ const auto kSettings = std::to_array<Setting>({
          v.fail("1 or more");
        }
      }},
+    {"emit_activate_version_messages", "", "boolean", "true",
+     "Write ACTIVATE_VERSION; `false` for targets that refuse it: rows that no longer exist stay there",
+     [](Config& c, const Reader& v) { c.emit_activate_version = v.flag(); }},
 });
 
 constexpr auto kWithoutEffect = std::to_array<std::string_view>(
     {"itersize", "frequency_in_minutes", "stream_map_config", "faker_config", "flattening_enabled",
      "flattening_max_depth", "batch_config", "dates_as_string", "ssl_storage_directory",
-     "log_based_single_connection", "auto_bootstrap_log_based", "emit_activate_version_messages"});
+     "flattening_max_key_length", "flattening_separator", "log_based_single_connection",
+     "auto_bootstrap_log_based", "use_singer_decimal"});
 
 /// True if the value requests the feature: the other taps ignore false and empty values, too.
 bool is_filled(const Json& value) {

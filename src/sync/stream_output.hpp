@@ -57,7 +57,12 @@ class StreamOutput {
   void begin(const std::vector<std::string>& columns, const std::vector<std::string>& bookmark_properties);
   /// True after begin().
   [[nodiscard]] bool has_begun() const { return begun_; }
-  void activate_version(std::int64_t version) { writer_.activate_version(plan_.name, version); }
+  /// Writes ACTIVATE_VERSION, unless the config leaves it out.
+  void activate_version(std::int64_t version) {
+    if (config_.emit_activate_version) {
+      writer_.activate_version(plan_.name, version);
+    }
+  }
 
   /// Writes a RECORD, see singer::Writer. True if a STATE is due: update the bookmark and call write_state().
   template <class Fill>

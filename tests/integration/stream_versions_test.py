@@ -103,6 +103,16 @@ class CopiedTest(SchemaTest):
         }
         self.assertEqual(versions(self.sync(self.catalog("t"), state)), [2**63 - 1])
 
+    def test_without_activate_version(self):
+        quiet = {"emit_activate_version_messages": False}
+        for method, key in (("FULL_TABLE", None), ("INCREMENTAL", "k")):
+            with self.subTest(method):
+                catalog = self.catalog("t", method=method, key=key)
+                usual = [kind for kind in self.sync(catalog).types if kind != "ACTIVATE_VERSION"]
+                first = self.sync(catalog, **quiet)
+                self.assertEqual(first.types, usual)
+                self.assertEqual(len(versions(first)), 1)
+
     def test_streams_of_one_name(self):
         self.sql("CREATE TABLE {s}.u AS SELECT 6 AS id")
         catalog = self.catalog("t", "u")
@@ -138,6 +148,11 @@ class LogBasedTest(WalTest):
         self.set_bookmark(version=version)
         self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2)")
         self.assertEqual(versions(self.follow()), [version + 1])
+
+    def test_truncate_without_activate_version(self):
+        self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2)")
+        result = self.follow(emit_activate_version_messages=False)
+        self.assertEqual(result.types, ["SCHEMA", "RECORD", "STATE"])
 
     def test_full_refresh(self):
         version = in_an_hour()

@@ -81,6 +81,8 @@ struct Config {
 
   std::chrono::duration<double> state_every_time{5};
   std::uint64_t state_every_rows = 100'000;
+
+  bool emit_activate_version = true;
 };
 
 /// Reads config files in order; later files override earlier ones key by key. The name `ENV` stands for the

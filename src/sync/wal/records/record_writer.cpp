@@ -273,7 +273,9 @@ void RecordWriter::write_truncate(TableLookup& lookup, WalStream& stream, const 
   if (truncates_.add(lookup, stream, change, lsn)) {
     write_pending(lookup);
     stream.start_new_version(time_extracted_);
-    writer_.activate_version(stream.plan.name, *stream.version);
+    if (config_.emit_activate_version) {
+      writer_.activate_version(stream.plan.name, *stream.version);
+    }
   }
 }
 

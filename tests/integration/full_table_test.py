@@ -140,8 +140,9 @@ class MessagesTest(Schema):
             for i, kind in enumerate(result.types)
             if kind == "STATE"
         ]
-        # after whole blocks, of 226 rows each
-        self.assertEqual(rows_before, [0, 5 * 226, 10 * 226, 2500])
+        # since 14, after whole blocks, of 226 rows each
+        every = 5 * 226 if shared().version >= (14,) else 1000
+        self.assertEqual(rows_before, [0, every, 2 * every, 2500])
         for state in result.states[1:-1]:
             bookmark = state["bookmarks"][self.id_of("t")]
             self.assertIsNone(bookmark.get("xmin"), "a Python tap would skip rows with this")
@@ -206,7 +207,7 @@ class RelationsTest(Schema):
             CREATE TABLE {s}.p_b1 (part text, dropped int, id int);
             ALTER TABLE {s}.p_b1 DROP COLUMN dropped;
             ALTER TABLE {s}.p_b ATTACH PARTITION {s}.p_b1 FOR VALUES FROM (0) TO (10);
-            CREATE TABLE {s}.p_default PARTITION OF {s}.p DEFAULT;
+            CREATE TABLE {s}.p_c PARTITION OF {s}.p FOR VALUES IN ('c');
             INSERT INTO {s}.p SELECT i, (ARRAY['a', 'b', 'c'])[i % 3 + 1]
               FROM generate_series(1, 9) i;"""
         )

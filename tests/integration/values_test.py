@@ -152,6 +152,8 @@ VALUES = [
 
 
 def setUpModule():
+    if shared().version < (14,):
+        raise unittest.SkipTest("multiranges exist since version 14")
     shared().create_database(DB)
     columns = ", ".join(f"c{i} {column_type}" for i, (column_type, _, _) in enumerate(VALUES))
     values = ", ".join(value for _, value, _ in VALUES)

@@ -7,7 +7,7 @@ from support.check import about, run_check
 from support.wal_case import WalTest
 from support.pipeline import until
 from support.proxy import Proxy
-from support.server import Server
+from support.server import Server, shared
 from support.plugins import PLUGIN
 
 # large enough for TOAST
@@ -16,10 +16,11 @@ BIG = "(SELECT string_agg(md5(i::text || {seed}), '') FROM generate_series(1, 10
 
 class PrimaryLookupsTest(WalTest):
     database = "wal_primary_lookups"
-    settings = {"wal_keep_size": "1GB"}
 
     @classmethod
     def setUpClass(cls):
+        is_old = shared().version < (13,)
+        cls.settings = {"wal_keep_segments": 64} if is_old else {"wal_keep_size": "1GB"}
         super().setUpClass()
         cls.standby = Server({"log_connections": "on"}, primary=cls.server)
         cls.addClassCleanup(cls.standby.close)
@@ -45,11 +46,8 @@ class PrimaryLookupsTest(WalTest):
         self.addCleanup(self.standby.sql, "SELECT pg_wal_replay_resume()")
 
     def connections_to_standby(self):
-        return (
-            (self.standby.folder / "log")
-            .read_text()
-            .count(f"user=tap database={self.database} application_name=tap-postgres")
-        )
+        log = (self.standby.folder / "log").read_text()
+        return log.count(f"connection authorized: user=tap database={self.database}")
 
     def check_reconnection(self, **extra):
         """The primary is down for a moment, so the tap tries the standby."""
@@ -112,6 +110,7 @@ class PrimaryLookupsTest(WalTest):
 
     def test_wal_and_lookups_on_different_servers(self):
         """Hosts swap roles between two connections: the second one leads to a promoted standby."""
+        self.require_version(12, "pg_promote() exists")
         with Server(primary=self.server) as promoted:
             promoted.sql("SELECT pg_promote()")
             promoted.sql(

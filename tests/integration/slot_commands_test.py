@@ -160,6 +160,31 @@ class SlotCommandTest(SlotTest):
         )
         self.assertEqual(self.confirmed(), self.lsn(state))
 
+    def test_ack_before_version_11_needs_the_publication(self):
+        if self.server.version >= (11,):
+            self.skipTest("pg_replication_slot_advance exists since version 11")
+        self.make_slot(plugin="pgoutput")
+        catalog, _ = self.initial_snapshot()
+        state = self.sync(catalog).last_state
+        self.sql("INSERT INTO {s}.t VALUES (4, 'changed')")
+        before = self.confirmed()
+        result = self.slot_command("ack", state=state, expect=None, publication_name="another")
+        if result.code == 0:  # the server advanced the slot before it read the next change
+            self.assertEqual(
+                result.stderr,
+                f"INFO replication slot {self.slot} is at {as_text(self.lsn(state))}\n",
+            )
+            self.assertEqual(self.confirmed(), self.lsn(state))
+            return
+        self.assertEqual(result.code, 4, result)
+        self.assertRegex(
+            result.stderr,
+            r'(?s)\ACRITICAL publication "another" does not exist.*: before PostgreSQL 11, '
+            f"acknowledging reads replication slot {self.slot} with its publications; set "
+            f"publication_name to those that it is read with{ADVICE}\n\\Z",
+        )
+        self.assertEqual(self.confirmed(), before)
+
     def test_failover_slot_before_version_17(self):
         if self.server.version >= (17,):
             self.skipTest("failover slots exist since version 17")

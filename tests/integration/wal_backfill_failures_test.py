@@ -39,7 +39,7 @@ class BackfillFailuresTest(WalTest):
             changes(result, "u"), [{"id": i, "_sdc_deleted_at": None} for i in range(1, 301)]
         )
         self.assertIn(
-            f"ERROR stream {self.id_of('t')}: permission denied for table t (SQLSTATE "
+            f"ERROR stream {self.id_of('t')}: {self.server.permission_denied('t')} (SQLSTATE "
             f"42501){ADVICE}\n",
             result.stderr,
         )

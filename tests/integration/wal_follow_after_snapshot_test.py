@@ -131,7 +131,8 @@ class FollowAfterSnapshotTest(SlotTest):
         )
         self.stop(running)
         self.assertRegex(
-            running.log, f"(?m)^ERROR stream {self.id_of('u')}: permission denied for table u"
+            running.log,
+            f"(?m)^ERROR stream {self.id_of('u')}: {self.server.permission_denied('u')}",
         )
 
     def test_summary_counts_a_stream_once(self):

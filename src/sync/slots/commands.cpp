@@ -127,7 +127,19 @@ void advance(pg::Connection& connection, const config::Config& config, const pg:
   stream.set_confirmed(confirmed_flush_of(connection, slot.name));
   stream.set_flushed(position);
   stream.request_keepalive();
-  while (stream.next(std::chrono::seconds(1)) != pg::ReplicationStream::Event::keepalive) {
+  try {
+    while (stream.next(std::chrono::seconds(1)) == pg::ReplicationStream::Event::message ||
+           confirmed_flush_of(connection, slot.name) < position) {
+    }
+  } catch (const pg::ServerError& error) {
+    constexpr const char* undefined_object = "42704";
+    if (slot.plugin != kPgoutput || error.sqlstate() != undefined_object) {
+      throw;
+    }
+    throw Error(ExitCode::log_based_unprepared,
+                fmt::format("{}: before PostgreSQL 11, acknowledging reads replication slot {} with its "
+                            "publications; set publication_name to those that it is read with",
+                            error.what(), slot.name));
   }
   stream.finish();
 }

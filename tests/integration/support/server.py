@@ -101,6 +101,11 @@ class Server:
     def __exit__(self, *_):
         self.close()
 
+    def permission_denied(self, table):
+        """The message of the server for a table that the role may not read."""
+        kind = "table" if self.version >= (11,) else "relation"
+        return f"permission denied for {kind} {table}"
+
     @property
     def data(self):
         return self.folder / "data"

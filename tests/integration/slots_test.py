@@ -291,6 +291,23 @@ class UnfitSlotTest(SlotTest):
             )
             self.drop_slot()
 
+    def test_two_phase(self):
+        self.sql(ONE_TABLE)
+        self.sql(
+            f"SELECT pg_create_logical_replication_slot('{self.slot}', 'pgoutput', "
+            "twophase => true)"
+        )
+        self.addCleanup(self.drop_slot)
+        self.refused(
+            f"replication slot {self.slot} was created with two_phase: it sends prepared "
+            "transactions before they are committed: drop it with SELECT "
+            f"pg_drop_replication_slot('{self.slot}'), create it again with SELECT "
+            f"pg_create_logical_replication_slot('{self.slot}', 'pgoutput'), then run with "
+            "--full-refresh",
+            self.catalog("t"),
+            logical_decoding_plugin="pgoutput",
+        )
+
     def test_another_database(self):
         self.sql(ONE_TABLE)
         self.make_slot(database="postgres")

@@ -25,6 +25,7 @@ SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active
        pg_catalog.to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
        coalesce((pg_catalog.to_jsonb(s) ->> 'conflicting')::bool, false) AS conflicting,
        coalesce((pg_catalog.to_jsonb(s) ->> 'failover')::bool, false) AS failover,
+       coalesce((pg_catalog.to_jsonb(s) ->> 'two_phase')::bool, false) AS two_phase,
        coalesce((pg_catalog.to_jsonb(s) ->> 'synced')::bool, false)
          AND pg_catalog.pg_is_in_recovery() AS is_copy,
        pg_catalog.date_part('epoch', pg_catalog.now() OPERATOR(pg_catalog.-)
@@ -94,6 +95,7 @@ std::vector<Slot> logical_slots(Connection& connection) {
     slot.invalidation_reason = row.text("invalidation_reason");
     slot.is_conflicting = row.flag("conflicting");
     slot.is_failover = row.flag("failover");
+    slot.is_two_phase = row.flag("two_phase");
     slot.is_copy = row.flag("is_copy");
     if (!row.is_null("idle_seconds")) {
       slot.idle = std::chrono::seconds(row.number("idle_seconds"));

@@ -133,6 +133,16 @@ void require_not_copy(const pg::Slot& slot) {
   }
 }
 
+/// A transaction that is prepared may still be rolled back. The slots of wal2json do not send it earlier.
+void require_single_phase(pg::Connection& connection, const config::Config& config, const pg::Slot& slot) {
+  if (slot.is_two_phase && slot.plugin == kPgoutput) {
+    fail({fmt::format("replication slot {} was created with two_phase: it sends prepared transactions before "
+                      "they are committed",
+                      slot.name),
+          drop_and_recreate_advice(replacement_of(connection, config.log, slot))});
+  }
+}
+
 /// The server can have no slot with another name.
 void require_valid_name(const std::string& name) {
   const auto is_allowed = [](unsigned char c) {
@@ -259,6 +269,7 @@ SlotChoice choose_slot(pg::Connection& connection, const config::Config& config,
   if (choice.slot) {
     require_created(connection, *choice.slot);
     require_not_copy(*choice.slot);
+    require_single_phase(connection, config, *choice.slot);
     require_not_lost(connection, config, *choice.slot);
     return choice;
   }

@@ -30,6 +30,7 @@ struct Slot {
   std::string invalidation_reason;
   bool is_conflicting = false;  ///< lost by what the primary of this standby did (16+)
   bool is_failover = false;     ///< a standby may copy it (17+)
+  bool is_two_phase = false;    ///< sends prepared transactions before they are committed (14+)
   bool is_copy = false;         ///< of a slot of this standby's primary, unreadable until a promotion (17+)
   std::optional<std::chrono::seconds> idle;  ///< how long no session has read it (17+); nothing while active
   std::string safe_wal_size;                 ///< bytes of WAL until the slot may become lost

@@ -8,7 +8,7 @@ import threading
 import unittest
 
 from support.pipeline import until
-from support.plugins import PLUGIN
+from support.plugins import PLUGIN, for_wal2json
 from support.wal_case import WalTest
 
 
@@ -17,8 +17,9 @@ class CommitVisibilityTest(WalTest):
     # This standby does not exist. Only sessions that request it wait.
     settings = {"synchronous_standby_names": "missing", "synchronous_commit": "local"}
 
-    def check(self, statements, expected, logged=None):
-        """A run that decodes a waiting transaction sends these records, and reports a long wait."""
+    @contextlib.contextmanager
+    def waiting_commit(self, statements):
+        """Commits statements: WAL has the commit, and queries do not see it until the end."""
         connection = self.session()
         cursor = connection.cursor()
         cursor.execute(f"SET search_path TO {self.schema}; SET synchronous_commit TO on")
@@ -32,6 +33,14 @@ class CommitVisibilityTest(WalTest):
                 ),
                 "COMMIT does not wait",
             )
+            yield pid
+        finally:
+            self.sql(f"SELECT pg_cancel_backend({pid})")
+            writer.join()
+
+    def check(self, statements, expected, logged=None):
+        """A run that decodes a waiting transaction sends these records, and reports a long wait."""
+        with self.waiting_commit(statements):
             running = self.start(self.selected, self.state)
             if logged:
                 running.wait_for_log(logged)
@@ -39,9 +48,6 @@ class CommitVisibilityTest(WalTest):
                 # if it does not wait, it fails within a second
                 with contextlib.suppress(AssertionError):
                     until(lambda: running.process.poll() is not None, "", patience=1)
-        finally:
-            self.sql(f"SELECT pg_cancel_backend({pid})")
-            writer.join()
         found = [
             message["record"] for message in running.read_rest() if message["type"] == "RECORD"
         ]
@@ -79,6 +85,29 @@ class CommitVisibilityTest(WalTest):
             f"UPDATE t SET big = '{big}'; UPDATE t SET n = 2",
             [{"id": 1, "n": 0, "big": big}, {"id": 1, "n": 2, "big": big}],
         )
+
+    @for_wal2json
+    def test_copy_without_an_exported_snapshot(self):
+        """The slot has sent the commit before its table is selected."""
+        self.sql("CREATE TABLE {s}.t (id int PRIMARY KEY); CREATE TABLE {s}.u (LIKE {s}.t)")
+        self.sql("ALTER TABLE {s}.u ADD PRIMARY KEY (id); INSERT INTO {s}.u VALUES (1)")
+        self.initial_snapshot("t", lock_timeout="1s")
+        with self.waiting_commit("INSERT INTO u VALUES (2)") as pid:
+            self.follow()
+            self.follow()  # acknowledges the state of the run before
+            self.selected = self.catalog("t", "u", method="LOG_BASED")
+            result = self.follow(expect=1)
+        self.assertEqual(
+            [line for line in result.stderr.splitlines() if line.startswith(("WARN", "ERROR"))][1:],
+            [
+                f"WARNING waiting for commits that WAL has and queries do not see yet: PID {pid}; "
+                "check whether the server waits for a standby (synchronous_standby_names)",
+                f"ERROR stream {self.id_of('u')}: WAL has commits that queries do not see after 1 "
+                f"s (lock_timeout): PID {pid}: check whether the server waits for a standby "
+                "(synchronous_standby_names)",
+            ],
+        )
+        self.check_followed("u")
 
     def test_partition_created_in_the_transaction(self):
         self.require_version(11, "keys of partitioned tables exist")

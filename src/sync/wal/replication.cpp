@@ -307,7 +307,11 @@ InitialSnapshot WalReplication::open_initial_snapshot(const StreamPlan& stream, 
   InitialSnapshot initial =
       group.snapshot.open(config_, connection, stream.database, group.source.slot, unusable);
   if (initial.name.empty()) {
-    if (const auto problem = wait_for_unpublished_changes(connection, group)) {
+    auto problem = wait_for_unpublished_changes(connection, group);
+    if (!problem) {
+      problem = group.hidden_commits.wait(connection, lock_timeout(connection, config_.server));
+    }
+    if (problem) {
       throw StreamError(to_text(*problem));  // `check` does not report it
     }
   }

@@ -19,6 +19,7 @@
 #include "reader.hpp"
 #include "sync/progress.hpp"
 #include "sync/retrying_connection.hpp"
+#include "sync/slots/hidden_commits.hpp"
 #include "sync/slots/open_transactions.hpp"
 #include "sync/state_writer.hpp"
 
@@ -85,6 +86,7 @@ class WalReplication {
     Lsn copies_start;
     bool may_lack_changes = false;  ///< some of the open transactions may have such changes
     std::optional<OpenTransactions> open_transactions;  ///< which these are, once they are waited for
+    HiddenCommits hidden_commits;
     std::optional<FlushTracker> flush_tracker;
   };
 

@@ -203,6 +203,7 @@ void RecordWriter::write_new_row(WalStream& stream, const Change& change, Lsn ls
 }
 
 void RecordWriter::write_delete(WalStream& stream, const Change& change, Lsn lsn) {
+  stream.warn_of_delete_without_key(change);
   write_record(stream, lsn, change.commit_time, nullptr, [&](Buffer& out) {
     std::size_t hint = 0;
     bool is_first = true;

@@ -151,6 +151,30 @@ void WalStream::warn_of_left_out(const std::vector<ChangeColumn*>& left_out, con
   }
 }
 
+void WalStream::warn_of_delete_without_key(const change::Change& change) {
+  if (has_warned_of_key) {
+    return;
+  }
+  const auto& keys = plan.stream.key_properties;
+  const auto missing = std::ranges::find_if(keys, [&](const std::string& name) {
+    const change::Field* const field = find_field(change.identity, name);
+    return field == nullptr || !is_known(change, *field);
+  });
+  if (missing == keys.end()) {
+    return;
+  }
+  has_warned_of_key = true;
+  const bool is_reported = std::ranges::any_of(tables, [&](const pg::ReplicaIdentity& table) {
+    return !table.is_partitioned && !table.identifies_by(keys);
+  });
+  if (!is_reported) {  // by warn_of_missing_changes()
+    log::warn(
+        "{0}: deletes lack key column {1}, which was not in the replica identity when they were made, so "
+        "that their rows stay in the target: to remove them, run once with --full-refresh {0}",
+        plan.stream.id, *missing);
+  }
+}
+
 void WalStream::warn_of_missing_changes(const std::set<pg::TableName>& without_updates) const {
   sync::warn_of_missing_changes(plan, tables, without_updates, [&](const Problem& problem) {
     log::warn("{}: {}", plan.stream.id, to_text(problem));

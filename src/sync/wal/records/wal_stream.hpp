@@ -68,6 +68,8 @@ struct WalStream {
   void warn_of_new_columns();
   /// Warns, once per stream and cause, that a record of `change` lacks these columns.
   void warn_of_left_out(const std::vector<ChangeColumn*>& left_out, const change::Change& change);
+  /// Warns, once per stream, if the delete lacks a key column: the replica identity was another one then.
+  void warn_of_delete_without_key(const change::Change& change);
   /// Warns of changes that WAL will not have, with the remedy.
   void warn_of_missing_changes(const std::set<pg::TableName>& without_updates) const;
 
@@ -91,6 +93,7 @@ struct WalStream {
   bool failed = false;
   bool has_warned_of_unchanged = false;  ///< of TOAST columns that are left out
   bool has_warned_of_virtual = false;    ///< of generated columns that are left out
+  bool has_warned_of_key = false;        ///< of deletes without a key column
 };
 
 }  // namespace tap::sync

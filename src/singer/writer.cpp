@@ -88,10 +88,11 @@ std::size_t Writer::wait_for_room(std::size_t size) {
     return size;
   }
   pollfd output{file_, POLLOUT, 0};
-  while (::poll(&output, 1, one_second) == 0) {
+  const int ready = ::poll(&output, 1, one_second);
+  if (ready == 0) {
     meanwhile_();
   }
-  return std::min(size, surely_free);
+  return ready == 0 || (ready < 0 && errno == EINTR) ? 0 : std::min(size, surely_free);
 }
 
 void Writer::wait_until_writable() const {
@@ -128,8 +129,11 @@ void Writer::write(std::string_view left) {
       complete_line(left);
       throw OutputStalled(*signal);
     }
-    const ssize_t written =
-        ::write(file_, left.data(), meanwhile_ ? wait_for_room(left.size()) : left.size());
+    const std::size_t room = meanwhile_ ? wait_for_room(left.size()) : left.size();
+    if (room == 0) {  // or a signal has come: a write would block until the next one
+      continue;
+    }
+    const ssize_t written = ::write(file_, left.data(), room);
     if (written >= 0) {
       is_in_line_ = written > 0 ? left[static_cast<std::size_t>(written) - 1] != '\n' : is_in_line_;
       left.remove_prefix(static_cast<std::size_t>(written));

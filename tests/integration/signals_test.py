@@ -313,7 +313,7 @@ class SignalTest(InterruptionTest):
         running = self.start(catalog, state)
         running.read(10)
         self.wait_until_blocked(running)
-        self.stop_blocked(running)
+        self.stop_blocked(running, signal.SIGTERM)
 
     def test_silent_ssh_server(self):
         self.sql("CREATE TABLE {s}.t AS SELECT 1 AS id")

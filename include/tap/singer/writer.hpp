@@ -97,7 +97,8 @@ class Writer {
   /// Lets a process of its own write the rest of the line that was begun, if `left` has all of it: many
   /// targets fail on half a line, and the state that they hold is lost.
   void complete_line(std::string_view left) const;
-  /// Waits until the file accepts output; returns how many of `size` bytes it accepts without blocking.
+  /// Waits at most a second until the file accepts output; returns how many of `size` bytes it accepts
+  /// without blocking. None if a signal has come.
   std::size_t wait_for_room(std::size_t size);
   /// Waits at most a second until a non-blocking stdout (O_NONBLOCK set by a process that shares it) has
   /// room.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <csignal>
+#include <new>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -148,6 +149,10 @@ int main(int argc, char** argv) {
   } catch (const Error& error) {
     log::critical("{}", message_with_hint(error));
     code = error.code();
+  } catch (const std::bad_alloc&) {
+    log::critical(
+        "out of memory: raise the limit (ulimit -v, or that of the container), or lower `parallel`");
+    code = ExitCode::run_failed;
   } catch (const std::exception& error) {
     log::critical("{}: this is a bug in tap-postgres, please report it", error.what());
     code = ExitCode::run_failed;

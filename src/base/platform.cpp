@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 
+#include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -19,6 +20,12 @@ void configure_allocator() {
   mallopt(M_TRIM_THRESHOLD, large);
 #endif
 }
+
+ThreadError::ThreadError(const std::system_error& error)
+    : Error(ExitCode::run_failed,
+            fmt::format("cannot start a thread ({}): raise the limit of processes (ulimit -u, or pids.max of "
+                        "the container) or of memory, or lower `parallel`",
+                        error.code().message())) {}
 
 #ifdef TAP_PORTABLE
 

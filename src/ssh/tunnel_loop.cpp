@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <tap/base/platform.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/base/text.hpp>
 
@@ -51,7 +52,7 @@ Tunnel::TunnelLoop::TunnelLoop(SshSession session, std::string server, std::chro
   ssh_event_add_session(event_.get(), session_.get());
   ssh_set_counters(session_.get(), &traffic_, nullptr);
   const signals::SignalBlocker blocked;
-  thread_ = std::thread([this] { run(); });
+  thread_ = start_thread([this] { run(); });
 }
 
 Tunnel::TunnelLoop::~TunnelLoop() {

@@ -2,12 +2,13 @@
 
 import json
 import re
+import subprocess
 import threading
 import unittest
 
 from support import tap
 from support.parallel_case import CONNECTIONS, ParallelTest
-from support.pipeline import until
+from support.pipeline import Tap, until
 from support.resume import PARTITIONED, ResumeTest
 from support.server import Server
 from support.wal_case import WalTest
@@ -17,6 +18,10 @@ BIG = f"""
     CREATE TABLE {{s}}.t (id int PRIMARY KEY, n int, pad text);
     INSERT INTO {{s}}.t SELECT i, 0, repeat('x', 500) FROM generate_series(1, {ROWS}) i;
 """
+NO_THREAD = (
+    "cannot start a thread (Resource temporarily unavailable): raise the limit of processes "
+    "(ulimit -u, or pids.max of the container) or of memory, or lower `parallel`"
+)
 
 
 class RangesTest(ParallelTest, ResumeTest):
@@ -180,6 +185,39 @@ class CopyTest(RangesTest):
             rf'WARNING {self.id_of("t")}: reading with 2 of 4 connections: cannot connect .*'
             r'too many connections for role "few" \(SQLSTATE 53300\)\n',
         )
+
+    def run_limited(self, *limits):
+        """A copy over four connections with these limits; the messages, exit code and log."""
+        prefix = ("prlimit", *limits)
+        started = subprocess.run(
+            [*prefix, tap.BINARY, "--version"], capture_output=True, check=False
+        )
+        if started.returncode != 0:
+            self.skipTest("this build does not start with so little address space")
+        config = {**self.config, "parallel": 4}
+        running = Tap(config, catalog=self.catalog("t"), prefix=prefix)
+        self.addCleanup(running.close)
+        messages = running.read_rest()
+        return messages, running.wait(), running.log
+
+    def test_fewer_threads_than_wanted(self):
+        """The address space has room for the stacks of two threads."""
+        self.sql(BIG)
+        messages, code, log = self.run_limited(f"--stack={1 << 30}", f"--as={5 << 29}")
+        self.assertEqual(code, 0, log)
+        self.assertEqual(
+            sorted(m["record"]["id"] for m in messages if m["type"] == "RECORD"),
+            list(range(1, ROWS + 1)),
+        )
+        self.assertIn(
+            f"WARNING {self.id_of('t')}: reading with 2 of 4 connections: {NO_THREAD}\n", log
+        )
+
+    def test_no_threads(self):
+        self.sql(BIG)
+        _, code, log = self.run_limited(f"--stack={1 << 45}")
+        self.assertEqual(code, 1, log)
+        self.assertEqual(log.splitlines()[-1], f"CRITICAL {NO_THREAD}")
 
     def test_session_that_waits_for_the_table(self):
         """It would let the other connections wait, and waits itself for the first one."""

@@ -2,6 +2,11 @@
 #pragma once
 
 #include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <tap/base/error.hpp>
 
 namespace tap {
 
@@ -17,5 +22,21 @@ std::string_view build_note();
 /// has set it or SSL_CERT_DIR. Only a portable build does this: a distribution's OpenSSL knows where they
 /// are. Call at the start of main(), before other threads exist.
 void find_certificate_authorities();
+
+/// The system starts no more threads, as in a container whose pids.max is reached.
+class ThreadError : public Error {
+ public:
+  explicit ThreadError(const std::system_error& error);
+};
+
+/// Starts a thread. Throws ThreadError.
+template <class Function>
+std::thread start_thread(Function function) {
+  try {
+    return std::thread(std::move(function));
+  } catch (const std::system_error& error) {
+    throw ThreadError(error);
+  }
+}
 
 }  // namespace tap

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <tap/base/platform.hpp>
 #include <tap/pg/connection.hpp>
 
 namespace tap::pg {
@@ -38,7 +39,7 @@ ConnectionWatchdog::ConnectionWatchdog(const ConnectionSettings& server, const s
       socket_(socket),
       session_(std::move(session)) {
   if (server_.silence.count() > 0 && received_bytes(socket_)) {
-    thread_ = std::thread([this] { watch(); });
+    thread_ = start_thread([this] { watch(); });
   }
 }
 

@@ -177,8 +177,9 @@ void FullTable::read_in_parallel(pg::Connection& connection, const std::vector<p
     connections.push_back(reader.get());
   }
   sync::read_in_parallel(
-      {RangeQueue(std::move(ranges), connections.size()), std::move(queries), projection, frame}, connections,
-      [&](std::string_view lines, std::uint64_t rows) { output_.records(lines, rows); },
+      {RangeQueue(std::move(ranges), connections.size()), std::move(queries), projection, frame,
+       plan_.stream.id},
+      connections, [&](std::string_view lines, std::uint64_t rows) { output_.records(lines, rows); },
       [&](const RangeQueue::Position& position) {
         const pg::Partition& partition = partitions[position.partition];
         move_position(partition, position.ctid);

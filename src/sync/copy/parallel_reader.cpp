@@ -13,6 +13,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <tap/base/log.hpp>
+#include <tap/base/platform.hpp>
 #include <tap/base/signals.hpp>
 #include <tap/pg/copy_reader.hpp>
 #include <tap/pg/quote.hpp>
@@ -52,9 +53,9 @@ class Readers {
   void start(pg::Connection& connection) {
     const signals::SignalBlocker blocked;
     const std::lock_guard lock(mutex_);
-    threads_.emplace_back([this, &connection, projection = copy_.projection.for_another_thread()] {
+    threads_.push_back(start_thread([this, &connection, projection = copy_.projection.for_another_thread()] {
       read_all(connection, projection);
-    });
+    }));
     ++running_;
   }
 
@@ -191,6 +192,10 @@ class Readers {
   std::exception_ptr failure_;
 };
 
+void warn_of_fewer(const std::string& stream, std::size_t count, std::size_t wanted, const Error& why) {
+  log::warn("{}: reading with {} of {} connections: {}", stream, count, wanted, why.what());
+}
+
 std::unique_ptr<pg::Connection> open_reader(const pg::Connection& connection, const std::string& database,
                                             const std::string& snapshot,
                                             const std::vector<TableQuery>& queries) {
@@ -217,8 +222,16 @@ void read_in_parallel(ParallelCopy copy, const std::vector<pg::Connection*>& con
                       const std::function<void(std::string_view lines, std::uint64_t rows)>& write,
                       const std::function<void(const RangeQueue::Position&)>& reached) {
   Readers readers(copy, connections.size());
-  for (pg::Connection* const connection : connections) {
-    readers.start(*connection);
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    try {
+      readers.start(*connections[i]);
+    } catch (const ThreadError& error) {
+      if (i == 0) {
+        throw;
+      }
+      warn_of_fewer(copy.stream, i, connections.size(), error);
+      break;
+    }
   }
   for (auto chunks = readers.next(); !chunks.empty(); chunks = readers.next()) {
     for (Chunk& chunk : chunks) {
@@ -242,8 +255,7 @@ std::vector<std::unique_ptr<pg::Connection>> open_readers(pg::Connection& connec
       readers.push_back(open_reader(connection, database, snapshot, queries));
     }
   } catch (const Error& error) {
-    log::warn("{}: reading with {} of {} connections: {}", stream, readers.size() + 1, count + 1,
-              error.what());
+    warn_of_fewer(stream, readers.size() + 1, count + 1, error);
   }
   return readers;
 }

@@ -23,11 +23,13 @@ struct ParallelCopy {
   std::vector<TableQuery> queries;  ///< of each partition in the queue
   const RowProjection& projection;
   const singer::RecordFrame& frame;
+  std::string stream;  ///< for messages
 };
 
 /// Reads all ranges, in one thread per connection, which encodes the rows. The calling thread writes: `write`
 /// gets whole RECORD lines, and `reached` each position once everything before it was written, in order. The
-/// connections must be in transactions with the same snapshot.
+/// connections must be in transactions with the same snapshot. If the system starts fewer threads, the other
+/// connections stay idle.
 ///
 /// Throws what pg::CopyReader, RowProjection, `write` and `reached` throw, and Interrupted, after all threads
 /// have ended. That takes a second at most. The connections are then unusable.

@@ -13,6 +13,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include <tap/base/log.hpp>
+#include <tap/base/platform.hpp>
 #include <tap/base/signals.hpp>
 
 #include "stream_copy.hpp"
@@ -56,12 +58,12 @@ class Copiers {
   void start(RetryingConnection& database, bool stays_open) {
     const signals::SignalBlocker blocked;
     const std::lock_guard lock(mutex_);
-    threads_.emplace_back([this, &database, stays_open] {
+    threads_.push_back(start_thread([this, &database, stays_open] {
       copy_all(database);
       if (!stays_open) {
         database.drop();  // another thread may need to connect again
       }
-    });
+    }));
     ++running_;
   }
 
@@ -217,8 +219,16 @@ void copy_side_by_side(
     }
   };
   Copiers copiers(std::move(streams), connections.size(), config, states.state(), logs);
-  for (RetryingConnection* const connection : connections) {
-    copiers.start(*connection, connection == connections.front());
+  for (std::size_t i = 0; i < connections.size(); ++i) {
+    try {
+      copiers.start(*connections[i], i == 0);
+    } catch (const ThreadError& error) {
+      if (i == 0) {
+        throw;
+      }
+      log::warn("copying with {} of {} connections: {}", i, connections.size(), error.what());
+      break;
+    }
   }
   const auto next = [&] {
     try {

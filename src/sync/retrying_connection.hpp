@@ -37,8 +37,9 @@ class RetryingConnection {
     }
   }
 
-  /// Connects, unless a connection to this database exists. Throws what pg::Connection() does.
-  pg::ServerVersion open(const std::string& name) { return connect(name).version(); }
+  /// Connects, unless a connection to this database exists. Throws what pg::Connection() does. The reference
+  /// is valid until the next call of a function here.
+  pg::Connection& open(const std::string& name) { return connect(name); }
 
   /// Closes the connection; the next attempt opens a new one. Call after an error that may leave it in an
   /// unknown state.

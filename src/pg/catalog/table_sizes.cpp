@@ -49,7 +49,7 @@ SELECT roots.position AS position, n.nspname AS schema_name, c.relname AS table_
 
 }  // namespace
 
-std::vector<TableSize> table_sizes(CatalogSession& session, const std::vector<TableName>& tables) {
+std::vector<TableSize> table_sizes(Connection& connection, const std::vector<TableName>& tables) {
   std::vector<std::string> schemas;
   std::vector<std::string> names;
   std::vector<TableSize> sizes;
@@ -59,7 +59,7 @@ std::vector<TableSize> table_sizes(CatalogSession& session, const std::vector<Ta
     sizes.push_back({quote_qualified(table.schema, table.table)});
   }
   const Result found =
-      session.query(fmt::format(kSizes, kInheritance), {array_text(schemas), array_text(names)});
+      connection.query(fmt::format(kSizes, kInheritance), {array_text(schemas), array_text(names)});
   for (const Row row : found) {
     TableSize& size = sizes[row.index("position", sizes.size())];
     size.root = quote_qualified(row.view("schema_name"), row.view("table_name"));

@@ -11,7 +11,6 @@
 #include <tap/base/error.hpp>
 #include <tap/base/file.hpp>
 #include <tap/base/log.hpp>
-#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/sync/parts/part.hpp>
 #include <tap/sync/row_filter.hpp>
 
@@ -37,8 +36,8 @@ std::map<std::string, pg::TableSize> read_sizes(const config::Config& config,
     for (const singer::Stream* stream : wanted) {
       tables.push_back({stream->schema_name, stream->table});
     }
-    pg::CatalogSession session(config.server, database);
-    const std::vector<pg::TableSize> found = pg::table_sizes(session, tables);
+    pg::Connection connection(config.server, database);
+    const std::vector<pg::TableSize> found = pg::table_sizes(connection, tables);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       sizes.emplace(wanted[i]->id, found[i]);
     }

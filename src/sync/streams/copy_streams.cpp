@@ -22,22 +22,23 @@ namespace {
 using Streams = std::vector<const StreamPlan*>;
 
 /// The sizes of the streams' tables, all of one database. Zeros, with a message, if a table is locked for
-/// long or the server refuses the connection for this.
-std::vector<pg::TableSize> read_sizes(const Streams& streams, pg::ConnectionSettings server) {
-  server.timeouts["lock_timeout"] = "1s";
+/// long.
+std::vector<pg::TableSize> read_sizes(const Streams& streams, pg::Connection& connection) {
   std::vector<pg::TableName> tables;
   for (const StreamPlan* const stream : streams) {
     tables.push_back({stream->stream.schema_name, stream->stream.table});
   }
-  const std::string& database = streams.front()->database;
+  std::vector<pg::TableSize> sizes(streams.size());
+  connection.pin_settings(true, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; ");
+  connection.execute("SET LOCAL lock_timeout = '1s'");
   try {
-    pg::CatalogSession session(server, database);
-    return pg::table_sizes(session, tables);
-  } catch (const Error& error) {
-    log::info("cannot read the sizes of the tables in {} ({}): each is read over one connection", database,
-              error.what());
-    return std::vector<pg::TableSize>(streams.size());
+    sizes = pg::table_sizes(connection, tables);
+  } catch (const pg::ServerError& error) {
+    log::info("cannot read the sizes of the tables in {} ({}): each is read over one connection",
+              streams.front()->database, error.what());
   }
+  connection.execute("ROLLBACK");
+  return sizes;
 }
 
 /// True if all connections together can read a table of this size.
@@ -75,17 +76,16 @@ std::vector<StreamToCopy> take_side_by_side(Streams& streams, RetryingConnection
   std::vector<StreamToCopy> small;
   for (const auto& [name, each] : by_database) {
     try {
-      const bool has_ranges = database.open(name).has_tid_range_scans();
-      const std::vector<pg::TableSize> sizes = read_sizes(each, database.server());
+      pg::Connection& connection = database.open(name);
+      const bool has_ranges = connection.version().has_tid_range_scans();
+      const std::vector<pg::TableSize> sizes = read_sizes(each, connection);
       for (std::size_t i = 0; i < each.size(); ++i) {
         small.push_back(
             {each[i], sizes[i].bytes, has_ranges && is_divisible(*each[i], sizes[i].bytes, config)});
       }
-    } catch (const pg::DatabaseError& error) {
-      if (name == config.server.database()) {
-        throw;
-      }
-      log::debug("{} is not read side by side: {}", name, error.what());  // its streams report the error
+    } catch (const pg::PostgresError& error) {  // reported when its streams are copied
+      log::debug("{} is not read side by side: {}", name, error.what());
+      database.drop();
     }
   }
   take_large(small, config.parallel);

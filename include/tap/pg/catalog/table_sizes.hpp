@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include <tap/pg/catalog/catalog_session.hpp>
 #include <tap/pg/catalog/table_name.hpp>
+#include <tap/pg/connection.hpp>
 
 namespace tap::pg {
 
@@ -16,7 +16,7 @@ struct TableSize {
   std::uint64_t bytes = 0;  ///< of the files, with TOAST, without indexes; 0 for views and missing tables
 };
 
-/// The sizes of these tables, in their order. Throws what CatalogSession::query() does.
-std::vector<TableSize> table_sizes(CatalogSession& session, const std::vector<TableName>& tables);
+/// The sizes of these tables, in their order. Waits for locks on them. Throws what Connection::query() does.
+std::vector<TableSize> table_sizes(Connection& connection, const std::vector<TableName>& tables);
 
 }  // namespace tap::pg

@@ -192,7 +192,7 @@ class SideBySideTest(ParallelTest):
         )
         catalog = self.catalog("large", *NAMES)
         self.sql("REVOKE SELECT ON {s}.large FROM few")
-        result = self.sync(catalog, user="few", parallel=4, max_retries=0, expect=1)
+        result = self.sync(catalog, user="few", parallel=4, expect=1)
         self.assertEqual(result.types.count("RECORD"), TABLES * ROWS)
         self.assertIn("WARNING copying with 2 of 4 connections: ", result.stderr)
         self.assertIn(f"CRITICAL 1 of {TABLES + 1} streams failed: ", result.stderr)

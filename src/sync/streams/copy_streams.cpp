@@ -148,7 +148,9 @@ std::vector<std::string> copy_streams(const std::vector<StreamPlan>& streams, Re
   if (!side_by_side.empty()) {
     const std::string& name = side_by_side.front().plan->database;
     const std::size_t most = std::min<std::size_t>(config.parallel, side_by_side.size());
-    database.open(name);  // before the others, which may be all that the server still allows
+    // Before the others, which may be all that the server still allows.
+    database.attempt_until_done(
+        name, side_by_side.front().plan->stream.id, [](const pg::Connection&) {}, [] { return false; });
     const auto more = open_more(database, config, name, most - 1);
     std::vector<RetryingConnection*> connections = {&database};
     for (const auto& each : more) {

@@ -18,11 +18,11 @@ std::vector<StreamToCopy> take_large(std::vector<StreamToCopy>& streams, std::si
       std::accumulate(streams.begin(), streams.end(), std::uint64_t{0},
                       [](std::uint64_t sum, const StreamToCopy& stream) { return sum + stream.bytes; });
   const std::uint64_t half_of_share = all / connections / 2;
-  const auto large = std::ranges::stable_partition(streams, [&](const StreamToCopy& stream) {
+  const auto large = std::stable_partition(streams.begin(), streams.end(), [&](const StreamToCopy& stream) {
     return !stream.is_divisible || stream.bytes <= half_of_share;
   });
-  std::vector<StreamToCopy> taken(large.begin(), large.end());
-  streams.erase(large.begin(), large.end());
+  std::vector<StreamToCopy> taken(large, streams.end());
+  streams.erase(large, streams.end());
   return taken;
 }
 

@@ -10,7 +10,7 @@
 namespace tap {
 
 /// SIGTERM or SIGINT asked the program to stop, or another thread asked this one (signals::StopFlag). Not an
-/// Error, because nothing failed: only main() handles it.
+/// Error, because nothing failed: only main(), and a thread that was asked, handle it.
 class Interrupted : public std::runtime_error {
  public:
   explicit Interrupted(int signal);

@@ -222,7 +222,9 @@ class CopyTest(RangesTest):
     def test_session_that_waits_for_the_table(self):
         """It would let the other connections wait, and waits itself for the first one."""
         self.sql(BIG.replace("pad text)", "pad text) WITH (fillfactor = 45)"))
+        self.config["parallel"] = 1  # so that each STATE has a position of the copy
         state = self.interrupt_after(-2)
+        self.config["parallel"] = 3
         self.sql("UPDATE {s}.t SET n = 1")  # HOT updates, which the tap sends first
         running = self.start(self.catalog("t"), state)
         messages = running.read(10)

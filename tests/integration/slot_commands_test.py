@@ -58,6 +58,13 @@ class SlotCommandTest(SlotTest):
                 self.slot_command("status").stdout.decode(),
             )
 
+    def publish(self):
+        """Creates the publication that a new slot of pgoutput needs."""
+        if PLUGIN == "pgoutput":
+            self.sql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES")
+            self.addCleanup(self.sql, f"DROP PUBLICATION {PUBLICATION}")
+            self.config["publication_name"] = PUBLICATION
+
     def test_status_without_replication_privilege(self):
         self.make_slot()
         self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
@@ -68,10 +75,7 @@ class SlotCommandTest(SlotTest):
         )
 
     def test_create_and_drop(self):
-        if PLUGIN == "pgoutput":
-            self.sql(f"CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES")
-            self.addCleanup(self.sql, f"DROP PUBLICATION {PUBLICATION}")
-            self.config["publication_name"] = PUBLICATION
+        self.publish()
         result = self.slot_command("create")
         self.addCleanup(self.drop_slot)
         self.assertEqual(
@@ -99,10 +103,24 @@ class SlotCommandTest(SlotTest):
             (second.stdout, second.stderr),
             (
                 b"",
-                f"CRITICAL no replication slot {self.slot} with {PLUGIN} in database slots: "
-                f"create it with SELECT pg_create_logical_replication_slot('{self.slot}', "
-                f"'{PLUGIN}') or set create_replication_slot to true{ADVICE}\n",
+                f"CRITICAL no replication slot {self.slot} in database slots: there is nothing to "
+                f"drop{ADVICE}\n",
             ),
+        )
+
+    def test_create_beside_another_process(self):
+        self.publish()
+        with Proxy(self.server.port) as proxy:
+            proxy.call_before(b"pg_create_logical_replication_slot", self.make_slot)
+            result = self.slot_command("create", expect=4, host=proxy.address, port=proxy.port)
+        self.assertEqual(
+            result.stderr.splitlines()[-1],
+            f"CRITICAL another process has just created replication slot {self.slot}; run again"
+            f"{ADVICE}",
+        )
+        self.assertEqual(
+            self.slot_command("create").stderr,
+            f"INFO replication slot {self.slot} is ready at {as_text(self.confirmed())}\n",
         )
 
     def test_create_next_to_a_slot_of_wal2json(self):

@@ -22,15 +22,15 @@ TEST_CASE("each cause of a lost slot has its own text") {
   CHECK(describe("something_new") == "the server has invalidated it (something_new) | ");
   CHECK(describe("") ==
         "the server has removed WAL that it needed | raise max_slot_wal_keep_size, if it is set, or run the "
-        "tap "
-        "more often");
+        "tap more often");
 }
 
-TEST_CASE("version 16 reports only that a slot conflicts with the primary") {
+TEST_CASE("version 16 reports only that a slot of a standby is lost") {
   pg::Slot slot;
   slot.is_conflicting = true;
   CHECK(loss_of(slot).cause ==
-        "the primary has removed rows of system catalogs that it needed, or has lowered wal_level");
+        "the primary has removed rows of system catalogs that it needed or has lowered wal_level, or the "
+        "standby has removed WAL that it needed");
 }
 
 TEST_CASE("a slot is lost by its status or by the server's reason") {

@@ -23,7 +23,8 @@ SELECT s.slot_name AS name, s.plugin AS plugin, s.database AS database, s.active
        pg_catalog.to_jsonb(s) ->> 'wal_status' AS wal_status,
        pg_catalog.to_jsonb(s) ->> 'safe_wal_size' AS safe_wal_size,
        pg_catalog.to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason,
-       coalesce((pg_catalog.to_jsonb(s) ->> 'conflicting')::bool, false) AS conflicting,
+       coalesce((pg_catalog.to_jsonb(s) ->> 'conflicting')::bool, false)
+         AND pg_catalog.pg_is_in_recovery() AS conflicting,
        coalesce((pg_catalog.to_jsonb(s) ->> 'failover')::bool, false) AS failover,
        coalesce((pg_catalog.to_jsonb(s) ->> 'two_phase')::bool, false) AS two_phase,
        coalesce((pg_catalog.to_jsonb(s) ->> 'synced')::bool, false)

@@ -217,7 +217,10 @@ void drop_slot(const config::Config& config) {
   const std::string database = config.server.database();
   std::vector<pg::Slot> slots = usable_slots(connection, config, database);
   if (slots.empty()) {
-    existing_slot(connection, config, {});  // throws
+    choose_slot(connection, config, database, {});  // throws if it has another plugin or database
+    throw Error(ExitCode::log_based_unprepared,
+                fmt::format("no replication slot {} in database {}: there is nothing to drop",
+                            fmt::join(slot_names(config, database), " or "), database));
   }
   const auto named = std::ranges::find(slots, config.log.slot, &pg::Slot::name);
   const pg::Slot& slot = named == slots.end() ? slots.front() : *named;

@@ -25,8 +25,11 @@ SlotLoss loss_of(const pg::Slot& slot) {
     return {"the server has invalidated it (" + reason + ")", ""};
   }
   if (slot.is_conflicting) {
-    return {"the primary has removed rows of system catalogs that it needed, or has lowered wal_level",
-            "set hot_standby_feedback to on and primary_slot_name on the standby"};
+    return {
+        "the primary has removed rows of system catalogs that it needed or has lowered wal_level, or the "
+        "standby has removed WAL that it needed",
+        "set hot_standby_feedback to on and primary_slot_name on the standby, and raise its "
+        "max_slot_wal_keep_size if that is set"};
   }
   return {"the server has removed WAL that it needed",
           "raise max_slot_wal_keep_size, if it is set, or run the tap more often"};

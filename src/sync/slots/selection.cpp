@@ -56,14 +56,6 @@ std::string migration_name(const std::string& name) {
   return cut(name, 63 - kMigrationSuffix.size()) + std::string(kMigrationSuffix);
 }
 
-std::string join_with_or(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) {
-    text += (text.empty() ? "" : " or ") + name;
-  }
-  return text;
-}
-
 /// The names that a slot may have: next to a slot of wal2json, the one that will replace it.
 std::vector<std::string> all_slot_names(const config::Config& config, const std::string& database) {
   std::vector<std::string> names;
@@ -318,8 +310,8 @@ pg::Slot require_slot(pg::Connection& connection, const config::Config& config, 
   if (!config.log.create_slot) {
     std::vector<std::string> names = slot_names(config, database);
     names.front() = name;
-    const std::string found =
-        fmt::format("no replication slot {} with {} in database {}", join_with_or(names), plugin, database);
+    const std::string found = fmt::format("no replication slot {} with {} in database {}",
+                                          fmt::join(names, " or "), plugin, database);
     if (!positions.empty()) {
       fail({found + ", which the state needs",
             "it was dropped, or this server was promoted without a copy of it", recreate_advice(created)});

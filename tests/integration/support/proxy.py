@@ -54,7 +54,11 @@ class Proxy:
 
     def reset_before(self, text, then):
         """Resets all connections once, before the server gets `text` (bytes), and calls then()."""
-        self._before = text, then
+        self.call_before(text, lambda: (self.reset(), then()))
+
+    def call_before(self, text, action):
+        """Calls action() once, before the server gets `text` (bytes)."""
+        self._before = text, action
 
     def freeze_after(self, count, freeze=None):
         """Calls freeze() after `count` more bytes from the server."""
@@ -134,10 +138,8 @@ class Proxy:
                     if end is client:
                         self.sent += data
                         if self._before and self._before[0] in data:
-                            (_, then), self._before = self._before, None
-                            self.reset()
-                            then()
-                            return
+                            (_, action), self._before = self._before, None
+                            action()
                         server.sendall(
                             data.replace(*self._sent_replaced) if self._sent_replaced else data
                         )

@@ -28,10 +28,11 @@ struct Slot {
   /// Why the server has invalidated it (17+): wal_removed, rows_removed, wal_level_insufficient,
   /// idle_timeout.
   std::string invalidation_reason;
-  bool is_conflicting = false;  ///< lost by what the primary of this standby did (16+)
-  bool is_failover = false;     ///< a standby may copy it (17+)
-  bool is_two_phase = false;    ///< sends prepared transactions before they are committed (14+)
-  bool is_copy = false;         ///< of a slot of this standby's primary, unreadable until a promotion (17+)
+  /// Lost on a standby (16+), also if it was for another reason than a conflict: 16 does not tell.
+  bool is_conflicting = false;
+  bool is_failover = false;   ///< a standby may copy it (17+)
+  bool is_two_phase = false;  ///< sends prepared transactions before they are committed (14+)
+  bool is_copy = false;       ///< of a slot of this standby's primary, unreadable until a promotion (17+)
   std::optional<std::chrono::seconds> idle;  ///< how long no session has read it (17+); nothing while active
   std::string safe_wal_size;                 ///< bytes of WAL until the slot may become lost
   std::optional<std::int64_t> retained;      ///< bytes of WAL that it keeps; nothing if it keeps none

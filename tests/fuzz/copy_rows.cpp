@@ -18,6 +18,7 @@ sync::RowProjection make_projection(std::string_view header) {
   const fuzz::Types& types = fuzz::types_of(choices);
   std::string_view names = header.substr(0, header.rfind(' '));
   sync::StreamPlan plan;
+  plan.stream.schema = {{"properties", Json::object()}};
   pg::Relation relation;
   relation.types = types.rows();
   do {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "payload.hpp"
 
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace tap::change {
@@ -9,7 +11,14 @@ namespace {
 
 constexpr std::size_t kLarge = std::size_t{1} << 20U;  // the memory of larger messages is freed at once
 
-std::string_view trim_end(std::string_view token) {
+/// Returns the characters of a string, number, true or false.
+std::string_view token_of(simdjson::ondemand::value value) {
+  // A message has less than 2 GiB. Past the end of a malformed one, simdjson returns a size of nearly 4 GiB.
+  constexpr std::size_t largest = std::numeric_limits<std::int32_t>::max();
+  const std::string_view token = value.raw_json_token();
+  if (token.size() > largest) {
+    throw simdjson::simdjson_error(simdjson::INCOMPLETE_ARRAY_OR_OBJECT);
+  }
   return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
 }
 
@@ -47,7 +56,7 @@ simdjson::simdjson_result<simdjson::ondemand::document> Payload::parse() {
 }
 
 std::string_view read_string(simdjson::ondemand::value value) {
-  const std::string_view token = trim_end(value.raw_json_token());
+  const std::string_view token = token_of(value);
   if (token.size() < 2 || token.front() != '"' || token.back() != '"') {
     throw simdjson::simdjson_error(simdjson::STRING_ERROR);
   }
@@ -69,7 +78,7 @@ std::string_view read_value(simdjson::ondemand::value value) {
       return read_string(value);
     case simdjson::ondemand::json_type::number:
     case simdjson::ondemand::json_type::boolean:
-      return trim_end(value.raw_json_token());
+      return token_of(value);
     case simdjson::ondemand::json_type::null:
       return {};
     default:

@@ -224,6 +224,15 @@ TEST_CASE("a string without an end is refused") {
   }
 }
 
+TEST_CASE("format 1: a member without a value is refused, whatever follows it in memory") {
+  const auto decoder = change::make_wal2json_v1_decoder("UTF8");
+  const std::string start = R"({"xid":731,"nextlsn":"0/1","timestamp":"2026-01-01 00:00:00+00","change":[)";
+  const std::string message = R"({"a":"bcdef","table")";
+  REQUIRE(start[message.size()] == ':');  // stays in the decoder's buffer, behind the next message
+  decode(*decoder, {start});
+  REQUIRE_THROWS_AS(decode(*decoder, {message}), Error);
+}
+
 TEST_CASE("format 1: an empty message in a transaction is refused") {
   for (const char* message : {"", " \n"}) {
     const auto decoder = change::make_wal2json_v1_decoder("UTF8");

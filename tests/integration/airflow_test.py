@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import sqlite3
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
-from support import tap
+from support import docs, tap
 from support.case import SchemaTest
 from support.interruption import TABLE
 from support.pipeline import TARGET, until
@@ -34,6 +36,7 @@ class Airflow:
         self.dags.mkdir()
         with socket.create_server(("127.0.0.1", 0)) as unused:
             port = unused.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
         self.environment = tap.clean_environment(
             {
                 "AIRFLOW_HOME": str(self.home),
@@ -42,7 +45,7 @@ class Airflow:
                 "AIRFLOW__API__WORKERS": "1",
                 "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
                 "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
-                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+                "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
                 "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                 "AIRFLOW__CORE__PARALLELISM": "4",
@@ -103,6 +106,22 @@ class Airflow:
             lambda: f"no DAG {dag_id}: {self.query('SELECT stacktrace FROM import_error')}",
             PATIENCE,
         )
+
+    def call_api(self, path, method="GET", content=None, token=None):
+        """Sends a request to the API server, as the web interface does."""
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        request = urllib.request.Request(
+            f"{self.url}/{path}", json.dumps(content).encode(), headers, method=method
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def mark_as_failed(self, dag_id, run_id, task_id):
+        path = f"api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        token = self.call_api("auth/token")["access_token"]
+        self.call_api(path, "PATCH", {"new_state": "failed"}, token)
 
     def trigger(self, dag_id, run_id):
         self.run("dags", "trigger", dag_id, "--run-id", run_id)
@@ -180,11 +199,18 @@ class AirflowTest(SchemaTest):
     def add_dag(self, example, **replacements):
         """Adds a DAG of examples/, with this test's name, folder and target."""
         text = (EXAMPLES / f"airflow/{example}.py").read_text()
+        self.add_dag_text(
+            text,
+            example,
+            **{"datetime.timedelta(minutes=2)": "datetime.timedelta(seconds=1)"},
+            **replacements,
+        )
+
+    def add_dag_text(self, text, dag_id, **replacements):
         target = f"{sys.executable} {TARGET} --dsn '{self.dsn}' --schema {self.schema}"
         for theirs, ours in (
-            (f'dag_id="{example}"', f'dag_id="{self.dag_id}"'),
+            (f'dag_id="{dag_id}"', f'dag_id="{self.dag_id}"'),
             ("/opt/jsonl/bin/target-jsonl --config target.json", target),
-            ("datetime.timedelta(minutes=2)", "datetime.timedelta(seconds=1)"),
             *replacements.items(),
         ):
             self.assertIn(theirs, text)
@@ -264,24 +290,34 @@ class AirflowTest(SchemaTest):
                 continue
         return found
 
-    def test_killed_in_the_middle(self):
-        """The tap, the target and the process of the task are killed; the next attempt resumes."""
+    def add_dag_of_two_tables(self, **operator):
+        """Adds a DAG whose runs copy t and then wait while a session locks u."""
         self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
-        self.add_simple_dag("folder=folder, target=TARGET, retries=5")
+        arguments = {"folder": "folder", "target": "TARGET", **operator}
+        self.add_simple_dag(", ".join(f"{key}={value}" for key, value in arguments.items()))
         catalog = self.catalog("t", "u", method="INCREMENTAL", key="id")
         (self.folder / "catalog.json").write_text(json.dumps(catalog))
+
+    def start_and_block(self, run_id):
+        """Starts a run that waits for u; returns the session that has locked it."""
+        lock = self.session().cursor()
+        lock.execute(f"BEGIN; LOCK TABLE {self.schema}.u")
+        self.airflow.trigger(self.dag_id, run_id)
+        waiting = (
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+            "application_name LIKE 'tap-postgres%'"
+        )
+        until(lambda: self.sql(waiting), "the tap does not wait", PATIENCE)
+        return lock
+
+    def test_killed_in_the_middle(self):
+        """The tap, the target and the process of the task are killed; the next attempt resumes."""
+        self.add_dag_of_two_tables(retries=5)
         for victim in ("tap", "target", "task"):
             with self.subTest(victim):
                 self.clear_destination()
                 (self.folder / "state.json").unlink(missing_ok=True)
-                lock = self.session().cursor()
-                lock.execute(f"BEGIN; LOCK TABLE {self.schema}.u")
-                self.airflow.trigger(self.dag_id, victim)
-                waiting = (
-                    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
-                    "application_name LIKE 'tap-postgres%'"
-                )
-                until(lambda: self.sql(waiting), "the tap does not wait", PATIENCE)
+                lock = self.start_and_block(victim)
                 [tap_pid] = self.processes("--catalog")
                 status = pathlib.Path(f"/proc/{tap_pid}/status").read_text()
                 script = int(status.partition("PPid:")[2].split()[0])
@@ -303,14 +339,8 @@ class AirflowTest(SchemaTest):
 
     def test_timeout_in_the_middle(self):
         """Airflow stops a task that takes too long, and nothing of it stays."""
-        self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
-        timeout = "execution_timeout=datetime.timedelta(seconds=20), retries=1"
-        self.add_simple_dag(f"folder=folder, target=TARGET, {timeout}")
-        catalog = self.catalog("t", "u", method="INCREMENTAL", key="id")
-        (self.folder / "catalog.json").write_text(json.dumps(catalog))
-        lock = self.session().cursor()
-        lock.execute(f"BEGIN; LOCK TABLE {self.schema}.u")
-        self.airflow.trigger(self.dag_id, "run")
+        self.add_dag_of_two_tables(execution_timeout="datetime.timedelta(seconds=20)", retries=1)
+        lock = self.start_and_block("run")
         until(
             lambda: self.airflow.tasks(self.dag_id, "run")[0][3] == 2,
             lambda: self.airflow.log(self.dag_id, "run"),
@@ -321,6 +351,68 @@ class AirflowTest(SchemaTest):
         self.assertEqual(self.processes("--catalog"), [])
         self.check_equal("t")
         self.check_equal("u")
+
+    def test_marked_as_failed_in_the_middle(self):
+        """A user marks the task as failed: nothing of it stays, and the next run resumes."""
+        self.add_dag_of_two_tables()
+        lock = self.start_and_block("marked")
+        self.airflow.mark_as_failed(self.dag_id, "marked", "orders")
+        until(lambda: not self.processes(""), lambda: self.processes(""), PATIENCE)
+        lock.execute("ROLLBACK")
+        self.assertEqual(self.airflow.wait(self.dag_id, "marked"), "failed")
+        self.assertEqual(self.airflow.tasks(self.dag_id, "marked"), [("orders", -1, "failed", 1)])
+        self.check_equal("t")
+        self.assertEqual(self.run_dag("next"), "success", self.airflow.log(self.dag_id, "next"))
+        self.check_equal("u")
+        rows = {
+            stream["stream"]: stream["rows"]
+            for stream in self.airflow.xcom(self.dag_id, "next", "orders")["streams"]
+        }
+        self.assertEqual(rows, {"t": 1, "u": 1})  # of t only the row at the bookmark
+
+    def test_missing_slot_is_not_tried_again(self):
+        """Exit code 4: the server is not set up for log-based streams."""
+        self.add_simple_dag()
+        catalog = self.catalog("t", method="LOG_BASED")
+        (self.folder / "catalog.json").write_text(json.dumps(catalog))
+        self.assertEqual(self.run_dag("run"), "failed")
+        self.assertEqual(self.airflow.tasks(self.dag_id, "run"), [("orders", -1, "failed", 1)])
+        self.assertIn("exit code 4: ", str(self.airflow.log(self.dag_id, "run")))
+
+    def test_connection_of_airflow(self):
+        """It overrides the config.json of the folder."""
+        self.airflow.run(
+            *("connections", "add", "shop_db", "--conn-type", "postgres"),
+            *("--conn-host", self.config["host"], "--conn-port", self.config["port"]),
+            *("--conn-login", self.config["user"], "--conn-password", "hidden-from-logs"),
+            *("--conn-schema", self.config["dbname"]),
+        )
+        elsewhere = {"host": "127.0.0.1", "port": 1, "user": "nobody_here", "dbname": "nowhere"}
+        self.add_simple_dag("folder=folder, target=TARGET, conn_id='shop_db'", **elsewhere)
+        self.assertEqual(self.run_dag("run"), "success", self.airflow.log(self.dag_id, "run"))
+        self.check_equal("t")
+        self.assertNotIn("hidden-from-logs", str(self.airflow.log(self.dag_id, "run")))
+
+    def test_bash_operator(self):
+        """The DAG in docs/scheduling.md: the task is skipped while another run holds the lock."""
+        self.sql(TABLE)
+        self.write_folder(self.catalog("t", method="INCREMENTAL", key="k"))
+        [text] = re.findall(r"(?s)```python\n(.*?)```", docs.read("docs/scheduling.md"))
+        self.add_dag_text(
+            text,
+            "shop_bash",
+            **{
+                "/usr/share/tap-postgres/pipeline": str(EXAMPLES / "pipeline"),
+                "/srv/taps/shop-orders": str(self.folder),
+            },
+        )
+        with open(self.folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.run_dag("locked")
+        self.assertEqual(self.airflow.tasks(self.dag_id, "locked"), [("orders", -1, "skipped", 1)])
+        self.assertEqual(self.run_dag("free"), "success", self.airflow.log(self.dag_id, "free"))
+        self.assertEqual(self.airflow.tasks(self.dag_id, "free"), [("orders", -1, "success", 1)])
+        self.check_equal("t")
 
     def test_split(self):
         tables = [f"t{i}" for i in range(9)]

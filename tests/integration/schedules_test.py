@@ -1,10 +1,15 @@
-"""The schedules of examples/: cron runs its file; the other files are only checked."""
+"""The schedules of examples/: cron runs its file.
 
+The command of the systemd service runs without systemd, which checks both units.
+"""
+
+import configparser
 import json
 import os
 import pathlib
-import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,37 +29,49 @@ class CronTest(SchemaTest):
     database = "schedules"
 
     def test_crontab(self):
+        """cron runs both lines, each every minute."""
+        tables = {"shop": "t", "warehouse": "u"}
         self.sql(TABLE)
-        with tempfile.TemporaryDirectory(prefix="tap-postgres-cron-") as folder:
-            shop = pathlib.Path(folder)
-            (shop / "config.json").write_text(json.dumps(self.config))
-            (shop / "catalog.json").write_text(
-                json.dumps(self.catalog("t", method="INCREMENTAL", key="k"))
-            )
+        self.sql("CREATE TABLE {s}.u AS TABLE {s}.t; ALTER TABLE {s}.u ADD PRIMARY KEY (id)")
+        with tempfile.TemporaryDirectory(prefix="tap-postgres-cron-") as path:
+            folders = {name: pathlib.Path(path, name) for name in tables}
             target = f"{sys.executable} {TARGET} --dsn '{self.dsn}' --schema {self.schema}"
-            lines = (EXAMPLES / "crontab").read_text()
-            for ours, theirs in (
+            replacements = [
                 (tap.BINARY, "/usr/bin/tap-postgres"),
                 (EXAMPLES / "pipeline", "/usr/share/tap-postgres/pipeline"),
                 (target, "/opt/jsonl/bin/target-jsonl --config target.json"),
-                (shop, "/etc/shop"),
-                (shop / "log", "/var/log/shop.log"),
                 ("* * * * *", "*/5 * * * *"),
-            ):
+                ("* * * * *", "30 2 * * 1-5"),
+            ]
+            for name, table in tables.items():
+                folders[name].mkdir()
+                (folders[name] / "config.json").write_text(json.dumps(self.config))
+                (folders[name] / "catalog.json").write_text(
+                    json.dumps(self.catalog(table, method="INCREMENTAL", key="k"))
+                )
+                replacements.append((folders[name], f"/etc/{name}"))
+                replacements.append((folders[name] / "log", f"/var/log/{name}.log"))
+            lines = (EXAMPLES / "crontab").read_text()
+            for ours, theirs in replacements:
                 self.assertIn(theirs, lines)
                 lines = lines.replace(theirs, str(ours))
-            (shop / "crontab").write_text(re.sub(r"(?m)^30 2 .*\n", "", lines))
-            with cron(shop / "crontab", self) as running:
-                # cron starts the run at the next full minute; the last state is written at its end.
+            crontab = pathlib.Path(path, "crontab")
+            crontab.write_text(lines)
+
+            def is_done(folder):
+                """The last state is written at the end of a run."""
+                state = folder / "state.json"
+                return state.exists() and '"replication_key_value":6000' in state.read_text()
+
+            with cron(crontab, self) as running:
                 until(
-                    lambda: (shop / "state.json").exists()
-                    and '"replication_key_value":6000'
-                    in (shop / "state.json").read_text().replace(" ", ""),
+                    lambda: all(map(is_done, folders.values())),
                     lambda: f"{running}\n"
-                    f"{[(file.name, file.read_text()) for file in shop.iterdir()]}",
+                    f"{[(file, file.read_text()) for file in pathlib.Path(path).glob('*/*')]}",
                     patience=90,
                 )
-            self.check_equal("t")
+            for table in tables.values():
+                self.check_equal(table)
 
 
 def cron(crontab, test):
@@ -92,6 +109,63 @@ def cron(crontab, test):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
+
+
+class SystemdTest(SchemaTest):
+    database = "schedules"
+
+    def test_service(self):
+        """The command of the service is stopped as its KillMode says, and started again."""
+        self.sql(TABLE)
+        self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY, k int); INSERT INTO {s}.u VALUES (1, 1)")
+        unit = configparser.ConfigParser(interpolation=None)
+        unit.optionxform = str
+        unit.read(EXAMPLES / "systemd/tap-postgres@.service")
+        service = unit["Service"]
+        self.assertEqual((service["Type"], service["KillMode"]), ("oneshot", "mixed"))
+        folder = tempfile.TemporaryDirectory(prefix="tap-postgres-systemd-")
+        self.addCleanup(folder.cleanup)
+        shop = pathlib.Path(folder.name)
+        (shop / "config.json").write_text(json.dumps(self.config))
+        catalog = self.catalog("t", "u", method="INCREMENTAL", key="k")
+        (shop / "catalog.json").write_text(json.dumps(catalog))
+        target = f"{sys.executable} {TARGET} --dsn '{self.dsn}' --schema {self.schema}"
+        command = service["ExecStart"]
+        for ours, theirs in (
+            (EXAMPLES / "pipeline", "/usr/share/tap-postgres/pipeline"),
+            (shop, service["ReadWritePaths"]),
+            (target, "/opt/jsonl/bin/target-jsonl --config target.json"),
+        ):
+            self.assertIn(theirs, command)
+            command = command.replace(theirs, str(ours))
+
+        def start():
+            running = Process(
+                shlex.split(command),
+                tempfile.TemporaryDirectory(prefix="tap-postgres-run-"),
+                tap.clean_environment({"TAP_POSTGRES": str(tap.BINARY)}),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self.addCleanup(running.close)
+            return running
+
+        lock = self.session().cursor()
+        lock.execute(f"BEGIN; LOCK TABLE {self.schema}.u")
+        running = start()
+        waiting = (
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+            "AND application_name LIKE 'tap-postgres%'"
+        )
+        until(lambda: self.sql(waiting), running)
+        running.signal(signal.SIGTERM)
+        self.assertIn(str(running.wait()), service["SuccessExitStatus"].split(), running)
+        lock.execute("ROLLBACK")
+        self.check_equal("t")
+        running = start()
+        self.assertEqual(running.wait(), 0, running)
+        self.assertIn("INFO 2 of 2 streams, 2 rows", running.log)
+        self.check_equal("u")
 
 
 class CheckedOnlyTest(unittest.TestCase):

@@ -53,7 +53,7 @@ def setUpModule():
     ChaosTest.destination = Server()
     unittest.addModuleCleanup(ChaosTest.destination.close)
     ChaosTest.source.create_database(SOURCE)
-    ChaosTest.source.sql("CREATE ROLE reader LOGIN REPLICATION IN ROLE pg_read_all_data")
+    ChaosTest.source.create_reader("REPLICATION")
     ChaosTest.destination.create_database(COPY)
 
 
@@ -154,7 +154,7 @@ class Round:
             rows = self.rng.choice((50, 150, 300))
             workload.setup(cursor, rows)
             wal_workload.setup(cursor, rows, random.Random)
-            tables = ", ".join(wal_workload.LOG_BASED)
+            tables = ", ".join(wal_workload.published(connection.server_version))
             cursor.execute(f"CREATE PUBLICATION {self.schema} FOR TABLE {tables}")
             cursor.execute(
                 "SELECT pg_create_logical_replication_slot(%s, %s)", (self.schema, PLUGIN)

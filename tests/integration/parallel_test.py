@@ -29,6 +29,7 @@ class RangesTest(ParallelTest, ResumeTest):
 
     def setUp(self):
         super().setUp()
+        self.require_version(14, "ranges of a table's blocks are read")
         self.config["state_every_rows"] = 500
 
     def copies(self, result):

@@ -21,7 +21,11 @@ class SessionTerminationTest(WalTest):
             "CREATE TABLE {s}.t AS SELECT i AS id, repeat('x', 1000) AS pad FROM "
             "generate_series(1, 20000) i"
         )
-        self.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+        self.sql(
+            "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN;"
+            "GRANT USAGE ON SCHEMA {s} TO reader; GRANT SELECT ON {s}.t TO reader;"
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader"
+        )
         self.addCleanup(self.sql, "DROP OWNED BY reader; DROP ROLE reader")
 
     def start_behind_proxy(self, catalog, *args, **extra):

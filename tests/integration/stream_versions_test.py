@@ -144,6 +144,7 @@ class LogBasedTest(WalTest):
         self.state["bookmarks"][self.id_of("t")].update(values)
 
     def test_truncate(self):
+        self.require_version(11, "logical decoding reports TRUNCATE")
         version = in_an_hour()
         self.set_bookmark(version=version)
         self.sql("TRUNCATE {s}.t; INSERT INTO {s}.t VALUES (2)")

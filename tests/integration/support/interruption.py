@@ -29,7 +29,7 @@ def stoppable():
     """The source server of all tests in this process; the destination is on another server."""
     server = Server({"max_wal_senders": 4})
     atexit.register(server.close)
-    server.sql("CREATE ROLE reader LOGIN IN ROLE pg_read_all_data")
+    server.create_reader()
     return server
 
 
@@ -41,7 +41,7 @@ class InterruptionTest(SchemaTest):
     @classmethod
     def setUpClass(cls):
         if shared().version < (14,):
-            raise unittest.SkipTest("pg_read_all_data exists since version 14")
+            raise unittest.SkipTest("ranges of a table's blocks are read since version 14")
         cls.server = stoppable()
         super().setUpClass()
 

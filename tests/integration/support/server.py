@@ -106,6 +106,11 @@ class Server:
         kind = "table" if self.version >= (11,) else "relation"
         return f"permission denied for {kind} {table}"
 
+    def create_reader(self, options=""):
+        """Creates the role `reader`, which may read every table."""
+        may_read = "IN ROLE pg_read_all_data" if self.version >= (14,) else "SUPERUSER"
+        self.sql(f"CREATE ROLE reader LOGIN {options} {may_read}")
+
     @property
     def data(self):
         return self.folder / "data"

@@ -13,6 +13,14 @@ from support.pipeline import until
 from support.proxy import Proxy
 from support.server import Server
 
+CANCEL_NEXT = f"""DO $$ BEGIN
+    WHILE clock_timestamp() < now() + interval '60 s' LOOP
+        PERFORM pg_cancel_backend(pid) {BACKENDS} AND state = 'active';
+        EXIT WHEN FOUND;
+        PERFORM pg_stat_clear_snapshot();
+    END LOOP;
+    END $$"""
+
 
 class ConnectionLossTest(InterruptionTest):
     """The run resumes: one SCHEMA, and it repeats at most a range of blocks, or one key."""
@@ -51,12 +59,18 @@ class ConnectionLossTest(InterruptionTest):
         self.check_resumes(self.terminate, r"SQLSTATE 57P01|the connection was lost", faults=2)
 
     def test_canceled_query(self):
-        self.check_resumes(
-            lambda: bool(
-                self.sql(f"SELECT pg_cancel_backend(pid) {BACKENDS} AND state = 'active'")
-            ),
-            "SQLSTATE 57014",
-        )
+        canceling = []
+
+        def cancel():
+            """The server waits for a query: between the ranges of a copy there may be none."""
+            if not canceling:
+                canceling.append(threading.Thread(target=self.sql, args=(CANCEL_NEXT,)))
+                canceling[0].start()
+            if canceling[0].is_alive():
+                return False
+            canceling.pop()
+
+        self.check_resumes(cancel, "SQLSTATE 57014")
 
     def test_fast_restart(self):
         self.check_resumes(

@@ -141,24 +141,34 @@ def about(server):
     return f"PostgreSQL {'.'.join(map(str, server.version))}, {os.cpu_count()} cores"
 
 
-def copy_pairs(server, options, table):
-    """Syncs the full table and copies it with psql alternately: the runs of both."""
+def full_table_sync(server, binary, folder):
+    """The command that syncs all tables of DB; its files are in the folder."""
+    config, catalog = pathlib.Path(folder, "config.json"), pathlib.Path(folder, "catalog.json")
+    config.write_text(json.dumps(server.config(DB, filter_dbs=DB)), encoding="utf-8")
+    catalog.write_bytes(
+        subprocess.check_output(
+            [
+                *(binary, "--config", config, "--log-level", "warning"),
+                *"--discover --select * --replication-method FULL_TABLE".split(),
+            ]
+        )
+    )
+    return [binary, "--config", config, "--catalog", catalog]
+
+
+def settle(server, table):
+    """Leaves nothing that the server would do while it is measured."""
     server.sql(f"VACUUM (FREEZE, ANALYZE) {table}", DB)
     server.sql("CHECKPOINT")
+
+
+def copy_pairs(server, options, table):
+    """Syncs the full table and copies it with psql alternately: the runs of both."""
+    settle(server, table)
     with tempfile.TemporaryDirectory(prefix="tap-postgres-bench-") as folder:
-        config, catalog = pathlib.Path(folder, "config.json"), pathlib.Path(folder, "catalog.json")
-        config.write_text(json.dumps(server.config(DB, filter_dbs=DB)), encoding="utf-8")
-        catalog.write_bytes(
-            subprocess.check_output(
-                [
-                    *(options.binary, "--config", config, "--log-level", "warning"),
-                    *"--discover --select * --replication-method FULL_TABLE".split(),
-                ]
-            )
-        )
         return alternate(
             options.pairs,
-            [options.binary, "--config", config, "--catalog", catalog],
+            full_table_sync(server, options.binary, folder),
             psql(server, DB, f"COPY {table} TO STDOUT (FORMAT binary)"),
         )
 

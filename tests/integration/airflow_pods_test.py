@@ -5,13 +5,14 @@ A real Airflow parses the DAG and builds the pods. What only a cluster does is n
 
 import json
 import logging
+import pathlib
 import re
 import shutil
 import subprocess
 import tempfile
 import unittest
 
-from support import tap
+from support import docs, tap
 from support.kubernetes_case import KubernetesCase
 from support.tap import ROOT
 from support.virtual_environment import AIRFLOW, install
@@ -33,6 +34,8 @@ class AirflowPodsTest(KubernetesCase):
                 ROOT / "examples/kubernetes/indexed-job.yaml",
             ):
                 shutil.copy(file, folder)
+            [dag] = re.findall(r"(?s)```python\n(.*?)```", docs.read("docs/scheduling.md"))
+            pathlib.Path(folder, "shop_bash.py").write_text(dag)
             done = subprocess.run(
                 [python, SCRIPT, folder],
                 env=tap.clean_environment(
@@ -49,9 +52,10 @@ class AirflowPodsTest(KubernetesCase):
         assert done.returncode == 0, done.stderr
         cls.found = json.loads(done.stdout.splitlines()[-1])
 
-    def test_dags_are_imported(self):
+    def test_dags_are_imported_without_warnings(self):
         self.assertEqual(self.found["errors"], {})
-        self.assertEqual(self.found["dags"], ["shop", "shop_pods", "shop_split"])
+        self.assertEqual(self.found["warnings"], {})
+        self.assertEqual(self.found["dags"], ["shop", "shop_bash", "shop_pods", "shop_split"])
 
     def test_exit_codes(self):
         """A mistake fails the task at once; other errors are tried again."""

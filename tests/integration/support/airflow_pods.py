@@ -1,6 +1,6 @@
 """Prints what the DAG shop_pods does, as JSON; run with the Python of Airflow.
 
-    airflow_pods.py FOLDER    FOLDER contains all DAGs of examples/airflow
+    airflow_pods.py FOLDER    FOLDER contains all DAGs of examples/airflow and docs/
 
 No cluster is needed: `pods` are those that the mapped tasks would create, `results` the exceptions
 of a task by the exit code of its container, `levels` those that lines of a pod get in the log.
@@ -62,6 +62,7 @@ def main():
         json.dumps(
             {
                 "errors": bag.import_errors,
+                "warnings": bag.captured_warnings,
                 "dags": sorted(bag.dags),
                 "pods": pods,
                 "results": {code: result(task, code) for code in (0, 1, 2, 3, 4, 137)},

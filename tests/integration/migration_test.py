@@ -47,6 +47,9 @@ class MigrationTest(unittest.TestCase):
             for key, value in {**files["config"], **ours}.items()
             if key not in ("ssl", "ssl_enable", "ssl_mode")
         }
+        tap.run(config, "--discover")  # needs the database; streams have their own
+        refused = tap.run({**files["config"], **ours}, "--discover", expect=3)
+        self.assertIn("SSL", refused.stderr)
         result = tap.run(config, catalog=files["catalog"], state=files["state"])
         self.assertEqual([record["id"] for record in result.records()], [7, 8, 9, 10])
         self.assertNotIn("WARNING", result.stderr)

@@ -94,7 +94,8 @@ class WalRecordsTest(WalTest):
             self.sync(self.selected, self.state, wal2json_message_format=str(form)) for form in BOTH
         )
         self.assertEqual(one.records(), two.records())
-        self.assertEqual(one.last_state, two.last_state)
+        # The server may write WAL of its own between the two runs, so that the positions differ.
+        self.assertEqual(self.messages(one)[-1], self.messages(two)[-1])
         self.assertEqual(len(one.records()), 20 + 5 * 2 + 4 + 16)
         self.check_followed("t")
 

@@ -52,8 +52,8 @@ class KubernetesTest(KubernetesCase):
         parts = job["completions"]
         [container] = job["template"]["spec"]["containers"]
         self.assertEqual(container["env"], [{"name": "TAP_POSTGRES_PARTS", "value": str(parts)}])
-        # Then only the rows at the bookmarks, also after tables have moved to other parts.
-        for wanted in (sum(range(10, 18)), len(tables), len(tables)):
+        # Then only the rows at the bookmarks, also those of tables that another part has read.
+        for wanted in (sum(range(10, 18)), len(tables)):
             pods = [self.start(job, JOB_COMPLETION_INDEX=str(i)) for i in range(parts)]
             logs = []
             for pod in pods:

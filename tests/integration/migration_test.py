@@ -47,7 +47,7 @@ class MigrationTest(unittest.TestCase):
             for key, value in {**files["config"], **ours}.items()
             if key not in ("ssl", "ssl_enable", "ssl_mode")
         }
-        tap.run(config, "--discover")  # needs the database; streams have their own
+        tap.run(config, "--discover")  # reads `dbname`; streams name their database
         refused = tap.run({**files["config"], **ours}, "--discover", expect=3)
         self.assertIn("SSL", refused.stderr)
         result = tap.run(config, catalog=files["catalog"], state=files["state"])

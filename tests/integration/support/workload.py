@@ -55,7 +55,7 @@ def has_partitions(cursor):
 
 
 def create(cursor, tables):
-    """Creates tables, whose partitions are left out if the server cannot have them."""
+    """Creates tables; before version 11, they are not partitioned and have no further indexes."""
     if not has_partitions(cursor):
         tables = re.sub(
             r"CREATE (TABLE \w+ PARTITION OF|INDEX) [^;]+;| PARTITION BY \w+ \(\w+\)", "", tables

@@ -157,7 +157,7 @@ def full_table_sync(server, binary, folder):
 
 
 def settle(server, table):
-    """Leaves nothing that the server would do while it is measured."""
+    """Vacuums and writes a checkpoint, so that neither runs during the measurement."""
     server.sql(f"VACUUM (FREEZE, ANALYZE) {table}", DB)
     server.sql("CHECKPOINT")
 

@@ -106,7 +106,8 @@ class Pods:
         [mount] = self.spec["volumeMounts"]
         expect([mount["name"]], [each["name"] for each in pod["volumes"]])
         self.options = [f"--volume={volume}:{mount['mountPath']}"]
-        # As Kubernetes prepares a volume for fsGroup.
+        # Kubernetes prepares the volume in this way, and gives the group to every user of the pod.
+        # Here it is the group of the user.
         self.group = pod["securityContext"]["fsGroup"]
         os.chown(volume, 0, self.group)
         volume.chmod(0o2775)

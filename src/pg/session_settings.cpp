@@ -67,14 +67,19 @@ std::string pin_newer_settings(bool local) {
 
 }  // namespace
 
+Timeouts known_timeouts(Timeouts timeouts, ServerVersion version) {
+  if (!version.has_idle_in_transaction_timeout()) {
+    timeouts.erase(std::string(kIdleInTransaction));
+  }
+  return timeouts;
+}
+
 std::string pin_settings(const Timeouts& timeouts, ServerVersion version, bool local) {
   const char* const set = local ? "SET LOCAL" : "SET";
   std::string sql = set_search_path(kCatalogPath, local);  // before all statements that look names up
-  for (const auto& [name, value] :
-       timeouts) {  // then these: timeouts left by a pooler's other clients could end the rest
-    if (name != kIdleInTransaction || version.has_idle_in_transaction_timeout()) {
-      sql += fmt::format("{} {} = {}; ", set, name, quote_literal(value));
-    }
+  // Then these: timeouts left by a pooler's other clients could end the rest.
+  for (const auto& [name, value] : known_timeouts(timeouts, version)) {
+    sql += fmt::format("{} {} = {}; ", set, name, quote_literal(value));
   }
   // A SQL_ASCII server cannot convert and would refuse to send bytes that are not UTF-8.
   sql += fmt::format(

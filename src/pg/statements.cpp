@@ -56,13 +56,19 @@ Connection::PgResult Connection::receive_table_rows() {
 
 bool Connection::is_pooled() {
   if (!is_pooled_) {
-    // A pooler reports an invented PID to its clients. No other query runs with a search path set by others.
-    // A standby refuses serializable transactions.
+    // A pooler reports an invented PID to its clients. No other query runs with a search path set by others,
+    // or with a timeout of the role, which may be too short above all if the server compiles each query
+    // (jit_above_cost). A standby refuses serializable transactions.
+    std::string timeouts;
+    for (const auto& [name, value] : known_timeouts(server_.timeouts, version())) {
+      timeouts += fmt::format("pg_catalog.set_config('{}', {}, false), ", name, quote_literal(value));
+    }
     send(
-        fmt::format("{}SELECT pg_catalog.set_config('search_path', '{}', false), "
+        fmt::format("{}SET LOCAL statement_timeout = 0; "
+                    "SELECT {}pg_catalog.set_config('search_path', '{}', false), "
                     "pg_catalog.set_config('default_transaction_isolation', 'read committed', false) "
                     "WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {}",
-                    kReadCommitted, kCatalogPath, PQbackendPID(connection_.get())));
+                    kReadCommitted, timeouts, kCatalogPath, PQbackendPID(connection_.get())));
     is_pooled_ = receive_rows().is_empty();
   }
   return *is_pooled_;

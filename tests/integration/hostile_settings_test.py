@@ -116,6 +116,15 @@ class HostileSettingsTest(WalTest):
         changes = self.records(self.sync(self.selected, self.state))
         self.assertEqual(changes, [{**row, "_sdc_deleted_at": None} for row in expected[:10]])
 
+    def test_timeout_of_the_role_does_not_end_the_first_queries_of_a_session(self):
+        """Each query of the catalog is compiled, which takes longer than the timeout."""
+        self.initial_snapshot("t")
+        self.sql("UPDATE {s}.t SET id = id WHERE id <= 10")
+        for setting in ("statement_timeout = '10ms'", "jit_above_cost = 0", "exit_on_error = on"):
+            self.server.sql(f"ALTER DATABASE {self.database} SET {setting}")
+        result = self.sync(self.selected, self.state)
+        self.assertEqual([record["id"] for record in result.records()], list(range(1, 11)))
+
 
 class SerializableStandbyTest(WalTest):
     database = "hostile_standby"

@@ -20,6 +20,9 @@ inline constexpr const char* kTablePath = "public, pg_temp";
 /// Returns `SET search_path` or, if `local`, `SET LOCAL search_path`, with a semicolon at the end.
 std::string set_search_path(const char* path, bool local);
 
+/// Those of the timeouts that a server of this version has.
+[[nodiscard]] Timeouts known_timeouts(Timeouts timeouts, ServerVersion version);
+
 /// Returns SQL that sets every setting on which the text of a value or the reading of a table depends, the
 /// same for each connection whatever the server, database or role has set. `local` limits the settings to the
 /// transaction, which also works behind a pooler that runs each transaction in another session. Leaves out

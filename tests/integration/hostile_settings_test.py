@@ -120,8 +120,10 @@ class HostileSettingsTest(WalTest):
         """Each query of the catalog is compiled, which takes longer than the timeout."""
         self.initial_snapshot("t")
         self.sql("UPDATE {s}.t SET id = id WHERE id <= 10")
-        for setting in ("statement_timeout = '10ms'", "jit_above_cost = 0", "exit_on_error = on"):
+        for setting in ("statement_timeout = '40ms'", "exit_on_error = on"):
             self.server.sql(f"ALTER DATABASE {self.database} SET {setting}")
+        for cost in ("jit_above_cost", "jit_inline_above_cost", "jit_optimize_above_cost"):
+            self.server.sql(f"ALTER DATABASE {self.database} SET {cost} = 0")
         result = self.sync(self.selected, self.state)
         self.assertEqual([record["id"] for record in result.records()], list(range(1, 11)))
 

@@ -1,6 +1,6 @@
 """Prints what the DAG shop_pods does, as JSON; run with the Python of Airflow.
 
-    airflow_pods.py FOLDER    FOLDER contains all DAGs of examples/airflow and docs/
+    airflow_pods.py FOLDER    FOLDER contains the DAGs of examples/airflow and docs/scheduling.md
 
 No cluster is needed: `pods` are those that the mapped tasks would create, `results` the exceptions
 of a task by the exit code of its container, `levels` those that lines of a pod get in the log.

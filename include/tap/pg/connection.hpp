@@ -138,8 +138,9 @@ class Connection {
   Result receive_rows();
   Result to_result(std::shared_ptr<pg_result> result);
 
-  /// True if a pooler may run each statement outside a transaction in another session. If not, the search
-  /// path of the session is kCatalogPath from then on.
+  /// True if a pooler may run each statement outside a transaction in another session. If not, the session
+  /// has the search path kCatalogPath, the isolation level READ COMMITTED and the configured timeouts from
+  /// the first call on, since no query may run without them.
   bool is_pooled();
   /// Runs `statement` with the settings pinned, also behind a pooler.
   template <class Statement>

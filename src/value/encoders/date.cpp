@@ -29,11 +29,15 @@ constexpr sys_days kEpoch = year{2000} / 1 / 1;
 constexpr std::int64_t kFirstDay = (sys_days(year{1} / 1 / 1) - kEpoch).count();
 constexpr std::int64_t kLastDay = (sys_days(year{9999} / 12 / 31) - kEpoch).count();
 
-constexpr std::string_view kEarliest = R"("0001-01-01T00:00:00+00:00")";
-constexpr std::string_view kLatest = R"("9999-12-31T23:59:59.999+00:00")";
+/// The JSON of values before the year 1 and after 9999, if they are clamped.
+struct Limits {
+  std::string_view earliest;
+  std::string_view latest;
+};
+constexpr Limits kTimestampLimits = {R"("0001-01-01T00:00:00+00:00")", R"("9999-12-31T23:59:59.999+00:00")"};
+constexpr Limits kDateLimits = {R"("0001-01-01T00:00:00+00:00")", R"("9999-12-31T00:00:00+00:00")"};
+constexpr Limits kPlainDateLimits = {R"("0001-01-01")", R"("9999-12-31")"};
 constexpr std::string_view kMidnight = R"(T00:00:00+00:00")";
-constexpr std::string_view kEarliestDate = R"("0001-01-01")";
-constexpr std::string_view kLatestDate = R"("9999-12-31")";
 constexpr std::string_view kOffset = R"(+00:00")";
 constexpr std::string_view kServerOffset = "+00";
 constexpr std::size_t kMaxSize = 40;
@@ -41,6 +45,10 @@ constexpr std::size_t kMaxSize = 40;
 /// What follows YYYY-MM-DD in the JSON of a date.
 std::string_view end_of_date(const ColumnContext& column) {
   return column.options.plain_dates ? std::string_view("\"") : kMidnight;
+}
+
+const Limits& date_limits(const ColumnContext& column) {
+  return column.options.plain_dates ? kPlainDateLimits : kDateLimits;
 }
 
 bool is_in_range(std::int64_t day) {
@@ -119,11 +127,10 @@ void append_date(std::int32_t day, Buffer& out) {
 
 /// Writes a date before the year 1 or after 9999 as out_of_range_dates says. `text` is the server's text of
 /// it.
-void write_out_of_range(const ColumnContext& column, std::string_view text, Buffer& out) {
+void write_out_of_range(const ColumnContext& column, std::string_view text, const Limits& limits,
+                        Buffer& out) {
   const bool early = text.starts_with('-') || text.ends_with("BC");
-  const bool is_plain = column.options.plain_dates;
-  std::string_view instead =
-      early ? (is_plain ? kEarliestDate : kEarliest) : (is_plain ? kLatestDate : kLatest);
+  std::string_view instead = early ? limits.earliest : limits.latest;
   switch (column.options.out_of_range_dates) {
     case EncodingOptions::OutOfRange::string:
       return append_json_string(out, text);
@@ -155,7 +162,7 @@ void write_timestamp(const ColumnContext& column, std::string_view value, std::s
   if (!is_in_range(day)) {
     column.scratch.clear();
     append_timestamp(since_epoch, zone, column.scratch);
-    return write_out_of_range(column, column.scratch.view(), out);
+    return write_out_of_range(column, column.scratch.view(), kTimestampLimits, out);
   }
   char* to = out.reserve(kMaxSize);
   *to++ = '"';
@@ -197,11 +204,11 @@ bool is_infinity(std::string_view value) {
 void write_timestamp_text(const ColumnContext& column, std::string_view value, std::string_view zone,
                           Buffer& out) {
   if (is_infinity(value)) {
-    return write_out_of_range(column, value, out);
+    return write_out_of_range(column, value, kTimestampLimits, out);
   }
   const ParsedText parsed = parse_text(column, value, " 00:00:00", zone);
   if (!parsed.in_range) {
-    return write_out_of_range(column, value, out);
+    return write_out_of_range(column, value, kTimestampLimits, out);
   }
   char* to = out.reserve(kMaxSize);
   *to++ = '"';
@@ -220,7 +227,7 @@ void encode_date_binary(const ColumnContext& column, std::string_view value, Buf
   if (!is_in_range(day)) {
     column.scratch.clear();
     append_date(day, column.scratch);
-    return write_out_of_range(column, column.scratch.view(), out);
+    return write_out_of_range(column, column.scratch.view(), date_limits(column), out);
   }
   char* to = out.reserve(kMaxSize);
   *to++ = '"';
@@ -236,7 +243,7 @@ void output_date(const ColumnContext& column, std::string_view value, Buffer& ou
 
 void encode_date_text(const ColumnContext& column, std::string_view value, Buffer& out) {
   if (is_infinity(value) || !parse_text(column, value, "", "").in_range) {
-    return write_out_of_range(column, value, out);
+    return write_out_of_range(column, value, date_limits(column), out);
   }
   out.push('"');
   out.append(value);

@@ -128,7 +128,7 @@ void WalReader::read(pg::Connection& connection) {
     require_primary(connection);
   }
   const bool is_first = streams_.all().empty();
-  streams_.look_up(connection, source_.without_updates, writer_, time_extracted_);
+  streams_.look_up(connection, source_, writer_, time_extracted_);
   if (is_first && !streams_.all().empty()) {
     if (!connection.version().publishes_truncate()) {
       log::info("the WAL of PostgreSQL {} does not report TRUNCATE", connection.version().text());

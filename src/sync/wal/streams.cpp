@@ -6,6 +6,7 @@
 
 #include <tap/base/log.hpp>
 #include <tap/sync/slots/publications.hpp>
+#include <tap/sync/slots/server_requirements.hpp>
 #include <tap/sync/validation.hpp>
 
 #include "sync/bookmark_lsn.hpp"
@@ -19,8 +20,8 @@ WalStreams::WalStreams(const config::Config& config, std::vector<const StreamPla
                        singer::State& state)
     : config_(config), plans_(std::move(plans)), state_(state) {}
 
-void WalStreams::look_up(pg::Connection& connection, const std::set<pg::TableName>& without_updates,
-                         singer::Writer& writer, const std::string& time_extracted) {
+void WalStreams::look_up(pg::Connection& connection, const WalSource& source, singer::Writer& writer,
+                         const std::string& time_extracted) {
   if (!streams_.empty()) {
     return;
   }
@@ -30,6 +31,7 @@ void WalStreams::look_up(pg::Connection& connection, const std::set<pg::TableNam
     names.push_back({plan->stream.schema_name, plan->stream.table});
   }
   auto tables = find_wal_tables(connection, names);
+  const auto publications = source.plugin == kPgoutput ? std::optional(source.publications) : std::nullopt;
   std::deque<WalStream> found;
   for (std::size_t i = 0; i < plans_.size(); ++i) {
     const StreamPlan& plan = *plans_[i];
@@ -40,14 +42,14 @@ void WalStreams::look_up(pg::Connection& connection, const std::set<pg::TableNam
           }
           require_changes_in_wal(tables[i]->tables);
           const Json& bookmark = state_.bookmark(plan.stream.id);
-          warn_of_partition_changes(connection, plan, tables[i]->relation, bookmark);
+          check_partition_changes(connection, plan, tables[i]->relation, bookmark, publications);
           found.emplace_back(plan, *std::move(tables[i]), config_, bookmark, time_extracted);
         },
         [&](const Error& error) { fail(plan, error); });
   }
   streams_ = std::move(found);
   for (const WalStream& stream : streams_) {
-    stream.warn_of_missing_changes(without_updates);
+    stream.warn_of_missing_changes(source.without_updates);
     writer.schema(stream.plan.name, stream.schema, stream.plan.stream.key_properties, {"lsn"});
   }
 }

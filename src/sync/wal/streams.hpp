@@ -15,6 +15,7 @@
 #include <tap/sync/plan.hpp>
 #include <tap/sync/slots/selection.hpp>
 
+#include "sync/wal/output_plugin.hpp"
 #include "sync/wal/records/wal_stream.hpp"
 
 namespace tap::sync {
@@ -26,10 +27,9 @@ class WalStreams {
   WalStreams(const config::Config& config, std::vector<const StreamPlan*> plans, singer::State& state);
 
   /// Looks up the tables and writes a SCHEMA for each, the first time. A stream whose table cannot be read
-  /// fails. `without_updates`: see warn_of_missing_changes(). Throws what pg::Connection::query() does if it
-  /// is transient, and what Writer does.
-  void look_up(pg::Connection& connection, const std::set<pg::TableName>& without_updates,
-               singer::Writer& writer, const std::string& time_extracted);
+  /// fails. Throws what pg::Connection::query() does if it is transient, and what Writer does.
+  void look_up(pg::Connection& connection, const WalSource& source, singer::Writer& writer,
+               const std::string& time_extracted);
 
   /// Logs the error, and reports the stream as failed. Its bookmark stays.
   void fail(WalStream& stream, const Error& error);

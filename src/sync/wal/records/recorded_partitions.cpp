@@ -9,8 +9,11 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <tap/base/error.hpp>
 #include <tap/base/log.hpp>
 #include <tap/pg/quote.hpp>
+
+#include "attached_partitions.hpp"
 
 namespace tap::sync {
 
@@ -18,30 +21,6 @@ namespace {
 
 constexpr const char* kPartitionsKey = "partitions";
 constexpr const char* kNextTransactionKey = "partitions_xid";
-
-// Of new partitions, those that were attached after their creation. $1 OIDs of the new partitions, $2 OID of
-// the stream's table; {} is a condition on the age of `created`, the partition's creation. The catalog row of
-// a system column is written once, with the table. A younger row in pg_inherits means that the table, or a
-// table that it is a partition of, was attached later.
-constexpr const char* kAttached = R"sql(
-WITH RECURSIVE link(partition, parent, age) AS (
-  SELECT inhrelid, inhparent, pg_catalog.age(xmin)
-    FROM pg_catalog.pg_inherits
-   WHERE inhrelid = ANY ($1::oid[])
-  UNION ALL
-  SELECT link.partition, i.inhparent, pg_catalog.age(i.xmin)
-    FROM link JOIN pg_catalog.pg_inherits i ON i.inhrelid = link.parent
-   WHERE link.parent <> $2::oid
-)
-SELECT n.nspname AS schema_name, c.relname AS table_name
-  FROM pg_catalog.pg_attribute created
-  JOIN pg_catalog.pg_class c ON c.oid = created.attrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE created.attrelid = ANY ($1::oid[]) AND created.attname = 'ctid'
-   AND EXISTS (SELECT 1 FROM link
-                WHERE link.partition = c.oid AND link.age < pg_catalog.age(created.xmin)) {}
- ORDER BY schema_name, table_name
-)sql";
 
 // $1 OIDs of tables.
 constexpr const char* kTables = R"sql(
@@ -71,6 +50,31 @@ std::vector<Oid> without(const std::vector<Oid>& all, const std::vector<Oid>& ot
 
 std::string to_array(const std::vector<Oid>& oids) {
   return fmt::format("{{{}}}", fmt::join(oids, ","));
+}
+
+/// Throws StreamError if tables have rows that are not read from WAL; warns if they may have some.
+void report_attached(const std::string& stream, const std::vector<AttachedTable>& attached) {
+  std::vector<std::string> all;
+  std::vector<std::string> with_rows;
+  for (const AttachedTable& table : attached) {
+    all.push_back(table.name);
+    if (table.has_unread_rows == true) {
+      with_rows.push_back(table.name);
+    }
+  }
+  if (!with_rows.empty()) {
+    throw StreamError(
+        fmt::format("tables were attached since the last run with rows that are not read from WAL ({}); "
+                    "restart the stream "
+                    "with --full-refresh {}",
+                    fmt::join(with_rows, ", "), stream));
+  }
+  if (!all.empty()) {
+    log::warn(
+        "{0}: tables were attached since the last run ({1}): the rows that they had before are not read from "
+        "WAL; if they had any, run once with --full-refresh {0}",
+        stream, fmt::join(all, ", "));
+  }
 }
 
 std::vector<std::string> table_names(const pg::Result& rows) {
@@ -113,8 +117,8 @@ void record_partitions(Json& bookmark, const Json& partitions,
   }
 }
 
-void warn_of_partition_changes(pg::Connection& connection, const StreamPlan& plan,
-                               const pg::Relation& relation, const Json& bookmark) {
+void check_partition_changes(pg::Connection& connection, const StreamPlan& plan, const pg::Relation& relation,
+                             const Json& bookmark, std::optional<std::vector<std::string>> publications) {
   const auto recorded = bookmark.find(kPartitionsKey);
   if (recorded == bookmark.end() || !recorded->is_array()) {
     return;
@@ -122,22 +126,22 @@ void warn_of_partition_changes(pg::Connection& connection, const StreamPlan& pla
   const std::vector<Oid> before = read_oids(*recorded);
   const std::vector<Oid> now = read_oids(partition_oids(relation));
   const std::string& id = plan.stream.id;
+  UnattachedTables wal{std::move(publications), std::nullopt};
+  if (const auto next = bookmark.find(kNextTransactionKey);
+      next != bookmark.end() && next->is_number_unsigned()) {
+    wal.next_transaction_id = next->get<std::uint64_t>();
+  }
 
   if (const std::vector<Oid> added = without(now, before); !added.empty()) {
-    const auto next = bookmark.find(kNextTransactionKey);
-    const bool is_known = next != bookmark.end() && next->is_number_unsigned();
-    const std::string condition =
-        is_known ? fmt::format("AND pg_catalog.age(created.xmin) > pg_catalog.age('{}'::pg_catalog.xid)",
-                               static_cast<std::uint32_t>(next->get<std::uint64_t>()))
-                 : "";
-    const auto attached = table_names(
-        connection.query(fmt::format(kAttached, condition), {to_array(added), fmt::to_string(relation.oid)}));
-    if (!attached.empty()) {
-      log::warn(
-          "{0}: tables were attached since the last run ({1}): the rows that they had before are not read "
-          "from WAL; if they had any, run once with --full-refresh {0}",
-          id, fmt::join(attached, ", "));
-    }
+    report_attached(id, find_attached_tables(connection, wal, relation.oid, added));
+  }
+  if (const auto again =
+          find_reattached_tables(connection, wal, relation.oid, without(now, without(now, before)));
+      !again.empty()) {
+    log::warn(
+        "{0}: tables were detached and attached again since the last run ({1}): what was changed in them in "
+        "between is not read from WAL; if anything was, run once with --full-refresh {0}",
+        id, fmt::join(again, ", "));
   }
   if (const std::vector<Oid> gone = without(before, now); !gone.empty()) {
     auto missing = table_names(connection.query(kTables, {to_array(gone)}));

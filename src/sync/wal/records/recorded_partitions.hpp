@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <tap/base/json.hpp>
 #include <tap/pg/catalog/tables.hpp>
@@ -30,10 +32,12 @@ bool needs_next_transaction_id(const pg::Relation& relation, const Json& partiti
 void record_partitions(Json& bookmark, const Json& partitions,
                        std::optional<std::uint64_t> next_transaction_id);
 
-/// Warns of tables that were attached, detached or dropped since the bookmark was written. A table that was
-/// created as a partition, or whose creation is in WAL after the bookmark, lacks no rows in the target.
-/// Throws what Connection::query() does.
-void warn_of_partition_changes(pg::Connection& connection, const StreamPlan& plan,
-                               const pg::Relation& relation, const Json& bookmark);
+/// Warns of tables that were attached, detached or dropped since the bookmark was written. Throws StreamError
+/// if rows of an attached table are not read from WAL. wal2json sends the rows of every table, so that one
+/// whose creation is in WAL after the bookmark lacks none; pgoutput sends those of `publications` (nothing
+/// for wal2json) and, unless these are for all tables or the table's schema, of a new table only what is
+/// written after it was attached. Throws what Connection::query() does.
+void check_partition_changes(pg::Connection& connection, const StreamPlan& plan, const pg::Relation& relation,
+                             const Json& bookmark, std::optional<std::vector<std::string>> publications);
 
 }  // namespace tap::sync

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
@@ -10,6 +11,7 @@
 #include <tap/sync/plan.hpp>
 
 #include "bookmark.hpp"
+#include "bookmark_lsn.hpp"
 #include "slots/publications/publication_advice.hpp"
 
 namespace tap::sync {
@@ -198,6 +200,33 @@ std::string database_of(const singer::Stream& stream, const std::string& home) {
   return stream.database.empty() ? home : stream.database;
 }
 
+/// This run acknowledges WAL that deselected log-based streams have not read, so that their positions are of
+/// no more use.
+void reset_deselected(singer::State& state, const std::vector<singer::Stream>& catalog,
+                      const std::vector<StreamPlan>& planned, const std::string& home) {
+  std::set<std::string> databases;
+  for (const StreamPlan& stream : planned) {
+    if (stream.method == ReplicationMethod::log_based) {
+      databases.insert(stream.database);
+    }
+  }
+  for (const singer::Stream& stream : catalog) {
+    if (stream.selected || !databases.contains(database_of(stream, home)) ||
+        state.find_bookmark(stream.id) == nullptr) {
+      continue;
+    }
+    Json& bookmark = state.bookmark(stream.id);
+    if (oldest_needed_lsn(bookmark)) {
+      log::info(
+          "{}: it is not selected, so its changes are not read; once it is selected again, its table is "
+          "copied "
+          "again",
+          stream.id);
+      reset_bookmark(bookmark);
+    }
+  }
+}
+
 StreamPlan plan_stream(const config::Config& config, const singer::Stream& stream) {
   StreamPlan planned;
   planned.stream = stream;
@@ -216,6 +245,7 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
     }
   }
   std::sort(planned.columns.begin(), planned.columns.end());
+  planned.adds_new_columns = !config.log.tap_id.empty();  // as in PipelineWise's tap
   planned.where = row_filter(config, stream);
   if (planned.method == ReplicationMethod::log_based && !planned.where.empty()) {
     refuse_filter_of_changes(config, planned);
@@ -246,6 +276,7 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
   for (std::size_t i = 0; i < planned.size(); ++i) {
     prepare_bookmark(state, planned[i], home, ids, refreshed[i]);
   }
+  reset_deselected(state, catalog, planned, home);
   planned.erase(std::remove_if(planned.begin(), planned.end(),
                                [](const StreamPlan& stream) {
                                  if (stream.columns.empty()) {

@@ -31,15 +31,16 @@ Json schema_of(const singer::Stream& stream, const std::vector<std::string>& col
 
 }  // namespace
 
-void StreamOutput::begin(const std::vector<std::string>& columns,
+void StreamOutput::begin(const std::vector<std::string>& columns, const Json& new_properties,
                          const std::vector<std::string>& bookmark_properties) {
   begun_ = true;
   log::info("{}: {}", plan_.stream.id,
             plan_.method == singer::ReplicationMethod::incremental ? "reading rows with new keys"
                                                                    : "copying the table");
   states_.state().set_currently_syncing(plan_.stream.id);
-  writer_.schema(plan_.name, schema_of(plan_.stream, columns, config_.values), plan_.stream.key_properties,
-                 bookmark_properties);
+  Json schema = schema_of(plan_.stream, columns, config_.values);
+  schema["properties"].update(new_properties);
+  writer_.schema(plan_.name, schema, plan_.stream.key_properties, bookmark_properties);
   states_.write_if_worthwhile();
 }
 

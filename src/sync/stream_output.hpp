@@ -53,8 +53,10 @@ class StreamOutput {
     }
   }
 
-  /// Writes SCHEMA, with the properties of `columns`, and a STATE with this stream as currently_syncing.
-  void begin(const std::vector<std::string>& columns, const std::vector<std::string>& bookmark_properties);
+  /// Writes SCHEMA, with the properties of `columns` and, by name, `new_properties`, which the catalog does
+  /// not have, and a STATE with this stream as currently_syncing.
+  void begin(const std::vector<std::string>& columns, const Json& new_properties,
+             const std::vector<std::string>& bookmark_properties);
   /// True after begin().
   [[nodiscard]] bool has_begun() const { return begun_; }
   /// Writes ACTIVATE_VERSION, unless the config leaves it out.

@@ -44,6 +44,14 @@ std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
                         name)});
     }
   }
+  if (plan.adds_new_columns) {
+    for (const pg::TableColumn& column : table) {
+      if (plan.stream.find_column(column.name) == nullptr) {
+        columns.push_back(&column);
+      }
+    }
+    std::ranges::sort(columns, {}, &pg::TableColumn::name);
+  }
   if (columns.empty()) {
     throw StreamError(
         Problem{"none of the selected columns is in the table any more", "run discovery again"});

@@ -131,7 +131,7 @@ class SlotFindingsTest(CheckLogBasedTest):
             [
                 f"error the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, "
                 f"but replication slot {self.slot} has advanced to {as_text(self.confirmed())} (it "
-                "was recreated, or another program has read it); the changes in between are lost; "
+                "was recreated, or read without this stream); the changes in between are lost; "
                 f"restart the stream with --full-refresh {self.id_of('t')}"
             ],
         )

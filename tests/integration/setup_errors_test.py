@@ -388,7 +388,7 @@ LOG = [
         "a slot that has moved on",
         4,
         f"the state of stream {ORDERS} is at 0/10, but replication slot stitch_shop has advanced to"
-        " {confirmed} (it was recreated, or another program has read it): the changes in between "
+        " {confirmed} (it was recreated, or read without this stream): the changes in between "
         f"are lost; restart the stream with --full-refresh {ORDERS}",
         method="LOG_BASED",
         state={"lsn": 16},

@@ -97,9 +97,36 @@ class WalAcknowledgementTest(SlotTest):
         deleted = self.sync(self.catalog("t", "u"), after).records("u")
         self.assertEqual([r["id"] for r in deleted], [1])
 
-    def test_unselected_stream_does_not_hold_the_slot(self):
-        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+    def test_deselected_stream_is_copied_again(self):
+        """WAL is acknowledged without it, as by PipelineWise's tap."""
+        self.sql(
+            ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (6)"
+        )
         both, one = self.catalog("t", "u"), self.catalog("t")
+        state = self.sync(both).last_state
+        version = self.bookmark(state, "u")["version"]
+        self.sql("UPDATE {s}.u SET id = 7; INSERT INTO {s}.t VALUES (4)")
+        deselected = self.sync(one, state)
+        self.assertIn(
+            f"INFO {self.id_of('u')}: it is not selected, so its changes are not read; once it is "
+            "selected again, its table is copied again\n",
+            deselected.stderr,
+        )
+        self.assertNotIn("lsn", self.bookmark(deselected.last_state, "u"))
+        again = self.sync(both, self.sync(one, deselected.last_state).last_state)
+        self.assertEqual([r["id"] for r in again.records("u")], [7])
+        self.assertGreater(self.bookmark(again.last_state, "u")["version"], version)
+
+    def test_deselected_stream_keeps_its_position_if_no_wal_is_read(self):
+        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE TABLE {s}.v ()")
+        state = self.sync(self.catalog("t", "u")).last_state
+        after = self.sync(self.catalog("t", method="FULL_TABLE"), state).last_state
+        self.assertEqual(self.lsn(after, "u"), self.lsn(state, "u"))
+
+    def test_stream_that_is_not_in_the_catalog_does_not_hold_the_slot(self):
+        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
+        both = self.catalog("t", "u")
+        one = {"streams": [s for s in both["streams"] if s["table_name"] == "t"]}
         state = self.sync(both).last_state
         left_out = self.lsn(state, "u")
         for i in (4, 5):
@@ -110,7 +137,7 @@ class WalAcknowledgementTest(SlotTest):
         self.refused(
             f"the state of stream {self.id_of('u')} is at {as_text(left_out)}, but replication "
             f"slot {self.slot} has advanced to {as_text(self.confirmed())} (it was recreated, or "
-            "another program has read it): the changes in between are lost; restart the stream "
+            "read without this stream): the changes in between are lost; restart the stream "
             f"with --full-refresh {self.id_of('u')}",
             both,
             state,

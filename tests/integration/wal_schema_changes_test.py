@@ -78,6 +78,23 @@ class BetweenRunsTest(SchemaChangesTest):
             tap_id="x",
         )
 
+    def test_copies_with_pipelinewise_dialect(self):
+        self.sql("CREATE TABLE {s}.u (id int PRIMARY KEY); INSERT INTO {s}.u VALUES (1)")
+        for method in ("FULL_TABLE", "INCREMENTAL", "LOG_BASED"):
+            with self.subTest(method):
+                catalog = self.catalog("u", method=method, key="id")
+                self.sql("ALTER TABLE {s}.u ADD at date DEFAULT '2020-01-02'")
+                self.assertEqual(self.sync(catalog).records("u"), [{"id": 1}])
+                result = self.sync(catalog, tap_id="x")
+                self.assertEqual(
+                    result.records("u"), [{"at": "2020-01-02T00:00:00+00:00", "id": 1}]
+                )
+                self.assertEqual(
+                    result.schemas()["u"]["schema"]["properties"]["at"],
+                    {"type": ["null", "string"], "format": "date-time"},
+                )
+                self.sql("ALTER TABLE {s}.u DROP at")
+
     def test_dropped_column_is_omitted(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
         self.sql(

@@ -234,3 +234,18 @@ TEST_CASE("a full refresh resets the bookmarks of all streams or of the named on
   REQUIRE_THROWS_WITH(sync::plan(shop(), catalog, {false, {"c"}}, one),
                       "--full-refresh c: no selected stream has this tap_stream_id or name");
 }
+
+TEST_CASE("a deselected log-based stream loses its position if the WAL of its database is read") {
+  const auto bookmark_of = [&](const std::string& method, const std::string& known) {
+    auto before = state(R"({"bookmarks": {"other": )" + known + "}}");
+    auto other = stream("other", "LOG_BASED");
+    other.selected = false;
+    sync::plan(shop(), {stream("read", method), other}, {}, before);
+    return to_text(before.bookmark("other"));
+  };
+  const std::string known = R"({"last_replication_method":"LOG_BASED","lsn":7,"version":5})";
+  CHECK(bookmark_of("LOG_BASED", known) == R"({"previous_version":5})");
+  CHECK(bookmark_of("FULL_TABLE", known) == known);
+  const std::string incremental = R"({"replication_key":"id","replication_key_value":7,"version":5})";
+  CHECK(bookmark_of("LOG_BASED", incremental) == incremental);
+}

@@ -190,10 +190,11 @@ TEST_CASE("a new column is looked up once and left out") {
       "it\n");
 }
 
-TEST_CASE("with a tap_id, a new column begins a new schema") {
+TEST_CASE("a new column that is synced begins a new schema") {
   Records made;
-  made.config.log.tap_id = "pipelinewise";
-  WalStream& t = made.add(plan_of("t", {"id"}), relation({column("id", "integer")}));
+  StreamPlan plan = plan_of("t", {"id"});
+  plan.adds_new_columns = true;
+  WalStream& t = made.add(plan, relation({column("id", "integer")}));
   made.lookup.relations["t"] = kTable;
   made.write(t, insert_into("t", {{"id", "1"}}));
   made.write(t, insert_into("t", {{"id", "2"}, {"a", "x"}}));
@@ -208,8 +209,9 @@ TEST_CASE("with a tap_id, a new column begins a new schema") {
 
 TEST_CASE("new columns are looked up again after a lookup that was interrupted") {
   Records made;
-  made.config.log.tap_id = "pipelinewise";
-  WalStream& t = made.add(plan_of("t", {"id"}), relation({column("id", "integer")}));
+  StreamPlan plan = plan_of("t", {"id"});
+  plan.adds_new_columns = true;
+  WalStream& t = made.add(plan, relation({column("id", "integer")}));
   made.lookup.relations["t"] = relation({column("id", "integer"), column("a", "text"), column("b", "text")});
   made.lookup.relation_errors.emplace_back(ExitCode::run_failed, "the connection was lost");
   const auto change = insert_into("t", {{"id", "1"}, {"a", "x"}, {"b", "y"}});

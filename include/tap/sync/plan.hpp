@@ -21,6 +21,7 @@ struct StreamPlan {
   singer::ReplicationMethod method = singer::ReplicationMethod::full_table;
   std::vector<std::string> columns;  ///< the synced ones, by name: their order in a record
   std::vector<Condition> where;      ///< all of which the rows to be synced must meet
+  bool adds_new_columns = false;     ///< columns that the catalog does not know are synced, too
 };
 
 /// The streams to restart from scratch, without their bookmarks.
@@ -34,7 +35,8 @@ struct FullRefresh {
 ///
 /// Prepares the bookmarks in `state`: each is found under its stream's id with or without the database, is
 /// reset if the stream is to be refreshed or its method or replication key has changed, and gets its
-/// `last_replication_method`. Throws Error (ExitCode::usage) for every mistake in catalog and state.
+/// `last_replication_method`. Log-based streams that are deselected lose their positions if others are read
+/// from the WAL of the same database. Throws Error (ExitCode::usage) for every mistake in catalog and state.
 std::vector<StreamPlan> plan(const config::Config& config, const std::vector<singer::Stream>& catalog,
                              const FullRefresh& refresh, singer::State& state);
 

@@ -18,7 +18,7 @@ namespace tap::sync {
 /// Receives findings that do not stop the stream.
 using Warn = std::function<void(const Problem&)>;
 
-/// The synced columns that the table still has, in the order of a record. Throws StreamError if a key column
+/// The synced columns that the table has, in the order of a record. Throws StreamError if a key column
 /// is missing, or all columns are. The result points into `table`.
 std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
                                                    const std::vector<pg::TableColumn>& table,

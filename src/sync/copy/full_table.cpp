@@ -169,7 +169,7 @@ void FullTable::begin_stream(const RowProjection& projection, bool is_resumed) {
   }
   time_extracted_ = utc_now();
   const auto version = bookmark["version"].get<std::int64_t>();
-  output_.begin(projection.columns(), {});
+  output_.begin(projection.columns(), projection.new_properties(), {});
   if (is_first_run) {
     output_.activate_version(version);
   }

@@ -164,7 +164,7 @@ void Incremental::begin_stream(const RowProjection& projection) {
     renew_version(bookmark);
   }
   time_extracted_ = utc_now();
-  output_.begin(projection.columns(), {*plan_.stream.replication_key});
+  output_.begin(projection.columns(), projection.new_properties(), {*plan_.stream.replication_key});
   if (const auto known = version_of(output_.bookmark())) {
     output_.activate_version(*known);
   }

@@ -57,7 +57,12 @@ RowProjection::RowProjection(const StreamPlan& plan, const pg::Relation& relatio
     const std::string& name = column->name;
     const value::Type type = value::resolve(relation.types, column->type, column->modifier);
     const value::Format format = choose_format(type);
-    const auto fitting = value::options_for(type, stream.property(name), stream.schema, options);
+    const bool is_new = stream.find_column(name) == nullptr;
+    const auto fitting =
+        is_new ? options : value::options_for(type, stream.property(name), stream.schema, options);
+    if (is_new) {
+      new_properties_[name] = value::json_schema(type, false, options);
+    }
     std::string key = fmt::format("{}{}:", fields_.empty() ? "" : ",", to_text(Json(name)));
     fields_.push_back(
         {std::move(key), value::Encoder(type, format, fitting,

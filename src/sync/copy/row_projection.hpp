@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tap/base/cursor.hpp>
+#include <tap/base/json.hpp>
 #include <tap/pg/catalog/tables.hpp>
 #include <tap/sync/plan.hpp>
 #include <tap/value/encoder.hpp>
@@ -37,6 +38,8 @@ class RowProjection {
   [[nodiscard]] const std::string& select_list() const { return select_list_; }
   /// The names of the columns, in order.
   [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
+  /// The JSON schemas of columns that the catalog does not know, by name.
+  [[nodiscard]] const Json& new_properties() const { return new_properties_; }
   /// The position of a column from 0; the number of columns if none has this name.
   [[nodiscard]] std::size_t position(const std::string& column) const;
 
@@ -64,6 +67,7 @@ class RowProjection {
 
   std::string select_list_;
   std::vector<std::string> columns_;
+  Json new_properties_ = Json::object();
   std::vector<Field> fields_;
 };
 

@@ -194,7 +194,7 @@ void require_not_past(const pg::Slot& slot, const std::vector<StreamPosition>& p
   for (const auto& [stream, lsn, is_recorded, timeline] : positions) {
     if (lsn < slot.confirmed_flush) {
       fail({fmt::format("the state of stream {} is at {}, but replication slot {} has advanced to {} "
-                        "(it was recreated, or another program has read it)",
+                        "(it was recreated, or read without this stream)",
                         stream, to_text(lsn), slot.name, to_text(slot.confirmed_flush)),
             fmt::format("the changes in between are lost; restart the stream with --full-refresh {}",
                         stream)});

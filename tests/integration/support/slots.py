@@ -150,7 +150,7 @@ class SlotTest(SchemaTest):
         return (
             f"the state of stream {self.id_of('t')} is at {as_text(self.lsn(state))}, but "
             f"replication slot {self.slot} has advanced to {as_text(self.confirmed())} (it was "
-            "recreated, or another program has read it): the changes in between are lost; restart "
+            "recreated, or read without this stream): the changes in between are lost; restart "
             f"the stream with --full-refresh {self.id_of('t')}"
         )
 

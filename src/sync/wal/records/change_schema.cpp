@@ -26,12 +26,11 @@ Json nullable_text() {
 ChangeSchema::ChangeSchema(const StreamPlan& plan, const pg::Relation& relation, const config::Config& config)
     : table_(fmt::format("{}.{}", plan.stream.schema_name, plan.stream.table)), options_(config.values) {
   const singer::Stream& stream = plan.stream;
-  const bool adds_new_columns = !config.log.tap_id.empty();
   for (const pg::TableColumn& column : relation.columns) {
     const value::Type type = value::resolve(relation.types, column.type, column.modifier);
     const bool is_new = stream.find_column(column.name) == nullptr;
-    const bool is_synced =
-        (is_new && adds_new_columns) || std::ranges::find(plan.columns, column.name) != plan.columns.end();
+    const bool is_synced = (is_new && plan.adds_new_columns) ||
+                           std::ranges::find(plan.columns, column.name) != plan.columns.end();
     const bool is_retyped = stream.is_retyped(column.name, column.type_name);
     const bool is_key = stream.is_key(column.name);
     const bool has_own_schema = is_new || is_retyped;

@@ -184,19 +184,19 @@ class PartitionChangesTest(PartitionChanges):
 
 
 class PublishedPartitionsTest(PartitionChanges):
-    """A publication of the partitioned table only: pgoutput sends nothing from before an attachment."""
+    """pgoutput sends nothing of tables before they are attached to the published one."""
 
     database = "wal_published_partitions"
 
     def setUp(self):
         super().setUp()
+        self.require_version(13, "partitioned tables are published")
         self.sql(ROOT)
         self.config["publication_name"] = self.schema
         self.config["replication_slot"] = self.schema + "_published"
         self.sql("CREATE PUBLICATION {s} FOR TABLE {s}.t")
         self.sql("SELECT pg_create_logical_replication_slot('{s}_published', 'pgoutput')")
         self.addCleanup(self.drop_slot, self.schema + "_published")
-        self.require_version(13, "partitioned tables are published")
         self.initial_snapshot("t")
         self.follow()
 
@@ -206,7 +206,8 @@ class PublishedPartitionsTest(PartitionChanges):
             "in several": [OTHER, ATTACH],
             "in a block of PL/pgSQL": [f"DO $$ BEGIN {OTHER} {ATTACH} END $$"],
             "created in a subtransaction": [
-                f"DO $$ BEGIN BEGIN {OTHER} EXCEPTION WHEN division_by_zero THEN END; {ATTACH} END $$"
+                f"DO $$ BEGIN BEGIN {OTHER} EXCEPTION WHEN division_by_zero THEN END; {ATTACH}"
+                " END $$"
             ],
         }.items():
             with self.subTest(what):
@@ -221,7 +222,8 @@ class PublishedPartitionsTest(PartitionChanges):
 
     def test_split_of_the_default_partition(self):
         self.sql(
-            "CREATE TABLE {s}.rest PARTITION OF {s}.t DEFAULT; INSERT INTO {s}.t VALUES (3, 3), (4, 4)"
+            "CREATE TABLE {s}.rest PARTITION OF {s}.t DEFAULT;"
+            "INSERT INTO {s}.t VALUES (3, 3), (4, 4)"
         )
         self.assertEqual(self.warnings(), [])
         self.sql(
@@ -233,7 +235,8 @@ class PublishedPartitionsTest(PartitionChanges):
 
     def test_attached_tree(self):
         self.sql(
-            "CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part)) PARTITION BY RANGE (id);"
+            "CREATE TABLE {s}.t3 (id int, part int, PRIMARY KEY (id, part))"
+            " PARTITION BY RANGE (id);"
             "CREATE TABLE {s}.t30 PARTITION OF {s}.t3 DEFAULT; INSERT INTO {s}.t3 VALUES (3, 3);"
             + ATTACH
         )
@@ -253,8 +256,9 @@ class PublishedPartitionsTest(PartitionChanges):
         self.sql(
             "CREATE TABLE {s}.t3 PARTITION OF {s}.t FOR VALUES IN (3);"
             "INSERT INTO {s}.t3 VALUES (3, 3);"
-            "CREATE TABLE {s}.t4 PARTITION OF {s}.t (id DEFAULT 1, part DEFAULT 4) FOR VALUES IN (4)"
-            " PARTITION BY RANGE (id); CREATE TABLE {s}.t40 PARTITION OF {s}.t4 DEFAULT;"
+            "CREATE TABLE {s}.t4 PARTITION OF {s}.t (id DEFAULT 1, part DEFAULT 4)"
+            " FOR VALUES IN (4) PARTITION BY RANGE (id);"
+            "CREATE TABLE {s}.t40 PARTITION OF {s}.t4 DEFAULT;"
             "INSERT INTO {s}.t VALUES (4, 4)"
         )
         self.assertEqual(self.warnings(), [])
@@ -278,8 +282,8 @@ class PublishedPartitionsTest(PartitionChanges):
         stream = self.id_of("t")
         warning = (
             f"{stream}: tables were detached and attached again since the last run "
-            f"({self.quoted(['t2'])}): what was changed in them in between is not read from WAL; if "
-            f"anything was, run once with --full-refresh {stream}"
+            f"({self.quoted(['t2'])}): what was changed in them in between is not read from WAL; "
+            f"if anything was, run once with --full-refresh {stream}"
         )
         self.sql(
             "ALTER TABLE {s}.t DETACH PARTITION {s}.t2; INSERT INTO {s}.t2 VALUES (22, 2);" + again

@@ -22,6 +22,16 @@ void warn_if_retyped(const singer::Stream& stream, const pg::TableColumn& column
   }
 }
 
+/// How a table without a replica identity gets one that does not make the server refuse UPDATE and DELETE.
+std::string replica_identity_advice(const pg::ReplicaIdentity& table, const std::string& name,
+                                    const std::string& identity_full) {
+  if (table.refuses_full) {
+    return "give it a primary key";
+  }
+  return table.has_primary_key ? fmt::format("ALTER TABLE {} REPLICA IDENTITY DEFAULT", name)
+                               : "give it a primary key, or " + identity_full;
+}
+
 }  // namespace
 
 std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
@@ -97,9 +107,7 @@ void warn_of_missing_changes(const StreamPlan& plan, const std::vector<pg::Repli
             fmt::format("ALTER TABLE {} SET LOGGED{}", name, then)});
     } else if (table.identity.empty()) {
       warn({fmt::format("updates and deletes of {} are not in WAL, because it has no replica identity", name),
-            "",
-            (table.refuses_full ? "give it a primary key" : "give it a primary key, or " + identity_full) +
-                then});
+            "", replica_identity_advice(table, name, identity_full) + then});
     } else if (!table.identifies_by(plan.stream.key_properties)) {
       warn(
           {fmt::format(

@@ -31,6 +31,9 @@ SELECT tree.position AS position,
        c.relpersistence = 'p' AS is_logged, c.relreplident = 'f' AS is_full, {} AS refuses_full,
        EXISTS (SELECT 1
                  FROM pg_catalog.pg_index x
+                WHERE x.indrelid = c.oid AND x.indisprimary AND x.indimmediate) AS has_primary_key,
+       EXISTS (SELECT 1
+                 FROM pg_catalog.pg_index x
                 WHERE x.indrelid = c.oid AND x.indisunique AND NOT x.indimmediate) AS defers_keys,
        pg_catalog.to_json(ARRAY(
          SELECT a.attname::text
@@ -127,6 +130,7 @@ std::vector<std::vector<ReplicaIdentity>> replica_identities(Connection& connect
     table.name = {row.text("schema_name"), row.text("table_name")};
     table.is_partitioned = row.flag("is_partitioned");
     table.is_logged = row.flag("is_logged");
+    table.has_primary_key = row.flag("has_primary_key");
     table.is_full = row.flag("is_full");
     table.refuses_full = row.flag("refuses_full");
     table.defers_keys = row.flag("defers_keys");

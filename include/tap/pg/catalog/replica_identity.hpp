@@ -18,6 +18,7 @@ struct ReplicaIdentity {
   bool is_partitioned = false;        ///< has no rows of its own: WAL names its partitions
   bool is_logged = true;              ///< false for UNLOGGED
   std::vector<std::string> identity;  ///< the columns that a DELETE in WAL has
+  bool has_primary_key = false;       ///< which REPLICA IDENTITY DEFAULT would use
   bool is_full = false;               ///< REPLICA IDENTITY FULL: `identity` is every column
   /// With REPLICA IDENTITY FULL the server would refuse UPDATE and DELETE, because a publication leaves out
   /// columns of the table: by a column list (15+), or generated ones (18+).

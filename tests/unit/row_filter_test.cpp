@@ -177,16 +177,18 @@ TEST_CASE("subqueries are recognized") {
 }
 
 TEST_CASE("conditions on nothing but the row are recognized") {
-  const std::vector<std::string> names = {"t", "id", "n", "status", "placed", "Total", "user", "year"};
+  const std::vector<std::string> columns = {"id", "n", "status", "placed", "Total", "user", "year", "public"};
   const auto depends_only_on_row = [&](const std::string& condition) {
-    return sync::depends_only_on_row({{"n = 1", ""}, {condition, ""}}, names);
+    return sync::depends_only_on_row({{"n = 1", ""}, {condition, ""}}, "t", columns);
   };
   for (const char* condition :
        {"", "true", "id % 2 = 0 -- even", "t.id BETWEEN 1 AND 1e3 OR NOT n IN (1, 2)", "STATUS <> 'it''s'",
         "(status)::varchar(10) LIKE 'a%' AND \"Total\" > -.5", "placed >= date '2026-01-01'",
         "CASE WHEN n IS NULL THEN false ELSE n IS DISTINCT FROM 3 END", "\"user\" = 'select f()' OR year = 1",
-        "placed AT TIME ZONE 'UTC' < timestamp with time zone '2026-01-01 00:00Z'",
-        "n = ANY (ARRAY[1, 2])"}) {
+        "placed AT TIME ZONE 'UTC' < timestamp with time zone '2026-01-01 00:00Z'", "n = ANY (ARRAY[1, 2])",
+        "t.year = 1 AND t . \"Total\" > 1.5", "t.user = 'a' OR t IS NULL",
+        "n::numeric(10, 2) > CAST(status AS int) -- (", "n IN -- one\n (1)",
+        "(status) = 'a'\n AND 'b' = status"}) {
     CAPTURE(condition);
     CHECK(depends_only_on_row(condition));
   }
@@ -211,7 +213,30 @@ TEST_CASE("conditions on nothing but the row are recognized") {
                                 "\"n",
                                 "status = $$a$$",
                                 "id IN (TABLE t)",
-                                "status::regclass = 't'::regclass"}) {
+                                "status::regclass = 't'::regclass",
+                                "n < year(n)",
+                                "n < day -- a\n -- b\n (n)",
+                                "date(t) > date '2026-01-01'",
+                                "isnull(n)",
+                                "like (status, 'a')",
+                                "n < t.day",
+                                "n < t . text",
+                                "n < t.t",
+                                "n < t.n(1)",
+                                "(t).n > 1",
+                                "status.n > 1",
+                                "public.int (n) > 1",
+                                "public.t.n > 1",
+                                "t.* IS NULL",
+                                "placed > 'n'\n'ow'",
+                                "placed > 'n' -- a\n 'ow'",
+                                "placed > ('n' || 'ow')::timestamptz",
+                                "status 'now'",
+                                "\"status\" 'a' = 'a'",
+                                "n::status = 'a'",
+                                "n::\"status\" = 'a'",
+                                "CAST(n AS status) = 'a'",
+                                "status COLLATE status = 'a'"}) {
     CAPTURE(condition);
     CHECK_FALSE(depends_only_on_row(condition));
   }

@@ -23,9 +23,8 @@ bool has_python_xmin(const Json& bookmark) {
   return xmin != bookmark.end() && !xmin->is_null() && !bookmark.contains("copy");
 }
 
-/// The names that a row filter may use.
-std::vector<std::string> names_for_filter(const pg::Relation& relation, const StreamPlan& plan) {
-  std::vector<std::string> names = {plan.stream.table};
+std::vector<std::string> column_names(const pg::Relation& relation) {
+  std::vector<std::string> names;
   for (const pg::TableColumn& column : relation.columns) {
     names.push_back(column.name);
   }
@@ -106,7 +105,7 @@ bool FullTable::choose_start(pg::Connection& connection, const pg::Relation& rel
   if (resumed_from_) {
     reason =
         reason_to_restart(*resumed_from_, relation, position_.origin, position_.columns, position_.where);
-    if (reason.empty() && !depends_only_on_row(plan_.where, names_for_filter(relation, plan_))) {
+    if (reason.empty() && !depends_only_on_row(plan_.where, plan_.stream.table, column_names(relation))) {
       reason = "its row filter (where) may depend on more than the row's own columns";
     }
   } else if (has_python_xmin(output_.bookmark())) {

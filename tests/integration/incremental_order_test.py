@@ -72,6 +72,46 @@ class IncrementalOrderTest(IncrementalTest):
                 self.assertEqual(self.ids(second), [2, 1])
                 self.sql("DROP TABLE {s}.t")
 
+    def test_number_to_interval(self):
+        """As an interval, 100 is a number of seconds."""
+        first = self.first_run("int", "5", "100")
+        self.sql("ALTER TABLE {s}.t ALTER k TYPE interval USING k * interval '1 second'")
+        self.insert("'1 hour'", "'10 seconds'")
+        self.check_restarts(first.last_state, "number", "interval", [1, 4, 2, 3])
+
+    def test_labels_of_an_enum(self):
+        mood = f"{self.schema}.mood"
+        self.sql("CREATE TYPE {s}.mood AS ENUM ('sad', 'ok', 'happy')")
+        first = self.first_run(mood, "'sad'", "'ok'")
+        order = f"{mood}/736164,6f6b,6861707079"
+        self.assertEqual(self.order(first), order)
+        self.sql("ALTER TYPE {s}.mood ADD VALUE 'bad' BEFORE 'sad'")
+        self.insert("'bad'", "'happy'")
+        second = self.sync(self.selected, first.last_state)
+        self.assertEqual(self.ids(second), [2, 4])
+        self.assertEqual(self.order(second), f"{order},626164")
+        self.sql(
+            "ALTER TYPE {s}.mood RENAME VALUE 'happy' TO 'glad'; "
+            "ALTER TYPE {s}.mood RENAME VALUE 'sad' TO 'happy'"
+        )
+        self.check_restarts(
+            second.last_state,
+            f"{order},626164",
+            f"{mood}/6861707079,6f6b,676c6164,626164",
+            [3, 1, 2, 4],
+        )
+
+    def test_enum_without_labels_in_the_bookmark(self):
+        """Earlier versions stored only the type's name."""
+        self.sql("CREATE TYPE {s}.mood AS ENUM ('sad', 'ok')")
+        first = self.first_run(f"{self.schema}.mood", "'ok'", "'sad'")
+        order = self.order(first)
+        older = first.last_state.replace(order, f"{self.schema}.mood")
+        second = self.sync(self.selected, older)
+        self.assertEqual(self.ids(second), [1])
+        self.assertEqual(warnings(second), [])
+        self.assertEqual(self.order(second), order)
+
     def test_other_collation(self):
         first = self.first_run('text COLLATE "C"', "'a'", "'b'")
         self.assertEqual(self.order(first), "text/C")

@@ -2,6 +2,7 @@
 #include "sync/bookmark.hpp"
 
 #include "catch.hpp"
+#include "sync/copy/columns/key_order.hpp"
 
 using namespace tap;
 using namespace tap::sync;
@@ -41,4 +42,42 @@ TEST_CASE("a lookback is subtracted in the type of the key") {
         "('x'::pg_catalog.timestamptz OPERATOR(pg_catalog.-) (31557600000::pg_catalog.float8 "
         "OPERATOR(pg_catalog.*) '1 second'::pg_catalog.interval))");
   CHECK(lookback_start(types, 25, "'x'", 60).empty());
+}
+
+TEST_CASE("a bookmark's order is that of its number, or the one that it records") {
+  const auto changed = [](const std::string& value, const std::string& order, const std::string& now) {
+    Json bookmark = parse_json(R"({"replication_key_value": )" + value + "}", "test");
+    if (!order.empty()) {
+      bookmark[kKeyOrder] = order;
+    }
+    return changed_order(bookmark, now);
+  };
+  CHECK(changed("100", "", "number").empty());
+  CHECK(changed("1.5", "", "number").empty());
+  for (const char* now : {"interval", "timestamp without time zone", "text/C", "public.mood/736164"}) {
+    CHECK(changed("100", "", now) == "number");
+    CHECK(changed(R"("10000000000000001")", "number", now) == "number");
+    CHECK(changed(R"("100")", "", now).empty());
+    CHECK(changed("null", "", now).empty());
+  }
+  CHECK(changed_order(Json::object(), "interval").empty());
+  CHECK(changed(R"("01:00:00")", "interval", "number") == "interval");
+  CHECK(changed(R"("a")", "text/C", "text/C/1").empty());
+  CHECK(changed(R"("a")", "text/C/1", "text/C/2") == "text/C/1");
+  CHECK(changed(R"("a")", "text/C", "text/de-DE") == "text/C");
+}
+
+TEST_CASE("labels that are added to an enum do not change the order of a bookmark") {
+  const auto changed = [](const std::string& order, const std::string& now) {
+    const Json bookmark = {{"replication_key_value", "sad"}, {kKeyOrder, order}};
+    return changed_order(bookmark, now);
+  };
+  CHECK(changed("mood/736164,6f6b", "mood/736164,6f6b").empty());
+  CHECK(changed("mood/736164,6f6b", "mood/736164,6f6b,61").empty());
+  CHECK(changed("mood", "mood/736164,6f6b").empty());
+  CHECK(changed("mood/736164,6f6b", "mood/6f6b,736164") == "mood/736164,6f6b");
+  CHECK(changed("mood/736164,6f6b", "mood/736164,6f6b61") == "mood/736164,6f6b");
+  CHECK(changed("mood/736164,6f6b", "mood/736164") == "mood/736164,6f6b");
+  CHECK(changed("mood", "moods/736164,6f6b") == "mood");
+  CHECK(changed(R"("a/b/c"/61,62)", R"("a/b/c"/62,61)") == R"("a/b/c"/61,62)");
 }

@@ -14,22 +14,6 @@ namespace tap::sync {
 
 namespace {
 
-/// The enum or composite type that values of the type consist of; null if there is none.
-const TypeRow* type_with_parts(const TypeRows& types, Oid type) {
-  for (int depth = 0; depth < kMaxTypeNesting; ++depth) {
-    const auto found = types.find(type);
-    if (found == types.end()) {
-      return nullptr;
-    }
-    const TypeRow& row = found->second;
-    if (!row.parts.empty()) {
-      return &row;
-    }
-    type = row.base != 0 ? row.base : row.subtype != 0 ? row.subtype : row.is_array ? row.element : 0;
-  }
-  return nullptr;
-}
-
 /// The length of the first `count` parts of a list with commas between them.
 std::size_t length_of_parts(std::string_view parts, std::size_t count) {
   std::size_t end = 0;
@@ -73,6 +57,21 @@ std::string definition_of(const pg::Relation& relation, const pg::TableColumn& c
 }
 
 }  // namespace
+
+const TypeRow* type_with_parts(const TypeRows& types, Oid type) {
+  for (int depth = 0; depth < kMaxTypeNesting; ++depth) {
+    const auto found = types.find(type);
+    if (found == types.end()) {
+      return nullptr;
+    }
+    const TypeRow& row = found->second;
+    if (!row.parts.empty()) {
+      return &row;
+    }
+    type = row.base != 0 ? row.base : row.subtype != 0 ? row.subtype : row.is_array ? row.element : 0;
+  }
+  return nullptr;
+}
 
 ColumnDefinitions column_definitions(const pg::Relation& relation, const std::map<std::string, int>& numbers,
                                      bool has_row_filter) {

@@ -8,6 +8,9 @@
 
 namespace tap::sync {
 
+/// The enum or composite type that values of the type consist of; null if there is none.
+const TypeRow* type_with_parts(const TypeRows& types, Oid type);
+
 /// By the names of columns: on what the JSON of their stored values depends, besides the values. ALTER TABLE
 /// and ALTER TYPE can change that without writing a row. Texts to be stored and compared.
 using ColumnDefinitions = std::map<std::string, std::string>;

@@ -6,6 +6,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "definitions.hpp"
+
 namespace tap::sync {
 
 namespace {
@@ -29,6 +31,21 @@ std::string collation_query(pg::ServerVersion version) {
       since(150000) ? "pg_catalog.pg_database_collation_actual_version(oid)" : "NULL");
 }
 
+/// The order that the bookmark's value was compared in; empty if it is not known.
+std::string order_of(const Json& bookmark, const Json& value) {
+  if (is_number(value)) {
+    return kNumber;
+  }
+  const auto order = bookmark.find(kKeyOrder);
+  return order != bookmark.end() && order->is_string() ? order->get<std::string>() : "";
+}
+
+/// True if `now` only adds to an earlier order: the labels of an enum, or a label at their end.
+bool is_extended(std::string_view order, std::string_view now) {
+  return now.starts_with(order) && now.size() > order.size() &&
+         (now[order.size()] == '/' || now[order.size()] == ',');
+}
+
 /// The text up to the version of a library.
 std::string_view without_version(std::string_view order) {
   return order.substr(0, order.find('/', std::min(order.find('/'), order.size() - 1) + 1));
@@ -44,6 +61,10 @@ std::string key_order(pg::Connection& connection, const pg::Relation& relation, 
   }
   if (type.name == "date" || type.name == "timestamp") {
     return "timestamp without time zone";
+  }
+  const TypeRow* const parts = type_with_parts(relation.types, key.type);
+  if (parts != nullptr && parts->kind == 'e') {
+    return fmt::format("{}/{}", type.display_name, parts->parts);
   }
   if (key.collation == 0) {
     return type.display_name;
@@ -64,14 +85,10 @@ std::string changed_order(const Json& bookmark, std::string_view now) {
   if (value == bookmark.end()) {
     return "";
   }
-  if (is_number(*value)) {  // '10' is before '9'
-    return now.find('/') != std::string_view::npos ? kNumber : "";
-  }
-  const auto before = bookmark.find(kKeyOrder);
-  if (before == bookmark.end() || !before->is_string()) {
+  const std::string order = order_of(bookmark, *value);
+  if (order.empty() || is_extended(order, now)) {
     return "";
   }
-  const auto& order = before->get_ref<const std::string&>();
   const bool has_versions = without_version(order) != order && without_version(now) != now;
   return (has_versions ? order == now : without_version(order) == without_version(now)) ? "" : order;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <map>
 
 #include <spdlog/fmt/fmt.h>
 
@@ -11,13 +12,13 @@
 
 namespace tap::cli {
 
+namespace {
+
 const std::map<std::string, log::Level> kLogLevels = {{"debug", log::Level::debug},
                                                       {"info", log::Level::info},
                                                       {"warning", log::Level::warning},
                                                       {"error", log::Level::error},
                                                       {"critical", log::Level::critical}};
-
-namespace {
 
 /// The value of a variable; empty if it is not set.
 std::string value_of(const char* variable) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,9 +8,6 @@
 #include <tap/base/log.hpp>
 
 namespace tap::cli {
-
-/// The names of the log levels, as --log-level has them.
-extern const std::map<std::string, log::Level> kLogLevels;
 
 /// The level with this name in upper or lower case.
 std::optional<log::Level> find_log_level(std::string_view name);

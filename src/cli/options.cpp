@@ -76,6 +76,13 @@ std::optional<log::Format> requested_log_format(const std::vector<std::string>& 
   throw Error(ExitCode::usage, text);
 }
 
+std::optional<Format> find_format(const std::string& name) {
+  return name == "text"       ? std::optional(Format::text)
+         : name == "json"     ? std::optional(Format::json)
+         : name == "markdown" ? std::optional(Format::markdown)
+                              : std::nullopt;
+}
+
 /// The CLI11 parser and the values that it writes.
 class Parser {
  public:
@@ -178,11 +185,17 @@ class Parser {
   }
 
   void add_log_options() {
-    app_.add_option("--log-level", log_level_,
-                    "Minimum log level; default: TAP_POSTGRES_LOGLEVEL, LOGLEVEL, or info")
-        ->transform(CLI::CheckedTransformer(kLogLevels, CLI::ignore_case)
-                        .description("{debug,info,warning,error,critical}"))
-        ->type_name("LEVEL");
+    app_.add_option_function<std::string>(
+            "--log-level",
+            [this](const std::string& name) {
+              log_level_ = find_log_level(name);
+              if (!log_level_) {
+                usage_error(
+                    fmt::format("--log-level {}: must be debug, info, warning, error or critical", name));
+              }
+            },
+            "Minimum log level; default: TAP_POSTGRES_LOGLEVEL, LOGLEVEL, or info")
+        ->type_name("LEVEL:{debug,info,warning,error,critical}");
     app_.add_flag_callback(
         "-v,--verbose", [this] { log_level_ = log::Level::debug; }, "Same as --log-level debug");
     app_.add_flag_callback(
@@ -202,11 +215,16 @@ class Parser {
     app_.add_flag("--man", wants_manual_)->group("");  // for the build, which installs both
     app_.add_flag("--bash-completion", wants_completion_)->group("");
     app_.add_flag("--test", check_, "Same as the check command");
-    const std::map<std::string, Format> formats = {
-        {"text", Format::text}, {"json", Format::json}, {"markdown", Format::markdown}};
-    format_option_ = app_.add_option("--format", options_.format, "Output format of check and --about")
-                         ->transform(CLI::CheckedTransformer(formats).description("{text,json,markdown}"))
-                         ->type_name("FORMAT");
+    const auto set_format = [this](const std::string& name) {
+      const auto format = find_format(name);
+      if (!format) {
+        usage_error(fmt::format("--format {}: must be json, markdown or text", name));
+      }
+      options_.format = *format;
+    };
+    format_option_ =
+        app_.add_option_function<std::string>("--format", set_format, "Output format of check and --about")
+            ->type_name("FORMAT:{text,json,markdown}");
     app_.add_subcommand("check", "Check every precondition of a run and suggest fixes")
         ->fallthrough()
         ->callback([this] { check_ = true; });

@@ -51,6 +51,11 @@ TEST_CASE("check is a command or a flag") {
   CHECK(parse({"-c", "c"})->command == cli::Command::sync);
 }
 
+TEST_CASE("the name of a log level may be in upper case") {
+  CHECK(parse({"-c", "c", "--log-level", "error"})->log_level == log::Level::error);
+  CHECK(parse({"-c", "c", "--log-level", "DEBUG"})->log_level == log::Level::debug);
+}
+
 TEST_CASE("a run can be limited to a part") {
   const auto part = [](const std::vector<const char*>& arguments) {
     const auto options = parse(arguments);
@@ -119,7 +124,15 @@ TEST_CASE("an invalid command line is rejected") {
   REQUIRE_THROWS_WITH(parse({"-c", "c", "--format", "json"}), "--format requires check or --about");
   REQUIRE_THROWS_WITH(parse({"-c", "c", "check", "--discover"}),
                       "check cannot be combined with --discover or slot");
-  REQUIRE_THROWS_AS(parse({"-c", "c", "check", "--format", "xml"}), Error);
+  for (const std::string wrong : {"xml", "1", "Json", ""}) {
+    const std::string message = "--format " + wrong + ": must be json, markdown or text";
+    REQUIRE_THROWS_WITH(parse({"-c", "c", "check", "--format", wrong.c_str()}), message);
+    REQUIRE_THROWS_WITH(parse({"--about", "--format", wrong.c_str()}), message);
+  }
+  for (const std::string wrong : {"loud", "1"}) {
+    REQUIRE_THROWS_WITH(parse({"-c", "c", "--log-level", wrong.c_str()}),
+                        "--log-level " + wrong + ": must be debug, info, warning, error or critical");
+  }
   REQUIRE_THROWS_AS(parse({"-c", "c", "--no-such-option"}), Error);
   REQUIRE_THROWS_AS(parse({"-c", "c", "--state"}), Error);
 }

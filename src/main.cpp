@@ -14,6 +14,7 @@
 #include <tap/cli/options.hpp>
 #include <tap/config/about.hpp>
 #include <tap/config/config.hpp>
+#include <tap/config/dotenv.hpp>
 #include <tap/discovery/selection.hpp>
 #include <tap/singer/catalog.hpp>
 #include <tap/singer/state.hpp>
@@ -102,6 +103,7 @@ ExitCode run(int argc, const char* const* argv) {
     return ExitCode::done;
   }
   log::set_level(options->log_level);
+  config::report(options->dotenv);
   switch (options->command) {
     case cli::Command::about:
       write_stdout(about_text(options->format));

@@ -121,6 +121,10 @@ class Parser {
       return std::nullopt;
     }
     validate();
+    if (std::ranges::find(options_.configs, config::kEnvironment) != options_.configs.end()) {
+      options_.dotenv = config::read_dotenv();
+      config::set_variables(options_.dotenv);
+    }
     if (!log_level_) {
       log_level_ = log_level_from_environment();
     }

@@ -10,8 +10,8 @@
 #include <tap/base/file.hpp>
 #include <tap/base/log.hpp>
 #include <tap/config/config.hpp>
+#include <tap/config/dotenv.hpp>
 
-#include "dotenv.hpp"
 #include "nearest.hpp"
 #include "protection.hpp"
 #include "settings.hpp"
@@ -20,29 +20,27 @@ namespace tap::config {
 
 namespace {
 
-constexpr std::string_view kEnvironment = "ENV";
-constexpr std::string_view kPrefix = "TAP_POSTGRES_";
 constexpr std::string_view kTunnel = "ssh_tunnel";
-/// TAP_POSTGRES_LOGLEVEL, TAP_POSTGRES_PART and TAP_POSTGRES_PARTS are options of the command line.
-bool is_option(std::string_view key) {
-  return key == "loglevel" || key == "part" || key == "parts";
-}
 
-/// The TAP_POSTGRES_* variables of the environment and of `.env` as a config object.
-Json from_environment() {
-  load_dotenv();
-  Json keys = Json::object();
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+Variables environment() {
+  Variables variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
-    const auto equals = text.find('=');
-    if (text.substr(0, kPrefix.size()) != kPrefix || equals == std::string_view::npos) {
-      continue;
+    if (const auto equals = text.find('='); equals != std::string_view::npos) {
+      variables.emplace_back(text.substr(0, equals), text.substr(equals + 1));
     }
-    std::string key(text.substr(kPrefix.size(), equals - kPrefix.size()));
-    std::transform(key.begin(), key.end(), key.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (!is_option(key)) {
-      keys[key] = std::string(text.substr(equals + 1));
+  }
+  return variables;
+}
+
+/// Variables as a config object.
+Json keys_of(const Variables& variables) {
+  Json keys = Json::object();
+  for (const auto& [name, value] : variables) {
+    if (const std::string key = key_of_variable(name); !key.empty()) {
+      keys[key] = value;
     }
   }
   return keys;
@@ -153,6 +151,38 @@ void report_unknown_key(const std::string& source, const std::string& key) {
   }
 }
 
+/// The keys of one source, which replace those of earlier ones.
+struct Layer {
+  std::string source;
+  Json keys;
+};
+
+/// The layers of a source; `ENV` has two.
+std::vector<Layer> read_layers(const std::string& source) {
+  if (source == kEnvironment) {
+    return {{kDotenvFile, keys_of(read_dotenv().variables)}, {source, keys_of(environment())}};
+  }
+  return {{source, parse_json(read_file(source), source)}};
+}
+
+/// All keys of the sources, with the source of each.
+struct MergedKeys {
+  Json keys = Json::object();
+  std::map<std::string, std::string> source_of;
+
+  void add(const Layer& layer) {
+    if (!layer.keys.is_object()) {
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: must be a JSON object, but is {}", layer.source, layer.keys.type_name()));
+    }
+    const Json all = flatten_tunnel(layer.source, layer.keys);
+    for (const auto& [key, value] : all.items()) {
+      keys[key] = value;
+      source_of[key] = layer.source;
+    }
+  }
+};
+
 void apply(Config& config, const std::string& source, const std::string& key, const Json& value) {
   if (value.is_null()) {
     return;
@@ -215,24 +245,17 @@ pg::ConnectionSettings Config::copy_server() const {
 }
 
 Config load(const std::vector<std::string>& sources) {
-  Json merged = Json::object();
-  std::map<std::string, std::string> source_of;
+  MergedKeys all;
   std::string names;
   for (const std::string& source : sources) {
-    const Json keys = source == kEnvironment ? from_environment() : parse_json(read_file(source), source);
-    if (!keys.is_object()) {
-      throw Error(ExitCode::usage,
-                  fmt::format("{}: must be a JSON object, but is {}", source, keys.type_name()));
-    }
-    const Json all = flatten_tunnel(source, keys);
-    for (const auto& [key, value] : all.items()) {
-      merged[key] = value;
-      source_of[key] = source;
+    for (const Layer& layer : read_layers(source)) {
+      all.add(layer);
     }
     names += (names.empty() ? "" : ", ") + source;
   }
 
   Config config;
+  auto& [merged, source_of] = all;
   const Json given = merged;
   translate_sdk_keys(merged, source_of);
   bool has_tunnel = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dotenv.hpp"
-
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -11,13 +11,14 @@
 
 #include <tap/base/file.hpp>
 #include <tap/base/log.hpp>
+#include <tap/config/dotenv.hpp>
 
 namespace tap::config {
 
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
-constexpr const char* kFile = ".env";
+constexpr std::string_view kPrefix = "TAP_POSTGRES_";
 
 /// Reads a `.env` from front to back.
 class DotenvParser {
@@ -145,32 +146,61 @@ class DotenvParser {
   std::size_t line_ = 1;
 };
 
+std::string change_case(std::string_view text, int (*change)(int)) {
+  std::string changed(text);
+  std::ranges::transform(changed, changed.begin(),
+                         [&](unsigned char c) { return static_cast<char>(change(c)); });
+  return changed;
+}
+
 }  // namespace
 
 Dotenv parse_dotenv(std::string_view text) {
   return DotenvParser(text).parse();
 }
 
-void load_dotenv() {
-  std::error_code unknown;
-  if (!std::filesystem::exists(kFile, unknown)) {
-    return;
+std::string key_of_variable(std::string_view name) {
+  constexpr std::array<std::string_view, 3> options = {"loglevel", "part", "parts"};
+  if (!name.starts_with(kPrefix)) {
+    return "";
   }
-  const Dotenv file = parse_dotenv(read_file(kFile));
+  std::string key = change_case(name.substr(kPrefix.size()), std::tolower);
+  return std::ranges::find(options, key) == options.end() ? key : "";
+}
+
+Dotenv read_dotenv() {
+  std::error_code unknown;
+  if (!std::filesystem::exists(kDotenvFile, unknown)) {
+    return {};
+  }
+  Dotenv file = parse_dotenv(read_file(kDotenvFile));
+  std::erase_if(file.variables, [](const auto& variable) {
+    const std::string& name = variable.first;
+    return !(name.starts_with(kPrefix) || name.starts_with("PG")) || std::getenv(name.c_str()) != nullptr;
+  });
+  return file;
+}
+
+void set_variables(const Dotenv& file) {
+  for (const auto& [name, value] : file.variables) {
+    if (key_of_variable(name).empty()) {
+      setenv(name.c_str(), value.c_str(), 1);
+    }
+  }
+}
+
+void report(const Dotenv& file) {
   for (const std::size_t line : file.malformed) {
     log::warn(".env: line {} is ignored, it is not NAME=value", line);
   }
-  std::vector<std::string> used;
-  for (auto variable = file.variables.rbegin(); variable != file.variables.rend(); ++variable) {
-    const auto& [name, value] = *variable;
-    const bool is_ours = name.starts_with("TAP_POSTGRES_") || name.starts_with("PG");
-    if (is_ours && std::getenv(name.c_str()) == nullptr) {
-      setenv(name.c_str(), value.c_str(), 0);
-      used.insert(used.begin(), name);
+  std::vector<std::string> names;
+  for (const auto& [name, value] : file.variables) {
+    if (std::ranges::find(names, name) == names.end()) {
+      names.push_back(name);
     }
   }
-  if (!used.empty()) {
-    log::info("variables from .env: {}", fmt::join(used, ", "));
+  if (!names.empty()) {
+    log::info("variables from .env: {}", fmt::join(names, ", "));
   }
 }
 

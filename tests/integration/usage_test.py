@@ -468,10 +468,35 @@ class WarningsTest(unittest.TestCase):
                 "WARNING .env: line 8 is ignored, it is not NAME=value",
                 "INFO variables from .env: TAP_POSTGRES_HOST, TAP_POSTGRES_PASSWORD, "
                 "TAP_POSTGRES_USR, PGDATABASE",
-                'WARNING ENV: unknown key "usr" is ignored; did you mean "user"?',
+                'WARNING .env: unknown key "usr" is ignored; did you mean "user"?',
             ],
         )
         self.assertNotIn("secret", result.stderr)
+
+    def check_env_file(self, *lines, **options):
+        return tap.run(
+            None,
+            "--config",
+            "ENV",
+            files={".env": "\n".join(lines)},
+            catalog=EMPTY_CATALOG,
+            **options,
+        )
+
+    def test_options_in_env_file(self):
+        connection = [f"TAP_POSTGRES_{key.upper()}={value}" for key, value in CONFIG.items()]
+        result = self.check_env_file(*connection, "TAP_POSTGRES_LOGLEVEL=warning")
+        self.assertEqual((result.stdout, result.stderr), (b"", ""))
+        for name, value, wanted in (
+            ("TAP_POSTGRES_PART", "5", "I/N, from 1/N to N/N, such as 2/4"),
+            ("TAP_POSTGRES_PARTS", "x", "a number from 1 to 10000"),
+        ):
+            result = self.check_env_file(*connection, f"{name}={value}", expect=2)
+            self.assertEqual(result.stderr, f"CRITICAL {name} {value}: must be {wanted}\n")
+        result = self.check_env_file(
+            *connection, "TAP_POSTGRES_LOGLEVEL=loud", env={"TAP_POSTGRES_LOGLEVEL": "warning"}
+        )
+        self.assertEqual(result.stderr, "")
 
     def test_env_file_needs_config_env(self):
         result = tap.run(CONFIG, files={".env": "TAP_POSTGRES_HOST=\n?"}, catalog=EMPTY_CATALOG)

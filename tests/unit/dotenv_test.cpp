@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/dotenv.hpp"
+#include <tap/config/dotenv.hpp>
 
 #include "catch.hpp"
 

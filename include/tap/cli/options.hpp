@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tap/base/log.hpp>
+#include <tap/config/dotenv.hpp>
 #include <tap/discovery/selection.hpp>
 #include <tap/sync/parts/part.hpp>
 #include <tap/sync/plan.hpp>
@@ -23,6 +24,7 @@ enum class Format { text, json, markdown };
 struct Options {
   Command command = Command::sync;
   std::vector<std::string> configs;  ///< files, or `ENV` for the environment
+  config::Dotenv dotenv;             ///< with `ENV`: the file `.env`, whose variables are set; to be reported
   std::optional<std::string> catalog;
   std::optional<std::string> state;
   sync::FullRefresh refresh;

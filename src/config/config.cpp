@@ -82,15 +82,6 @@ Json flatten_tunnel(const std::string& source, const Json& keys) {
   return all;
 }
 
-/// The setting whose name or alias is `key`; null if the key is unknown.
-const Setting* find_setting(const std::string& key) {
-  const auto all = settings();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Setting& setting) {
-    return setting.name == key || (!setting.alias.empty() && setting.alias == key);
-  });
-  return found == all.end() ? nullptr : &*found;
-}
-
 /// True if the key belongs to a feature that this version does not have. Throws Error (ExitCode::usage) if
 /// the value uses the feature.
 bool is_unsupported(const std::string& source, const std::string& key, const Json& value) {
@@ -177,6 +168,11 @@ struct MergedKeys {
     }
     const Json all = flatten_tunnel(layer.source, layer.keys);
     for (const auto& [key, value] : all.items()) {
+      const std::string other(other_name(key));
+      if (const auto before = source_of.find(other);
+          !other.empty() && before != source_of.end() && before->second != layer.source) {
+        keys.erase(other);
+      }
       keys[key] = value;
       source_of[key] = layer.source;
     }

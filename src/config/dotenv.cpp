@@ -13,6 +13,8 @@
 #include <tap/base/log.hpp>
 #include <tap/config/dotenv.hpp>
 
+#include "settings.hpp"
+
 namespace tap::config {
 
 namespace {
@@ -153,6 +155,14 @@ std::string change_case(std::string_view text, int (*change)(int)) {
   return changed;
 }
 
+/// True if the environment has the variable, or that of the setting's other name.
+bool is_set(const std::string& name) {
+  const std::string_view other = other_name(key_of_variable(name));
+  return std::getenv(name.c_str()) != nullptr ||
+         (!other.empty() &&
+          std::getenv((std::string(kPrefix) + change_case(other, std::toupper)).c_str()) != nullptr);
+}
+
 }  // namespace
 
 Dotenv parse_dotenv(std::string_view text) {
@@ -176,7 +186,7 @@ Dotenv read_dotenv() {
   Dotenv file = parse_dotenv(read_file(kDotenvFile));
   std::erase_if(file.variables, [](const auto& variable) {
     const std::string& name = variable.first;
-    return !(name.starts_with(kPrefix) || name.starts_with("PG")) || std::getenv(name.c_str()) != nullptr;
+    return !(name.starts_with(kPrefix) || name.starts_with("PG")) || is_set(name);
   });
   return file;
 }

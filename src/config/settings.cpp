@@ -361,6 +361,18 @@ std::span<const Setting> settings() {
   return kSettings;
 }
 
+const Setting* find_setting(std::string_view key) {
+  const auto found = std::ranges::find_if(kSettings, [&](const Setting& setting) {
+    return setting.name == key || (!setting.alias.empty() && setting.alias == key);
+  });
+  return found == kSettings.end() ? nullptr : &*found;
+}
+
+std::string_view other_name(std::string_view key) {
+  const Setting* const setting = find_setting(key);
+  return setting == nullptr ? "" : setting->name == key ? setting->alias : setting->name;
+}
+
 std::span<const MissingSetting> missing_settings() {
   return kMissing;
 }

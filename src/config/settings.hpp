@@ -24,6 +24,11 @@ struct Setting {
 /// The settings table: every key that has an effect.
 std::span<const Setting> settings();
 
+/// The setting whose name or alias is `key`; null if the key is unknown.
+const Setting* find_setting(std::string_view key);
+/// The other name of a setting that has an alias; empty for other keys.
+std::string_view other_name(std::string_view key);
+
 /// A key of the Python taps for a feature that this version does not have and a run must not ignore.
 struct MissingSetting {
   std::string_view name;

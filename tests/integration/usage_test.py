@@ -498,6 +498,23 @@ class WarningsTest(unittest.TestCase):
         )
         self.assertEqual(result.stderr, "")
 
+    def test_environment_beats_other_names_in_env_file(self):
+        result = self.check_env_file(
+            "TAP_POSTGRES_HOST=localhost",
+            "TAP_POSTGRES_USER=tap",
+            "TAP_POSTGRES_DBNAME=postgresql://other",  # refused wherever it is used
+            "TAP_POSTGRES_SSH_TUNNEL_PORT=0",
+            env={
+                "TAP_POSTGRES_DATABASE": "shop",
+                "TAP_POSTGRES_SSH_TUNNEL": '{"enable": false, "port": 22}',
+            },
+        )
+        self.assertIn(
+            "INFO variables from .env: TAP_POSTGRES_HOST, TAP_POSTGRES_USER, "
+            "TAP_POSTGRES_SSH_TUNNEL_PORT\n",
+            result.stderr,
+        )
+
     def test_env_file_needs_config_env(self):
         result = tap.run(CONFIG, files={".env": "TAP_POSTGRES_HOST=\n?"}, catalog=EMPTY_CATALOG)
         self.assertNotIn(".env", result.stderr)

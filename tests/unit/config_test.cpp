@@ -137,6 +137,38 @@ TEST_CASE("later config files win key by key, ENV reads the environment") {
   unsetenv("TAP_POSTGRES_PORT");
 }
 
+TEST_CASE("the names of one key replace each other") {
+  const ConfigFile first("{" + kServer + R"(, "custom_where_clauses": {"a.b": "x"}, "limit": 1})");
+  const ConfigFile second(R"({"database": "x", "where": {"a.c": "y"}, "max_record_count": 2})");
+  const ConfigFile third(R"({"dbname": "other", "stream_options": {"a-d": {"custom_where_clauses": "z"}}})");
+  const auto two = config::load({first.path(), second.path()});
+  CHECK(two.server.database() == "x");
+  CHECK(two.limit == 2);
+  REQUIRE(two.where.size() == 1);
+  CHECK(two.where[0].place == second.path() + R"(: "where" of "a.c")");
+  CHECK(config::load({second.path(), first.path()}).limit == 1);
+  const auto three = config::load({first.path(), second.path(), third.path()});
+  CHECK(three.server.database() == "other");
+  CHECK(three.where.size() == 2);
+  setenv("TAP_POSTGRES_DATABASE", "environment", 1);
+  CHECK(config::load({third.path(), first.path(), "ENV"}).server.database() == "environment");
+  CHECK(config::load({"ENV", first.path()}).server.database() == "shop");
+  unsetenv("TAP_POSTGRES_DATABASE");
+  const ConfigFile both(R"({"where": {"a.b": "x"}, "custom_where_clauses": {"a.c": "y"}, "dbname": "both", "database": null})");
+  const auto all = config::load({first.path(), both.path()});
+  CHECK(all.where.size() == 2);
+  CHECK(all.server.database() == "both");
+}
+
+TEST_CASE("ssh_tunnel of several files is merged member by member") {
+  const ConfigFile first("{" + kServer + R"(, "ssh_tunnel": {"host": "jump", "port": 1, "username": "me"}})");
+  const ConfigFile second(R"({"ssh_tunnel_port": 2, "ssh_tunnel": {"host": "other"}})");
+  const auto tunnel = config::load({first.path(), second.path()}).tunnel;
+  CHECK(tunnel.host == "other");
+  CHECK(tunnel.port == 2);
+  CHECK(tunnel.username == "me");
+}
+
 TEST_CASE("the singer-io dialect leaves other types out unless other_types is set") {
   using value::EncodingOptions;
   CHECK(load("").values.other_types == EncodingOptions::OtherTypes::string);

@@ -30,8 +30,8 @@ Dotenv parse_dotenv(std::string_view text);
 std::string key_of_variable(std::string_view name);
 
 /// Reads the file `.env` in the working directory: the variables of this program and of libpq
-/// (`TAP_POSTGRES_HOST`, `PGPASSWORD`) that the environment does not set. Empty without such a file. Throws
-/// Error (ExitCode::usage) if it cannot be read.
+/// (`TAP_POSTGRES_HOST`, `PGPASSWORD`) that the environment does not set, by this name or that of an alias.
+/// Empty without such a file. Throws Error (ExitCode::usage) if it cannot be read.
 Dotenv read_dotenv();
 
 /// Sets the variables that are no config keys: those of options and of libpq.

@@ -154,7 +154,8 @@ TEST_CASE("the names of one key replace each other") {
   CHECK(config::load({third.path(), first.path(), "ENV"}).server.database() == "environment");
   CHECK(config::load({"ENV", first.path()}).server.database() == "shop");
   unsetenv("TAP_POSTGRES_DATABASE");
-  const ConfigFile both(R"({"where": {"a.b": "x"}, "custom_where_clauses": {"a.c": "y"}, "dbname": "both", "database": null})");
+  const ConfigFile both(
+      R"({"where": {"a.b": "x"}, "custom_where_clauses": {"a.c": "y"}, "dbname": "both", "database": null})");
   const auto all = config::load({first.path(), both.path()});
   CHECK(all.where.size() == 2);
   CHECK(all.server.database() == "both");

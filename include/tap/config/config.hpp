@@ -85,10 +85,10 @@ struct Config {
   bool emit_activate_version = true;
 };
 
-/// Reads config files in order; later files override earlier ones key by key, whichever name of a key they use.
-/// The name `ENV` stands for the environment, with the variables of the file `.env`: `TAP_POSTGRES_HOST` is the
-/// key `host`. An unknown key is a warning. Throws Error (ExitCode::usage) that names the file, the key and the
-/// expected value.
+/// Reads config files in order; later files override earlier ones key by key, whichever name of a key they
+/// use. The name `ENV` stands for the environment, with the variables of the file `.env`: `TAP_POSTGRES_HOST`
+/// is the key `host`. An unknown key is a warning. Throws Error (ExitCode::usage) that names the file, the
+/// key and the expected value.
 Config load(const std::vector<std::string>& sources);
 
 }  // namespace tap::config

@@ -33,9 +33,8 @@ struct Definition {
 
 Definition parse_definition(std::string_view text) {
   const auto slash = std::min(text.find('/'), text.size());
-  const std::string_view all = text.substr(0, slash);
-  const auto space = std::min(all.find(' '), all.size());
-  return {all.substr(0, space), all.substr(space), text.substr(slash)};
+  const auto space = std::min(text.find(' '), slash);
+  return {text.substr(0, space), text.substr(space, slash - space), text.substr(slash)};
 }
 
 /// `before` is an earlier definition. Of an enum only the labels that it had then are compared: no earlier

@@ -200,33 +200,6 @@ std::string database_of(const singer::Stream& stream, const std::string& home) {
   return stream.database.empty() ? home : stream.database;
 }
 
-/// This run acknowledges WAL that deselected log-based streams have not read, so that their positions are of
-/// no more use.
-void reset_deselected(singer::State& state, const std::vector<singer::Stream>& catalog,
-                      const std::vector<StreamPlan>& planned, const std::string& home) {
-  std::set<std::string> databases;
-  for (const StreamPlan& stream : planned) {
-    if (stream.method == ReplicationMethod::log_based) {
-      databases.insert(stream.database);
-    }
-  }
-  for (const singer::Stream& stream : catalog) {
-    if (stream.selected || !databases.contains(database_of(stream, home)) ||
-        state.find_bookmark(stream.id) == nullptr) {
-      continue;
-    }
-    Json& bookmark = state.bookmark(stream.id);
-    if (oldest_needed_lsn(bookmark)) {
-      log::info(
-          "{}: it is not selected, so its changes are not read; once it is selected again, its table is "
-          "copied "
-          "again",
-          stream.id);
-      reset_bookmark(bookmark);
-    }
-  }
-}
-
 StreamPlan plan_stream(const config::Config& config, const singer::Stream& stream) {
   StreamPlan planned;
   planned.stream = stream;
@@ -253,6 +226,38 @@ StreamPlan plan_stream(const config::Config& config, const singer::Stream& strea
   return planned;
 }
 
+/// This run acknowledges WAL that deselected log-based streams have not read: their positions are useless.
+void reset_deselected(singer::State& state, const std::vector<singer::Stream>& catalog,
+                      const std::vector<StreamPlan>& planned, const std::string& home, const IdCounts& ids) {
+  std::set<std::string> databases;
+  for (const StreamPlan& stream : planned) {
+    if (stream.method == ReplicationMethod::log_based) {
+      databases.insert(stream.database);
+    }
+  }
+  for (const singer::Stream& stream : catalog) {
+    const std::string database = database_of(stream, home);
+    if (stream.selected || !databases.contains(database)) {
+      continue;
+    }
+    for (const std::string& id : bookmark_ids(stream, database, home)) {
+      const auto count = ids.find(id);
+      if (state.find_bookmark(id) == nullptr || count == ids.end() || count->second > 1) {
+        continue;
+      }
+      Json& bookmark = state.bookmark(id);
+      convert_wal_bookmark(bookmark);
+      if (oldest_needed_lsn(bookmark)) {
+        log::info(
+            "{}: it is not selected, so its changes are not read; its table is copied again once it is "
+            "selected",
+            stream.id);
+        reset_bookmark(bookmark);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<StreamPlan> plan(const config::Config& config, const std::vector<singer::Stream>& catalog,
@@ -276,7 +281,6 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
   for (std::size_t i = 0; i < planned.size(); ++i) {
     prepare_bookmark(state, planned[i], home, ids, refreshed[i]);
   }
-  reset_deselected(state, catalog, planned, home);
   planned.erase(std::remove_if(planned.begin(), planned.end(),
                                [](const StreamPlan& stream) {
                                  if (stream.columns.empty()) {
@@ -285,6 +289,7 @@ std::vector<StreamPlan> plan(const config::Config& config, const std::vector<sin
                                  return stream.columns.empty();
                                }),
                 planned.end());
+  reset_deselected(state, catalog, planned, home, ids);
   std::stable_partition(planned.begin(), planned.end(), [&](const StreamPlan& stream) {
     return stream.stream.id == state.currently_syncing();
   });

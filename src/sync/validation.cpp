@@ -22,7 +22,7 @@ void warn_if_retyped(const singer::Stream& stream, const pg::TableColumn& column
   }
 }
 
-/// How a table without a replica identity gets one that does not make the server refuse UPDATE and DELETE.
+/// What gives the table a replica identity without making the server refuse UPDATE and DELETE.
 std::string replica_identity_advice(const pg::ReplicaIdentity& table, const std::string& name,
                                     const std::string& identity_full) {
   if (table.refuses_full) {
@@ -56,7 +56,7 @@ std::vector<const pg::TableColumn*> synced_columns(const StreamPlan& plan,
   }
   if (plan.adds_new_columns) {
     for (const pg::TableColumn& column : table) {
-      if (plan.stream.find_column(column.name) == nullptr) {
+      if (plan.stream.find_column(column.name) == nullptr && column.is_readable && is_utf8(column.name)) {
         columns.push_back(&column);
       }
     }

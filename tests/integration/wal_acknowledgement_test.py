@@ -108,8 +108,8 @@ class WalAcknowledgementTest(SlotTest):
         self.sql("UPDATE {s}.u SET id = 7; INSERT INTO {s}.t VALUES (4)")
         deselected = self.sync(one, state)
         self.assertIn(
-            f"INFO {self.id_of('u')}: it is not selected, so its changes are not read; once it is "
-            "selected again, its table is copied again\n",
+            f"INFO {self.id_of('u')}: it is not selected, so its changes are not read; its table "
+            "is copied again once it is selected\n",
             deselected.stderr,
         )
         self.assertNotIn("lsn", self.bookmark(deselected.last_state, "u"))
@@ -118,7 +118,7 @@ class WalAcknowledgementTest(SlotTest):
         self.assertGreater(self.bookmark(again.last_state, "u")["version"], version)
 
     def test_deselected_stream_keeps_its_position_if_no_wal_is_read(self):
-        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY); CREATE TABLE {s}.v ()")
+        self.sql(ONE_TABLE + "CREATE TABLE {s}.u (id int PRIMARY KEY)")
         state = self.sync(self.catalog("t", "u")).last_state
         after = self.sync(self.catalog("t", method="FULL_TABLE"), state).last_state
         self.assertEqual(self.lsn(after, "u"), self.lsn(state, "u"))

@@ -95,6 +95,18 @@ class BetweenRunsTest(SchemaChangesTest):
                 )
                 self.sql("ALTER TABLE {s}.u DROP at")
 
+    def test_copies_with_pipelinewise_dialect_leave_out_unreadable_columns(self):
+        self.sql(
+            "CREATE ROLE id_reader LOGIN; CREATE TABLE {s}.u (id int PRIMARY KEY);"
+            "GRANT USAGE ON SCHEMA {s} TO id_reader; GRANT SELECT (id) ON {s}.u TO id_reader;"
+            "INSERT INTO {s}.u VALUES (1)"
+        )
+        self.addCleanup(self.sql, "DROP OWNED BY id_reader; DROP ROLE id_reader")
+        catalog = self.catalog("u")
+        self.sql("ALTER TABLE {s}.u ADD secret text DEFAULT 'x'")
+        result = self.sync(catalog, user="id_reader", tap_id="x")
+        self.assertEqual(result.records("u"), [{"id": 1}])
+
     def test_dropped_column_is_omitted(self):
         self.sql("INSERT INTO {s}.t VALUES (2, 'b', 2)")
         self.sql(

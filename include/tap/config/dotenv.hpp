@@ -34,7 +34,7 @@ std::string key_of_variable(std::string_view name);
 /// Empty without such a file. Throws Error (ExitCode::usage) if it cannot be read.
 Dotenv read_dotenv();
 
-/// Sets the variables that are no config keys: those of options and of libpq.
+/// Sets the variables that are not config keys: those of options and of libpq.
 void set_variables(const Dotenv& file);
 
 /// Logs the names of the variables, and the malformed lines.

@@ -29,7 +29,8 @@ SELECT wanted.position AS position, c.oid AS oid, c.relkind AS kind
 // $1 OIDs of tables. To be formatted with one of the two below.
 constexpr const char* kColumns = R"sql(
 SELECT attrelid AS oid, attname AS name, attnum AS number, atttypid AS type, atttypmod AS modifier,
-       attcollation AS collation, {}
+       attcollation AS collation,
+       pg_catalog.has_column_privilege(attrelid, attnum, 'SELECT') AS is_readable, {}
   FROM pg_catalog.pg_attribute
  WHERE attrelid = ANY ($1::oid[]) AND attnum > 0 AND NOT attisdropped
  ORDER BY attrelid, attnum
@@ -132,6 +133,7 @@ void read_columns(Connection& connection, const std::string& oids, Relations& re
     column.type = row.oid("type");
     column.collation = row.oid("collation");
     column.modifier = static_cast<std::int32_t>(row.number("modifier"));
+    column.is_readable = row.flag("is_readable");
     column.not_null = row.flag("not_null");
     column.is_virtual = row.flag("is_virtual");
   }

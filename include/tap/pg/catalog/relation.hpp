@@ -29,6 +29,7 @@ struct TableColumn {
   std::string type_name;    ///< the type's display_name: "character varying", "integer[]"
   bool not_null = false;    ///< also true of rows that are older than the constraint
   int key_position = 0;     ///< position in the primary key, from 1; 0: not part of it
+  bool is_readable = true;  ///< the role may select it; set by find_relations() only
   bool is_virtual = false;  ///< virtual generated column (18+): its values are not in WAL
   // Set by find_relations() only:
   int number = 0;     ///< attnum

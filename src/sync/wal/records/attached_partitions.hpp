@@ -21,9 +21,8 @@ struct UnattachedTables {
 
 /// A table that became a partition or child table after its creation, while rows in it are not read from WAL.
 struct AttachedTable {
-  std::string name;  ///< quoted and qualified
-  /// It has such rows: nothing if it could not be read, or if a subtransaction may have written some.
-  std::optional<bool> has_unread_rows;
+  std::string name;      ///< quoted and qualified
+  bool has_unread_rows;  ///< it certainly has such rows; otherwise it may have some
 };
 
 /// Of `tables`, those that were attached to `root` after their creation, if they may have rows that are not

@@ -58,7 +58,7 @@ void report_attached(const std::string& stream, const std::vector<AttachedTable>
   std::vector<std::string> with_rows;
   for (const AttachedTable& table : attached) {
     all.push_back(table.name);
-    if (table.has_unread_rows == true) {
+    if (table.has_unread_rows) {
       with_rows.push_back(table.name);
     }
   }
@@ -139,8 +139,9 @@ void check_partition_changes(pg::Connection& connection, const StreamPlan& plan,
           find_reattached_tables(connection, wal, relation.oid, without(now, without(now, before)));
       !again.empty()) {
     log::warn(
-        "{0}: tables were detached and attached again since the last run ({1}): what was changed in them in "
-        "between is not read from WAL; if anything was, run once with --full-refresh {0}",
+        "{0}: tables were detached and attached again since the last run ({1}): changes made in between are "
+        "not "
+        "read from WAL; if there were any, run once with --full-refresh {0}",
         id, fmt::join(again, ", "));
   }
   if (const std::vector<Oid> gone = without(before, now); !gone.empty()) {

@@ -32,11 +32,11 @@ bool needs_next_transaction_id(const pg::Relation& relation, const Json& partiti
 void record_partitions(Json& bookmark, const Json& partitions,
                        std::optional<std::uint64_t> next_transaction_id);
 
-/// Warns of tables that were attached, detached or dropped since the bookmark was written. Throws StreamError
-/// if rows of an attached table are not read from WAL. wal2json sends the rows of every table, so that one
-/// whose creation is in WAL after the bookmark lacks none; pgoutput sends those of `publications` (nothing
-/// for wal2json) and, unless these are for all tables or the table's schema, of a new table only what is
-/// written after it was attached. Throws what Connection::query() does.
+/// Warns of tables that were attached, detached or dropped since the bookmark was written, unless certainly
+/// no change is missing. wal2json sends the rows of every table, so that one whose creation is in WAL after
+/// the bookmark lacks none. pgoutput sends those of `publications` (nothing for wal2json): unless these are
+/// for all tables or for the table's schema, it sends of a new table only what is written after it was
+/// attached; throws StreamError if the table certainly has other rows. Throws what Connection::query() does.
 void check_partition_changes(pg::Connection& connection, const StreamPlan& plan, const pg::Relation& relation,
                              const Json& bookmark, std::optional<std::vector<std::string>> publications);
 

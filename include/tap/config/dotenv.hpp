@@ -9,14 +9,14 @@
 
 namespace tap::config {
 
-inline constexpr std::string_view kEnvironment =
-    "ENV";  ///< the config source that stands for the environment
+/// The config source that stands for the environment.
+inline constexpr std::string_view kEnvironment = "ENV";
 inline constexpr const char* kDotenvFile = ".env";
 
 /// The contents of a `.env` file.
 struct Dotenv {
-  std::vector<std::pair<std::string, std::string>>
-      variables;                       ///< in order; a later one replaces an earlier one
+  /// In order; a later one replaces an earlier one.
+  std::vector<std::pair<std::string, std::string>> variables;
   std::vector<std::size_t> malformed;  ///< numbers of lines that were ignored
 };
 

@@ -9,7 +9,6 @@
 #include <spdlog/fmt/ranges.h>
 
 #include <tap/base/log.hpp>
-#include <tap/base/text.hpp>
 #include <tap/pg/errors.hpp>
 #include <tap/pg/quote.hpp>
 
@@ -81,7 +80,7 @@ constexpr const char* kIsMember = R"sql(
   OR EXISTS (SELECT 1 FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = c.oid)
 )sql";
 
-// Larger tables are not searched for rows: that takes about a second per GiB.
+// Larger tables are not searched for rows: a search that finds none reads the whole table.
 constexpr std::int64_t kMostSearched = std::int64_t{1} << 30U;  // bytes
 
 std::uint32_t to_xid(std::uint64_t transaction_id) {

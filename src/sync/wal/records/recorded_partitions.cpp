@@ -65,8 +65,7 @@ void report_attached(const std::string& stream, const std::vector<AttachedTable>
   if (!with_rows.empty()) {
     throw StreamError(
         fmt::format("tables were attached since the last run with rows that are not read from WAL ({}); "
-                    "restart the stream "
-                    "with --full-refresh {}",
+                    "restart the stream with --full-refresh {}",
                     fmt::join(with_rows, ", "), stream));
   }
   if (!all.empty()) {
